@@ -1,0 +1,1 @@
+"""Dagster: wiring only. The work is done in `connectors`, `rapport` and `dbt_project`."""

@@ -1,0 +1,159 @@
+"""What every connector is made of: streams, pages and the reader's contract.
+
+Belongs here: the words of section "streams and pages" of the docs, as types.
+Does not belong here: how pages are fetched (`session`, `pagination`), how they
+are kept (`landing`), or what drives a sync (`sync`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal, Protocol
+
+SyncMode = Literal["incremental", "full"]
+"""`incremental`: asks for what changed. `full`: reads everything each time."""
+
+DeleteStrategy = Literal["tombstones", "archived", "census", "reread", "none"]
+"""How a stream learns that a record is gone.
+
+`tombstones`: the vendor lists deleted records. `archived`: a listing of its own.
+`census`: ids that a complete walk no longer shows. `reread`: a tail is read again.
+`none`: the vendor never deletes, or never tells.
+"""
+
+State = dict[str, Any]
+"""A stream's state: plain JSON values. It travels in the footer of the newest landing file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """One list of records of one kind, declared.
+
+    Attributes:
+        name: snake_case, plural; folder under `landing/<source>/` and part of every profile key.
+        key: fields that identify a record; several make a JSON array as text.
+        fields: allow-list of top-level fields (`a.b` reaches one level down). Everything
+            else is removed before the record touches a file.
+        cursor: field that carries the source's change stamp, if there is one.
+        cursor_trusted: whether that stamp orders a record's versions (`_version`).
+        sync_mode: see `SyncMode`.
+        lag: never read the newest `lag` of changes: they may still be settling.
+        lookback: read this much before the cursor again; late arrivals are counted.
+        deletes: see `DeleteStrategy`.
+        object_name: the vendor's own name, as used under `fields:` in rapport.yml.
+        types: field -> declared type (text, integer, decimal, boolean, timestamp, date, json);
+            fields not named are text. Custom fields add theirs from rapport.yml.
+        pii: field -> class (direct, text, pseudonym); fields not named are `none`.
+        text_fields: fields that hold free text, subject to text retention.
+        coverage: what the API cannot give (an offered limit), in words, or None.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    fields: tuple[str, ...]
+    cursor: str | None = None
+    cursor_trusted: bool = True
+    sync_mode: SyncMode = "incremental"
+    lag: timedelta = timedelta(0)
+    lookback: timedelta = timedelta(0)
+    deletes: DeleteStrategy = "none"
+    object_name: str = ""
+    types: Mapping[str, str] = field(default_factory=dict)
+    pii: Mapping[str, str] = field(default_factory=dict)
+    text_fields: tuple[str, ...] = ()
+    coverage: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tombstone:
+    """A record the source no longer has.
+
+    Attributes:
+        key: the record's `_key`.
+        merged_into: the `_key` of the record that took its place, if it was merged.
+        at: when the source says it happened, timezone-aware; None: when we noticed.
+    """
+
+    key: str
+    merged_into: str | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What one step of a reader brought, and the state that holds once it is landed.
+
+    Attributes:
+        records: each record's own bytes (JSON), in the source's order.
+        tombstones: records the source reports as gone.
+        state: the stream's state after this page; None keeps the previous one. A reader
+            must be able to go on from any state it has yielded, so that a crash costs at
+            most one checkpoint of pages.
+        seen_keys: for `census`: keys shown by this page that carry no record.
+        census_complete: this page ends a complete walk: keys held but not seen since the
+            walk began are deleted.
+        source_count: how many records the source itself counts, when it says so.
+    """
+
+    records: Sequence[bytes] = ()
+    tombstones: Sequence[Tombstone] = ()
+    state: State | None = None
+    seen_keys: Sequence[str] = ()
+    census_complete: bool = False
+    source_count: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What a sync is asked for: the server's clock and the user's `--since` / `--until`."""
+
+    now: datetime
+    since: datetime | None = None
+    until: datetime | None = None
+    full_refresh: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One line of `rapport check`.
+
+    Attributes:
+        ok: whether a sync would work.
+        account: who we are at the vendor, without personal data.
+        detail: version, scopes or what is missing, in words.
+        clock_skew_s: vendor's clock minus ours, in seconds.
+        quota_left: calls left today, if the vendor tells.
+    """
+
+    ok: bool
+    account: str
+    detail: str
+    clock_skew_s: float | None = None
+    quota_left: int | None = None
+
+
+class Source(Protocol):
+    """One configured account at a vendor.
+
+    A connector module offers `Settings` (a `msgspec.Struct`: the keys it takes in
+    rapport.yml), `STREAMS` (declarations) and a class of this shape, registered in
+    `connectors.registry`.
+    """
+
+    type: ClassVar[str]
+    name: str
+
+    def streams(self) -> Sequence[Stream]:
+        """Return the streams of this account, custom fields and objects included."""
+
+    def check(self) -> Check:
+        """Ask the vendor one cheap question; raise `AuthError` or `Unreachable`."""
+
+    def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
+        """Yield pages from where `state` ends (`{}`: from the beginning).
+
+        At-least-once: look-back repeats records. The last page's state says that the walk
+        is done. Raises the errors of `connectors.errors`.
+        """

@@ -1,0 +1,1 @@
+"""The command line, configuration, mapping, build, publishing and the report."""
