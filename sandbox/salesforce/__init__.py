@@ -1,0 +1,7 @@
+"""An emulator of one Salesforce organization: its records and its REST API."""
+
+from __future__ import annotations
+
+from sandbox.salesforce.org import ApiError, Org
+
+__all__ = ["ApiError", "Org"]

@@ -1,0 +1,537 @@
+"""What the emulated Salesforce organization knows about its objects and fields.
+
+Belongs here: standard objects and fields as one readable table, the describe shape of
+a field, default values, ids. Field names, types, lengths and key prefixes follow the
+vendor's Object Reference; only fields an ordinary integration reads are declared.
+Does not belong here: records (`org`), SOQL (`soql`), HTTP (`http`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+FieldDescription = dict[str, Any]
+"""One element of describe's `fields`, in the vendor's words."""
+
+DATETIME, DATE = "datetime", "date"
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_INSTANCE = "gL0"
+"""Characters 4-6 of every id: the instance that minted it."""
+
+
+def long_id(short: str) -> str:
+    """Return the 18-character, case-safe form of a 15-character id.
+
+    The three added characters spell which letters of each group of five are capitals.
+    An id of 18 characters is returned as it is; its check characters are not verified.
+    """
+    if len(short) == 18:
+        return short
+    check = ""
+    for start in (0, 5, 10):
+        group = short[start : start + 5]
+        check += _CHECK[sum(1 << i for i, char in enumerate(group) if "A" <= char <= "Z")]
+    return short + check
+
+
+def mint_id(prefix: str, number: int) -> str:
+    """Return the `number`-th 18-character id of the object with this key prefix.
+
+    Ids of one object sort in the order they were minted, as the vendor's mostly do.
+    """
+    digits = ""
+    while number:
+        number, rest = divmod(number, 62)
+        digits = _BASE62[rest] + digits
+    return long_id(prefix + _INSTANCE + digits.rjust(9, "0"))
+
+
+@dataclass
+class SObject:
+    """One object: its names, and its fields by name in describe's order.
+
+    Attributes:
+        prefix: the first three characters of its ids.
+        children: plural name under which child records of a parent are found.
+        merges: whether records can be merged, and so carry `MasterRecordId`.
+        archives: whether old records leave `query` for `queryAll`.
+    """
+
+    name: str
+    label: str
+    plural: str
+    prefix: str
+    fields: dict[str, FieldDescription] = field(default_factory=dict)
+    merges: bool = False
+    archives: bool = False
+
+    def __post_init__(self) -> None:
+        self.by_lower_name = {name.lower(): name for name in self.fields}
+
+    def add(self, description: FieldDescription) -> None:
+        """Add or replace a field."""
+        self.fields[description["name"]] = description
+        self.by_lower_name[description["name"].lower()] = description["name"]
+
+    def references(self) -> Iterator[FieldDescription]:
+        """Yield the fields that point to other records."""
+        return (f for f in self.fields.values() if f["type"] == "reference")
+
+
+_SYSTEM = """
+Id                      id                      system
+IsDeleted               boolean                 system required
+{master}
+{body}
+CreatedDate             datetime                system required
+CreatedById             reference(User)         system required
+LastModifiedDate        datetime                system required
+LastModifiedById        reference(User)         system required
+SystemModstamp          datetime                system required
+"""
+_MASTER = "MasterRecordId reference({name}) system"
+
+# One line per field: name, type(length | values | targets | precision,scale), then flags.
+# `children=X`: the name of the child relationship; `cascade`: the child goes with its
+# parent; `restrict`: the parent cannot go while the child is there. `calculated`: read only.
+_STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
+    ("Account", "Account", "Accounts", "001", """
+        Name                    string(255) required
+        Type                    picklist(Prospect|Customer - Direct|Customer - Channel|Channel Partner / Reseller|Installation Partner|Technology Partner|Other)
+        ParentId                reference(Account) children=ChildAccounts
+        BillingAddress          address
+        ShippingAddress         address
+        Phone                   phone(40)
+        Fax                     phone(40)
+        AccountNumber           string(40)
+        Website                 url(255)
+        Industry                picklist(Agriculture|Banking|Biotechnology|Consulting|Education|Electronics|Energy|Engineering|Finance|Government|Healthcare|Hospitality|Insurance|Manufacturing|Media|Not For Profit|Retail|Technology|Telecommunications|Transportation|Utilities|Other)
+        AnnualRevenue           currency(18,0)
+        NumberOfEmployees       int
+        Ownership               picklist(Public|Private|Subsidiary|Other)
+        Description             textarea(32000)
+        Rating                  picklist(Hot|Warm|Cold)
+        OwnerId                 reference(User) required
+        LastActivityDate        date calculated
+        AccountSource           picklist(Web|Phone Inquiry|Partner Referral|Purchased List|Other)
+    """),
+    ("Contact", "Contact", "Contacts", "003", """
+        AccountId               reference(Account) children=Contacts cascade
+        Name                    name
+        OtherAddress            address
+        MailingAddress          address
+        Phone                   phone(40)
+        Fax                     phone(40)
+        MobilePhone             phone(40)
+        HomePhone               phone(40)
+        OtherPhone              phone(40)
+        AssistantPhone          phone(40)
+        ReportsToId             reference(Contact) children=ReportsTo
+        Email                   email(80)
+        Title                   string(128)
+        Department              string(80)
+        AssistantName           string(40)
+        LeadSource              picklist(Web|Phone Inquiry|Partner Referral|Purchased List|Other)
+        Birthdate               date
+        Description             textarea(32000)
+        OwnerId                 reference(User) required
+        HasOptedOutOfEmail      boolean required
+        HasOptedOutOfFax        boolean required
+        DoNotCall               boolean required
+        LastActivityDate        date calculated
+        EmailBouncedReason      string(255)
+        EmailBouncedDate        datetime
+        IsEmailBounced          boolean calculated required
+    """),
+    ("Lead", "Lead", "Leads", "00Q", """
+        Name                    name
+        Title                   string(128)
+        Company                 string(255) required
+        Address                 address
+        Phone                   phone(40)
+        MobilePhone             phone(40)
+        Fax                     phone(40)
+        Email                   email(80)
+        Website                 url(255)
+        Description             textarea(32000)
+        LeadSource              picklist(Web|Phone Inquiry|Partner Referral|Purchased List|Other)
+        Status                  picklist(Open - Not Contacted|Working - Contacted|Closed - Converted|Closed - Not Converted) required
+        Industry                picklist(Banking|Consulting|Education|Energy|Finance|Government|Healthcare|Manufacturing|Media|Retail|Technology|Other)
+        Rating                  picklist(Hot|Warm|Cold)
+        AnnualRevenue           currency(18,0)
+        NumberOfEmployees       int
+        OwnerId                 reference(User) required
+        HasOptedOutOfEmail      boolean required
+        HasOptedOutOfFax        boolean required
+        DoNotCall               boolean required
+        IsConverted             boolean calculated required
+        ConvertedDate           date calculated
+        ConvertedAccountId      reference(Account) calculated
+        ConvertedContactId      reference(Contact) calculated
+        ConvertedOpportunityId  reference(Opportunity) calculated
+        IsUnreadByOwner         boolean required
+        LastActivityDate        date calculated
+        EmailBouncedReason      string(255)
+        EmailBouncedDate        datetime
+    """),
+    ("Opportunity", "Opportunity", "Opportunities", "006", """
+        AccountId               reference(Account) children=Opportunities cascade
+        IsPrivate               boolean required
+        Name                    string(120) required
+        Description             textarea(32000)
+        StageName               picklist(Prospecting|Qualification|Needs Analysis|Value Proposition|Id. Decision Makers|Perception Analysis|Proposal/Price Quote|Negotiation/Review|Closed Won|Closed Lost) required
+        Amount                  currency(16,2)
+        Probability             percent(3,0)
+        ExpectedRevenue         currency(16,2) calculated
+        CloseDate               date required
+        Type                    picklist(Existing Customer - Upgrade|Existing Customer - Replacement|Existing Customer - Downgrade|New Customer)
+        NextStep                string(255)
+        LeadSource              picklist(Web|Phone Inquiry|Partner Referral|Purchased List|Other)
+        IsClosed                boolean calculated required
+        IsWon                   boolean calculated required
+        ForecastCategory        picklist(Omitted|Pipeline|BestCase|Forecast|Closed) calculated required
+        OwnerId                 reference(User) required
+        LastActivityDate        date calculated
+        LastStageChangeDate     datetime calculated
+        FiscalYear              int calculated
+        FiscalQuarter           int calculated
+    """),
+    ("OpportunityContactRole", "Opportunity Contact Role", "Opportunity Contact Role", "00K", """
+        OpportunityId           reference(Opportunity) required children=OpportunityContactRoles cascade
+        ContactId               reference(Contact) required children=OpportunityContactRoles cascade
+        Role                    picklist(Business User|Decision Maker|Economic Buyer|Economic Decision Maker|Evaluator|Executive Sponsor|Influencer|Technical Buyer|Other)
+        IsPrimary               boolean required
+    """),
+    ("Case", "Case", "Cases", "500", """
+        CaseNumber              string(30) calculated required
+        ContactId               reference(Contact) children=Cases restrict
+        AccountId               reference(Account) children=Cases restrict
+        ParentId                reference(Case) children=Cases
+        SuppliedName            string(80)
+        SuppliedEmail           email(80)
+        SuppliedPhone           string(40)
+        SuppliedCompany         string(80)
+        Type                    picklist(Mechanical|Electrical|Electronic|Structural|Other)
+        Status                  picklist(New|Working|Escalated|Closed) required
+        Reason                  picklist(Installation|Equipment Complexity|Performance|Breakdown|Equipment Design|Feedback|Other)
+        Origin                  picklist(Phone|Email|Web)
+        Subject                 string(255)
+        Priority                picklist(High|Medium|Low)
+        Description             textarea(32000)
+        IsClosed                boolean calculated required
+        ClosedDate              datetime calculated
+        IsEscalated             boolean required
+        OwnerId                 reference(User) required
+    """),
+    ("CaseComment", "Case Comment", "Case Comment", "00a", """
+        ParentId                reference(Case) required children=CaseComments cascade
+        IsPublished             boolean required
+        CommentBody             textarea(4000)
+    """),
+    ("Task", "Task", "Tasks", "00T", """
+        WhoId                   reference(Contact|Lead) children=Tasks cascade
+        WhatId                  reference(Account|Opportunity|Case) children=Tasks cascade
+        Subject                 combobox(255)
+        ActivityDate            date
+        Status                  picklist(Not Started|In Progress|Completed|Waiting on someone else|Deferred) required
+        Priority                picklist(High|Normal|Low) required
+        IsHighPriority          boolean calculated required
+        OwnerId                 reference(User) required
+        Description             textarea(32000)
+        Type                    picklist(Call|Email|Meeting|Other)
+        AccountId               reference(Account) calculated
+        IsClosed                boolean calculated required
+        IsArchived              boolean calculated required
+        CallDurationInSeconds   int
+        CallType                picklist(Internal|Inbound|Outbound)
+        CallDisposition         string(255)
+        TaskSubtype             picklist(Task|Email|Call|LinkedIn)
+        CompletedDateTime       datetime calculated
+    """),
+    ("Event", "Event", "Events", "00U", """
+        WhoId                   reference(Contact|Lead) children=Events cascade
+        WhatId                  reference(Account|Opportunity|Case) children=Events cascade
+        Subject                 combobox(255)
+        Location                string(255)
+        IsAllDayEvent           boolean required
+        ActivityDateTime        datetime
+        ActivityDate            date calculated
+        DurationInMinutes       int
+        StartDateTime           datetime
+        EndDateTime             datetime
+        Description             textarea(32000)
+        AccountId               reference(Account) calculated
+        OwnerId                 reference(User) required
+        Type                    picklist(Email|Meeting|Other|Call)
+        IsPrivate               boolean required
+        ShowAs                  picklist(Busy|OutOfOffice|Free)
+        IsChild                 boolean calculated required
+        IsGroupEvent            boolean calculated required
+        IsArchived              boolean calculated required
+        EventSubtype            picklist(Event)
+    """),
+    ("User", "User", "Users", "005", """
+        Username                string(80) required
+        Name                    name
+        CompanyName             string(80)
+        Division                string(80)
+        Department              string(80)
+        Title                   string(80)
+        Address                 address
+        Email                   email(128) required
+        Phone                   phone(40)
+        MobilePhone             phone(40)
+        Alias                   string(8) required
+        CommunityNickname       string(40) required
+        IsActive                boolean required
+        TimeZoneSidKey          picklist(America/Los_Angeles|America/New_York|Europe/London|GMT) required
+        UserType                picklist(Standard|PowerPartner|PowerCustomerSuccess|CustomerSuccess|Guest|CspLitePortal|AutomatedProcess) calculated
+        EmployeeNumber          string(20)
+        ManagerId               reference(User)
+        LastLoginDate           datetime calculated
+        FederationIdentifier    string(512)
+    """),
+)  # fmt: skip
+
+_MERGES = {"Account", "Contact", "Lead", "Case"}
+_ARCHIVES = {"Task", "Event"}
+_NOT_DELETABLE = {"User"}
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "Lead": {"Status": "Open - Not Contacted"},
+    "Case": {"Status": "New", "Priority": "Medium"},
+    "Task": {"Status": "Not Started", "Priority": "Normal", "TaskSubtype": "Task"},
+    "Event": {"ShowAs": "Busy", "EventSubtype": "Event", "DurationInMinutes": 60},
+    "User": {"IsActive": True, "UserType": "Standard", "TimeZoneSidKey": "GMT"},
+}
+"""Values a new record takes when the writer gives none (booleans default to false)."""
+
+STAGES: dict[str, tuple[int, str]] = {
+    "Prospecting": (10, "Pipeline"),
+    "Qualification": (10, "Pipeline"),
+    "Needs Analysis": (20, "Pipeline"),
+    "Value Proposition": (50, "Pipeline"),
+    "Id. Decision Makers": (60, "Pipeline"),
+    "Perception Analysis": (70, "Pipeline"),
+    "Proposal/Price Quote": (75, "Pipeline"),
+    "Negotiation/Review": (90, "Pipeline"),
+    "Closed Won": (100, "Closed"),
+    "Closed Lost": (0, "Omitted"),
+}
+"""Opportunity stage -> probability in percent, forecast category (a new org's settings)."""
+
+_LINE = re.compile(r"(\w+)\s+(\w+)(?:\(([^)]*)\))?\s*(.*)")
+_ADDRESS_PARTS = (
+    ("Street", "textarea(255)"),
+    ("City", "string(40)"),
+    ("State", "string(80)"),
+    ("PostalCode", "string(20)"),
+    ("Country", "string(80)"),
+    ("Latitude", "double(18,15)"),
+    ("Longitude", "double(18,15)"),
+    ("GeocodeAccuracy", "picklist(Address|NearAddress|Block|Street|ExtendedZip|Zip|City|State)"),
+)
+_SOAP = {
+    "boolean": "xsd:boolean",
+    "int": "xsd:int",
+    "double": "xsd:double",
+    "currency": "xsd:double",
+    "percent": "xsd:double",
+    "date": "xsd:date",
+    "datetime": "xsd:dateTime",
+    "id": "tns:ID",
+    "reference": "tns:ID",
+    "address": "urn:address",
+}
+_BYTES_PER_CHARACTER = 3
+_LENGTHS = {"id": 18, "reference": 18, "picklist": 255, "multipicklist": 4099, "email": 80}
+
+
+def describe_field(given: FieldDescription) -> FieldDescription:
+    """Return the whole describe entry of a field from the keys that matter.
+
+    `given` needs `name` and `type`; whatever else it says overrides what follows from
+    these. `picklistValues` may be plain strings.
+    """
+    name, kind = given["name"], given["type"]
+    custom = name.endswith("__c")
+    length = given.get("length", _LENGTHS.get(kind, 0))
+    read_only = bool(given.get("calculated"))
+    relationship = None
+    if kind == "reference":
+        relationship = name[:-1] + "r" if custom else name.removesuffix("Id")
+    values = [
+        v
+        if isinstance(v, dict)
+        else {"active": True, "defaultValue": False, "label": v, "validFor": None, "value": v}
+        for v in given.get("picklistValues", ())
+    ]
+    long_text = kind == "textarea" and length > 255
+    return {
+        "aggregatable": kind not in {"boolean", "address"} and not long_text,
+        "autoNumber": False,
+        "byteLength": length * _BYTES_PER_CHARACTER,
+        "calculated": False,
+        "calculatedFormula": None,
+        "caseSensitive": False,
+        "compoundFieldName": None,
+        "createable": not read_only,
+        "custom": custom,
+        "defaultValue": False if kind == "boolean" else None,
+        "defaultedOnCreate": kind == "boolean",
+        "deprecatedAndHidden": False,
+        "digits": 8 if kind == "int" else 0,
+        "encrypted": False,
+        "externalId": False,
+        "extraTypeInfo": "plaintextarea" if kind == "textarea" else None,
+        "filterable": kind != "address" and not long_text,
+        "groupable": kind not in {"address", "currency", "double", "percent"} and not long_text,
+        "idLookup": kind == "id",
+        "inlineHelpText": None,
+        "label": re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("__c").replace("_", " ")),
+        "length": length,
+        "nameField": False,
+        "nillable": kind != "boolean",
+        "permissionable": not given.get("required", False),
+        "precision": 0,
+        "relationshipName": relationship,
+        "restrictedPicklist": False,
+        "scale": 0,
+        "soapType": _SOAP.get(kind, "xsd:string"),
+        "sortable": kind != "address" and not long_text,
+        "unique": False,
+        "updateable": not read_only,
+        **{key: value for key, value in given.items() if key not in {"required", "system"}},
+        "picklistValues": values,
+        "referenceTo": list(given.get("referenceTo", ())),
+    }
+
+
+def _parse_line(line: str) -> Iterator[FieldDescription]:
+    """Yield the descriptions one line of the table stands for (compounds give several)."""
+    match = _LINE.fullmatch(line.strip())
+    if match is None:
+        raise ValueError(f"not a field declaration: {line!r}")
+    name, kind, argument, flags = match[1], match[2], match[3] or "", match[4].split()
+    if kind == "address":
+        stem = name.removesuffix("Address")
+        for part, part_type in _ADDRESS_PARTS:
+            for component in _parse_line(f"{stem}{part} {part_type}"):
+                yield component | {"compoundFieldName": name}
+        yield describe_field(
+            {"name": name, "type": "address", "createable": False, "updateable": False}
+        )
+        return
+    if kind == "name":
+        part_of = {"compoundFieldName": "Name"}
+        yield from (
+            describe_field({"name": "LastName", "type": "string", "length": 80, "nillable": False})
+            | part_of,
+            describe_field({"name": "FirstName", "type": "string", "length": 40}) | part_of,
+            describe_field(
+                {
+                    "name": "Salutation",
+                    "type": "picklist",
+                    "picklistValues": ("Mr.", "Ms.", "Mrs.", "Dr.", "Prof."),
+                }
+            )
+            | part_of,
+            describe_field(
+                {
+                    "name": "Name",
+                    "type": "string",
+                    "length": 121,
+                    "nameField": True,
+                    "nillable": False,
+                    "createable": False,
+                    "updateable": False,
+                }
+            ),
+        )
+        return
+    given: FieldDescription = {"name": name, "type": kind}
+    if kind == "picklist":
+        given["picklistValues"] = argument.split("|")
+    elif kind == "reference":
+        given["referenceTo"] = argument.split("|")
+    elif "," in argument:
+        given["precision"], given["scale"] = map(int, argument.split(","))
+    elif argument:
+        given["length"] = int(argument)
+    if "required" in flags:
+        given["nillable"] = False
+        given["required"] = True
+    if "system" in flags or "calculated" in flags:
+        given |= {"createable": False, "updateable": False}
+    if name == "Name" or name == "CaseNumber":
+        given["nameField"] = True
+    if name == "CaseNumber":
+        given["autoNumber"] = True
+    for flag in flags:
+        key, _, value = flag.partition("=")
+        if key == "children":
+            given["childRelationshipName"] = value
+        elif key in {"cascade", "restrict"}:
+            given[key] = True
+    yield describe_field(given)
+
+
+def _table(name: str, body: str) -> str:
+    master = _MASTER.format(name=name) if name in _MERGES else ""
+    if name == "User":
+        return _SYSTEM.format(master="", body=body).replace(
+            "IsDeleted               boolean                 system required\n", ""
+        )
+    return _SYSTEM.format(master=master, body=body)
+
+
+def standard_objects() -> dict[str, SObject]:
+    """Return fresh standard objects by name, free to be extended."""
+    objects = {}
+    for name, label, plural, prefix, body in _STANDARD:
+        described = [
+            description
+            for line in _table(name, body).splitlines()
+            if line.strip()
+            for description in _parse_line(line)
+        ]
+        objects[name] = SObject(
+            name=name,
+            label=label,
+            plural=plural,
+            prefix=prefix,
+            fields={description["name"]: description for description in described},
+            merges=name in _MERGES,
+            archives=name in _ARCHIVES,
+        )
+    return objects
+
+
+def custom_object(name: str, prefix: str, label: str | None = None) -> SObject:
+    """Return an empty custom object (`X__c`): name, owner and the system fields."""
+    described = [
+        description
+        for line in _table(
+            name, "Name string(80)\n OwnerId reference(User) required"
+        ).splitlines()
+        if line.strip()
+        for description in _parse_line(line)
+    ]
+    label = label or name.removesuffix("__c").replace("_", " ")
+    return SObject(
+        name=name,
+        label=label,
+        plural=label + "s",
+        prefix=prefix,
+        fields={description["name"]: description for description in described},
+    )
+
+
+def is_deletable(name: str) -> bool:
+    """Users are deactivated, never deleted."""
+    return name not in _NOT_DELETABLE
