@@ -1,0 +1,66 @@
+{#
+  What every relationship snapshot shares: which dates are built, what replaces what, coverage.
+
+  Belongs here: the common columns and the rules about them.
+  Does not belong here: numbers.
+#}
+
+{# Raised by one whenever a definition changes, so that old rows stay readable as what they are. #}
+{% macro metric_version() -%}'1'{%- endmacro %}
+
+
+{#
+  Pre-hook of every snapshot table: remove exactly the snapshots that this build computes. The
+  append that follows is in the same transaction, so a reader sees the old rows or the new ones.
+#}
+{% macro replace_snapshots() %}
+    {% if is_incremental() %}
+        delete from {{ this }}
+        where exists (
+            select 1
+            from {{ source('control', 'snapshots') }} as snapshots
+            where snapshots.as_of = {{ this }}.as_of and snapshots.basis = {{ this }}.basis
+        )
+    {% endif %}
+{% endmacro %}
+
+
+{# One row per snapshot of this build: `as_of`, `basis`, `known_at`. #}
+{% macro snapshots() %}
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        run.known_at
+    from {{ source('control', 'snapshots') }} as snapshots
+    cross join {{ source('control', 'run') }} as run
+{% endmacro %}
+
+
+{# One row: the settings that the relationship tables read, with their defaults. #}
+{% macro metric_settings() %}
+    select
+        coalesce(max(case when name = 'has_strategy' then value end), 'false') = 'true'
+            as has_strategy,
+        coalesce(cast(max(case when name = 'quiet_days' then value end) as int), 180)
+            as quiet_days
+    from {{ source('control', 'settings') }}
+{% endmacro %}
+
+
+{#
+  One row per snapshot: which silos could be seen by then, and the share of the needed ones.
+
+  A silo that was never read is unknown, not empty: its numbers are null.
+#}
+{% macro silos_seen(needed) %}
+    select
+        as_of,
+        basis,
+        {%- for silo in needed %}
+        coalesce(bool_or(is_seen) filter (where silo = '{{ silo }}'), false) as sees_{{ silo }},
+        {%- endfor %}
+        cast(count(*) filter (where is_seen and silo in ('{{ needed | join("', '") }}')) as double)
+            / {{ needed | length }} as coverage
+    from {{ ref('int_silos__seen') }}
+    group by as_of, basis
+{% endmacro %}

@@ -1,0 +1,100 @@
+{#
+  Statistics that more than one relationship table uses, as SQL over a relation.
+
+  Belongs here: formulas with a published definition. Each returns a whole `select`, so that a
+  model writes `name as ({{ product_limit(...) }})`.
+  Does not belong here: what is counted (the models say that).
+#}
+
+{# Share as a double; null when there is nothing to share. #}
+{% macro share(part, whole) -%}
+(case when {{ whole }} > 0 then cast({{ part }} as double) / cast({{ whole }} as double) end)
+{%- endmacro %}
+
+
+{#
+  Median and ninth decile of a waiting time, some of which has not ended (Kaplan-Meier).
+
+  One row per group: `median_wait`, `p90_wait` in the unit of `wait`, null while the curve has not
+  come down that far. `is_over` says that the wait ended; otherwise it is only known to be longer.
+  The logarithm of survival is compared with 1e-9 of room, so that 3/4 * 2/3 counts as one half.
+#}
+{% macro product_limit(relation, groups, wait, is_over) %}
+    select
+        {{ groups | join(', ') }},
+        min(case when log_survival <= ln(0.5) + 1e-9 then wait end) as median_wait,
+        min(case when log_survival <= ln(0.1) + 1e-9 then wait end) as p90_wait
+    from (
+        select
+            {{ groups | join(', ') }},
+            wait,
+            sum(
+                case
+                    when n_over = n_at_risk then -1000.0
+                    else ln(1.0 - cast(n_over as double) / cast(n_at_risk as double))
+                end
+            ) over (
+                partition by {{ groups | join(', ') }} order by wait
+                rows between unbounded preceding and current row
+            ) as log_survival
+        from (
+            select
+                {{ groups | join(', ') }},
+                wait,
+                n_over,
+                sum(n_waits) over (
+                    partition by {{ groups | join(', ') }} order by wait
+                    rows between current row and unbounded following
+                ) as n_at_risk
+            from (
+                select
+                    {{ groups | join(', ') }},
+                    {{ wait }} as wait,
+                    count(*) as n_waits,
+                    count(*) filter (where {{ is_over }}) as n_over
+                from {{ relation }}
+                group by {{ groups | join(', ') }}, {{ wait }}
+            ) as waits
+        ) as risks
+    ) as curve
+    group by {{ groups | join(', ') }}
+{% endmacro %}
+
+
+{#
+  How much of a total hangs on how few.
+
+  One row per group: `n_parts`, `total`, `top_1`, `top_5` (amounts), `gini` (0 alike .. near 1),
+  `n_for_half`: the fewest parts that make at least half of the total (CHAOSS contributor absence
+  factor for people, elephant factor for organizations). `amount` is a whole number above 0.
+#}
+{% macro concentration(relation, groups, part, amount) %}
+    select
+        {{ groups | join(', ') }},
+        count(*) as n_parts,
+        max(total) as total,
+        max(amount) as top_1,
+        sum(case when rank_down <= 5 then amount else 0 end) as top_5,
+        cast(sum((2 * rank_up - n_parts - 1) * amount) as double)
+            / cast(max(n_parts) * max(total) as double) as gini,
+        min(case when 2 * running >= total then rank_down end) as n_for_half
+    from (
+        select
+            {{ groups | join(', ') }},
+            {{ amount }} as amount,
+            count(*) over (partition by {{ groups | join(', ') }}) as n_parts,
+            sum({{ amount }}) over (partition by {{ groups | join(', ') }}) as total,
+            row_number() over (
+                partition by {{ groups | join(', ') }} order by {{ amount }} desc, {{ part }}
+            ) as rank_down,
+            row_number() over (
+                partition by {{ groups | join(', ') }} order by {{ amount }}, {{ part }} desc
+            ) as rank_up,
+            sum({{ amount }}) over (
+                partition by {{ groups | join(', ') }} order by {{ amount }} desc, {{ part }}
+                rows between unbounded preceding and current row
+            ) as running
+        from {{ relation }}
+    ) as ranked
+    group by {{ groups | join(', ') }}
+{% endmacro %}

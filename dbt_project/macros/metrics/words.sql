@@ -1,0 +1,26 @@
+{#
+  Reasons in words, for the people who act on a row.
+
+  Belongs here: how numbers read inside a sentence.
+  Does not belong here: which reasons a table gives (its model lists them, most urgent first).
+#}
+
+{# `every day`, `every 9 days`, `every 4.5 days`. #}
+{% macro every_days(days) -%}
+(case
+    when {{ days }} = 1 then 'every day'
+    when {{ days }} = floor({{ days }})
+        then 'every ' || cast(cast({{ days }} as bigint) as string) || ' days'
+    else 'every ' || cast(cast({{ days }} as decimal(10, 1)) as string) || ' days'
+end)
+{%- endmacro %}
+
+{# `1 day`, `41 days`: a count with its noun (regular plural). #}
+{% macro counted(number, noun) -%}
+(cast({{ number }} as string) || case when {{ number }} = 1 then ' {{ noun }}' else ' {{ noun }}s' end)
+{%- endmacro %}
+
+{# The n-th sentence of a list in which nulls are skipped; null when there are fewer. #}
+{% macro nth_reason(reasons, n) -%}
+nullif(split_part(concat_ws('|', {{ reasons | join(', ') }}), '|', {{ n }}), '')
+{%- endmacro %}

@@ -1,0 +1,23 @@
+select
+    cast(null as varchar) as person_id,
+    cast(null as varchar) as display_name,
+    cast(null as varchar) as given_name,
+    cast(null as varchar) as family_name,
+    cast(null as varchar) as primary_email,
+    cast(null as varchar) as primary_phone,
+    cast(null as varchar) as party_kind,
+    cast(null as boolean) as is_staff,
+    cast(null as boolean) as is_bot,
+    cast(null as varchar) as organization_id,
+    cast(null as varchar) as title,
+    cast(null as varchar) as owner_person_id,
+    cast(null as varchar) as owner_name,
+    cast(null as bigint) as n_profiles,
+    cast(null as bigint) as n_silos,
+    cast(null as varchar) as silos,
+    cast(null as boolean) as is_linked,
+    cast(null as timestamptz) as created_at,
+    cast(null as timestamptz) as first_seen_at,
+    cast(null as timestamptz) as last_seen_at,
+    cast(null as varchar) as custom
+where false
