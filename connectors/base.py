@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar, Literal, Protocol
 
 SyncMode = Literal["incremental", "full"]
@@ -35,7 +36,8 @@ class Stream:
         name: snake_case, plural; folder under `landing/<source>/` and part of every profile key.
         key: fields that identify a record; several make a JSON array as text.
         fields: allow-list of top-level fields (`a.b` reaches one level down). Everything
-            else is removed before the record touches a file.
+            else is removed before the record touches a file. `("*",)` takes everything: for
+            a user's own files and tables only.
         cursor: field that carries the source's change stamp, if there is one.
         cursor_trusted: whether that stamp orders a record's versions (`_version`).
         sync_mode: see `SyncMode`.
@@ -82,6 +84,24 @@ class Tombstone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """A record that cannot be landed and goes to quarantine.
+
+    Attributes:
+        reason: `invalid_json`, `duplicate_name`, `lone_surrogate`, `nul`, `no_key`,
+            `not_an_object`, `too_deep`, `ragged_row`.
+        detail: where and why, in words, without the record's own text.
+        key: the record's `_key`, if it can be told.
+        text: the record as far as its fields are allowed.
+    """
+
+    reason: str
+    detail: str
+    key: str | None = None
+    text: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """What one step of a reader brought, and the state that holds once it is landed.
 
@@ -94,7 +114,9 @@ class Page:
         seen_keys: for `census`: keys shown by this page that carry no record.
         census_complete: this page ends a complete walk: keys held but not seen since the
             walk began are deleted.
-        source_count: how many records the source itself counts, when it says so.
+        source_count: how many live records the source itself counts in this stream, in all,
+            when it says so.
+        rejected: records that the reader itself could not make out (a ragged row of a file).
     """
 
     records: Sequence[bytes] = ()
@@ -103,6 +125,7 @@ class Page:
     seen_keys: Sequence[str] = ()
     census_complete: bool = False
     source_count: int | None = None
+    rejected: Sequence[Rejected] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,12 +157,35 @@ class Check:
     quota_left: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What a source's terms and the law ask of us, as data beside the connector.
+
+    Attributes:
+        link_bases: what may link a profile of this source to a person (`email`,
+            `external_id`, `phone`, `crm_field`, `self_link`, `manual`).
+        text_retention_days: days after which free text is removed; None: kept.
+        terms_url: the vendor's terms.
+        terms_date: the day they were read, `YYYY-MM-DD`.
+        approval_required: whether the vendor must agree before data is fetched.
+        spend_cap: most money a sync may cost, in the vendor's currency; None: it is free.
+    """
+
+    link_bases: tuple[str, ...] = ("email", "external_id", "phone")
+    text_retention_days: int | None = None
+    terms_url: str = ""
+    terms_date: str = ""
+    approval_required: bool = False
+    spend_cap: Decimal | None = None
+
+
 class Source(Protocol):
     """One configured account at a vendor.
 
-    A connector module offers `Settings` (a `msgspec.Struct`: the keys it takes in
-    rapport.yml), `STREAMS` (declarations) and a class of this shape, registered in
-    `connectors.registry`.
+    A connector module offers `TYPE`, `SILO`, `Settings` (a `msgspec.Struct`: the keys it
+    takes in rapport.yml), `STREAMS` (declarations), `POLICY` and
+    `connect(name, settings, session)`, which returns an object of this shape. If it has an
+    attribute `session`, a sync takes the server's clock and its counters from there.
     """
 
     type: ClassVar[str]

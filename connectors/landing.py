@@ -1,0 +1,328 @@
+"""Landing: a stream's records as files, where the file is the commit.
+
+Belongs here: the layout of `landing/<source>/<stream>/`, writing a checkpoint so
+that it is there wholly or not at all, the writer's lock, and reading back what is
+held. Does not belong here: which records deserve to be written (`sync`).
+
+A file is named by its first `_seq`; its footer carries the stream's whole state under
+`rapport.state`, so rows and state become visible in one step: the newest file is the
+state. A state that moved without rows is an empty file, which takes one `_seq`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from connectors.base import State
+from connectors.errors import LandingError, StreamLocked
+
+Op = Literal["upsert", "delete"]
+
+STATE_KEY = b"rapport.state"
+STAMP = pa.timestamp("us", tz="UTC")
+SCHEMA = pa.schema(
+    [
+        ("_key", pa.string()),
+        ("_seq", pa.int64()),
+        ("_op", pa.string()),
+        ("_merged_into", pa.string()),
+        ("_version", STAMP),
+        ("_loaded_at", STAMP),
+        ("_sync_id", pa.string()),
+        ("record", pa.string()),
+    ]
+)
+ROWS_PER_GROUP = 16_384
+"""Small enough that looking up single records reads little."""
+
+
+class Row(NamedTuple):
+    """One row to be landed; `_seq`, `_loaded_at` and `_sync_id` are given at commit.
+
+    Attributes:
+        version: None: the time of the commit.
+    """
+
+    key: str
+    op: Op
+    version: datetime | None
+    record: bytes | None
+    merged_into: str | None = None
+
+
+class Held(NamedTuple):
+    """The current row of a key, without its record."""
+
+    version: datetime
+    seq: int
+    op: Op
+    sync_id: str
+
+
+class Footer(msgspec.Struct):
+    """What a file says besides its rows.
+
+    Attributes:
+        next_seq: first `_seq` of the next file.
+        state: the connector's state.
+        sync: facts of the sync that wrote it: `sync_id`, `started_at`, `finished_at`, `mode`,
+            `rows`, `deletes`, `pages`, `requests`, `waits_s`, `late`, `quarantined`,
+            `source_count`, `done`, and a few more.
+        counts: `rows` landed in all files so far, `max_version` (ISO 8601 or null) of them.
+    """
+
+    next_seq: int
+    state: State
+    sync: dict[str, Any]
+    counts: dict[str, Any]
+    format: int = 1
+
+
+class Landing:
+    """All landed streams below a home folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = Path(home) / "landing"
+
+    def stream(self, source: str, stream: str) -> StreamLanding:
+        return StreamLanding(self.folder / source / stream, f"{source}.{stream}")
+
+    def list_streams(self) -> list[tuple[str, str]]:
+        """Return (source, stream) of every landed stream, sorted."""
+        found = {path.parent for path in self.folder.glob("*/*/*.parquet")}
+        return sorted((folder.parent.name, folder.name) for folder in found)
+
+
+class StreamLanding:
+    """One stream's files. Writing needs the lock; reading never does."""
+
+    def __init__(self, folder: Path, place: str) -> None:
+        self.folder = folder
+        self.place = place
+
+    # Writing
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the stream for writing; raise `StreamLocked` at once if somebody else does."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        holder = self.folder / ".holder"
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            pid = holder.read_text().strip() if holder.exists() else ""
+            raise StreamLocked(
+                f"{self.place}: another sync of this stream is running"
+                f"{f' (pid {pid})' if pid else ''}. Nothing was changed; wait for it to end."
+            ) from None
+        try:
+            holder.write_text(str(os.getpid()))
+            for left_over in self.folder.glob(".tmp-*"):
+                left_over.unlink()
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+    def ensure_first_file(self) -> None:
+        """Write the typed file without rows that every stream begins with."""
+        if not self.files():
+            self.commit([], state={}, sync={"done": False}, loaded_at=datetime.now(UTC))
+
+    def commit(
+        self,
+        rows: Sequence[Row],
+        *,
+        state: State,
+        sync: dict[str, Any],
+        loaded_at: datetime,
+    ) -> Path:
+        """Land rows and state in one step and return the new file. Needs the lock.
+
+        Nothing is visible before the whole file is on disk under its final name; a name
+        that exists already is never replaced (`LandingError`).
+        """
+        last = self.footer()
+        first_seq = last.next_seq if last else 0
+        counts = last.counts if last else {"rows": 0, "max_version": None}
+        table = pa.table(
+            [
+                pa.array([row.key for row in rows], pa.string()),
+                pa.array(range(first_seq, first_seq + len(rows)), pa.int64()),
+                pa.array([row.op for row in rows], pa.string()),
+                pa.array([row.merged_into for row in rows], pa.string()),
+                pa.array([row.version or loaded_at for row in rows], STAMP),
+                pa.array([loaded_at] * len(rows), STAMP),
+                pa.array([sync.get("sync_id")] * len(rows), pa.string()),
+                pa.array([row.record for row in rows], pa.string()),
+            ],
+            schema=SCHEMA,
+        )
+        newest = pc.max(table["_version"]).as_py()
+        versions = [stamp for stamp in (_max_version(counts), newest) if stamp]
+        footer = Footer(
+            next_seq=first_seq + max(1, len(rows)),
+            state=state,
+            sync=sync,
+            counts={
+                "rows": counts["rows"] + len(rows),
+                "max_version": max(versions).isoformat() if versions else None,
+            },
+        )
+        final = self.folder / f"{first_seq:020d}.parquet"
+        _write_durably(table, footer, final, self.place)
+        self._drop_superseded_empty_files()
+        return final
+
+    def _drop_superseded_empty_files(self) -> None:
+        """Remove an old empty file, whose state two newer files have replaced.
+
+        It holds no row. The newest but one stays: a reader may just have listed it.
+        """
+        files = self.files()
+        for old in files[1:-2][-2:]:
+            if pq.read_metadata(old).num_rows == 0:
+                old.unlink()
+
+    # Reading
+
+    def files(self) -> list[Path]:
+        """Return the files, oldest first."""
+        return sorted(self.folder.glob("[0-9]*.parquet"))
+
+    def footer(self) -> Footer | None:
+        """Return the newest file's footer; None before the first file."""
+        files = self.files()
+        return read_footer(files[-1], self.place) if files else None
+
+    def state(self) -> dict[str, Any] | None:
+        """Return the newest footer as a plain dict; None before the first file."""
+        footer = self.footer()
+        return msgspec.to_builtins(footer) if footer else None
+
+    def held(self, keys: Collection[str]) -> dict[str, Held]:
+        """Return the current row of those of `keys` that are held, deleted ones included."""
+        found: dict[str, Held] = {}
+        wanted = ds.field("_key").isin(pa.array(list(keys), pa.string()))
+        columns = ["_key", "_version", "_seq", "_op", "_sync_id"]
+        for key, *rest in self._scan(columns, wanted):
+            row = Held(*rest)
+            if key not in found or row[:2] > found[key][:2]:
+                found[key] = row
+        return found
+
+    def records(self, seqs: Collection[int]) -> dict[int, bytes]:
+        """Return the record text of rows by `_seq`, without those that have none."""
+        if not seqs:
+            return {}
+        numbers = pa.array(sorted(seqs), pa.int64())
+        field = ds.field("_seq")
+        wanted = (
+            (field >= numbers[0].as_py()) & (field <= numbers[-1].as_py()) & field.isin(numbers)
+        )
+        rows = self._scan(["_seq", "record"], wanted)
+        return {seq: record.encode() for seq, record in rows if record is not None}
+
+    def current_keys(self) -> Iterator[tuple[str, datetime]]:
+        """Yield (key, version) of every held record that is not deleted, in no order."""
+        current: dict[str, tuple[datetime, int, str]] = {}
+        for key, *row in self._scan(["_key", "_version", "_seq", "_op"], None):
+            now = (row[0], row[1], row[2])
+            if key not in current or now > current[key]:
+                current[key] = now
+        return ((key, row[0]) for key, row in current.items() if row[2] == "upsert")
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `rapport status` shows: rows, cursor, and the facts of the last sync."""
+        footer = self.footer()
+        if footer is None:
+            return {"rows": 0, "files": 0, "cursor": None, "sync": {}}
+        return {
+            "rows": footer.counts["rows"],
+            "files": len(self.files()),
+            "cursor": footer.state.get("cursor"),
+            "sync": footer.sync,
+        }
+
+    def max_version(self) -> datetime | None:
+        """Return the newest `_version` landed so far."""
+        footer = self.footer()
+        return _max_version(footer.counts) if footer else None
+
+    def _scan(self, columns: list[str], wanted: Any) -> Iterator[tuple[Any, ...]]:
+        files = [str(path) for path in self.files()]
+        if not files:
+            return
+        try:
+            dataset = ds.dataset(files, schema=SCHEMA, format="parquet")
+            for batch in dataset.to_batches(columns=columns, filter=wanted):
+                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise LandingError(
+                f"{self.place}: a landing file cannot be read ({error}). Restore it from a "
+                "backup, or move the stream's folder away and sync again."
+            ) from None
+
+
+def read_footer(path: Path, place: str) -> Footer:
+    """Read what a landing file says besides its rows; raise `LandingError` if it cannot."""
+    try:
+        text = pq.read_metadata(path).metadata[STATE_KEY]
+        return msgspec.json.decode(text, type=Footer)
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, msgspec.DecodeError):
+        raise LandingError(
+            f"{place}: the landing file `{path.name}` cannot be read or carries no state. "
+            "Restore it from a backup, or move the stream's folder away and sync again."
+        ) from None
+
+
+def _max_version(counts: dict[str, Any]) -> datetime | None:
+    text = counts.get("max_version")
+    return datetime.fromisoformat(text) if text else None
+
+
+def _write_durably(table: pa.Table, footer: Footer, final: Path, place: str) -> None:
+    """Write under a temporary name, flush to disk, then give it its name in one step."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".tmp-{os.getpid()}-{final.name}")
+    try:
+        with temporary.open("wb") as file:
+            with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
+                writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+                writer.add_key_value_metadata({STATE_KEY: msgspec.json.encode(footer)})
+            file.flush()
+            os.fsync(file.fileno())
+        # Unlike a rename, a link fails if the name exists: no commit can hide another.
+        os.link(temporary, final)
+    except FileExistsError:
+        raise LandingError(
+            f"{place}: the landing file `{final.name}` exists already. Two writers were at work "
+            "on this stream; nothing was replaced. Run the sync again."
+        ) from None
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+    _fsync_folder(final.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+

@@ -1,0 +1,381 @@
+"""Records as bytes: cut out of a page, checked, reduced to the allowed fields.
+
+Belongs here: everything that looks inside a record before it is landed. Does not
+belong here: types (decided in staging), or where records go (`landing`,
+`quarantine`).
+
+A record is never rebuilt from parsed values: what is kept are the vendor's own
+bytes, so that `1.10` stays `1.10` and 20-digit numbers keep their digits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple, NoReturn
+
+import msgspec
+
+from connectors.base import Rejected, Stream
+
+Raw = msgspec.Raw
+Members = dict[str, Raw]
+
+MAX_DEPTH = 100
+"""Levels of nesting. Engines that read landing stop earlier than Python does."""
+
+
+class UnexpectedShape(ValueError):
+    """A page lacks the part that should hold the records."""
+
+
+class Projected(NamedTuple):
+    """A record fit for landing: its `_key`, the source's change stamp if trusted, its text."""
+
+    key: str
+    version: datetime | None
+    text: bytes
+
+
+class _Bad(Exception):
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason, self.detail = reason, detail
+
+
+# Pages
+
+
+def split(body: bytes, *path: str) -> list[bytes]:
+    """Cut the list at `path` of a JSON page into its items' own bytes.
+
+    A page with a broken item is cut all the same: the item comes as it stands and is
+    quarantined later. A null list is empty. Raises `UnexpectedShape` if there is no list.
+    """
+    try:
+        items = _raw_decoder(list[Raw] | None).decode(_member(body, path))  # type: ignore[arg-type]
+    except msgspec.ValidationError as error:
+        raise UnexpectedShape(_not_found(path)) from error
+    except (msgspec.DecodeError, RecursionError):
+        for name in path:
+            body = dict(_scan(body)).get(name.encode(), b"")
+        if not body.strip().startswith(b"["):
+            raise UnexpectedShape(_not_found(path)) from None
+        return [item for _, item in _scan(body)]
+    return [bytes(item) for item in items or ()]
+
+
+def pick(body: bytes, *path: str) -> Any:
+    """Return the parsed value at `path` of a JSON page, None if a name is missing."""
+    try:
+        return msgspec.json.decode(_member(body, path))
+    except UnexpectedShape:
+        return None
+    except (msgspec.DecodeError, RecursionError):
+        for name in path:
+            body = dict(_scan(body)).get(name.encode(), b"null")
+        try:
+            return msgspec.json.decode(body)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+
+
+def values(record: bytes, *fields: str) -> tuple[Any, ...]:
+    """Return the parsed values of top-level fields, None where missing or unreadable.
+
+    Use it for what steers a walk (ids, stamps); never to rebuild a record.
+    """
+    try:
+        members = _members(record)
+        return tuple(
+            msgspec.json.decode(members[name]) if name in members else None for name in fields
+        )
+    except (msgspec.DecodeError, RecursionError):
+        return (None,) * len(fields)
+
+
+def is_balanced(body: bytes) -> bool:
+    """Tell whether every bracket and string of a JSON-like text is closed, in order."""
+    open_brackets: list[bytes] = []
+    for token in _TOKEN.findall(body):
+        if token in (b"{", b"["):
+            open_brackets.append(token)
+        elif token in (b"}", b"]"):
+            if not open_brackets or _CLOSES[token] != open_brackets.pop():
+                return False
+            if not open_brackets:
+                return body.rstrip().endswith(token)
+        elif token == b'"':  # opens a string that never ends
+            return False
+    return False
+
+
+# Records
+
+
+def project(record: bytes, stream: Stream) -> Projected | Rejected:
+    """Check a record and keep the allowed fields of `stream`, digits and all.
+
+    Returns:
+        `Projected`, or `Rejected` with a reason: `not_an_object`, `invalid_json`,
+        `duplicate_name`, `lone_surrogate`, `nul`, `too_deep`, `no_key`. The text of a
+        rejected record holds allowed fields only.
+    """
+    allowed = _allow_list(stream.fields)
+    try:
+        _check(record)
+        members = _members(record)
+        key = _key(members, stream.key)
+    except _Bad as bad:
+        return Rejected(
+            reason=bad.reason,
+            detail=bad.detail,
+            key=_key_if_any(record, stream.key),
+            text=_salvage(record, allowed),
+        )
+    text = _ENCODE(_keep(members, allowed)) if allowed is not None else record.strip()
+    version = None
+    if stream.cursor is not None and stream.cursor_trusted and stream.cursor in members:
+        version = parse_stamp(bytes(members[stream.cursor]).decode().strip('"'))
+    return Projected(key, version, text)
+
+
+def parse_stamp(text: str) -> datetime | None:
+    """Read a change stamp as UTC: ISO 8601 (also `+0000`; no zone means UTC) or Unix time.
+
+    Unix times above 10^11 count milliseconds. Returns None for anything else.
+    """
+    try:
+        if text.isascii() and text.isdigit() and len(text) not in (4, 8):
+            number = int(text)
+            return datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
+        stamp = datetime.fromisoformat(text)
+        return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+# Checks
+
+_ENCODE = msgspec.json.Encoder().encode
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def _check(record: bytes) -> None:
+    """Raise `_Bad` unless the record is one strict JSON object without repeated names."""
+    if record.count(b"{") + record.count(b"[") > MAX_DEPTH and _depth(record) > MAX_DEPTH:
+        raise _Bad("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+    try:
+        value = _LOADS(record.decode())
+    except UnicodeDecodeError as error:
+        raise _Bad("invalid_json", f"not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise _Bad("too_deep", f"nested deeper than {MAX_DEPTH} levels") from None
+    except json.JSONDecodeError as error:
+        reason = "nul" if b"\0" in record else "invalid_json"
+        raise _Bad(reason, f"{error.msg} at character {error.pos}") from None
+    except ValueError as error:
+        raise _Bad("invalid_json", str(error)) from None
+    if not isinstance(value, dict):
+        raise _Bad("not_an_object", "the record is not a JSON object")
+    if _SUSPECT.search(record):
+        _check_strings(value)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _Bad("duplicate_name", f"the name `{twice[:80]}` appears more than once")
+    return members
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"`{name}` is not JSON")
+
+
+# Digits stay text: parsing them would cost time, and fail on very long ones.
+_LOADS = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=str, parse_float=str, parse_constant=_constant
+).decode
+
+
+def _check_strings(value: Any) -> None:
+    """Look closer at a record that has escapes for NUL or for halves of a surrogate pair."""
+    for text in _strings(value):
+        if "\0" in text:
+            raise _Bad("nul", "a text holds the character NUL")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise _Bad("lone_surrogate", "a text holds half of a surrogate pair") from None
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield name
+            yield from _strings(item)
+
+
+def _depth(record: bytes) -> int:
+    depth = deepest = 0
+    for token in _TOKEN.findall(record):
+        if token in (b"{", b"["):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token in (b"}", b"]"):
+            depth -= 1
+    return deepest
+
+
+# Keys
+
+
+def _key(members: Members, fields: tuple[str, ...]) -> str:
+    parts = [bytes(members[name]) if name in members else b"null" for name in fields]
+    for name, part in zip(fields, parts, strict=True):
+        if part in (b"null", b'""') or part[:1] in (b"{", b"["):
+            raise _Bad("no_key", f"`{name}` is missing, empty or not a plain value")
+    if len(parts) == 1:
+        part = parts[0]
+        return str(json.loads(part)) if part[:1] == b'"' else part.decode()
+    return "[" + ",".join(part.decode() for part in parts) + "]"
+
+
+def _key_if_any(record: bytes, fields: tuple[str, ...]) -> str | None:
+    """Return the key of a record that may not be JSON, if it shows one."""
+    members = {name.decode("utf-8", "replace"): Raw(value) for name, value in _scan(record)}
+    try:
+        key = _key(members, fields)
+        key.encode()
+        return key
+    except (_Bad, ValueError):
+        return None
+
+
+# Allow-list
+
+AllowList = dict[str, "AllowList | None"]
+"""Name -> None (all of it) or the list for the level below."""
+
+
+@lru_cache(maxsize=256)
+def _allow_list(fields: tuple[str, ...]) -> AllowList | None:
+    """Return None for `("*",)`: every field of a user's own file."""
+    if fields == ("*",):
+        return None
+    tree: AllowList = {}
+    for field in fields:
+        *parents, leaf = field.split(".")
+        level: AllowList | None = tree
+        for parent in parents:
+            level = level.setdefault(parent, {}) if level is not None else None
+        if level is not None:
+            level[leaf] = None
+    return tree
+
+
+def _keep(members: Members, allowed: AllowList) -> Members:
+    kept = {}
+    for name, raw in members.items():
+        if name in allowed:
+            below = allowed[name]
+            kept[name] = raw if below is None else _keep_below(raw, below)
+    return kept
+
+
+def _keep_below(raw: Raw, allowed: AllowList) -> Raw:
+    """Reduce an object, or each object of a list; anything else says nothing: null."""
+    text = bytes(raw)
+    if text.startswith(b"{"):
+        return Raw(_ENCODE(_keep(_members(text), allowed)))
+    if text.startswith(b"["):
+        items = msgspec.json.decode(text, type=list[Raw])
+        return Raw(_ENCODE([_keep_below(item, allowed) for item in items]))
+    return Raw(b"null")
+
+
+def _salvage(record: bytes, allowed: AllowList | None) -> bytes:
+    """Return the allowed top-level fields of a record that cannot be parsed, as they stand.
+
+    A field that is allowed in part only is left out, and so is everything when the
+    record's end cannot be found: better lost than leaked.
+    """
+    if allowed is None:
+        return record
+    if not is_balanced(record) or not record.lstrip().startswith(b"{"):
+        return b""
+    kept = [
+        b'"%s":%s' % (name, value)
+        for name, value in _scan(record)
+        if allowed.get(name.decode("utf-8", "replace"), {}) is None
+    ]
+    return b"{" + b",".join(kept) + b"}"
+
+
+# JSON pieces
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,"]', re.DOTALL)
+_CLOSES = {b"}": b"{", b"]": b"["}
+_DECODE_MEMBERS = msgspec.json.Decoder(Members).decode
+
+
+def _members(record: bytes | Raw) -> Members:
+    return _DECODE_MEMBERS(record)
+
+
+@lru_cache(maxsize=8)
+def _raw_decoder(type_: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(type_)
+
+
+def _member(body: bytes, path: tuple[str, ...]) -> bytes | Raw:
+    found: bytes | Raw = body
+    for name in path:
+        try:
+            found = _members(found)[name]
+        except (KeyError, msgspec.ValidationError):
+            raise UnexpectedShape(_not_found(path)) from None
+    return found
+
+
+def _not_found(path: tuple[str, ...]) -> str:
+    return f"the answer has no list at `{'.'.join(path) or 'its top'}`"
+
+
+def _scan(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (name, value) of an object, or (b"", item) of a list, trusting brackets only.
+
+    For text that a JSON parser refuses; yields nothing after the closing bracket.
+    """
+    depth = 0
+    start = 0
+    name = b""
+    is_object = body.lstrip().startswith(b"{")
+    for match in _TOKEN.finditer(body):
+        token = match.group()
+        if token in (b"{", b"["):
+            depth += 1
+            if depth == 1:
+                start = match.end()
+        elif token == b":" and depth == 1 and is_object and not name:
+            name = body[start : match.start()].strip().strip(b'"')
+            start = match.end()
+        elif (token == b"," and depth == 1) or (token in (b"}", b"]") and depth == 1):
+            value = body[start : match.start()].strip()
+            if value:
+                yield name, value
+            start, name = match.end(), b""
+            if token != b",":
+                return
+        elif token in (b"}", b"]"):
+            depth -= 1

@@ -1,0 +1,118 @@
+"""Which types of sources exist, and how a configured one is opened.
+
+Belongs here: finding a connector's module by its type, checking its settings, and
+telling the session which of them are secret. Does not belong here: reading
+rapport.yml (that is the caller's).
+
+Every module of this package that is not part of the framework is a connector, so a
+new vendor is a new file and nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+import msgspec
+
+import connectors
+from connectors.base import Source
+from connectors.errors import ConfigError
+from connectors.session import Session
+
+FRAMEWORK = frozenset(
+    "base budget errors incremental landing pagination quarantine records redaction registry "
+    "session sync".split()
+)
+
+TYPES: dict[str, str] = {
+    found.name: f"connectors.{found.name}"
+    for found in pkgutil.iter_modules(connectors.__path__)
+    if found.name not in FRAMEWORK
+}
+"""Source type -> module, imported when first used."""
+
+SECRET_SETTING = re.compile(r"(secret|token|password|api_key|private_key)$")
+"""Settings whose values are masked everywhere."""
+
+
+def module(type_: str) -> ModuleType:
+    """Return the connector module of a source type; raise `ConfigError` if there is none."""
+    if type_ not in TYPES:
+        raise ConfigError(
+            f"There is no source type `{type_}`.{_suggest(type_, TYPES)} "
+            f"Known types: {', '.join(sorted(TYPES))}."
+        )
+    return importlib.import_module(TYPES[type_])
+
+
+def open_source(
+    name: str,
+    type_: str,
+    settings: Mapping[str, Any],
+    *,
+    home: Path,
+    folder: Path | None = None,
+) -> Source:
+    """Check the settings of one source of rapport.yml and connect it, without a request.
+
+    Args:
+        name: the source's name in rapport.yml.
+        type_: its `type`.
+        settings: its other keys, environment variables already put in.
+        home: where the shared budget of calls lives (`budgets/`).
+        folder: base of relative paths in the settings, usually that of rapport.yml.
+
+    Raises:
+        ConfigError: an unknown, missing or mistyped setting; values are not repeated.
+    """
+    found = module(type_)
+    fields = {field.name for field in msgspec.structs.fields(found.Settings)}
+    given = dict(settings)
+    if folder is not None and "folder" in fields:
+        given.setdefault("folder", str(folder))
+    for key in given:
+        if key not in fields:
+            raise ConfigError(
+                f"sources.{name}: unknown key `{key}`.{_suggest(key, fields)} "
+                f"Keys of type `{type_}`: {', '.join(sorted(fields - {'folder'}))}."
+            )
+    secrets = [str(value) for key, value in given.items() if SECRET_SETTING.search(key) and value]
+    session = Session(
+        name,
+        secrets=secrets,
+        limits=getattr(found, "limits", None),
+        calls_per_window=getattr(found, "CALLS_PER_WINDOW", ()),
+        budget_dir=home / "budgets",
+    )
+    try:
+        checked = msgspec.convert(given, found.Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"sources.{name}: {_explain(str(error))}") from None
+    return cast(Source, found.connect(name, checked, session))
+
+
+def _suggest(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean `{close[0]}`?" if close else ""
+
+
+def _explain(message: str) -> str:
+    """Turn msgspec's words into ours; they name types and places, never values."""
+    missing = re.match(r"Object missing required field `(.+?)`(?: - at `\$\.?(.*)`)?", message)
+    if missing:
+        where = f" in `{missing[2]}`" if missing[2] else ""
+        return f"the key `{missing[1]}`{where} is missing. Add it to rapport.yml."
+    unknown = re.match(r"Object contains unknown field `(.+?)`(?: - at `\$\.?(.*)`)?", message)
+    if unknown:
+        where = f" in `{unknown[2]}`" if unknown[2] else ""
+        return f"unknown key `{unknown[1]}`{where}."
+    what, _, place = message.partition(" - at `$")
+    place = place.strip("`.")
+    return f"{f'`{place}`: ' if place else ''}{what[:1].lower()}{what[1:]}."

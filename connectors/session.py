@@ -1,0 +1,417 @@
+"""The one HTTP session that connectors and the SDKs they use ride on.
+
+Belongs here: time-outs, retries, waits for limits, the shared budget of calls,
+the server's clock, and what an answer must be before it is believed. Does not
+belong here: paths, paging and the meaning of a vendor's error codes, which a
+connector hands in as `limits` and as hints.
+
+What is tried again: no connection, no answer in time, a broken body, 5xx. GET and
+its like always; a POST only if it cannot have been carried out (no connection,
+429, 503). Waits between tries have full jitter. A limit (429, or what `limits`
+recognizes) waits as long as the vendor says, up to `max_wait_s` in all.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+import urllib3
+from requests import exceptions as broken
+
+from connectors import redaction
+from connectors.budget import Budget, Windows
+from connectors.errors import (
+    AuthError,
+    BadRequest,
+    ConfigError,
+    QuotaSpent,
+    RapportError,
+    RateLimited,
+    ServerError,
+    Unreachable,
+)
+
+log = redaction.logger
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+LONGEST_BACKOFF_S = 30.0
+RESET_HEADERS = ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a vendor's answer says about its limits.
+
+    Attributes:
+        wait_s: seconds until the next call may leave; None: the vendor does not say.
+        spent: a daily quota is used up: waiting is pointless today.
+        reason: in words, for progress and errors.
+    """
+
+    wait_s: float | None
+    spent: bool = False
+    reason: str = ""
+
+
+Limits = Callable[[requests.Response], Limit | None]
+
+
+class Session(requests.Session):
+    """A `requests.Session` that waits, retries, masks and counts.
+
+    Raises `Unreachable`, `ServerError`, `RateLimited`, `QuotaSpent` from any call; answers
+    below 500 that are no limit are returned as they are (see `fetch` and `check`).
+
+    Attributes:
+        place: `source.stream`, named by every error; the source alone at first.
+        base_url: put before a path that starts with `/`.
+        requests_made: calls sent, retries included.
+        waits_s: seconds waited for limits, budget and retries.
+        on_wait: called with (seconds, reason) before each such wait.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        secrets: Iterable[str] = (),
+        limits: Limits | None = None,
+        calls_per_window: Windows = (),
+        budget_dir: Path | None = None,
+        timeout: tuple[float, float] = (10.0, 60.0),
+        on_wait: Callable[[float, str], None] | None = None,
+        base_url: str = "",
+        attempts: int = 5,
+        backoff_s: float = 0.5,
+        max_wait_s: float = 900.0,
+    ) -> None:
+        super().__init__()
+        self.source = self.place = source
+        self.secrets = tuple(secret for secret in secrets if secret)
+        redaction.register(self.secrets)
+        self.limits = limits
+        self.timeout = timeout
+        self.on_wait = on_wait
+        self.base_url = base_url.rstrip("/")
+        self.attempts = attempts
+        self.backoff_s = backoff_s
+        self.max_wait_s = max_wait_s
+        self.requests_made = 0
+        self.waits_s = 0.0
+        self.budget = Budget(calls_per_window, self._budget_file(budget_dir))
+        # With any `auth` set, requests does not look into ~/.netrc, whose password would
+        # silently replace ours.
+        self.auth = _leave_as_is
+        self._count_lock = threading.Lock()
+        self._clock_offset: timedelta | None = None
+
+    # Clock
+
+    def server_now(self) -> datetime:
+        """Return the server's time (UTC, from its last `Date` header), else our own.
+
+        Before the first answer, asks `base_url` once.
+        """
+        if self._clock_offset is None and self.base_url:
+            self.request("HEAD", self.base_url, allow_redirects=False)
+        return datetime.now(UTC) + (self._clock_offset or timedelta(0))
+
+    # Requests
+
+    def fetch(self, method: str, path_or_url: str, *, hint: str = "", **kwargs: Any) -> bytes:
+        """Ask a JSON endpoint and return the body, UTF-8 without a byte order mark.
+
+        Args:
+            method: HTTP method.
+            path_or_url: a path is put behind `base_url`.
+            hint: what a refused credential needs, in a sentence ("It needs scope `x`.").
+            **kwargs: as for `requests.Session.request`.
+
+        Raises:
+            AuthError: 401 or 403.
+            BadRequest: any other 4xx; `status` tells which.
+            ServerError: the answer is not JSON, or ends in the middle.
+        """
+        url = self.base_url + path_or_url if path_or_url.startswith("/") else path_or_url
+        for attempt in range(1, self.attempts + 1):
+            response = self.check(self.request(method, url, **kwargs), hint)
+            body = response.content
+            if body[:2] == b"\x1f\x8b":  # gzip that the headers do not admit to
+                body = gzip.decompress(body)
+            body = body.removeprefix(b"\xef\xbb\xbf").strip()
+            if _is_whole(body):
+                return body
+            if body[:1] not in (b"{", b"["):
+                raise ServerError(
+                    f"{self.place}: `{_path(response.url)}` answered HTTP {response.status_code} with "
+                    f"`{_content_type(response)}` ({len(body):,} bytes), which is not JSON. "
+                    "Is the address right, or does a login page or a proxy stand in the way?",
+                    place=self.place,
+                    status=response.status_code,
+                )
+            if attempt < self.attempts:
+                self._wait(self._backoff(attempt), "an answer ended in the middle")
+        raise ServerError(
+            f"{self.place}: the answer of `{_path(response.url)}` ended in the middle, "
+            f"{self.attempts} times (the last after {len(body):,} bytes). Try again later.",
+            place=self.place,
+            status=response.status_code,
+        )
+
+    def check(self, response: requests.Response, hint: str = "") -> requests.Response:
+        """Return `response` if it is below 400; else raise as `fetch` does."""
+        status = response.status_code
+        if status < 400:
+            return response
+        what = f"{self.place}: HTTP {status} from `{_path(response.url)}`."
+        if status in (401, 403):
+            raise AuthError(f"{what} {hint or 'The credential was refused or lacks a permission.'}")
+        raise BadRequest(
+            f"{what} The vendor refuses this request; asking again will not help.",
+            place=self.place,
+            status=status,
+        )
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().request(method, url, *args, **kwargs)
+        except (broken.MissingSchema, broken.InvalidSchema, broken.InvalidURL):
+            raise ConfigError(
+                f"{self.place}: `{redaction.mask(_without_query(str(url)))}` is not an address "
+                "that can be asked. Check `url` in rapport.yml."
+            ) from None
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        if kwargs.get("timeout") is None:
+            kwargs["timeout"] = self.timeout
+        limited_s = 0.0
+        attempt = limits_met = 0
+        while True:
+            self._wait(self.budget.book(), "the budget of calls")
+            with self._count_lock:
+                self.requests_made += 1
+            try:
+                response = super().send(request, **kwargs)
+            except RapportError:  # from a redirect, which comes through here again
+                raise
+            except broken.SSLError:
+                raise self._unreachable(request, "its certificate is not accepted") from None
+            except (
+                broken.ConnectionError,
+                broken.Timeout,
+                broken.ChunkedEncodingError,
+                broken.ContentDecodingError,
+            ) as error:
+                attempt += 1
+                if attempt >= self.attempts or not _may_repeat(request, error):
+                    raise self._unreachable(request, _reason(error)) from None
+                self._wait(self._backoff(attempt), _reason(error))
+                continue
+
+            self._note_clock(response)
+            limit = (self.limits(response) if self.limits else None) or default_limit(response)
+            if limit is not None:
+                limits_met += 1
+                wait_s = self._backoff(limits_met) if limit.wait_s is None else limit.wait_s
+                # A little later than asked, and not all at once.
+                wait_s += random.uniform(0, 0.05 * wait_s + 0.05)
+                limited_s += wait_s
+                self._give_up_on(limit, request, response, limited_s)
+                response.close()
+                self.budget.hold(wait_s)
+                self._wait(wait_s, limit.reason or "the vendor's limit")
+                continue
+            if response.status_code < 500:
+                return response
+            attempt += 1
+            if attempt >= self.attempts or not _may_repeat(request, response):
+                raise ServerError(
+                    f"{self.place}: HTTP {response.status_code} from `{_path(request.url)}`"
+                    f"{f', {attempt} times' if attempt > 1 else ''}. Try again later.",
+                    place=self.place,
+                    status=response.status_code,
+                )
+            response.close()
+            self._wait(self._backoff(attempt), f"HTTP {response.status_code}")
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Take every secret header off a request that is redirected to another host."""
+        super().rebuild_auth(prepared_request, response)
+        if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
+            for name, value in list(prepared_request.headers.items()):
+                if any(secret in str(value) for secret in self.secrets):
+                    del prepared_request.headers[name]
+
+    # Parts
+
+    def _give_up_on(
+        self,
+        limit: Limit,
+        request: requests.PreparedRequest,
+        response: requests.Response,
+        limited_s: float,
+    ) -> None:
+        status = response.status_code
+        if limit.spent:
+            raise QuotaSpent(
+                f"{self.place}: {limit.reason or 'the daily quota of calls is used up'} "
+                f"(HTTP {status} from `{_path(request.url)}`). What was read is kept; the next "
+                "sync goes on from there.",
+                place=self.place,
+                status=status,
+            )
+        if limited_s > self.max_wait_s:
+            raise RateLimited(
+                f"{self.place}: {limit.reason or 'the vendor limits our calls'} (HTTP {status} "
+                f"from `{_path(request.url)}`), and would for longer than the "
+                f"{self.max_wait_s:g} s we wait. Try again later.",
+                place=self.place,
+                status=status,
+            )
+
+    def _unreachable(self, request: requests.PreparedRequest, reason: str) -> Unreachable:
+        return Unreachable(
+            f"{self.place}: `{urlsplit(request.url or '').netloc}` cannot be reached: {reason}. "
+            "Check `url` in rapport.yml and the network.",
+            place=self.place,
+        )
+
+    def _backoff(self, attempt: int) -> float:
+        return random.uniform(0, min(LONGEST_BACKOFF_S, self.backoff_s * 2.0**attempt))
+
+    def _wait(self, seconds: float, reason: str) -> None:
+        if seconds <= 0:
+            return
+        with self._count_lock:
+            self.waits_s += seconds
+        if seconds >= 1:
+            log.info("%s: waiting %.1f s: %s", self.place, seconds, reason)
+        if self.on_wait:
+            self.on_wait(seconds, reason)
+        time.sleep(seconds)
+
+    def _note_clock(self, response: requests.Response) -> None:
+        server = _http_date(response.headers.get("Date"))
+        if server is not None:
+            self._clock_offset = server - datetime.now(UTC)
+
+    def _budget_file(self, folder: Path | None) -> Path | None:
+        """One file per credential; the name does not help anybody to guess the credential."""
+        if folder is None:
+            return None
+        owner = "\0".join(sorted(self.secrets)) or self.source
+        digest = hashlib.scrypt(owner.encode(), salt=b"rapport", n=2**12, r=8, p=1, dklen=6)
+        return folder / f"{digest.hex()}.json"
+
+
+def default_limit(response: requests.Response) -> Limit | None:
+    """Read HTTP 429, or 503 with `Retry-After`; `Limit.wait_s` is None without a header."""
+    status, headers = response.status_code, response.headers
+    if status != 429 and not (status == 503 and "Retry-After" in headers):
+        return None
+    now = _http_date(headers.get("Date")) or datetime.now(UTC)
+    waits = (seconds_until(headers[name], now) for name in RESET_HEADERS if name in headers)
+    return Limit(next((s for s in waits if s is not None), None), reason=f"HTTP {status}")
+
+
+def seconds_until(reset: str, now: datetime) -> float | None:
+    """Read the four kinds of reset clock; None if it is none of them.
+
+    Seconds left (`30`, `1.5`), Unix time (`1763784000`, also in ms), ISO 8601
+    (`2026-01-31T09:12:00Z`) or an HTTP date.
+    """
+    reset = reset.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", reset):
+        number = float(reset)
+        if number < 1e8:
+            return number
+        return max(0.0, (number / 1000 if number > 1e11 else number) - now.timestamp())
+    try:
+        at = datetime.fromisoformat(reset)
+    except ValueError:
+        parsed = _http_date(reset)
+        if parsed is None:
+            return None
+        at = parsed
+    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
+
+
+def _leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _may_repeat(
+    request: requests.PreparedRequest, failure: Exception | requests.Response
+) -> bool:
+    if request.method in SAFE_METHODS:
+        return True
+    if isinstance(failure, requests.Response):
+        return failure.status_code == 503
+    reason = getattr(failure.args[0] if failure.args else None, "reason", None)
+    return isinstance(failure, broken.ConnectTimeout) or isinstance(
+        reason, urllib3.exceptions.NewConnectionError
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Say in words what broke; the original text may carry the address with its secrets."""
+    if isinstance(error, broken.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, broken.Timeout):
+        return "no answer in time"
+    if isinstance(error, broken.ProxyError):
+        return "the proxy does not answer"
+    if isinstance(error, broken.ChunkedEncodingError | broken.ContentDecodingError):
+        return "the answer breaks off"
+    text = str(error)
+    if "Name or service not known" in text or "resolve" in text or "getaddrinfo" in text:
+        return "there is no such host"
+    if "refused" in text:
+        return "the connection is refused"
+    return "the connection breaks off"
+
+
+def _is_whole(body: bytes) -> bool:
+    """Tell whether a body is JSON to its end; a single bad record inside does not matter."""
+    from connectors.records import is_balanced
+
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return is_balanced(body)
+    return True
+
+
+def _http_date(text: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC) if text else None
+    except ValueError:
+        return None
+
+
+def _content_type(response: requests.Response) -> str:
+    return response.headers.get("Content-Type", "no content type").split(";")[0][:60]
+
+
+def _path(url: str | None) -> str:
+    return redaction.mask(urlsplit(url or "").path or "/")
+
+
+def _without_query(url: str) -> str:
+    return url.split("?")[0].rpartition("@")[2]
