@@ -1,0 +1,175 @@
+"""Ways to ask only for what is new, and the state each of them keeps.
+
+Belongs here: where a walk starts, where it must stop, and what its state says at each
+page. Does not belong here: requests.
+
+Every state has at most two names: `cursor`, up to where the stream is read for good,
+and `walk`, present while a walk is under way: its bounds and its position, from which
+a reader goes on after a crash. A stream's cursor moves only when a walk has ended.
+
+    ChangeWalk       change stamps in a half-open window (updated-since, search)
+    NewestFirstWalk  newest first, down to where the last walk began
+    ForwardIdWalk    ids that only grow
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connectors.base import State, Stream, Window
+from connectors.records import parse_stamp
+
+
+@dataclass
+class ChangeWalk:
+    """Reads the changes stamped in [start, end).
+
+    `end` is the server's time minus the stream's lag, since newer changes may still be
+    settling; `start` lies `lookback` before the cursor, so that what became visible late
+    is found (a sync counts it).
+
+    Attributes:
+        start: None: from the beginning.
+        end: exclusive.
+        position: what the reader passed to `at` last, in a walk that was interrupted; else
+            None.
+    """
+
+    start: datetime | None
+    end: datetime
+    position: Any
+    _state: State
+    _moves_cursor: bool
+
+    @classmethod
+    def begin(cls, stream: Stream, state: State, window: Window) -> ChangeWalk:
+        """Take up the walk that `state` is in the middle of, or begin the next one.
+
+        `window.since` and `window.until` begin a walk of their own. It moves the cursor only
+        if it leaves no gap behind it.
+        """
+        cursor = _stamp(state.get("cursor"))
+        walk = state.get("walk")
+        asked = window.since is not None or window.until is not None
+        if walk and not asked and not window.full_refresh:
+            end = _stamp(walk["end"]) or window.now
+            return cls(_stamp(walk["start"]), end, walk["position"], state, True)
+        end = window.now - stream.lag
+        if window.until is not None:
+            end = min(end, window.until)
+        if window.since is not None:
+            start: datetime | None = window.since
+        elif cursor is not None and not window.full_refresh:
+            start = min(cursor, end) - stream.lookback
+        else:
+            start = None
+        gapless = cursor is None or start is None or start <= cursor
+        forward = cursor is None or end > cursor
+        return cls(start, end, None, state, gapless and forward)
+
+    def at(self, position: Any) -> State:
+        """Return the state in the middle of the walk; `position` is any JSON value."""
+        if not self._moves_cursor:  # a window asked for by hand begins anew after a crash
+            return self._state
+        walk = {"start": _text(self.start), "end": _text(self.end), "position": position}
+        return {**self._state, "walk": walk}
+
+    def done(self) -> State:
+        """Return the state after the walk."""
+        if not self._moves_cursor:
+            return self._state
+        kept = {name: value for name, value in self._state.items() if name != "walk"}
+        return {**kept, "cursor": _text(self.end)}
+
+
+@dataclass
+class NewestFirstWalk:
+    """Reads a list that shows the newest first, down to `floor`.
+
+    The cursor becomes the newest value seen when the walk began, and only after the walk
+    reached the floor: a walk that broke off goes on below where it was, and what came on
+    top meanwhile is left for the next one.
+
+    Attributes:
+        floor: read everything from here up; None: to the end of the list.
+        position: as in `ChangeWalk`.
+    """
+
+    floor: str | None
+    position: Any
+    _state: State
+    _top: str | None
+
+    @classmethod
+    def begin(cls, stream: Stream, state: State, window: Window) -> NewestFirstWalk:
+        """Take up the walk of `state`, or begin the next one. Values are ISO 8601 stamps."""
+        walk = state.get("walk")
+        if walk and window.since is None and not window.full_refresh:
+            return cls(walk["floor"], walk["position"], state, walk["top"])
+        cursor = _stamp(state.get("cursor"))
+        if window.since is not None:
+            floor: datetime | None = window.since
+        elif cursor is not None and not window.full_refresh:
+            floor = cursor - stream.lookback
+        else:
+            floor = None
+        return cls(_text(floor), None, state, None)
+
+    def is_below_floor(self, value: str) -> bool:
+        """Tell whether a record's value lies below everything this walk is to read."""
+        floor, at = _stamp(self.floor), _stamp(value)
+        return floor is not None and at is not None and at < floor
+
+    def see(self, value: str) -> None:
+        """Note a record's value; the greatest one becomes the cursor when the walk is done.
+
+        Only the first page may call this: later ones can show what came in since.
+        """
+        at, top = _stamp(value), _stamp(self._top)
+        if at is not None and (top is None or at > top):
+            self._top = _text(at)
+
+    def at(self, position: Any) -> State:
+        """Return the state in the middle of the walk."""
+        walk = {"floor": self.floor, "top": self._top, "position": position}
+        return {**self._state, "walk": walk}
+
+    def done(self) -> State:
+        """Return the state after the walk."""
+        kept = {name: value for name, value in self._state.items() if name != "walk"}
+        cursor, top = _stamp(kept.get("cursor")), _stamp(self._top)
+        if top is None or (cursor is not None and cursor > top):
+            return kept
+        return {**kept, "cursor": _text(top)}
+
+
+@dataclass
+class ForwardIdWalk:
+    """Reads records by ids that only grow, oldest first; needs no `walk` in the state.
+
+    Attributes:
+        after: read ids greater than this.
+    """
+
+    after: int
+    _state: State
+
+    @classmethod
+    def begin(cls, state: State, window: Window, *, lookback_ids: int = 0) -> ForwardIdWalk:
+        """Begin behind the cursor, or `lookback_ids` before it."""
+        cursor = 0 if window.full_refresh else int(state.get("cursor", 0))
+        return cls(max(0, cursor - lookback_ids), {} if window.full_refresh else state)
+
+    def at(self, last_id: int) -> State:
+        """Return the state after all ids up to `last_id` are read."""
+        return {**self._state, "cursor": max(last_id, int(self._state.get("cursor", 0)))}
+
+
+def _stamp(text: Any) -> datetime | None:
+    return parse_stamp(text) if isinstance(text, str) else None
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
