@@ -1,0 +1,433 @@
+"""From landing files to a finished build: what dbt finds before it starts, and what it leaves.
+
+Belongs here: deciding whether a build is due, the two schemas that dbt reads (`landing`: views
+on files; `control`: parameters as tables), the dbt command, and collecting rows that could not
+be typed. Does not belong here: any model (`dbt_project`) or the published copy
+(`rapport.publish`).
+
+Parameters travel as tables because a changed `--vars` would make dbt parse everything again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from connectors import registry
+from connectors.errors import BuildError
+from connectors.landing import Landing
+from connectors.quarantine import replace_untyped
+from rapport import mapping, strategy
+from rapport.config import Config, declared_streams
+
+ROOT = Path(__file__).resolve().parent.parent
+DBT_PROJECT = ROOT / "dbt_project"
+BUILD_NAME = "build.duckdb"
+SNAPSHOT_STEP = timedelta(days=28)
+BACKCAST_SNAPSHOTS = 13  # 13 steps of 28 days: the twelve months before the first build
+
+_LANDING_COLUMNS = {
+    "_key": "varchar",
+    "_seq": "bigint",
+    "_op": "varchar",
+    "_merged_into": "varchar",
+    "_version": "timestamptz",
+    "_loaded_at": "timestamptz",
+    "_sync_id": "varchar",
+    "record": "varchar",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildPlan:
+    """What a build would do.
+
+    Attributes:
+        needed: False when nothing landed, the day and the configuration are those of the
+            last published build.
+        reason: why it is (not) needed, in words.
+        as_of: the day whose end the numbers describe.
+        known_at: nothing loaded later is looked at.
+        basis: `as_known` for today or later, `backcast` for a past day.
+        full_refresh: staging is read again from the first landing file.
+        fingerprint: what `remember` keeps for the next plan.
+    """
+
+    needed: bool
+    reason: str
+    as_of: date
+    known_at: datetime
+    basis: str
+    full_refresh: bool
+    fingerprint: Mapping[str, str]
+
+    @property
+    def arguments(self) -> list[str]:
+        """Return the dbt command line, without project and profile folders."""
+        return ["build", "--full-refresh"] if self.full_refresh else ["build"]
+
+    @property
+    def snapshots(self) -> list[tuple[date, str]]:
+        """Return the (as_of, basis) pairs this build computes, oldest first.
+
+        A build that reads staging anew also rebuilds the twelve months before it, so that
+        the first day shows trends; any other adds its own day.
+        """
+        backcast = [
+            (self.as_of - SNAPSHOT_STEP * step, "backcast")
+            for step in range(BACKCAST_SNAPSHOTS, 0, -1)
+        ]
+        return [*(backcast if self.full_refresh else []), (self.as_of, self.basis)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildResult:
+    """What a build left: rows per `stg_`/mart/metric table, and rows that could not be typed."""
+
+    tables: Mapping[str, int]
+    untyped: int
+
+
+def plan(config: Config, as_of: date | None = None) -> BuildPlan:
+    """Return what a build for `as_of` (default: the configured day) would do, without doing it."""
+    day = as_of or config.as_of_date()
+    fingerprint = {
+        "as_of": day.isoformat(),
+        "landing": _landing_fingerprint(config),
+        "staging": _digest(_staging_inputs(config), _models()),
+        "strategy": _digest([strategy.fingerprint(config.strategy_path)]),
+    }
+    last = _remembered(config)
+    changed = [name for name, value in fingerprint.items() if last.get(name) != value]
+    database = config.home / BUILD_NAME
+    reasons = {
+        "as_of": f"the numbers of {day} are not there yet",
+        "landing": "new records have landed",
+        "staging": "sources, mappings or models have changed",
+        "strategy": "strategy.yml has changed",
+    }
+    if not database.exists():
+        reason = "this is the first build"
+    elif changed:
+        reason = "; ".join(reasons[name] for name in changed)
+    else:
+        reason = f"nothing has landed since the build of {day}"
+    return BuildPlan(
+        needed=bool(changed) or not database.exists(),
+        reason=reason,
+        as_of=day,
+        known_at=datetime.now(UTC),
+        basis="as_known" if day >= datetime.now(UTC).date() else "backcast",
+        full_refresh="staging" in changed or not database.exists(),
+        fingerprint=fingerprint,
+    )
+
+
+def remember(config: Config, plan: BuildPlan) -> None:
+    """Note that `plan` was built and published, so that the same build need not start again."""
+    path = config.home / "build.json"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(dict(plan.fingerprint), indent=1), encoding="utf-8")
+    temporary.replace(path)
+
+
+def environment(config: Config) -> dict[str, str]:
+    """Return the environment variables dbt needs, on top of the process's own."""
+    return {
+        "RAPPORT_BUILD_DB": str(config.home / BUILD_NAME),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def prepare(config: Config, plan: BuildPlan) -> None:
+    """Write the schemas `landing` and `control` into build.duckdb.
+
+    Raises:
+        ConfigError: a mapping refers to something that is not there.
+    """
+    config.home.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(config.home / BUILD_NAME)) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("begin")
+        for schema in ("landing", "control"):
+            connection.execute(f"create schema if not exists {schema}")
+        landing = Landing(config.home)
+        for name, query in _landing_views(config, landing).items():
+            connection.execute(f"create or replace view landing.{_quoted(name)} as {query}")
+        for name, (columns, rows) in _control_tables(config, plan, landing).items():
+            _table(connection, f"control.{name}", columns, rows)
+        connection.execute("commit")
+
+
+def run_dbt(config: Config, plan: BuildPlan) -> None:
+    """Run the one dbt invocation of a build; raise `BuildError` with dbt's first complaint."""
+    command = [
+        str(Path(sys.executable).with_name("dbt")), "--quiet", *plan.arguments,
+        "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
+    ]  # fmt: skip
+    done = subprocess.run(  # noqa: S603
+        command,
+        env=os.environ | environment(config),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BuildError(
+            f"dbt failed; nothing was published. {_first_complaint(done.stdout + done.stderr)} "
+            "The whole log is in dbt_project/logs/dbt.log."
+        )
+
+
+def finish(config: Config, plan: BuildPlan) -> BuildResult:
+    """Count the tables and bring rows that could not be typed to quarantine/."""
+    with duckdb.connect(str(config.home / BUILD_NAME), read_only=True) as connection:
+        names = [
+            name
+            for (name,) in connection.execute(
+                "select table_name from information_schema.tables "
+                "where table_schema = 'main' and table_type = 'BASE TABLE' order by 1"
+            ).fetchall()
+        ]
+        tables = {
+            name: connection.execute(f"select count(*) from main.{_quoted(name)}").fetchall()[0][0]
+            for name in names
+        }
+        untyped: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for name in names:
+            if name.startswith("stg_"):
+                for row in _untyped_rows(connection, name):
+                    untyped.setdefault((row["source"], row["stream"]), []).append(row)
+    for name in config.sources:
+        for stream in declared_streams(config, name):
+            replace_untyped(
+                config.home, name, stream.name, untyped.get((name, stream.name), [])
+            )
+    return BuildResult(tables=tables, untyped=sum(map(len, untyped.values())))
+
+
+def mapped_streams(config: Config, landing: Landing) -> list[mapping.MappedStream]:
+    """Return every configured stream that carries `map:`, with its landing files."""
+    found = []
+    for name, source in config.sources.items():
+        for stream, settings in (source.settings.get("streams") or {}).items():
+            if isinstance(settings, Mapping) and settings.get("map"):
+                maps = mapping.parse(
+                    settings["map"], f"sources.{name}.streams.{stream}", config.path.name
+                )
+                found.append(
+                    mapping.MappedStream(
+                        source=name,
+                        stream=stream,
+                        maps=maps,
+                        files=[str(path) for path in landing.stream(name, stream).files()],
+                        timezone=settings.get("timezone", "UTC"),
+                    )
+                )
+    return found
+
+
+def _landing_views(config: Config, landing: Landing) -> dict[str, str]:
+    views: dict[str, str] = {}
+    for type_name in registry.TYPES:
+        for stream in registry.module(type_name).STREAMS:
+            parts = [
+                _landing_query(name, stream.name, landing.stream(name, stream.name).files())
+                for name, source in config.sources.items()
+                if source.type == type_name
+            ]
+            views[f"{type_name}__{stream.name}"] = _union(parts) or _empty_landing()
+    streams = [stream for stream in mapped_streams(config, landing) if stream.files]
+    for target, parts in mapping.queries(streams).items():
+        views[f"mapped__{mapping.PLURAL[target]}"] = _union(parts) or mapping.empty_query(target)
+    return views
+
+
+def _landing_query(source: str, stream: str, files: Iterable[Path]) -> str:
+    listing = ", ".join(f"'{_escaped(str(path))}'" for path in files)
+    if not listing:
+        return ""
+    columns = ", ".join(_LANDING_COLUMNS)
+    return (
+        f"select '{source}' as _source, '{stream}' as _stream, {columns} "
+        f"from read_parquet([{listing}])"
+    )
+
+
+def _empty_landing() -> str:
+    columns = ", ".join(f"null::{kind} as {name}" for name, kind in _LANDING_COLUMNS.items())
+    return f"select null::varchar as _source, null::varchar as _stream, {columns} where false"
+
+
+def _union(parts: Iterable[str]) -> str:
+    return "\nunion all\n".join(part for part in parts if part)
+
+
+Table = tuple[Mapping[str, str], Sequence[tuple[Any, ...]]]
+
+
+def _control_tables(config: Config, plan: BuildPlan, landing: Landing) -> dict[str, Table]:
+    weights, settings = strategy.parameters(config.strategy_path)
+    summaries = {
+        (name, stream.name): landing.stream(name, stream.name).summary()
+        for name in config.sources
+        for stream in declared_streams(config, name)
+    }
+    sources = [
+        (
+            name, source.type, _silo(config, name), source.label,
+            max(filter(None, (s.last_sync_at for (n, _), s in summaries.items() if n == name)),
+                default=None),
+            True,
+        )
+        for name, source in config.sources.items()
+    ]  # fmt: skip
+    streams = [
+        (
+            name, stream, config.source(name).type, s.rows, s.deletes, s.quarantined, s.late,
+            s.last_sync_at, s.finished, s.source_count, s.held_count, s.coverage,
+        )
+        for (name, stream), s in summaries.items()
+    ]  # fmt: skip
+    custom = list(_custom_fields(config))
+    return {
+        "run": ({"as_of": "date", "known_at": "timestamptz"}, [(plan.as_of, plan.known_at)]),
+        "snapshots": ({"as_of": "date", "basis": "varchar"}, plan.snapshots),
+        "sources": (
+            {"source": "varchar", "source_type": "varchar", "silo": "varchar",
+             "label": "varchar", "last_sync_at": "timestamptz", "is_configured": "boolean"},
+            sources,
+        ),
+        "streams": (
+            {"source": "varchar", "stream": "varchar", "source_type": "varchar",
+             "rows": "bigint", "deletes": "bigint", "quarantined": "bigint", "late": "bigint",
+             "last_sync_at": "timestamptz", "finished": "boolean", "source_count": "bigint",
+             "held_count": "bigint", "coverage": "varchar"},
+            streams,
+        ),
+        "own_domains": ({"domain": "varchar"}, [(domain,) for domain in config.own_domains]),
+        "behavior_weights": (
+            {"behavior": "varchar", "weight": "double", "half_life_days": "double"}, weights,
+        ),
+        "settings": (
+            {"name": "varchar", "value": "varchar"},
+            [*settings, ("phone_region", config.phone_region), ("currency", config.currency)],
+        ),
+        "custom_fields": (
+            {"source": "varchar", "stream": "varchar", "field": "varchar", "type": "varchar",
+             "pii": "varchar"},
+            [(n, s, f["name"], f.get("type", "text"), f.get("pii", "none")) for n, s, f in custom],
+        ),
+        "column_meanings": (
+            {"source": "varchar", "stream": "varchar", "field": "varchar", "meaning": "varchar"},
+            [(n, s, f["name"], f["meaning"]) for n, s, f in custom if f.get("meaning")],
+        ),
+    }  # fmt: skip
+
+
+def _silo(config: Config, name: str) -> str:
+    """Return the silo a source belongs to: its vendor's, or `silo:` in its settings."""
+    source = config.source(name)
+    return str(source.settings.get("silo") or registry.module(source.type).SILO)
+
+
+def _custom_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """Yield (source, stream, field) for every custom field that rapport.yml adds."""
+    for name, source in config.sources.items():
+        by_object = source.settings.get("fields")
+        if not isinstance(by_object, Mapping):
+            continue
+        streams = {s.object_name: s.name for s in registry.module(source.type).STREAMS}
+        for object_name, fields in by_object.items():
+            for field in fields:
+                entry = {"name": field} if isinstance(field, str) else dict(field)
+                yield name, streams.get(object_name, object_name), entry
+
+
+def _table(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Mapping[str, str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    shape = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    connection.execute(f"create or replace table {name} ({shape})")
+    if rows:
+        marks = ", ".join("?" for _ in columns)
+        connection.executemany(f"insert into {name} values ({marks})", [list(row) for row in rows])
+
+
+def _untyped_rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:
+    columns = {row[0] for row in connection.execute(f"describe main.{_quoted(table)}").fetchall()}
+    if "_error" not in columns:
+        return []
+    rows = connection.execute(
+        "select _source, _stream, _key, _seq, _error, _loaded_at::varchar "
+        f"from main.{_quoted(table)} where _error is not null order by _source, _stream, _seq"
+    ).fetchall()
+    names = ("source", "stream", "key", "seq", "detail", "seen_at")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _landing_fingerprint(config: Config) -> str:
+    """Digest of the newest landing file with rows, per stream: equal when nothing landed."""
+    landing = Landing(config.home)
+    return _digest(
+        f"{name}/{stream.name}/{landing.stream(name, stream.name).summary().last_row_seq}"
+        for name in config.sources
+        for stream in declared_streams(config, name)
+    )
+
+
+def _staging_inputs(config: Config) -> list[str]:
+    sources = {name: [s.type, dict(s.settings)] for name, s in config.sources.items()}
+    return [json.dumps([sources, config.own_domains, config.phone_region, config.currency],
+                       sort_keys=True, default=str)]  # fmt: skip
+
+
+def _models() -> Iterable[str]:
+    for pattern in ("models/**/*", "macros/**/*", "seeds/**/*", "dbt_project.yml"):
+        for path in sorted(DBT_PROJECT.glob(pattern)):
+            if path.is_file() and path.suffix in {".sql", ".yml", ".csv", ".py"}:
+                yield path.read_text(encoding="utf-8")
+
+
+def _digest(*parts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        for text in part:
+            digest.update(text.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _remembered(config: Config) -> dict[str, str]:
+    path = config.home / "build.json"
+    if not path.exists():
+        return {}
+    remembered: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return remembered
+
+
+def _first_complaint(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    start = next((i for i, line in enumerate(lines) if "rror" in line or "FAIL" in line), 0)
+    return " ".join(lines[start : start + 4])[:600]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,371 @@
+"""The `rapport` command: words in, tables and exit statuses out.
+
+Belongs here: arguments, printing and exit statuses. Does not belong here: any work; each
+command calls one function of `connectors`, `rapport` or `assets`.
+
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 ended early on a quota and
+will go on next time.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from connectors.errors import ConfigError, RapportError
+from rapport import config as configuration
+from rapport import demo as sandboxes
+from rapport.config import Config
+
+DONE, FAILED, WRONG, ENDED_EARLY = 0, 1, 2, 3
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+P = ParamSpec("P")
+
+
+def answers_errors(command: Callable[P, int | None]) -> Callable[P, None]:
+    """Turn our errors into one line on standard error and the right exit status."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            status = command(*args, **kwargs) or DONE
+        except ConfigError as error:
+            errors.print(f"rapport: {error}", markup=False, soft_wrap=True)
+            status = WRONG
+        except RapportError as error:
+            errors.print(f"rapport: {error}", markup=False, soft_wrap=True)
+            status = FAILED
+        sys.exit(status)
+
+    return run
+
+
+sandbox_option = click.option(
+    "--sandbox", "use_sandbox", is_flag=True, help="Use the sandbox at its default address."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "path", type=click.Path(path_type=Path), help="Path of rapport.yml.")
+@click.version_option(package_name="rapport")
+@click.pass_context
+def main(context: click.Context, path: Path | None) -> None:
+    """Relationships, not sales: one view of people across silos, and numbers about it."""
+    context.obj = path
+
+
+def chosen_config(context: click.Context, use_sandbox: bool) -> Config:
+    """Return the configuration a command was asked to use."""
+    return sandboxes.running_sandbox() if use_sandbox else configuration.load(context.obj)
+
+
+@main.command()
+@click.option("--people", default=2000, show_default=True, help="Size of the generated company.")
+@click.option("--seed", default=7, show_default=True, help="The same seed makes the same company.")
+@click.option("--home", type=click.Path(path_type=Path), default=sandboxes.DEMO_HOME,
+              show_default=True, help="Folder for everything the demo writes; emptied first.")  # fmt: skip
+@answers_errors
+def demo(people: int, seed: int, home: Path) -> int:
+    """Run everything once on a generated company, and print what came out."""
+    from assets.run import run_job
+    from rapport import headlines
+    from sandbox.server import serve
+
+    if home.exists():
+        shutil.rmtree(home)
+    console.print(f"Generating a company of {people} people (sandbox data, seed {seed}) ...")
+    with serve(people=people, seed=seed, port=sandboxes.base_port()) as sandbox:
+        config = sandboxes.write_config(home, sandbox.credentials)
+        (home / "sandbox.json").write_text(
+            json.dumps({"people": people, "seed": seed, "now": sandbox.credentials["now"]})
+        )
+        with live_lines() as on_event:
+            run_job(config, on_event=on_event)
+    headlines.print_all(console, config, mark="SANDBOX DATA: a generated company, no real person")
+    return DONE
+
+
+@main.command()
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def run(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
+    """Sync every source, build the tables, publish them and write the report."""
+    from assets.run import run_job
+    from rapport import headlines
+
+    config = chosen_config(context, use_sandbox)
+    with live_lines(quiet=as_json) as on_event:
+        result = run_job(config, on_event=on_event)
+    if as_json:
+        click.echo(json.dumps(headlines.numbers(config), default=str, indent=1))
+    else:
+        headlines.print_all(console, config, mark="SANDBOX DATA" if use_sandbox else None)
+    return ENDED_EARLY if result.ended_early else DONE
+
+
+@main.command()
+@click.argument("source", required=False)
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def check(context: click.Context, source: str | None, use_sandbox: bool, as_json: bool) -> int:
+    """One line per source: reachable, credentials, scopes, clock skew, quota left."""
+    config = chosen_config(context, use_sandbox)
+    names = [config.source(source).name] if source else list(config.sources)
+    with ThreadPoolExecutor() as pool:
+        lines = list(pool.map(lambda name: _check_line(config, name), names))
+    if as_json:
+        click.echo(json.dumps(lines, default=str, indent=1))
+    else:
+        for line in lines:
+            _print_check(line)
+        if not lines:
+            console.print("No sources are configured.")
+    return DONE if all(line["ok"] for line in lines) else FAILED
+
+
+def _check_line(config: Config, name: str) -> dict[str, Any]:
+    line: dict[str, Any] = {"source": name, "type": config.source(name).type}
+    try:
+        found = config.open(name).check()
+    except RapportError as error:
+        return line | {"ok": False, "account": "", "detail": str(error)}
+    return line | {
+        "ok": found.ok, "account": found.account, "detail": found.detail,
+        "clock_skew_s": found.clock_skew_s, "quota_left": found.quota_left,
+    }  # fmt: skip
+
+
+def _print_check(line: dict[str, Any]) -> None:
+    facts = [line["account"], line["detail"]]
+    if line.get("clock_skew_s") is not None:
+        facts.append(f"clock {line['clock_skew_s']:+.0f} s")
+    if line.get("quota_left") is not None:
+        facts.append(f"{line['quota_left']:,} calls left today")
+    mark = "ok  " if line["ok"] else "FAIL"
+    text = "; ".join(fact for fact in facts if fact)
+    console.print(f"{mark} {line['source']} ({line['type']}): {text}", markup=False, soft_wrap=True)
+
+
+@main.command()
+@click.argument("selection", nargs=-1, metavar="[SOURCE[.STREAM]]...")
+@click.option("--full-refresh", is_flag=True, help="Read everything again from the beginning.")
+@click.option("--since", type=click.DateTime(), help="Only what changed since then (UTC).")
+@click.option("--until", type=click.DateTime(), help="Only what changed before then (UTC).")
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def sync(
+    context: click.Context,
+    selection: tuple[str, ...],
+    full_refresh: bool,
+    since: datetime | None,
+    until: datetime | None,
+    use_sandbox: bool,
+    as_json: bool,
+) -> int:
+    """Bring records from the sources to landing files, with progress."""
+    from rapport.syncing import Outcome, sync_selected
+
+    config = chosen_config(context, use_sandbox)
+    with live_streams(quiet=as_json) as on_progress:
+        outcomes: list[Outcome] = sync_selected(
+            config,
+            selection,
+            full_refresh=full_refresh,
+            since=since.replace(tzinfo=UTC) if since else None,
+            until=until.replace(tzinfo=UTC) if until else None,
+            on_progress=on_progress,
+        )
+    if as_json:
+        click.echo(json.dumps([outcome.as_dict() for outcome in outcomes], default=str, indent=1))
+    else:
+        _print_outcomes(outcomes)
+    if any(outcome.error for outcome in outcomes):
+        return FAILED
+    return ENDED_EARLY if any(o.result and o.result.ended_early for o in outcomes) else DONE
+
+
+def _print_outcomes(outcomes: list[Any]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("stream", "rows", "deleted", "late", "quarantined", "pages", "requests", "wait"):
+        table.add_column(heading, justify="left" if heading == "stream" else "right")
+    for outcome in outcomes:
+        if outcome.result:
+            r = outcome.result
+            table.add_row(
+                f"{r.source}.{r.stream}", *(f"{n:,}" for n in (
+                    r.rows, r.deletes, r.late, r.quarantined, r.pages, r.requests)),
+                f"{r.waits_s:.0f} s",
+            )  # fmt: skip
+    if table.row_count:
+        console.print(table)
+    for outcome in outcomes:
+        if outcome.error:
+            errors.print(f"rapport: {outcome.error}", markup=False, soft_wrap=True)
+        elif outcome.result and outcome.result.ended_early:
+            console.print(f"{outcome.place}: the quota is used up; the next sync goes on from here.")
+
+
+@main.command()
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def build(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
+    """Build the tables from what has landed, publish them and write the report."""
+    from rapport.pipeline import build_and_publish
+
+    config = chosen_config(context, use_sandbox)
+    outcome = build_and_publish(config)
+    if as_json:
+        click.echo(json.dumps(outcome, default=str, indent=1))
+        return DONE
+    console.print(outcome["message"], markup=False)
+    return DONE
+
+
+@main.command()
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def status(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
+    """Per stream: last sync, cursor, rows, lag, coverage and quarantine."""
+    from rapport.status import stream_lines
+
+    lines = stream_lines(chosen_config(context, use_sandbox))
+    if as_json:
+        click.echo(json.dumps(lines, default=str, indent=1))
+        return DONE
+    table = Table(box=None, pad_edge=False)
+    for heading in ("stream", "last sync", "cursor", "rows", "held", "quarantined", "coverage"):
+        table.add_column(heading, justify="right" if heading in ("rows", "held") else "left")
+    for line in lines:
+        table.add_row(
+            line["place"], line["last_sync"] or "never", str(line["cursor"] or ""),
+            f"{line['rows']:,}", f"{line['held']:,}", line["quarantine"], line["coverage"] or "",
+        )  # fmt: skip
+    console.print(table)
+    return DONE
+
+
+@main.command()
+@click.option("--people", default=2000, show_default=True, help="Size of the generated company.")
+@click.option("--seed", default=7, show_default=True, help="The same seed makes the same company.")
+@click.option("--port", default=sandboxes.DEFAULT_PORT, show_default=True, help="First port.")
+@click.option("--now", help="The world's clock at the start (default: today, 00:00 UTC).")
+@click.option("--faults", type=click.Path(exists=True, path_type=Path), help="JSON plan of faults.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder to write the truth to.")
+@answers_errors
+def sandbox(
+    people: int, seed: int, port: int, now: str | None, faults: Path | None, data: Path | None
+) -> int:
+    """Serve a generated company's vendors on loopback until interrupted."""
+    from sandbox.server import serve
+
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC) if now else None
+    plan = json.loads(faults.read_text(encoding="utf-8")) if faults else None
+    with serve(people=people, seed=seed, port=port, now=moment, faults=plan) as running:
+        if data:
+            running.write_truth(data)
+        for vendor, url in running.urls.items():
+            console.print(f"{vendor:<12} {url}")
+        console.print("Use it with `rapport run --sandbox`; stop it with Ctrl-C.")
+        with_interrupt()
+    return DONE
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.pass_context
+@answers_errors
+def dev(context: click.Context, port: int) -> int:
+    """Open Dagster on rapport.yml, or on the demo's data when there is none."""
+    from rapport.development import open_dagster
+
+    return open_dagster(context.obj, port)
+
+
+def with_interrupt() -> None:
+    """Wait until the user interrupts."""
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print("stopped")
+
+
+@contextmanager
+def live_lines(quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Print one line per event, with the seconds since the start."""
+    start = time.monotonic()
+
+    def on_event(text: str) -> None:
+        if not quiet:
+            console.print(f"{time.monotonic() - start:6.1f} s  {text}", markup=False)
+
+    yield on_event
+
+
+@contextmanager
+def live_streams(quiet: bool = False) -> Iterator[Callable[[Any], None]]:
+    """Show one live line per stream on a terminal, and a line every ten seconds elsewhere."""
+    latest: dict[str, Any] = {}
+    printed: dict[str, float] = {}
+    if quiet:
+        yield lambda progress: None
+        return
+    if not console.is_terminal:
+
+        def on_progress(progress: Any) -> None:
+            place = f"{progress.source}.{progress.stream}"
+            if time.monotonic() - printed.get(place, 0.0) >= 10:
+                printed[place] = time.monotonic()
+                console.print(_progress_text(progress), markup=False)
+
+        yield on_progress
+        return
+    from rich.live import Live
+
+    with Live(console=console, refresh_per_second=8, transient=True) as live:
+
+        def on_live(progress: Any) -> None:
+            latest[f"{progress.source}.{progress.stream}"] = progress
+            live.update("\n".join(_progress_text(p) for p in latest.values()))
+
+        yield on_live
+
+
+def _progress_text(progress: Any) -> str:
+    text = (
+        f"{progress.source}.{progress.stream}: {progress.rows:,} rows, {progress.pages:,} pages, "
+        f"{progress.rate:,.0f} rows/s"
+    )
+    if progress.waiting_s:
+        text += f", waiting {progress.waiting_s:.0f} s for {progress.waiting_for}"
+    return text
+
+
+if __name__ == "__main__":
+    main()

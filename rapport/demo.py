@@ -1,0 +1,78 @@
+"""The sandbox as a source: its configuration, and `rapport demo`.
+
+Belongs here: everything that knows that a sandbox exists. Does not belong here: how the
+sandbox makes its data (`sandbox`), or the run itself (`assets.run`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import yaml
+
+from connectors.errors import ConfigError
+from rapport import config
+from rapport.config import Config
+
+DEFAULT_PORT = 8800
+DEMO_HOME = Path(".rapport/demo")
+SANDBOX_HOME = Path(".rapport/sandbox")
+STRATEGY = Path(__file__).resolve().parent.parent / "examples" / "sandbox" / "strategy.yml"
+
+
+def write_config(home: Path, sandbox: Mapping[str, Any]) -> Config:
+    """Write a rapport.yml for a sandbox into `home` and return it.
+
+    Args:
+        home: folder of the configuration; landing and all else lie in it.
+        sandbox: what `GET /sandbox/credentials` answers: `now`, `own_domains` and per vendor
+            the keys of its entry under `sources:`.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(STRATEGY, home / "strategy.yml")
+    tree = {
+        "home": ".",
+        "as_of": sandbox["now"][:10],
+        "own_domains": sandbox["own_domains"],
+        "sources": sandbox["sources"],
+    }
+    path = home / config.CONFIG_NAME
+    text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    path.write_text(f"# Written for a sandbox: generated data, no secrets.\n{text}", "utf-8")
+    return config.load(path)
+
+
+def running_sandbox(home: Path = SANDBOX_HOME, port: int = DEFAULT_PORT) -> Config:
+    """Return the configuration of the sandbox that runs at its default address.
+
+    Raises:
+        ConfigError: none answers there.
+    """
+    address = f"http://127.0.0.1:{port}/sandbox/credentials"
+    try:
+        with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310
+            return write_config(home, json.load(response))
+    except (URLError, TimeoutError, ValueError) as error:
+        raise ConfigError(
+            f"no sandbox answers at `{address}` ({error}). Start one with `rapport sandbox` "
+            "in another terminal and run again."
+        ) from None
+
+
+def base_port(preferred: int = DEFAULT_PORT, span: int = 4) -> int:
+    """Return `preferred` when it and the next ports are free, else 0 (any free ports)."""
+    for port in range(preferred, preferred + span):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return 0
+    return preferred
