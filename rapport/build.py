@@ -24,17 +24,22 @@ from typing import Any
 import duckdb
 
 from connectors import registry
+from connectors.base import Rejected
 from connectors.errors import BuildError
 from connectors.landing import Landing
-from connectors.quarantine import replace_untyped
+from connectors.quarantine import Quarantine
 from rapport import mapping, strategy
 from rapport.config import Config, declared_streams
 
 ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = ROOT / "dbt_project"
 BUILD_NAME = "build.duckdb"
+STAGING = "staging"
 SNAPSHOT_STEP = timedelta(days=28)
 BACKCAST_SNAPSHOTS = 13  # 13 steps of 28 days: the twelve months before the first build
+
+Untyped = dict[tuple[str, str], list[tuple[str, int, str]]]
+"""(source, stream) -> (key, seq, what could not be typed) of its rows."""
 
 _LANDING_COLUMNS = {
     "_key": "varchar",
@@ -176,7 +181,7 @@ def run_dbt(config: Config, plan: BuildPlan) -> None:
         str(Path(sys.executable).with_name("dbt")), "--quiet", *plan.arguments,
         "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
     ]  # fmt: skip
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         command,
         env=os.environ | environment(config),
         capture_output=True,
@@ -204,16 +209,14 @@ def finish(config: Config, plan: BuildPlan) -> BuildResult:
             name: connection.execute(f"select count(*) from main.{_quoted(name)}").fetchall()[0][0]
             for name in names
         }
-        untyped: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        untyped: Untyped = {}
         for name in names:
             if name.startswith("stg_"):
-                for row in _untyped_rows(connection, name):
-                    untyped.setdefault((row["source"], row["stream"]), []).append(row)
+                for source, stream, *row in _untyped_rows(connection, name):
+                    untyped.setdefault((source, stream), []).append(tuple(row))
     for name in config.sources:
         for stream in declared_streams(config, name):
-            replace_untyped(
-                config.home, name, stream.name, untyped.get((name, stream.name), [])
-            )
+            _quarantine_untyped(config.home, name, stream.name, untyped, plan.known_at)
     return BuildResult(tables=tables, untyped=sum(map(len, untyped.values())))
 
 
@@ -368,16 +371,31 @@ def _table(
         connection.executemany(f"insert into {name} values ({marks})", [list(row) for row in rows])
 
 
-def _untyped_rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:
+def _untyped_rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[Any, ...]]:
+    """Return (source, stream, key, seq, what could not be typed) of a staging table."""
     columns = {row[0] for row in connection.execute(f"describe main.{_quoted(table)}").fetchall()}
     if "_error" not in columns:
         return []
-    rows = connection.execute(
-        "select _source, _stream, _key, _seq, _error, _loaded_at::varchar "
-        f"from main.{_quoted(table)} where _error is not null order by _source, _stream, _seq"
+    return connection.execute(
+        f"select _source, _stream, _key, _seq, _error from main.{_quoted(table)} "
+        "where _error is not null order by _source, _stream, _seq"
     ).fetchall()
-    names = ("source", "stream", "key", "seq", "detail", "seen_at")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _quarantine_untyped(
+    home: Path, source: str, stream: str, untyped: Untyped, seen_at: datetime
+) -> None:
+    """Write what a stream's records could not be typed as, in place of the last build's."""
+    quarantine = Quarantine(home, source, stream)
+    (quarantine.folder / f"{STAGING}.jsonl").unlink(missing_ok=True)
+    rows = untyped.get((source, stream), [])
+    if rows:
+        records = Landing(home).stream(source, stream).records([seq for _, seq, _ in rows])
+        rejected = [
+            Rejected(key=key, reason="untyped", detail=detail, text=records.get(seq, b""))
+            for key, seq, detail in rows
+        ]
+        quarantine.add(rejected, sync_id=STAGING, seen_at=seen_at)
 
 
 def _landing_fingerprint(config: Config) -> str:

@@ -80,7 +80,7 @@ def chosen_config(context: click.Context, use_sandbox: bool) -> Config:
 @click.option("--people", default=2000, show_default=True, help="Size of the generated company.")
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same company.")
 @click.option("--home", type=click.Path(path_type=Path), default=sandboxes.DEMO_HOME,
-              show_default=True, help="Folder for everything the demo writes; emptied first.")  # fmt: skip
+              show_default=True, help="Folder of everything it writes; emptied first.")  # fmt: skip
 @answers_errors
 def demo(people: int, seed: int, home: Path) -> int:
     """Run everything once on a generated company, and print what came out."""
@@ -209,7 +209,7 @@ def sync(
 
 def _print_outcomes(outcomes: list[Any]) -> None:
     table = Table(box=None, pad_edge=False)
-    for heading in ("stream", "rows", "deleted", "late", "quarantined", "pages", "requests", "wait"):
+    for heading in "stream rows deleted late quarantined pages requests wait".split():
         table.add_column(heading, justify="left" if heading == "stream" else "right")
     for outcome in outcomes:
         if outcome.result:
@@ -225,7 +225,7 @@ def _print_outcomes(outcomes: list[Any]) -> None:
         if outcome.error:
             errors.print(f"rapport: {outcome.error}", markup=False, soft_wrap=True)
         elif outcome.result and outcome.result.ended_early:
-            console.print(f"{outcome.place}: the quota is used up; the next sync goes on from here.")
+            console.print(f"{outcome.place}: the quota is used up; the next sync goes on here.")
 
 
 @main.command()

@@ -127,9 +127,7 @@ class Config:
         """
         source = self.source(name)
         settings = _fill(source.settings, f"sources.{name}", self.path.name)
-        return registry.open_source(
-            name, source.type, settings, home=self.home, folder=self.folder
-        )
+        return registry.open_source(name, source.type, settings, home=self.home, folder=self.folder)
 
     def webhook_address(self) -> str | None:
         """Return the alert address with its environment variable filled in, if one is set."""
@@ -238,7 +236,10 @@ def json_schema() -> dict[str, Any]:
         "propertyNames": {"pattern": f"^{_SOURCE_NAME.pattern}$"},
         "additionalProperties": {"oneOf": variants},
     }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": CONFIG_NAME} | schema
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": CONFIG_NAME,
+    } | schema
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -265,7 +266,7 @@ _UniqueKeyLoader.add_constructor(
 def read_yaml(path: Path) -> Any:
     """Return the plain values of a YAML file; raise `ConfigError` with line and column."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506
+        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""

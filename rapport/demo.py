@@ -57,7 +57,7 @@ def running_sandbox(home: Path = SANDBOX_HOME, port: int = DEFAULT_PORT) -> Conf
     """
     address = f"http://127.0.0.1:{port}/sandbox/credentials"
     try:
-        with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310
+        with urllib.request.urlopen(address, timeout=5) as response:
             return write_config(home, json.load(response))
     except (URLError, TimeoutError, ValueError) as error:
         raise ConfigError(

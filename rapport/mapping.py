@@ -29,8 +29,17 @@ from connectors.errors import ConfigError
 from rapport.config import convert, suggestion
 
 Scalar = str | int | float | bool
-Kind = Literal["text", "timestamp", "date", "number", "boolean", "json", "person", "organization",
-               "interaction"]
+Kind = Literal[
+    "text",
+    "timestamp",
+    "date",
+    "number",
+    "boolean",
+    "json",
+    "person",
+    "organization",
+    "interaction",
+]
 
 TARGETS: dict[str, dict[str, Kind]] = {
     "person": {
@@ -263,8 +272,10 @@ def _select(stream: MappedStream, mapping: Map, streams: Sequence[MappedStream])
         .get(name, name)
         for name in _META
     )  # fmt: skip
-    # A DECIMAL member makes DuckDB's JSON reader keep the digits of every number as written.
-    shape = msgspec.json.encode({name: "VARCHAR" for name in fields} | {"": "DECIMAL(1,0)"})
+    # A DECIMAL member makes DuckDB's JSON reader keep the digits of every number as written;
+    # its name is longer than any field's.
+    nowhere = "~" * (1 + max(map(len, fields), default=0))
+    shape = msgspec.json.encode(dict.fromkeys(fields, "VARCHAR") | {nowhere: "DECIMAL(1,0)"})
     files = ", ".join(_literal(path) for path in stream.files)
     return f"""select {_literal(stream.source)} as _source, {_literal(stream.stream)} as _stream, {meta}, {", ".join(columns)}
 from (
@@ -277,7 +288,7 @@ from (
         )
     )
 )
-where matches or has_matched"""  # noqa: E501, S608
+where matches or has_matched"""  # noqa: E501
 
 
 def _fields(mapping: Map) -> Iterator[str]:

@@ -1,0 +1,5 @@
+"""Whether two profiles are one person: names, phone numbers, and what holds together.
+
+Belongs here: plain functions that the identity models of `dbt_project` call, free of dbt, SQL
+and vendors. Does not belong here: which values meet (that is SQL) or what a profile holds.
+"""
