@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.salesforce.http import app
 from sandbox.salesforce.org import ApiError, Org
 
-__all__ = ["ApiError", "Org"]
+__all__ = ["ApiError", "Org", "app"]

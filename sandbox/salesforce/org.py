@@ -112,6 +112,11 @@ class Table:
         self.version += 1
         self._ordered = None
 
+    def oldest_unseen(self, now: datetime) -> str | None:
+        """Return the earliest SystemModstamp of a write readers cannot see yet, if any."""
+        waiting = (key for key, (visible_at, _) in self._unseen.items() if visible_at > now)
+        return min((self.rows[key]["SystemModstamp"] for key in waiting), default=None)
+
     def visible(self, now: datetime) -> list[Row]:
         """Return the rows a reader sees, deleted ones included, by (SystemModstamp, Id).
 
@@ -157,8 +162,11 @@ class Org:
             in `queryAll`; None: never.
         merge_moves_children: whether a merge moves the SystemModstamp of the children it
             gives to the winner; by default it does not.
-        session_lifetime: how long an access token lives.
+        session_lifetime: how long an access token lives after its last use.
         daily_limit: API calls in 24 hours.
+        locator_lifetime: how long the next pages of a query can be fetched.
+        open_cursors: queries that can have next pages at a time; more close the one
+            unused for longest.
     """
 
     def __init__(
@@ -180,6 +188,8 @@ class Org:
         self.merge_moves_children = False
         self.session_lifetime = timedelta(hours=2)
         self.daily_limit = 100_000
+        self.locator_lifetime = timedelta(days=2)
+        self.open_cursors = 10
         self.lock = threading.RLock()
         self._tables = {name: Table(o) for name, o in schema.standard_objects().items()}
         self._by_prefix = {t.sobject.prefix: t for t in self._tables.values()}
@@ -242,18 +252,28 @@ class Org:
                            f"accessible: {id}")  # fmt: skip
         return row
 
-    def is_archived(self, row: Row, now: datetime) -> bool:
-        """Return whether a task or event has aged out of `query`.
+    def find(self, id: str | None) -> Row | None:
+        """Return the record an 18-character id names, of whatever object; None without one."""
+        table = self._by_prefix.get(id[:3]) if id else None
+        return None if table is None else table.rows.get(str(id))
 
-        A task when it is closed and its date (or creation) is `archive_after` ago, an
-        event when its end is. Archiving moves no stamp.
+    def type_of(self, id: str) -> str:
+        """Return the object an id belongs to."""
+        return self._by_prefix[id[:3]].sobject.name
+
+    def archive_cutoff(self, now: datetime) -> str:
+        """Return the first day (wire date) whose activities are not yet archived."""
+        return (now - self.archive_after).date().isoformat() if self.archive_after else ""
+
+    @staticmethod
+    def is_archived(row: Row, cutoff: str) -> bool:
+        """Return whether a task or event has aged out of `query`; this moves no stamp.
+
+        An event by its date, a task only when closed, by its date or else its creation.
         """
-        if self.archive_after is None or not row.get("Id", "").startswith(("00T", "00U")):
-            return False
-        if row["Id"].startswith("00T") and not row["IsClosed"]:
-            return False
-        day = row["ActivityDate"] or row["CreatedDate"][:10]
-        return bool(day < (now - self.archive_after).date().isoformat())
+        return bool((row["ActivityDate"] or row["CreatedDate"]) < cutoff) and bool(
+            row.get("IsClosed", True)
+        )
 
     @property
     def described_at(self) -> datetime:
@@ -571,9 +591,7 @@ class Org:
                 given["SystemModstamp"] = wire_datetime(at)
             table.put(given)
 
-    def _checked(
-        self, table: Table, fields: Mapping[str, Any], *, on_insert: bool = False
-    ) -> Row:
+    def _checked(self, table: Table, fields: Mapping[str, Any], *, on_insert: bool = False) -> Row:
         """Return wire values of what a writer gave, or refuse them as the vendor does."""
         sobject = table.sobject
         checked: Row = {}

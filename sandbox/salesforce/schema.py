@@ -516,9 +516,7 @@ def custom_object(name: str, prefix: str, label: str | None = None) -> SObject:
     """Return an empty custom object (`X__c`): name, owner and the system fields."""
     described = [
         description
-        for line in _table(
-            name, "Name string(80)\n OwnerId reference(User) required"
-        ).splitlines()
+        for line in _table(name, "Name string(80)\n OwnerId reference(User) required").splitlines()
         if line.strip()
         for description in _parse_line(line)
     ]
