@@ -178,7 +178,7 @@ def _cutting(send: Send) -> Send:
     async def send_half(message: Message) -> None:
         if message["type"] == "http.response.body":
             body = message.get("body", b"")
-            message = message | {"body": body[: len(body) // 2], "more_body": True}
+            message = {**message, "body": body[: len(body) // 2], "more_body": True}
         await send(message)
 
     return send_half

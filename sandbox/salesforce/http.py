@@ -391,7 +391,7 @@ class _Api:
         """Return the page that begins at `offset`; the same one however often asked."""
         result = cursor.result
         rows = result.rows[offset : offset + _page_length(locator, cursor, offset)]
-        records = []
+        records: list[dict[str, Any]] = []
         weight = 0
         for row in rows:
             record = result.project(row, cursor.version)
@@ -614,9 +614,9 @@ class _WireMiddleware:
                         (b"content-encoding", b"gzip"),
                         (b"vary", b"Accept-Encoding"),
                     ]
-                await send(start | {"headers": fields})
+                await send({**start, "headers": fields})
                 start = {}
-            await send(message | {"body": body})
+            await send({**message, "body": body})
 
         await answer_with(scope, receive, send_dressed)
 

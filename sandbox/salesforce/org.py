@@ -31,6 +31,11 @@ MERGED_AT_ONCE = 3
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _SHORT_TEXT = {"string", "email", "phone", "url", "picklist", "multipicklist", "combobox"}
+_LEAD_TO_ACCOUNT = ("Phone", "Website", "Industry", "AnnualRevenue", "NumberOfEmployees")
+_LEAD_TO_CONTACT = (
+    "FirstName", "LastName", "Salutation", "Title", "Email", "Phone", "MobilePhone", "LeadSource",
+    "HasOptedOutOfEmail", "DoNotCall",
+)  # fmt: skip
 _CLOSED_LEAD = "Closed - Converted"
 _CASE_NUMBERS_START = 1000
 
@@ -503,14 +508,11 @@ class Org:
                 raise ApiError(400, "CANNOT_UPDATE_CONVERTED_LEAD", "lead already converted")
             owner = {"OwnerId": lead["OwnerId"]}
             if account_id is None:
-                taken = ("Phone", "Website", "Industry", "AnnualRevenue", "NumberOfEmployees")
-                account = {k: lead[k] for k in taken} | {"Name": lead["Company"]} | owner
+                account = {k: lead[k] for k in _LEAD_TO_ACCOUNT} | {"Name": lead["Company"]} | owner
                 account_id = self.insert("Account", account, at, by=by)
             if contact_id is None:
-                taken = ("FirstName", "LastName", "Salutation", "Title", "Email", "Phone",
-                         "MobilePhone", "LeadSource", "HasOptedOutOfEmail", "DoNotCall")  # fmt: skip
-                contact = {k: lead[k] for k in taken} | {"AccountId": account_id} | owner
-                for part, _ in schema._ADDRESS_PARTS:
+                contact = {k: lead[k] for k in _LEAD_TO_CONTACT} | {"AccountId": account_id} | owner
+                for part, _ in schema.ADDRESS_PARTS:
                     contact[f"Mailing{part}"] = lead[part]
                 contact_id = self.insert("Contact", contact, at, by=by)
             opportunity_id = None

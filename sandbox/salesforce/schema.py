@@ -96,13 +96,57 @@ SystemModstamp          datetime                system required
 """
 _MASTER = "MasterRecordId reference({name}) system"
 
+_PICKLISTS = {
+    "Account.Type": (
+        "Prospect|Customer - Direct|Customer - Channel|Channel Partner / Reseller|"
+        "Installation Partner|Technology Partner|Other"
+    ),
+    "Account.Industry": (
+        "Agriculture|Banking|Biotechnology|Consulting|Education|Electronics|Energy|"
+        "Engineering|Finance|Government|Healthcare|Hospitality|Insurance|Manufacturing|"
+        "Media|Not For Profit|Retail|Technology|Telecommunications|Transportation|"
+        "Utilities|Other"
+    ),
+    "LeadSource": "Web|Phone Inquiry|Partner Referral|Purchased List|Other",
+    "Lead.Status": (
+        "Open - Not Contacted|Working - Contacted|Closed - Converted|Closed - Not Converted"
+    ),
+    "Lead.Industry": (
+        "Banking|Consulting|Education|Energy|Finance|Government|Healthcare|Manufacturing|"
+        "Media|Retail|Technology|Other"
+    ),
+    "Opportunity.StageName": (
+        "Prospecting|Qualification|Needs Analysis|Value Proposition|Id. Decision Makers|"
+        "Perception Analysis|Proposal/Price Quote|Negotiation/Review|Closed Won|Closed Lost"
+    ),
+    "Opportunity.Type": (
+        "Existing Customer - Upgrade|Existing Customer - Replacement|"
+        "Existing Customer - Downgrade|New Customer"
+    ),
+    "OpportunityContactRole.Role": (
+        "Business User|Decision Maker|Economic Buyer|Economic Decision Maker|Evaluator|"
+        "Executive Sponsor|Influencer|Technical Buyer|Other"
+    ),
+    "Case.Type": "Mechanical|Electrical|Electronic|Structural|Other",
+    "Case.Reason": (
+        "Installation|Equipment Complexity|Performance|Breakdown|Equipment Design|Feedback|Other"
+    ),
+    "Task.Status": "Not Started|In Progress|Completed|Waiting on someone else|Deferred",
+    "User.TimeZoneSidKey": "America/Los_Angeles|America/New_York|Europe/London|GMT",
+    "User.UserType": (
+        "Standard|PowerPartner|PowerCustomerSuccess|CustomerSuccess|Guest|CspLitePortal|"
+        "AutomatedProcess"
+    ),
+}
+"""Values of the longer picklists, divided by `|`; `@Object.Field` in the table below."""
+
 # One line per field: name, type(length | values | targets | precision,scale), then flags.
 # `children=X`: the name of the child relationship; `cascade`: the child goes with its
 # parent; `restrict`: the parent cannot go while the child is there. `calculated`: read only.
 _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
     ("Account", "Account", "Accounts", "001", """
         Name                    string(255) required
-        Type                    picklist(Prospect|Customer - Direct|Customer - Channel|Channel Partner / Reseller|Installation Partner|Technology Partner|Other)
+        Type                    picklist(@Account.Type)
         ParentId                reference(Account) children=ChildAccounts
         BillingAddress          address
         ShippingAddress         address
@@ -110,7 +154,7 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         Fax                     phone(40)
         AccountNumber           string(40)
         Website                 url(255)
-        Industry                picklist(Agriculture|Banking|Biotechnology|Consulting|Education|Electronics|Energy|Engineering|Finance|Government|Healthcare|Hospitality|Insurance|Manufacturing|Media|Not For Profit|Retail|Technology|Telecommunications|Transportation|Utilities|Other)
+        Industry                picklist(@Account.Industry)
         AnnualRevenue           currency(18,0)
         NumberOfEmployees       int
         Ownership               picklist(Public|Private|Subsidiary|Other)
@@ -118,7 +162,7 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         Rating                  picklist(Hot|Warm|Cold)
         OwnerId                 reference(User) required
         LastActivityDate        date calculated
-        AccountSource           picklist(Web|Phone Inquiry|Partner Referral|Purchased List|Other)
+        AccountSource           picklist(@LeadSource)
     """),
     ("Contact", "Contact", "Contacts", "003", """
         AccountId               reference(Account) children=Contacts cascade
@@ -136,7 +180,7 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         Title                   string(128)
         Department              string(80)
         AssistantName           string(40)
-        LeadSource              picklist(Web|Phone Inquiry|Partner Referral|Purchased List|Other)
+        LeadSource              picklist(@LeadSource)
         Birthdate               date
         Description             textarea(32000)
         OwnerId                 reference(User) required
@@ -159,9 +203,9 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         Email                   email(80)
         Website                 url(255)
         Description             textarea(32000)
-        LeadSource              picklist(Web|Phone Inquiry|Partner Referral|Purchased List|Other)
-        Status                  picklist(Open - Not Contacted|Working - Contacted|Closed - Converted|Closed - Not Converted) required
-        Industry                picklist(Banking|Consulting|Education|Energy|Finance|Government|Healthcare|Manufacturing|Media|Retail|Technology|Other)
+        LeadSource              picklist(@LeadSource)
+        Status                  picklist(@Lead.Status) required
+        Industry                picklist(@Lead.Industry)
         Rating                  picklist(Hot|Warm|Cold)
         AnnualRevenue           currency(18,0)
         NumberOfEmployees       int
@@ -184,27 +228,27 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         IsPrivate               boolean required
         Name                    string(120) required
         Description             textarea(32000)
-        StageName               picklist(Prospecting|Qualification|Needs Analysis|Value Proposition|Id. Decision Makers|Perception Analysis|Proposal/Price Quote|Negotiation/Review|Closed Won|Closed Lost) required
+        StageName               picklist(@Opportunity.StageName) required
         Amount                  currency(16,2)
         Probability             percent(3,0)
         ExpectedRevenue         currency(16,2) calculated
         CloseDate               date required
-        Type                    picklist(Existing Customer - Upgrade|Existing Customer - Replacement|Existing Customer - Downgrade|New Customer)
+        Type                    picklist(@Opportunity.Type)
         NextStep                string(255)
-        LeadSource              picklist(Web|Phone Inquiry|Partner Referral|Purchased List|Other)
+        LeadSource              picklist(@LeadSource)
         IsClosed                boolean calculated required
         IsWon                   boolean calculated required
-        ForecastCategory        picklist(Omitted|Pipeline|BestCase|Forecast|Closed) calculated required
+        ForecastCategory        picklist(Omitted|Pipeline|BestCase|Forecast|Closed) calculated
         OwnerId                 reference(User) required
         LastActivityDate        date calculated
         LastStageChangeDate     datetime calculated
         FiscalYear              int calculated
         FiscalQuarter           int calculated
     """),
-    ("OpportunityContactRole", "Opportunity Contact Role", "Opportunity Contact Role", "00K", """
-        OpportunityId           reference(Opportunity) required children=OpportunityContactRoles cascade
+    ("OpportunityContactRole", "Opportunity Contact Role", "Opportunity Contact Roles", "00K", """
+        OpportunityId  reference(Opportunity) required children=OpportunityContactRoles cascade
         ContactId               reference(Contact) required children=OpportunityContactRoles cascade
-        Role                    picklist(Business User|Decision Maker|Economic Buyer|Economic Decision Maker|Evaluator|Executive Sponsor|Influencer|Technical Buyer|Other)
+        Role                    picklist(@OpportunityContactRole.Role)
         IsPrimary               boolean required
     """),
     ("Case", "Case", "Cases", "500", """
@@ -216,9 +260,9 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         SuppliedEmail           email(80)
         SuppliedPhone           string(40)
         SuppliedCompany         string(80)
-        Type                    picklist(Mechanical|Electrical|Electronic|Structural|Other)
+        Type                    picklist(@Case.Type)
         Status                  picklist(New|Working|Escalated|Closed) required
-        Reason                  picklist(Installation|Equipment Complexity|Performance|Breakdown|Equipment Design|Feedback|Other)
+        Reason                  picklist(@Case.Reason)
         Origin                  picklist(Phone|Email|Web)
         Subject                 string(255)
         Priority                picklist(High|Medium|Low)
@@ -238,7 +282,7 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         WhatId                  reference(Account|Opportunity|Case) children=Tasks cascade
         Subject                 combobox(255)
         ActivityDate            date
-        Status                  picklist(Not Started|In Progress|Completed|Waiting on someone else|Deferred) required
+        Status                  picklist(@Task.Status) required
         Priority                picklist(High|Normal|Low) required
         IsHighPriority          boolean calculated required
         OwnerId                 reference(User) required
@@ -289,8 +333,8 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         Alias                   string(8) required
         CommunityNickname       string(40) required
         IsActive                boolean required
-        TimeZoneSidKey          picklist(America/Los_Angeles|America/New_York|Europe/London|GMT) required
-        UserType                picklist(Standard|PowerPartner|PowerCustomerSuccess|CustomerSuccess|Guest|CspLitePortal|AutomatedProcess) calculated
+        TimeZoneSidKey          picklist(@User.TimeZoneSidKey) required
+        UserType                picklist(@User.UserType) calculated
         EmployeeNumber          string(20)
         ManagerId               reference(User)
         LastLoginDate           datetime calculated
@@ -326,7 +370,7 @@ STAGES: dict[str, tuple[int, str]] = {
 """Opportunity stage -> probability in percent, forecast category (a new org's settings)."""
 
 _LINE = re.compile(r"(\w+)\s+(\w+)(?:\(([^)]*)\))?\s*(.*)")
-_ADDRESS_PARTS = (
+ADDRESS_PARTS = (
     ("Street", "textarea(255)"),
     ("City", "string(40)"),
     ("State", "string(80)"),
@@ -420,7 +464,7 @@ def _parse_line(line: str) -> Iterator[FieldDescription]:
     name, kind, argument, flags = match[1], match[2], match[3] or "", match[4].split()
     if kind == "address":
         stem = name.removesuffix("Address")
-        for part, part_type in _ADDRESS_PARTS:
+        for part, part_type in ADDRESS_PARTS:
             for component in _parse_line(f"{stem}{part} {part_type}"):
                 yield component | {"compoundFieldName": name}
         yield describe_field(
@@ -456,7 +500,8 @@ def _parse_line(line: str) -> Iterator[FieldDescription]:
         return
     given: FieldDescription = {"name": name, "type": kind}
     if kind == "picklist":
-        given["picklistValues"] = argument.split("|")
+        values = _PICKLISTS[argument[1:]] if argument.startswith("@") else argument
+        given["picklistValues"] = values.split("|")
     elif kind == "reference":
         given["referenceTo"] = argument.split("|")
     elif "," in argument:

@@ -256,19 +256,23 @@ class _Parser:
             self.next()  # an alias; its use as a prefix is resolved as the object's own name
 
     def child_relationship(self, parent: str, token: _Token) -> tuple[str, str]:
-        for sobject in self.org.sobjects():
-            for described in sobject.references():
-                name = described.get("childRelationshipName", "")
-                if parent in described["referenceTo"] and name.lower() == token.text.lower():
-                    return sobject.name, described["name"]
-        self.refuse(
-            "INVALID_TYPE",
-            f"Didn't understand relationship '{token.text}' in FROM part of query call. If you "
-            "are attempting to use a custom relationship, be sure to append the '__r' after the "
-            "custom relationship name. Please reference your WSDL or the describe call for the "
-            "appropriate names.",
-            token,
-        )
+        found = [
+            (sobject.name, described["name"])
+            for sobject in self.org.sobjects()
+            for described in sobject.references()
+            if parent in described["referenceTo"]
+            and described.get("childRelationshipName", "").lower() == token.text.lower()
+        ]
+        if not found:
+            self.refuse(
+                "INVALID_TYPE",
+                f"Didn't understand relationship '{token.text}' in FROM part of query call. If you "
+                "are attempting to use a custom relationship, be sure to append the '__r' after the "
+                "custom relationship name. Please reference your WSDL or the describe call for the "
+                "appropriate names.",
+                token,
+            )
+        return found[0]
 
     def select_list(self, select: _Select) -> bool:
         """Parse the selected items; return whether FIELDS() asks for custom fields."""
@@ -685,7 +689,7 @@ class _Evaluation:
             names = [path[0] for path, _ in select.fields]
 
             def flat(row: Row, version: str) -> dict[str, Any]:
-                record = {"attributes": attributes(sobject, row["Id"], version)}
+                record: dict[str, Any] = {"attributes": attributes(sobject, row["Id"], version)}
                 for name in names:
                     record[name] = row[name]
                 return record
@@ -695,7 +699,7 @@ class _Evaluation:
         children = [self.child_results(child) for child in select.children]
 
         def nested(row: Row, version: str) -> dict[str, Any]:
-            record = {"attributes": attributes(sobject, row["Id"], version)}
+            record: dict[str, Any] = {"attributes": attributes(sobject, row["Id"], version)}
             self.fill(record, sobject, row, branches, version)
             for name, results in children:
                 record[name] = results(row["Id"], version)
@@ -723,7 +727,9 @@ class _Evaluation:
                 continue
             target = self.org.type_of(parent["Id"])
             shown = "Name" if len(described["referenceTo"]) > 1 else target
-            nested = {"attributes": attributes(target, parent["Id"], version) | {"type": shown}}
+            nested: dict[str, Any] = {
+                "attributes": attributes(target, parent["Id"], version) | {"type": shown}
+            }
             self.fill(nested, target, parent, branch, version)
             if "Type" in branch and shown == "Name":
                 nested["Type"] = target
