@@ -68,6 +68,11 @@ class Stream:
     coverage: str | None = None
 
 
+def by_field(**fields_of: str) -> dict[str, str]:
+    """Turn `by_field(boolean="admin active", timestamp="created_at")` into field -> word."""
+    return {field: word for word, fields in fields_of.items() for field in fields.split()}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tombstone:
     """A record the source no longer has.
@@ -107,7 +112,8 @@ class Page:
 
     Attributes:
         records: each record's own bytes (JSON), in the source's order.
-        tombstones: records the source reports as gone.
+        tombstones: records the source reports as gone. A record that still comes along with
+            its tombstone belongs on the same page.
         state: the stream's state after this page; None keeps the previous one. A reader
             must be able to go on from any state it has yielded, so that a crash costs at
             most one checkpoint of pages.
@@ -117,6 +123,7 @@ class Page:
         source_count: how many live records the source itself counts in this stream, in all,
             when it says so.
         rejected: records that the reader itself could not make out (a ragged row of a file).
+        notes: what a user should know about this page, in words (a guessed encoding).
     """
 
     records: Sequence[bytes] = ()
@@ -126,6 +133,7 @@ class Page:
     census_complete: bool = False
     source_count: int | None = None
     rejected: Sequence[Rejected] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

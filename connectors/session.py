@@ -132,13 +132,23 @@ class Session(requests.Session):
 
     # Requests
 
-    def fetch(self, method: str, path_or_url: str, *, hint: str = "", **kwargs: Any) -> bytes:
+    def fetch(
+        self,
+        method: str,
+        path_or_url: str,
+        *,
+        hint: str = "",
+        refusal: Callable[[requests.Response], RapportError] | None = None,
+        **kwargs: Any,
+    ) -> bytes:
         """Ask a JSON endpoint and return the body, UTF-8 without a byte order mark.
 
         Args:
             method: HTTP method.
             path_or_url: a path is put behind `base_url`.
             hint: what a refused credential needs, in a sentence ("It needs scope `x`.").
+            refusal: makes the error of an answer of 400 and above, for vendors whose error
+                codes matter more than the status.
             **kwargs: as for `requests.Session.request`.
 
         Raises:
@@ -148,7 +158,10 @@ class Session(requests.Session):
         """
         url = self.base_url + path_or_url if path_or_url.startswith("/") else path_or_url
         for attempt in range(1, self.attempts + 1):
-            response = self.check(self.request(method, url, **kwargs), hint)
+            response = self.request(method, url, **kwargs)
+            if refusal is not None and response.status_code >= 400:
+                raise refusal(response)
+            self.check(response, hint)
             body = response.content
             if body[:2] == b"\x1f\x8b":  # gzip that the headers do not admit to
                 body = gzip.decompress(body)
@@ -157,7 +170,8 @@ class Session(requests.Session):
                 return body
             if body[:1] not in (b"{", b"["):
                 raise ServerError(
-                    f"{self.place}: `{_path(response.url)}` answered HTTP {response.status_code} with "
+                    f"{self.place}: `{_path(response.url)}` answered HTTP "
+                    f"{response.status_code} with "
                     f"`{_content_type(response)}` ({len(body):,} bytes), which is not JSON. "
                     "Is the address right, or does a login page or a proxy stand in the way?",
                     place=self.place,
