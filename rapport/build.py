@@ -30,6 +30,7 @@ from connectors.landing import Landing
 from connectors.quarantine import Quarantine
 from rapport import mapping, strategy
 from rapport.config import Config, declared_streams
+from rapport.status import stream_lines
 
 ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = ROOT / "dbt_project"
@@ -170,7 +171,7 @@ def prepare(config: Config, plan: BuildPlan) -> None:
         landing = Landing(config.home)
         for name, query in _landing_views(config, landing).items():
             connection.execute(f"create or replace view landing.{_quoted(name)} as {query}")
-        for name, (columns, rows) in _control_tables(config, plan, landing).items():
+        for name, (columns, rows) in _control_tables(config, plan).items():
             _table(connection, f"control.{name}", columns, rows)
         connection.execute("commit")
 
@@ -280,29 +281,40 @@ def _union(parts: Iterable[str]) -> str:
 Table = tuple[Mapping[str, str], Sequence[tuple[Any, ...]]]
 
 
-def _control_tables(config: Config, plan: BuildPlan, landing: Landing) -> dict[str, Table]:
+def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
     weights, settings = strategy.parameters(config.strategy_path)
-    summaries = {
-        (name, stream.name): landing.stream(name, stream.name).summary()
-        for name in config.sources
-        for stream in declared_streams(config, name)
-    }
+    lines = stream_lines(config)
+    last_syncs: dict[str, list[str]] = {name: [] for name in config.sources}
+    for line in lines:
+        if line["last_sync"]:
+            last_syncs[_source_of(line)].append(line["last_sync"])
     sources = [
         (
-            name, source.type, _silo(config, name), source.label,
-            max(filter(None, (s.last_sync_at for (n, _), s in summaries.items() if n == name)),
-                default=None),
+            name,
+            source.type,
+            source.silo,
+            source.label,
+            max(last_syncs[name], default=None),
             True,
         )
         for name, source in config.sources.items()
-    ]  # fmt: skip
+    ]
     streams = [
         (
-            name, stream, config.source(name).type, s.rows, s.deletes, s.quarantined, s.late,
-            s.last_sync_at, s.finished, s.source_count, s.held_count, s.coverage,
+            *line["place"].split(".", 1),
+            line["type"],
+            line["rows"],
+            line["deletes"],
+            sum(line["quarantined"].values()),
+            line["late"],
+            line["last_sync"],
+            line["finished"],
+            line["source_count"],
+            line["held"],
+            line["coverage"],
         )
-        for (name, stream), s in summaries.items()
-    ]  # fmt: skip
+        for line in lines
+    ]
     custom = list(_custom_fields(config))
     return {
         "run": ({"as_of": "date", "known_at": "timestamptz"}, [(plan.as_of, plan.known_at)]),
@@ -339,10 +351,8 @@ def _control_tables(config: Config, plan: BuildPlan, landing: Landing) -> dict[s
     }  # fmt: skip
 
 
-def _silo(config: Config, name: str) -> str:
-    """Return the silo a source belongs to: its vendor's, or `silo:` in its settings."""
-    source = config.source(name)
-    return str(source.settings.get("silo") or registry.module(source.type).SILO)
+def _source_of(line: Mapping[str, Any]) -> str:
+    return str(line["place"]).partition(".")[0]
 
 
 def _custom_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
@@ -399,10 +409,10 @@ def _quarantine_untyped(
 
 
 def _landing_fingerprint(config: Config) -> str:
-    """Digest of the newest landing file with rows, per stream: equal when nothing landed."""
+    """Digest of the number of landed rows per stream: equal when nothing landed."""
     landing = Landing(config.home)
     return _digest(
-        f"{name}/{stream.name}/{landing.stream(name, stream.name).summary().last_row_seq}"
+        f"{name}/{stream.name}/{landing.stream(name, stream.name).summary()['rows']}"
         for name in config.sources
         for stream in declared_streams(config, name)
     )

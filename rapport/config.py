@@ -30,7 +30,8 @@ DOCS_FIRST_STEPS = "docs/configure.md"
 
 _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_COMMON_SOURCE_KEYS = ("type", "schedule", "label")
+_COMMON_SOURCE_KEYS = ("type", "schedule", "label", "silo")
+SILOS = ("crm", "forum", "support", "social", "orders", "other")
 
 
 class Alerts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -71,12 +72,19 @@ class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    """One entry of `sources:`; `settings` are the vendor's keys, secrets not yet filled in."""
+    """One entry of `sources:`; `settings` are the vendor's keys, secrets not yet filled in.
+
+    Attributes:
+        schedule: cron line of its sync.
+        label: what people call it.
+        silo: which kind of place it is: crm, forum, support, social, orders or other.
+    """
 
     name: str
     type: str
     schedule: str
     label: str
+    silo: str
     settings: Mapping[str, Any]
 
 
@@ -224,6 +232,7 @@ def json_schema() -> dict[str, Any]:
             "type": {"const": type_name},
             "schedule": {"type": "string", "default": DEFAULT_SOURCE_SCHEDULE},
             "label": {"type": "string"},
+            "silo": {"enum": list(SILOS)},
             **body["properties"],
         }
         body["required"] = ["type", *body.get("required", [])]
@@ -301,6 +310,12 @@ def _source(name: str, entry: dict[str, Any], where: str) -> SourceConfig:
             f"{where}: sources.{name} has type `{kind}`.{suggestion(str(kind), registry.TYPES)} "
             f"Known types: {known}."
         )
+    silo = entry.get("silo", registry.module(kind).SILO)
+    if silo not in SILOS:
+        raise ConfigError(
+            f"{where}: sources.{name}.silo is `{silo}`.{suggestion(str(silo), SILOS)} "
+            f"Silos: {', '.join(SILOS)}."
+        )
     settings = {key: value for key, value in entry.items() if key not in _COMMON_SOURCE_KEYS}
     convert(
         settings, registry.module(kind).Settings, where, prefix=f"sources.{name}"
@@ -310,6 +325,7 @@ def _source(name: str, entry: dict[str, Any], where: str) -> SourceConfig:
         type=kind,
         schedule=entry.get("schedule", DEFAULT_SOURCE_SCHEDULE),
         label=entry.get("label", name),
+        silo=silo,
         settings=settings,
     )
 
