@@ -14,14 +14,13 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
@@ -31,6 +30,7 @@ from connectors.errors import LandingError, StreamLocked
 Op = Literal["upsert", "delete"]
 
 STATE_KEY = b"rapport.state"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STAMP = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
     [
@@ -48,6 +48,18 @@ ROWS_PER_GROUP = 16_384
 """Small enough that looking up single records reads little."""
 
 
+ROWS_PER_FETCH = 10_000
+
+# Structs compare field by field: the greatest (`_version`, `_seq`) is a key's current row.
+_LIVE = """
+    from (
+        select _key, max({'version': _version, 'seq': _seq, 'op': _op}) as current
+        from landed group by _key
+    )
+    where current.op = 'upsert'
+"""
+
+
 class Row(NamedTuple):
     """One row to be landed; `_seq`, `_loaded_at` and `_sync_id` are given at commit.
 
@@ -63,11 +75,12 @@ class Row(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The current row of a key, without its record."""
+    """A landed row without its record; sorts as versions of a record do."""
 
     version: datetime
     seq: int
     op: Op
+    merged_into: str | None
     sync_id: str
 
 
@@ -213,37 +226,38 @@ class StreamLanding:
         footer = self.footer()
         return msgspec.to_builtins(footer) if footer else None
 
-    def held(self, keys: Collection[str]) -> dict[str, Held]:
-        """Return the current row of those of `keys` that are held, deleted ones included."""
-        found: dict[str, Held] = {}
-        wanted = ds.field("_key").isin(pa.array(list(keys), pa.string()))
-        columns = ["_key", "_version", "_seq", "_op", "_sync_id"]
-        for key, *rest in self._scan(columns, wanted):
-            row = Held(*rest)
-            if key not in found or row[:2] > found[key][:2]:
-                found[key] = row
+    def held(self, keys: Collection[str]) -> dict[str, list[Held]]:
+        """Return all rows of those of `keys` that are held; the last one is the current row."""
+        rows = self._query(
+            "select _key, epoch_us(_version), _seq, _op, _merged_into, _sync_id from landed "
+            "where _key in (from wanted) order by _version, _seq",
+            wanted=pa.table({"_key": pa.array(keys, pa.string())}),
+        )
+        found: dict[str, list[Held]] = {}
+        for key, version, *rest in rows:
+            found.setdefault(key, []).append(Held(_from_us(version), *rest))
         return found
+
+    def current_keys(self) -> Iterator[str]:
+        """Yield the key of every held record that is not deleted, in no order."""
+        return (key for (key,) in self._query(f"select _key {_LIVE}"))
+
+    def count(self) -> int:
+        """Count the held records that are not deleted."""
+        return int(next(self._query(f"select count(*) {_LIVE}"))[0])
 
     def records(self, seqs: Collection[int]) -> dict[int, bytes]:
         """Return the record text of rows by `_seq`, without those that have none."""
         if not seqs:
             return {}
-        numbers = pa.array(sorted(seqs), pa.int64())
-        field = ds.field("_seq")
-        wanted = (
-            (field >= numbers[0].as_py()) & (field <= numbers[-1].as_py()) & field.isin(numbers)
+        wanted = pa.table({"_seq": pa.array(seqs, pa.int64())})
+        # The bounds let the reader skip whole files and row groups.
+        rows = self._query(
+            f"select _seq, record from landed where _seq between {min(seqs)} and {max(seqs)} "
+            "and _seq in (from wanted) and record is not null",
+            wanted=wanted,
         )
-        rows = self._scan(["_seq", "record"], wanted)
-        return {seq: record.encode() for seq, record in rows if record is not None}
-
-    def current_keys(self) -> Iterator[tuple[str, datetime]]:
-        """Yield (key, version) of every held record that is not deleted, in no order."""
-        current: dict[str, tuple[datetime, int, str]] = {}
-        for key, *row in self._scan(["_key", "_version", "_seq", "_op"], None):
-            now = (row[0], row[1], row[2])
-            if key not in current or now > current[key]:
-                current[key] = now
-        return ((key, row[0]) for key, row in current.items() if row[2] == "upsert")
+        return {seq: record.encode() for seq, record in rows}
 
     def summary(self) -> dict[str, Any]:
         """Return what `rapport status` shows: rows, cursor, and the facts of the last sync."""
@@ -257,24 +271,37 @@ class StreamLanding:
             "sync": footer.sync,
         }
 
+    def next_seq(self) -> int:
+        """Return the `_seq` that the next landed row gets."""
+        footer = self.footer()
+        return footer.next_seq if footer else 0
+
     def max_version(self) -> datetime | None:
         """Return the newest `_version` landed so far."""
         footer = self.footer()
         return _max_version(footer.counts) if footer else None
 
-    def _scan(self, columns: list[str], wanted: Any) -> Iterator[tuple[Any, ...]]:
+    def _query(self, sql: str, **tables: pa.Table) -> Iterator[tuple[Any, ...]]:
+        """Run SQL over the view `landed`; memory stays bounded, larger sorts go to disk."""
+        # Imported when first needed: most syncs of nothing new never ask.
+        import duckdb
+
         files = [str(path) for path in self.files()]
         if not files:
             return
-        try:
-            dataset = ds.dataset(files, schema=SCHEMA, format="parquet")
-            for batch in dataset.to_batches(columns=columns, filter=wanted):
-                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise LandingError(
-                f"{self.place}: a landing file cannot be read ({error}). Restore it from a "
-                "backup, or move the stream's folder away and sync again."
-            ) from None
+        with duckdb.connect(":memory:", config={"threads": 2}) as database:
+            try:
+                database.read_parquet(files).create_view("landed")
+                for name, table in tables.items():
+                    database.register(name, table)
+                found = database.execute(sql)
+                while rows := found.fetchmany(ROWS_PER_FETCH):
+                    yield from rows
+            except (duckdb.IOException, duckdb.InvalidInputException) as error:
+                raise LandingError(
+                    f"{self.place}: a landing file cannot be read ({error}). Restore it from a "
+                    "backup, or move the stream's folder away and sync again."
+                ) from None
 
 
 def read_footer(path: Path, place: str) -> Footer:
@@ -287,6 +314,10 @@ def read_footer(path: Path, place: str) -> Footer:
             f"{place}: the landing file `{path.name}` cannot be read or carries no state. "
             "Restore it from a backup, or move the stream's folder away and sync again."
         ) from None
+
+
+def _from_us(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def _max_version(counts: dict[str, Any]) -> datetime | None:
@@ -324,5 +355,3 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-

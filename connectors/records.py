@@ -136,10 +136,18 @@ def project(record: bytes, stream: Stream) -> Projected | Rejected:
             text=_salvage(record, allowed),
         )
     text = _ENCODE(_keep(members, allowed)) if allowed is not None else record.strip()
-    version = None
-    if stream.cursor is not None and stream.cursor_trusted and stream.cursor in members:
-        version = parse_stamp(bytes(members[stream.cursor]).decode().strip('"'))
-    return Projected(key, version, text)
+    return Projected(key, _stamp_in(members, stream), text)
+
+
+def own_stamp(record: bytes, stream: Stream) -> datetime | None:
+    """Return the trusted change stamp that a record carries."""
+    return _stamp_in(_members(record), stream)
+
+
+def _stamp_in(members: Members, stream: Stream) -> datetime | None:
+    if stream.cursor is None or not stream.cursor_trusted or stream.cursor not in members:
+        return None
+    return parse_stamp(bytes(members[stream.cursor]).decode().strip('"'))
 
 
 def parse_stamp(text: str) -> datetime | None:

@@ -27,7 +27,7 @@ from connectors.errors import ConfigError
 from connectors.session import Session
 
 FRAMEWORK = frozenset(
-    "base budget errors incremental landing pagination quarantine records redaction registry "
+    "base budget changes errors incremental landing pagination quarantine records redaction registry "
     "session sync".split()
 )
 

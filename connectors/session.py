@@ -370,9 +370,7 @@ def _leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _may_repeat(
-    request: requests.PreparedRequest, failure: Exception | requests.Response
-) -> bool:
+def _may_repeat(request: requests.PreparedRequest, failure: Exception | requests.Response) -> bool:
     if request.method in SAFE_METHODS:
         return True
     if isinstance(failure, requests.Response):

@@ -1,0 +1,182 @@
+"""Which of the records that were read become rows, and with which `_version`.
+
+Belongs here: comparing what came with what is held. Does not belong here: reading
+pages (`sync`) or files (`landing`).
+
+The current row of a key is its greatest (`_version`, `_seq`), so nothing that counts may
+be versioned below what it replaces:
+
+- a record with a trusted stamp takes its stamp; any other the time it is landed;
+- seen again with the same stamp and text: no row;
+- same stamp, other text (a formula field): a row with the same stamp and a later `_seq`;
+- older than what is held: a row of history;
+- back after a delete that is stamped later than the record itself: lifted to the time it
+  is landed; what follows counts against the stamp inside the lifted record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from connectors.base import Stream, Tombstone
+from connectors.landing import Held, Row, StreamLanding
+from connectors.records import Projected, own_stamp
+
+Item = Projected | Tombstone
+
+SAME_MOMENT = timedelta(seconds=1)
+"""Deletions are often stamped in whole seconds, records in milliseconds."""
+
+
+class Changes:
+    """Decides for one sync.
+
+    Attributes:
+        late: records stamped before the cursor that were not held.
+        duplicates: records whose key came already in this sync, with no newer stamp.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        landing: StreamLanding,
+        sync_id: str,
+        *,
+        full_refresh: bool = False,
+        cursor: datetime | None = None,
+    ) -> None:
+        self.late = 0
+        self.duplicates = 0
+        self._stream = stream
+        self._landing = landing
+        self._sync_id = sync_id
+        self._full_refresh = full_refresh
+        self._cursor = cursor
+        self._held: dict[str, list[Held]] = {}
+        self._texts: dict[int, bytes] = {}
+        self._gone: Collection[str] = ()
+
+    def rows(self, items: Sequence[Item], now: datetime) -> list[Row]:
+        """Return the rows of one checkpoint, in the order of `items`.
+
+        Args:
+            now: the time of the commit.
+        """
+        self._gone = {item.key for item in items if isinstance(item, Tombstone)}
+        self._held = self._landing.held(self._in_question(items))
+        self._texts = self._landing.records(self._texts_in_question(items))
+        seq = self._landing.next_seq()
+        rows: list[Row] = []
+        for item in items:
+            decide = self._delete if isinstance(item, Tombstone) else self._upsert
+            row = decide(item, self._held.get(item.key, []), now)  # type: ignore[arg-type]
+            if row is None:
+                continue
+            rows.append(row)
+            held = Held(row.version or now, seq, row.op, row.merged_into, self._sync_id)
+            self._held.setdefault(row.key, []).append(held)
+            self._held[row.key].sort()
+            if row.record is not None:
+                self._texts[seq] = row.record
+            seq += 1
+        return rows
+
+    # Decisions; `history` is what is held of the key, oldest version first
+
+    def _upsert(self, item: Projected, history: list[Held], now: datetime) -> Row | None:
+        stamp = item.version
+        if not history:
+            self._count_late(stamp)
+            return Row(item.key, "upsert", stamp, item.text)
+        current = history[-1]
+        twin = self._twin(stamp, history)
+        if current.sync_id == self._sync_id and (stamp is None or twin or stamp < current.version):
+            self.duplicates += 1
+
+        if current.op == "delete":
+            if item.key in self._gone and stamp is not None and stamp <= current.version:
+                return None  # comes along with its tombstone, which we hold
+            if stamp is None or stamp <= current.version:
+                return Row(item.key, "upsert", max(now, current.version), item.text)
+        elif twin and self._texts.get(twin.seq) == item.text and not self._full_refresh:
+            return None
+
+        if twin is None:
+            self._count_late(stamp)
+        if stamp is None:
+            version = max(now, current.version)
+        elif stamp < current.version and self._is_lifted(current, stamp):
+            version = current.version
+        else:
+            version = stamp
+        return Row(item.key, "upsert", version, item.text)
+
+    def _delete(self, item: Tombstone, history: list[Held], now: datetime) -> Row | None:
+        at = item.at or now
+        if not history:
+            # Never held, so nothing to delete; but a merge says where its references lead.
+            return Row(item.key, "delete", at, None, item.merged_into) if item.merged_into else None
+        current = history[-1]
+        if current.op == "delete":
+            is_news = item.merged_into is not None and item.merged_into != current.merged_into
+            if not is_news and not self._full_refresh:
+                return None
+            at = max(at, current.version)
+        elif at < current.version:
+            same_moment = current.version - at < SAME_MOMENT
+            if item.at is not None and not same_moment and not self._is_lifted(current, at):
+                return None  # restored since
+            at = current.version
+        return Row(item.key, "delete", at, None, item.merged_into)
+
+    def _twin(self, stamp: datetime | None, history: list[Held]) -> Held | None:
+        """Return the newest held upsert that bears this stamp; without stamps, the current one."""
+        upserts = [row for row in history if row.op == "upsert"]
+        if stamp is None:
+            return upserts[-1] if upserts and upserts[-1] is history[-1] else None
+        bearing = [
+            row
+            for row in upserts
+            if row.version == stamp or (row is history[-1] and self._own_stamp(row) == stamp)
+        ]
+        return bearing[-1] if bearing else None
+
+    def _is_lifted(self, row: Held, stamp: datetime) -> bool:
+        """Tell whether a row outranks its own record's stamp, which is not above `stamp`."""
+        own = self._own_stamp(row)
+        return own is not None and own < row.version and own <= stamp
+
+    def _own_stamp(self, row: Held) -> datetime | None:
+        text = self._texts.get(row.seq)
+        return own_stamp(text, self._stream) if text is not None else None
+
+    def _count_late(self, stamp: datetime | None) -> None:
+        if stamp is not None and self._cursor is not None and stamp < self._cursor:
+            self.late += 1
+
+    # What to look up
+
+    def _in_question(self, items: Iterable[Item]) -> set[str]:
+        """Return the keys to look up: a stamp above all that is landed is certainly new."""
+        newest = self._landing.max_version()
+        if newest is None:
+            return set()
+        return {
+            item.key
+            for item in items
+            if isinstance(item, Tombstone) or item.version is None or item.version <= newest
+        }
+
+    def _texts_in_question(self, items: Iterable[Item]) -> set[int]:
+        """Return the `_seq` of the rows whose text decides: twins, and rows that may be lifted."""
+        wanted: set[int] = set()
+        for item in items:
+            history = self._held.get(item.key)
+            if not history:
+                continue
+            at = item.at if isinstance(item, Tombstone) else item.version
+            if at is None or at < history[-1].version:
+                wanted.add(history[-1].seq)
+            wanted.update(row.seq for row in history if row.version == at)
+        return wanted

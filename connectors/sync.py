@@ -1,0 +1,401 @@
+"""One sync of one stream: from a reader's pages to landing files.
+
+Belongs here: the loop that drives a reader, checkpoints, the census, reconciliation.
+Does not belong here: how pages are fetched (`session`, connectors), which records
+become rows (`changes`), how a file is written (`landing`).
+
+What makes a sync safe to kill: pages are buffered together with the state that holds
+after them, and a checkpoint lands both in one file. So the state is never ahead of the
+data, and a crash costs at most one checkpoint of pages asked again. What then comes
+twice is recognized by key, stamp and text, and not landed again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from connectors import redaction
+from connectors.base import Page, Rejected, Source, State, Stream, Tombstone, Window
+from connectors.changes import Changes, Item
+from connectors.errors import LandingError, QuotaSpent, RapportError, ServerError
+from connectors.landing import Landing, StreamLanding
+from connectors.quarantine import Quarantine
+from connectors.records import UnexpectedShape, parse_stamp, project
+from connectors.session import Session
+
+VANISH_SHARE = 0.20
+VANISH_KEYS = 50
+"""A census that would delete more than both of these at once is refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a running sync is, for a display.
+
+    Attributes:
+        rows: records read so far.
+        rate: records per second since the sync began.
+        waiting_s: length of the wait that begins now, in seconds; 0 while reading.
+        waiting_for: what is waited for.
+    """
+
+    source: str
+    stream: str
+    rows: int
+    pages: int
+    rate: float
+    waiting_s: float = 0.0
+    waiting_for: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncResult:
+    """What a sync did.
+
+    Attributes:
+        rows: upsert rows landed.
+        deletes: delete rows landed.
+        quarantined: records that could not be landed.
+        late: records that look-back found: stamped before the cursor, not held until now.
+        duplicates: records whose key came already in this sync, with no newer stamp.
+        pages: pages read; `requests`: calls sent, retries included.
+        waits_s: seconds waited for limits and between retries.
+        files: landing files written.
+        cursor_from, cursor_to: the state's cursor before and after.
+        ended_early: a daily quota was used up; the next sync goes on from here.
+        changed: whether any row was landed.
+        source_count: live records the source itself counts; None: it does not say.
+        held_count: live records held after the sync; None: not counted.
+        missing: how many the source has beyond ours; `extra`: the reverse; None: unknown.
+        notes: what the reader wants the user to know.
+    """
+
+    source: str
+    stream: str
+    sync_id: str
+    rows: int = 0
+    deletes: int = 0
+    quarantined: int = 0
+    late: int = 0
+    duplicates: int = 0
+    pages: int = 0
+    requests: int = 0
+    waits_s: float = 0.0
+    files: int = 0
+    cursor_from: Any = None
+    cursor_to: Any = None
+    ended_early: bool = False
+    changed: bool = False
+    source_count: int | None = None
+    held_count: int | None = None
+    missing: int | None = None
+    extra: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def sync_stream(
+    source: Source,
+    stream: Stream,
+    home: Path,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    full_refresh: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoint_bytes: int = 32 * 2**20,
+    checkpoint_s: float = 30,
+    vanish_share: float = VANISH_SHARE,
+) -> SyncResult:
+    """Bring one stream's landing up to date.
+
+    Args:
+        source: an open source, see `connectors.registry.open_source`.
+        stream: one of its streams.
+        home: folder that holds `landing/` and `quarantine/`.
+        since: read changes from here on, instead of what is new; timezone-aware.
+        until: read changes before this; timezone-aware.
+        full_refresh: read everything again: each record becomes a new version, then what a
+            complete walk did not show is deleted. Readers never see a half-empty table.
+        on_progress: called at every page and before every wait.
+        checkpoint_bytes: land what is buffered at this size of text,
+        checkpoint_s: or at this age, in seconds, whichever comes first.
+        vanish_share: refuse a census that would delete a greater share of at least 50 records.
+
+    Raises:
+        StreamLocked: another sync of this stream is running; nothing was changed.
+        RapportError: what the reader raises; complete pages read before it are landed.
+    """
+    landing = Landing(home).stream(source.name, stream.name)
+    with landing.lock():
+        landing.ensure_first_file()
+        sync = _Sync(source, stream, Path(home), landing, full_refresh, since is not None)
+        sync.on_progress = on_progress
+        sync.vanish_share = vanish_share
+        return sync.run(since, until, checkpoint_bytes, checkpoint_s)
+
+
+@dataclass
+class _Buffer:
+    """Whole pages that are read but not landed, and the state that holds after them."""
+
+    state: State
+    items: list[Item] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    size: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+
+class _Sync:
+    on_progress: Callable[[Progress], None] | None = None
+    vanish_share = VANISH_SHARE
+
+    def __init__(
+        self,
+        source: Source,
+        stream: Stream,
+        home: Path,
+        landing: StreamLanding,
+        full_refresh: bool,
+        is_backfill: bool,
+    ) -> None:
+        self.source = source
+        self.stream = stream
+        self.landing = landing
+        self.full_refresh = full_refresh
+        self.place = f"{source.name}.{stream.name}"
+        self.started_at = datetime.now(UTC)
+        self.began = time.monotonic()
+        self.sync_id = f"{self.started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        self.quarantine = Quarantine(home, source.name, stream.name)
+        session = getattr(source, "session", None)
+        self.session = session if isinstance(session, Session) else None
+        self.calls_before = self._calls()
+
+        footer = landing.footer()
+        held: State = footer.state if footer else {}
+        self.state: State = {} if full_refresh else held
+        self.buffer = _Buffer(state=held)
+        cursor = self.state.get("cursor")
+        self.changes = Changes(
+            stream,
+            landing,
+            self.sync_id,
+            full_refresh=full_refresh,
+            cursor=None if is_backfill or cursor is None else parse_stamp(str(cursor)),
+        )
+        self.result = SyncResult(
+            source=source.name,
+            stream=stream.name,
+            sync_id=self.sync_id,
+            cursor_from=held.get("cursor"),
+        )
+        self.records_read = 0
+        # Keys this walk has shown, as hashes: 64 bits tell enough keys apart, in half the memory.
+        self.seen: set[int] = set()
+        self.census_flaw = "it goes on from an interrupted walk" if "walk" in self.state else ""
+        self.census_done = False
+
+    # The loop
+
+    def run(
+        self,
+        since: datetime | None,
+        until: datetime | None,
+        checkpoint_bytes: int,
+        checkpoint_s: float,
+    ) -> SyncResult:
+        try:
+            with self._speaking_for_stream():
+                now = self.session.server_now() if self.session else datetime.now(UTC)
+                window = Window(now=now, since=since, until=until, full_refresh=self.full_refresh)
+                for page in self.source.read(self.stream, self.state, window):
+                    self._take(page)
+                    age = time.monotonic() - self.buffer.began
+                    if self.buffer.size >= checkpoint_bytes or age >= checkpoint_s:
+                        self._checkpoint()
+        except QuotaSpent:
+            self._note(ended_early=True)
+        except UnexpectedShape as error:
+            self._checkpoint()
+            raise ServerError(
+                f"{self.place}: {error}. Either the vendor changed its answers, or the address "
+                "leads elsewhere: run `rapport check`.",
+                place=self.place,
+            ) from None
+        except BaseException as error:
+            self._checkpoint()
+            if not isinstance(error, RapportError):
+                redaction.mask_exception(error)
+            raise
+        self._checkpoint(is_last=True)
+        self._reconcile()
+        return self.result
+
+    def _take(self, page: Page) -> None:
+        """Buffer a page; its state counts only together with everything on it."""
+        buffer = self.buffer
+        rejected = list(page.rejected)
+        for record in page.records:
+            found = project(record, self.stream)
+            if isinstance(found, Rejected):
+                rejected.append(found)
+            else:
+                buffer.items.append(found)
+                buffer.size += len(found.text)
+                self.seen.add(hash(found.key))
+        for bad in rejected:
+            # A bad record is still there: the census must not take it for deleted.
+            buffer.size += len(bad.text)
+            if bad.key is not None:
+                self.seen.add(hash(bad.key))
+            elif bad.reason != "no_key":
+                self.census_flaw = "a record could not be made out"
+        buffer.rejected += rejected
+        buffer.items += page.tombstones
+        self.seen.update(map(hash, page.seen_keys))
+        if page.census_complete:
+            buffer.items += self._vanished()
+        if page.state is not None:
+            buffer.state = page.state
+        self.records_read += len(page.records)
+        self._note(
+            pages=self.result.pages + 1,
+            quarantined=self.result.quarantined + len(rejected),
+            source_count=(
+                self.result.source_count if page.source_count is None else page.source_count
+            ),
+            notes=tuple(dict.fromkeys((*self.result.notes, *page.notes))),
+        )
+        self._report()
+
+    def _checkpoint(self, *, is_last: bool = False) -> None:
+        """Land what is buffered, and the state with it, as one file.
+
+        The last file of a sync is written even if it is empty: it says that the sync ended.
+        """
+        buffer, now = self.buffer, datetime.now(UTC)
+        rows = self.changes.rows(buffer.items, now) if buffer.items else []
+        if buffer.rejected:
+            self.quarantine.add(buffer.rejected, sync_id=self.sync_id, seen_at=now)
+        footer = self.landing.footer()
+        moved = footer is None or footer.state != buffer.state
+        deletes = sum(row.op == "delete" for row in rows)
+        calls, waits_s = self._calls()
+        self._note(
+            rows=self.result.rows + len(rows) - deletes,
+            deletes=self.result.deletes + deletes,
+            late=self.changes.late,
+            duplicates=self.changes.duplicates,
+            changed=self.result.changed or bool(rows),
+            requests=calls - self.calls_before[0],
+            waits_s=round(waits_s - self.calls_before[1], 3),
+            cursor_to=buffer.state.get("cursor"),
+        )
+        if rows or moved or is_last:
+            self._note(files=self.result.files + 1)
+            facts = self._facts(finished_at=now if is_last else None)
+            self.landing.commit(rows, state=buffer.state, sync=facts, loaded_at=now)
+        self.buffer = _Buffer(state=buffer.state)
+
+    # Census and reconciliation
+
+    def _vanished(self) -> list[Tombstone]:
+        """Return a tombstone for each held record that this complete walk did not show."""
+        if self.census_flaw:
+            note = f"deleted records were not looked for: {self.census_flaw}"
+            self._note(notes=(*self.result.notes, note))
+            return []
+        held = 0
+        gone = []
+        for key in self.landing.current_keys():
+            held += 1
+            if hash(key) not in self.seen:
+                gone.append(Tombstone(key=key))
+        too_many = len(gone) >= VANISH_KEYS and len(gone) > self.vanish_share * held
+        if too_many and not self.full_refresh:
+            self.buffer.state = self.state  # the next sync walks, and asks, again
+            raise LandingError(
+                f"{self.place}: a complete walk no longer shows `{len(gone):,}` of {held:,} held "
+                f"records ({len(gone) / held:.0%}). That looks like a lost permission rather than "
+                "deletions, so none was deleted. If they are really gone, run "
+                f"`rapport sync {self.place} --full-refresh`."
+            )
+        self.census_done = True
+        return gone
+
+    def _reconcile(self) -> None:
+        """Compare what the source counts with what we hold."""
+        count = len(self.seen) if self.census_done else self.result.source_count
+        if count is None or self.result.ended_early:
+            return
+        held = self.landing.count()
+        self._note(
+            source_count=count,
+            held_count=held,
+            missing=max(0, count - held),
+            extra=max(0, held - count),
+        )
+
+    # Facts
+
+    def _facts(self, finished_at: datetime | None) -> dict[str, Any]:
+        """Return what the footer says about this sync."""
+        result = self.result
+        return {
+            "sync_id": self.sync_id,
+            "started_at": self.started_at.isoformat(),
+            "finished_at": finished_at.isoformat() if finished_at else None,
+            "mode": "full_refresh" if self.full_refresh else self.stream.sync_mode,
+            "rows": result.rows,
+            "deletes": result.deletes,
+            "pages": result.pages,
+            "requests": result.requests,
+            "waits_s": result.waits_s,
+            "late": result.late,
+            "duplicates": result.duplicates,
+            "quarantined": result.quarantined,
+            "source_count": result.source_count,
+            "notes": list(result.notes),
+            "done": finished_at is not None and not result.ended_early,
+        }
+
+    def _note(self, **facts: Any) -> None:
+        self.result = replace(self.result, **facts)
+
+    def _calls(self) -> tuple[int, float]:
+        return (self.session.requests_made, self.session.waits_s) if self.session else (0, 0.0)
+
+    def _report(self, waiting_s: float = 0.0, waiting_for: str = "") -> None:
+        if self.on_progress:
+            elapsed = max(time.monotonic() - self.began, 1e-9)
+            self.on_progress(
+                Progress(
+                    source=self.source.name,
+                    stream=self.stream.name,
+                    rows=self.records_read,
+                    pages=self.result.pages,
+                    rate=self.records_read / elapsed,
+                    waiting_s=waiting_s,
+                    waiting_for=waiting_for,
+                )
+            )
+
+    @contextmanager
+    def _speaking_for_stream(self) -> Iterator[None]:
+        """Let the session's errors and waits name this stream."""
+        if self.session is None:
+            yield
+            return
+        before = (self.session.place, self.session.on_wait)
+        self.session.place, self.session.on_wait = self.place, self._report
+        try:
+            yield
+        finally:
+            self.session.place, self.session.on_wait = before
