@@ -64,3 +64,18 @@
     from {{ ref('int_silos__seen') }}
     group by as_of, basis
 {% endmacro %}
+
+
+{#
+  Config of every snapshot table, written as config(**snapshot_table()). History is kept: a full
+  refresh would lose snapshots that cannot be computed again as they were known.
+#}
+{% macro snapshot_table() %}
+    {{ return({
+        'materialized': 'incremental',
+        'incremental_strategy': 'append',
+        'full_refresh': false,
+        'on_schema_change': 'append_new_columns',
+        'pre_hook': '{{ replace_snapshots() }}',
+    }) }}
+{% endmacro %}

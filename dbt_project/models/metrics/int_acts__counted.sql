@@ -1,4 +1,4 @@
-{{ config(materialized='table', schema='metrics_steps', contract={'enforced': false}) }}
+{{ config(materialized='table', contract={'enforced': false}) }}
 
 with
 

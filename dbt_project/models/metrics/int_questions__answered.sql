@@ -1,4 +1,4 @@
-{{ config(materialized='table', schema='metrics_steps', contract={'enforced': false}) }}
+{{ config(materialized='table', contract={'enforced': false}) }}
 
 with
 
@@ -21,7 +21,8 @@ answers as (
 
     select
         questions.act_id as question_id,
-        acts.occurred_at as answered_at
+        acts.occurred_at as answered_at,
+        acts.is_by_staff
     from questions
     inner join acts
         on
@@ -41,7 +42,8 @@ answered as (
 
     select
         question_id,
-        min(answered_at) as first_answered_at
+        min(answered_at) as first_answered_at,
+        min(case when not is_by_staff then answered_at end) as first_member_answered_at
     from answers
     group by question_id
 
@@ -75,12 +77,14 @@ final as (
 
     select
         questions.act_id as question_id,
+        questions.thread_id,
         questions.actor_person_id as asker_person_id,
         questions.silo,
         questions.place,
         questions.day,
         questions.occurred_at as asked_at,
         answered.first_answered_at,
+        answered.first_member_answered_at,
         solved.solved_at,
         accepting_sources.accepts_since
     from questions

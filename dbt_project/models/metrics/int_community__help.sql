@@ -1,0 +1,418 @@
+{{ config(materialized='table', contract={'enforced': false}) }}
+
+{%- set snapshot_segment = ['as_of', 'basis', 'segment_type', 'segment'] %}
+
+with
+
+snapshots as (
+
+    {{ snapshots() }}
+
+),
+
+acts as (
+
+    select * from {{ ref('int_acts__counted') }}
+    where is_community
+
+),
+
+questions as (
+
+    select * from {{ ref('int_questions__answered') }}
+
+),
+
+memberships as (
+
+    select * from {{ ref('int_memberships__ranged') }}
+
+),
+
+---------- questions asked in the trailing 28 days
+
+first_days as (
+
+    select
+        actor_person_id as person_id,
+        min(day) as first_day
+    from acts
+    where actor_person_id is not null
+    group by actor_person_id
+
+),
+
+asked_questions as (
+
+    select
+        questions.*,
+        first_days.first_day as asker_first_day
+    from questions
+    left join first_days on questions.asker_person_id = first_days.person_id
+
+),
+
+segmented_questions as (
+
+    {{ in_segments('asked_questions') }}
+
+),
+
+asked as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        questions.segment_type,
+        questions.segment,
+        questions.asker_person_id,
+        {{ utc_day('questions.first_answered_at') }} <= snapshots.as_of as is_answered_or_null,
+        {{ utc_day('questions.first_member_answered_at') }} <= snapshots.as_of
+            as is_answered_by_member_or_null,
+        {{ utc_day('questions.solved_at') }} <= snapshots.as_of as is_solved_or_null,
+        questions.accepts_since <= snapshots.as_of as is_solvable_or_null,
+        {{ seconds_between('questions.asked_at', 'questions.first_answered_at') }}
+            as answered_after,
+        {{ seconds_between('questions.asked_at', end_of_day('snapshots.as_of')) }} as seen_for,
+        questions.asker_first_day > {{ days_after('snapshots.as_of', -28) }} as is_newcomer_or_null
+    from snapshots
+    inner join segmented_questions as questions
+        on
+            questions.day <= snapshots.as_of
+            and questions.day > {{ days_after('snapshots.as_of', -28) }}
+
+),
+
+waited as (
+
+    select
+        *,
+        coalesce(is_answered_or_null, false) as is_answered,
+        coalesce(is_answered_by_member_or_null, false) as is_answered_by_member,
+        coalesce(is_solvable_or_null, false) as is_solvable,
+        coalesce(is_solved_or_null, false) as is_solved,
+        coalesce(is_newcomer_or_null, false) as is_newcomer,
+        case when is_answered_or_null then answered_after else seen_for end as wait_seconds,
+        -- seven days must have passed before a question can count as not answered in seven days
+        seen_for >= 7 * 86400 as is_ripe,
+        coalesce(is_answered_or_null and answered_after <= 7 * 86400, false) as is_answered_7d
+    from asked
+
+),
+
+question_counts as (
+
+    select
+        {{ snapshot_segment | join(', ') }},
+        count(*) as questions,
+        count(*) filter (where is_answered) as questions_answered,
+        count(*) filter (where is_answered_by_member) as questions_answered_by_members,
+        count(*) filter (where is_ripe) as questions_ripe,
+        count(*) filter (where is_ripe and is_answered_7d) as questions_answered_7d,
+        count(*) filter (where is_solvable) as questions_solvable,
+        count(*) filter (where is_solvable and is_solved) as questions_solved,
+        count(*) filter (where is_newcomer and is_ripe) as newcomer_questions,
+        count(*) filter (where is_newcomer and is_ripe and is_answered_7d)
+            as newcomer_questions_answered
+    from waited
+    group by {{ snapshot_segment | join(', ') }}
+
+),
+
+first_responses as (
+
+    {{ product_limit('waited', snapshot_segment, 'wait_seconds', 'is_answered') }}
+
+),
+
+---------- answers given in the trailing 28 days, and by whom
+
+answer_days as (
+
+    select
+        answers.actor_person_id as helper_id,
+        answers.is_by_staff,
+        answers.silo,
+        answers.place,
+        answers.day,
+        count(*) as answers
+    from acts as answers
+    inner join questions
+        -- many to one: the question of the thread
+        on answers.thread_id = questions.thread_id
+    where
+        answers.kind in ('answer', 'reply')
+        and not answers.is_by_bot
+        and answers.occurred_at >= questions.asked_at
+        and (
+            answers.actor_person_id is null
+            or questions.asker_person_id is null
+            or answers.actor_person_id <> questions.asker_person_id
+        )
+    group by
+        answers.actor_person_id,
+        answers.is_by_staff,
+        answers.silo,
+        answers.place,
+        answers.day
+
+),
+
+segmented_answers as (
+
+    {{ in_segments('answer_days') }}
+
+),
+
+helped as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        answers.segment_type,
+        answers.segment,
+        answers.helper_id,
+        bool_or(answers.is_by_staff) as is_staff,
+        cast(sum(answers.answers) as bigint) as answers
+    from snapshots
+    inner join segmented_answers as answers
+        on
+            answers.day <= snapshots.as_of
+            and answers.day > {{ days_after('snapshots.as_of', -28) }}
+    group by
+        snapshots.as_of,
+        snapshots.basis,
+        answers.segment_type,
+        answers.segment,
+        answers.helper_id
+
+),
+
+answer_counts as (
+
+    select
+        {{ snapshot_segment | join(', ') }},
+        sum(answers) as answers,
+        sum(case when is_staff then answers else 0 end) as staff_answers
+    from helped
+    group by {{ snapshot_segment | join(', ') }}
+
+),
+
+known_helpers as (
+
+    select * from helped
+    where helper_id is not null
+
+),
+
+helper_concentration as (
+
+    {{ concentration('known_helpers', snapshot_segment, 'helper_id', 'answers') }}
+
+),
+
+helpers_with_organization as (
+
+    select
+        known_helpers.as_of,
+        known_helpers.basis,
+        known_helpers.segment_type,
+        known_helpers.segment,
+        -- our own people count as one organization
+        case
+            when known_helpers.is_staff then 'us' else memberships.organization_id
+        end as organization_id,
+        known_helpers.answers
+    from known_helpers
+    left join memberships
+        on
+            known_helpers.helper_id = memberships.person_id
+            and (memberships.from_day is null or memberships.from_day <= known_helpers.as_of)
+            and (memberships.until_day is null or memberships.until_day > known_helpers.as_of)
+
+),
+
+helping_organizations as (
+
+    select
+        {{ snapshot_segment | join(', ') }},
+        organization_id,
+        cast(sum(answers) as bigint) as answers
+    from helpers_with_organization
+    where organization_id is not null
+    group by {{ snapshot_segment | join(', ') }}, organization_id
+
+),
+
+organization_concentration as (
+
+    {{ concentration('helping_organizations', snapshot_segment, 'organization_id', 'answers') }}
+
+),
+
+---------- members who do both: ask and help
+
+askers as (
+
+    select
+        {{ snapshot_segment | join(', ') }},
+        asker_person_id as person_id
+    from waited
+    where asker_person_id is not null
+    group by {{ snapshot_segment | join(', ') }}, asker_person_id
+
+),
+
+two_roles as (
+
+    select
+        askers.as_of,
+        askers.basis,
+        askers.segment_type,
+        askers.segment,
+        count(*) as members_in_both_roles
+    from askers
+    -- one to one: both sides hold a person once per snapshot and segment
+    inner join known_helpers
+        on
+            askers.as_of = known_helpers.as_of
+            and askers.basis = known_helpers.basis
+            and askers.segment_type = known_helpers.segment_type
+            and askers.segment = known_helpers.segment
+            and askers.person_id = known_helpers.helper_id
+    where not known_helpers.is_staff
+    group by askers.as_of, askers.basis, askers.segment_type, askers.segment
+
+),
+
+---------- ties: pairs of people of whom one spoke to the other
+
+tie_days as (
+
+    select
+        least(actor_person_id, target_person_id) as one_id,
+        greatest(actor_person_id, target_person_id) as other_id,
+        silo,
+        place,
+        day,
+        bool_or(is_by_staff or is_to_staff) as touches_staff
+    from acts
+    where actor_person_id <> target_person_id and not is_by_bot and not is_to_bot
+    group by
+        least(actor_person_id, target_person_id),
+        greatest(actor_person_id, target_person_id),
+        silo,
+        place,
+        day
+
+),
+
+segmented_ties as (
+
+    {{ in_segments('tie_days') }}
+
+),
+
+ties as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        tie_days.segment_type,
+        tie_days.segment,
+        tie_days.one_id,
+        tie_days.other_id,
+        bool_or(tie_days.touches_staff) as touches_staff
+    from snapshots
+    inner join segmented_ties as tie_days
+        on
+            tie_days.day <= snapshots.as_of
+            and tie_days.day > {{ days_after('snapshots.as_of', -28) }}
+    group by
+        snapshots.as_of,
+        snapshots.basis,
+        tie_days.segment_type,
+        tie_days.segment,
+        tie_days.one_id,
+        tie_days.other_id
+
+),
+
+tie_counts as (
+
+    select
+        {{ snapshot_segment | join(', ') }},
+        count(*) as ties,
+        count(*) filter (where not touches_staff) as member_ties
+    from ties
+    group by {{ snapshot_segment | join(', ') }}
+
+),
+
+---------- all of it, one row per snapshot and segment in which anything happened
+
+spine as (
+
+    select {{ snapshot_segment | join(', ') }} from question_counts
+    union
+    select {{ snapshot_segment | join(', ') }} from answer_counts
+    union
+    select {{ snapshot_segment | join(', ') }} from tie_counts
+
+),
+
+final as (
+
+    select
+        spine.as_of,
+        spine.basis,
+        spine.segment_type,
+        spine.segment,
+        coalesce(question_counts.questions, 0) as questions,
+        coalesce(question_counts.questions_answered, 0) as questions_answered,
+        coalesce(question_counts.questions_answered_by_members, 0)
+            as questions_answered_by_members,
+        coalesce(question_counts.questions_ripe, 0) as questions_ripe,
+        coalesce(question_counts.questions_answered_7d, 0) as questions_answered_7d,
+        coalesce(question_counts.questions_solvable, 0) as questions_solvable,
+        coalesce(question_counts.questions_solved, 0) as questions_solved,
+        coalesce(question_counts.newcomer_questions, 0) as newcomer_questions,
+        coalesce(question_counts.newcomer_questions_answered, 0)
+            as newcomer_questions_answered,
+        first_responses.median_wait as median_first_response_seconds,
+        first_responses.p90_wait as p90_first_response_seconds,
+        cast(coalesce(answer_counts.answers, 0) as bigint) as answers,
+        cast(coalesce(answer_counts.staff_answers, 0) as bigint) as staff_answers,
+        coalesce(helpers.n_parts, 0) as helpers,
+        cast(coalesce(helpers.total, 0) as bigint) as helper_answers,
+        helpers.top_1 as top_helper_answers,
+        cast(helpers.top_5 as bigint) as top_5_helper_answers,
+        helpers.gini as helper_gini,
+        helpers.n_for_half as helper_absence_factor,
+        coalesce(organizations.n_parts, 0) as helping_organizations,
+        cast(coalesce(organizations.total, 0) as bigint) as organization_answers,
+        organizations.n_for_half as elephant_factor,
+        coalesce(two_roles.members_in_both_roles, 0) as members_in_both_roles,
+        coalesce(tie_counts.ties, 0) as ties,
+        coalesce(tie_counts.member_ties, 0) as member_ties
+    from spine
+    {%- for part, name in [
+        ('question_counts', 'question_counts'),
+        ('first_responses', 'first_responses'),
+        ('answer_counts', 'answer_counts'),
+        ('helper_concentration', 'helpers'),
+        ('organization_concentration', 'organizations'),
+        ('two_roles', 'two_roles'),
+        ('tie_counts', 'tie_counts'),
+    ] %}
+    left join {{ part }}{% if part != name %} as {{ name }}{% endif %}
+        on
+            {%- for column in snapshot_segment %}
+            {% if not loop.first %}and {% endif %}spine.{{ column }} = {{ name }}.{{ column }}
+            {%- endfor %}
+    {%- endfor %}
+
+)
+
+select * from final

@@ -1,0 +1,232 @@
+{{ config(**snapshot_table()) }}
+
+with
+
+snapshots as (
+
+    {{ snapshots() }}
+
+),
+
+run as (
+
+    select * from {{ source('control', 'run') }}
+
+),
+
+streams as (
+
+    select * from {{ source('control', 'streams') }}
+
+),
+
+-- A deleted profile is no longer held; what a trust row says is about what is.
+profiles as (
+
+    select
+        *,
+        {{ utc_day('coalesce(created_at, first_seen_at)') }} as since_day,
+        lower(trim(display_name)) as plain_name,
+        nullif(lower(split_part(email, '@', 2)), '') as email_domain,
+        lower(trim(coalesce(organization_key, organization_name))) as employer
+    from {{ ref('dim_profile') }}
+    where not coalesce(is_deleted, false)
+
+),
+
+people as (
+
+    select
+        person_id,
+        count(*) as profiles,
+        count(distinct silo) as silos,
+        count(distinct plain_name) > 1 as names_differ,
+        count(distinct email_domain) > 1 as email_domains_differ,
+        count(distinct employer_id) > 1 as employers_differ
+    from (
+        select
+            profiles.*,
+            employers.organization_id as employer_id
+        from profiles
+        left join profiles as employers on profiles.organization_key = employers.profile_key
+        where profiles.entity = 'person' and profiles.person_id is not null
+    ) as person_profiles
+    group by person_id
+
+),
+
+checked as (
+
+    select
+        profiles.*,
+        profiles.entity = 'person' and people.profiles > 1 as is_comparable,
+        profiles.entity = 'person' and people.silos > 1 as is_linked,
+        coalesce(people.names_differ, false) as names_differ,
+        coalesce(people.email_domains_differ, false) as email_domains_differ,
+        coalesce(people.employers_differ, false) as employers_differ
+    from profiles
+    left join people on profiles.person_id = people.person_id
+
+),
+
+counted as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        checked.source,
+        checked.stream,
+        count(*) as profiles,
+        count(*) filter (where checked.entity = 'person') as person_profiles,
+        count(*) filter (where checked.is_linked) as linked,
+        count(*) filter (where checked.is_comparable) as comparable,
+        count(checked.plain_name) as filled_display_name,
+        count(checked.email) as filled_email,
+        count(checked.phone) as filled_phone,
+        count(checked.external_id) as filled_external_id,
+        count(checked.owner_profile_key) as filled_owner,
+        count(checked.employer) as filled_organization,
+        count(*) filter (where checked.is_comparable and checked.names_differ)
+            as contradicting_display_name,
+        count(*) filter (where checked.is_comparable and checked.email_domains_differ)
+            as contradicting_email,
+        count(*) filter (where checked.is_comparable and checked.employers_differ)
+            as contradicting_organization,
+        count(*) filter (
+            where
+                checked.is_comparable
+                and (
+                    checked.names_differ
+                    or checked.email_domains_differ
+                    or checked.employers_differ
+                )
+        ) as contradicting_any
+    from snapshots
+    inner join checked on checked.since_day is null or checked.since_day <= snapshots.as_of
+    group by snapshots.as_of, snapshots.basis, checked.source, checked.stream
+
+),
+
+fields as (
+
+    {%- for field in [
+        'display_name', 'email', 'phone', 'external_id', 'owner', 'organization'
+    ] %}
+    select
+        as_of,
+        basis,
+        source,
+        stream,
+        '{{ field }}' as field,
+        profiles,
+        person_profiles,
+        linked,
+        comparable,
+        filled_{{ field }} as filled,
+        {% if field in ['display_name', 'email', 'organization'] -%}
+        contradicting_{{ field }}
+        {%- else -%}
+        cast(null as bigint)
+        {%- endif %} as contradicting
+    from counted
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor %}
+
+),
+
+whole_streams as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        streams.source,
+        streams.stream,
+        '*' as field,
+        counted.profiles,
+        counted.person_profiles,
+        counted.linked,
+        counted.comparable,
+        cast(null as bigint) as filled,
+        counted.contradicting_any as contradicting
+    from snapshots
+    cross join streams
+    left join counted
+        on
+            snapshots.as_of = counted.as_of
+            and snapshots.basis = counted.basis
+            and streams.source = counted.source
+            and streams.stream = counted.stream
+
+),
+
+measured as (
+
+    select * from whole_streams
+    union all
+    select * from fields
+
+),
+
+final as (
+
+    select
+        ---------- grain
+        measured.as_of,
+        measured.basis,
+        measured.source,
+        measured.stream,
+        measured.field,
+
+        ---------- what was read; how it stood on a past date is not known any more
+        {%- for column, name in [
+            ('rows', 'rows_held'), ('deletes', 'deletes'), ('quarantined', 'quarantined'),
+            ('late', 'late'), ('source_count', 'source_count'), ('held_count', 'held_count'),
+        ] %}
+        cast(
+            case
+                when measured.field = '*' and measured.basis = 'as_known' then streams.{{ column }}
+            end as bigint
+        ) as {{ name }},
+        {%- endfor %}
+        cast(
+            case
+                when measured.field = '*' and measured.basis = 'as_known'
+                    then streams.source_count - streams.held_count
+            end as bigint
+        ) as missing,
+        case
+            when measured.field = '*' and measured.basis = 'as_known'
+                then cast(
+                    {{ seconds_between('streams.last_sync_at', 'run.known_at') }} as double
+                ) / 3600
+        end as freshness_hours,
+        case
+            when measured.field = '*' and measured.basis = 'as_known' then streams.finished
+        end as is_finished,
+        streams.coverage as coverage_text,
+
+        ---------- profiles
+        cast(measured.profiles as bigint) as profiles,
+        {{ share('measured.filled', 'measured.profiles') }} as filled_share,
+        {{ share('measured.linked', 'measured.person_profiles') }} as linked_share,
+        {{ share('measured.contradicting', 'measured.comparable') }} as contradiction_share,
+        cast(null as double) as consent_unknown_share,
+
+        ---------- provenance
+        cast(measured.comparable as bigint) as n,
+        case
+            when measured.basis = 'as_known' and streams.source_count > 0
+                then least(
+                    cast(streams.held_count as double) / cast(streams.source_count as double), 1
+                )
+        end as coverage,
+        run.known_at,
+        {{ metric_version() }} as metric_version
+    from measured
+    cross join run
+    left join streams
+        on measured.source = streams.source and measured.stream = streams.stream
+
+)
+
+select * from final

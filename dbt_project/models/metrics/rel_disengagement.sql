@@ -1,0 +1,442 @@
+{{ config(**snapshot_table()) }}
+
+with
+
+snapshots as (
+
+    {{ snapshots() }}
+
+),
+
+settings as (
+
+    {{ metric_settings() }}
+
+),
+
+seen as (
+
+    {{ silos_seen(['crm', 'forum', 'support']) }}
+
+),
+
+activity as (
+
+    select * from {{ ref('rel_activity_daily') }}
+    where role = 'actor' and person_id is not null and not is_staff and not is_bot
+
+),
+
+people as (
+
+    select * from {{ ref('dim_person') }}
+    where not coalesce(is_staff, false) and not coalesce(is_bot, false)
+
+),
+
+silo_days as (
+
+    select
+        person_id,
+        silo,
+        day,
+        {{ days_between('lag(day) over (partition by person_id, silo order by day)', 'day') }}
+            as gap
+    from (
+        select
+            activity.person_id,
+            activity.silo,
+            activity.day
+        from activity
+        inner join people on activity.person_id = people.person_id
+        group by activity.person_id, activity.silo, activity.day
+    ) as days
+
+),
+
+person_days as (
+
+    select
+        person_id,
+        day,
+        {{ days_between('lag(day) over (partition by person_id order by day)', 'day') }} as gap
+    from (
+        select
+            person_id,
+            day
+        from silo_days
+        group by person_id, day
+    ) as days
+
+),
+
+---------- everybody's state on each snapshot's day and 28 days before it
+
+scored_days as (
+
+    select as_of as scored_on
+    from snapshots
+    union
+    select {{ days_after('as_of', -28) }} as scored_on
+    from snapshots
+
+),
+
+states as (
+
+    select
+        scored_days.scored_on,
+        person_days.person_id,
+        max(person_days.day) as last_day,
+        {{ days_between('max(person_days.day)', 'scored_days.scored_on') }} as days_quiet,
+        count(*) filter (
+            where person_days.day > {{ days_after('scored_days.scored_on', -365) }}
+        ) as active_days,
+        count(*) filter (
+            where person_days.day > {{ days_after('scored_days.scored_on', -28) }}
+        ) as active_days_28d,
+        count(person_days.gap) as gaps,
+        cast({{ exact_median('person_days.gap') }} as decimal(10, 1)) as usual_gap
+    from scored_days
+    inner join person_days on person_days.day <= scored_days.scored_on
+    group by scored_days.scored_on, person_days.person_id
+
+),
+
+parts as (
+
+    select
+        *,
+        {{ frequency_part('active_days') }} as frequency_part,
+        {{ recency_part('days_quiet') }} as recency_part
+    from states
+
+),
+
+scores as (
+
+    select
+        *,
+        frequency_part + recency_part as score,
+        {{ score_bin('frequency_part + recency_part') }} as bin,
+        cast(
+            100 * percent_rank() over (
+                partition by scored_on order by frequency_part + recency_part desc
+            ) as decimal(5, 2)
+        ) as risk,
+        count(*) over (partition by scored_on) as people
+    from parts
+
+),
+
+---------- chance of coming back: what became of equal scores 28 days ago, made monotone
+
+outcomes as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        earlier.bin,
+        count(*) as people,
+        count(*) filter (where later.days_quiet < 28) as returned
+    from snapshots
+    inner join scores as earlier
+        on earlier.scored_on = {{ days_after('snapshots.as_of', -28) }}
+    -- one to one: who had a state then has one now
+    inner join scores as later
+        on later.scored_on = snapshots.as_of and earlier.person_id = later.person_id
+    group by snapshots.as_of, snapshots.basis, earlier.bin
+
+),
+
+running_outcomes as (
+
+    select
+        *,
+        sum(people) over (
+            partition by as_of, basis order by bin
+            rows between unbounded preceding and current row
+        ) as people_up_to,
+        sum(returned) over (
+            partition by as_of, basis order by bin
+            rows between unbounded preceding and current row
+        ) as returned_up_to,
+        sum(people) over (partition by as_of, basis) as people_in_all,
+        sum(returned) over (partition by as_of, basis) as returned_in_all
+    from outcomes
+
+),
+
+-- Isotonic regression in closed form: the greatest, over all starts up to here, of the least
+-- mean from that start to any end from here on.
+least_means as (
+
+    select
+        here.as_of,
+        here.basis,
+        here.bin,
+        starts.bin as start_bin,
+        min(
+            cast(ends.returned_up_to - starts.returned_up_to + starts.returned as double)
+            / cast(ends.people_up_to - starts.people_up_to + starts.people as double)
+        ) as least_mean
+    from running_outcomes as here
+    inner join running_outcomes as starts
+        on here.as_of = starts.as_of and here.basis = starts.basis and starts.bin <= here.bin
+    inner join running_outcomes as ends
+        on here.as_of = ends.as_of and here.basis = ends.basis and ends.bin >= here.bin
+    -- fewer than this and a chance would be a guess
+    where here.people_in_all >= 100 and here.returned_in_all >= 10
+    group by here.as_of, here.basis, here.bin, starts.bin
+
+),
+
+chances as (
+
+    select
+        as_of,
+        basis,
+        case when row_number() over (partition by as_of, basis order by bin) > 1 then bin end
+            as from_bin,
+        lead(bin) over (partition by as_of, basis order by bin) as until_bin,
+        p_return
+    from (
+        select
+            as_of,
+            basis,
+            bin,
+            max(least_mean) as p_return
+        from least_means
+        group by as_of, basis, bin
+    ) as fitted
+
+),
+
+calibrated_on as (
+
+    select
+        as_of,
+        basis,
+        sum(people) as people
+    from outcomes
+    group by as_of, basis
+
+),
+
+---------- which silo a person left first
+
+silo_states as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        silo_days.person_id,
+        silo_days.silo,
+        max(silo_days.day) as last_day,
+        {{ days_between('max(silo_days.day)', 'snapshots.as_of') }} as days_quiet,
+        count(silo_days.gap) as gaps,
+        {{ exact_median('silo_days.gap') }} as usual_gap
+    from snapshots
+    inner join silo_days on silo_days.day <= snapshots.as_of
+    group by snapshots.as_of, snapshots.basis, silo_days.person_id, silo_days.silo
+
+),
+
+-- A silo is quiet when the person has been away for more than twice their usual gap there.
+quiet_silos as (
+
+    select
+        *,
+        row_number() over (
+            partition by as_of, basis, person_id
+            order by
+                case when gaps >= 2 and days_quiet > 2 * usual_gap then 0 else 1 end,
+                last_day,
+                silo
+        ) as quiet_rank,
+        count(*) over (partition by as_of, basis, person_id) as silos,
+        gaps >= 2 and days_quiet > 2 * usual_gap as is_quiet
+    from silo_states
+
+),
+
+first_quiet as (
+
+    select
+        as_of,
+        basis,
+        person_id,
+        silos,
+        case when is_quiet then silo end as first_quiet_silo,
+        case when is_quiet then days_quiet end as first_quiet_days
+    from quiet_silos
+    where quiet_rank = 1
+
+),
+
+---------- last moment of activity
+
+last_acts as (
+
+    select
+        act.actor_person_id as person_id,
+        act.day,
+        max(act.occurred_at) as last_act_at
+    from {{ ref('int_acts__counted') }} as act
+    group by act.actor_person_id, act.day
+
+),
+
+joined as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        snapshots.known_at,
+        scores.person_id,
+        people.organization_id,
+        people.owner_person_id,
+        people.party_kind,
+        settings.has_strategy,
+        settings.quiet_days,
+        scores.active_days,
+        scores.active_days_28d,
+        scores.days_quiet,
+        scores.gaps,
+        scores.usual_gap,
+        scores.frequency_part,
+        scores.recency_part,
+        scores.score,
+        case when scores.people > 1 then scores.risk end as risk,
+        scores.bin,
+        last_acts.last_act_at,
+        first_quiet.silos,
+        first_quiet.first_quiet_silo,
+        first_quiet.first_quiet_days,
+        previous.risk as previous_risk,
+        previous.days_quiet as previous_days_quiet,
+        previous.usual_gap as previous_usual_gap,
+        previous.gaps as previous_gaps,
+        coalesce(seen.coverage, 0) as coverage
+    from snapshots
+    cross join settings
+    inner join scores on snapshots.as_of = scores.scored_on
+    inner join people on scores.person_id = people.person_id
+    inner join last_acts
+        on scores.person_id = last_acts.person_id and scores.last_day = last_acts.day
+    inner join first_quiet
+        on
+            snapshots.as_of = first_quiet.as_of
+            and snapshots.basis = first_quiet.basis
+            and scores.person_id = first_quiet.person_id
+    left join scores as previous
+        on
+            scores.person_id = previous.person_id
+            and previous.scored_on = {{ days_after('snapshots.as_of', -28) }}
+    left join seen on snapshots.as_of = seen.as_of and snapshots.basis = seen.basis
+
+),
+
+worded as (
+
+    select
+        *,
+        cast(cast(days_quiet as double) / cast(usual_gap as double) as decimal(10, 2))
+            as gap_ratio,
+        case
+            when has_strategy
+                then {{ quiet_level('days_quiet', 'usual_gap', 'gaps', 'quiet_days') }}
+        end as level,
+        case
+            when has_strategy and previous_days_quiet is not null
+                then {{ quiet_level(
+                    'previous_days_quiet', 'previous_usual_gap', 'previous_gaps', 'quiet_days'
+                ) }}
+        end as previous_level,
+        case
+            when gaps >= 2 and days_quiet > usual_gap
+                then 'usually ' || {{ every_days('usual_gap') }} || ', now '
+                    || {{ counted('days_quiet', 'day') }} || ' quiet'
+            when gaps >= 2
+                then 'usually ' || {{ every_days('usual_gap') }} || ', last seen '
+                    || {{ counted('days_quiet', 'day') }} || ' ago'
+            else 'too few visits to know a rhythm, last seen '
+                || {{ counted('days_quiet', 'day') }} || ' ago'
+        end as rhythm_reason,
+        case
+            when first_quiet_silo is not null and silos > 1
+                then first_quiet_silo || ' went quiet first, '
+                    || {{ counted('first_quiet_days', 'day') }} || ' ago'
+        end as silo_reason,
+        'active on ' || {{ counted('active_days', 'day') }} || ' of the last 365' as days_reason
+    from joined
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        worded.as_of,
+        worded.basis,
+        worded.person_id,
+        worded.organization_id,
+        worded.owner_person_id,
+
+        ---------- text
+        worded.party_kind,
+        worded.first_quiet_silo,
+
+        ---------- score
+        worded.score,
+        worded.frequency_part,
+        worded.recency_part,
+        worded.risk,
+        worded.previous_risk,
+        chances.p_return,
+        28 as p_return_days,
+
+        ---------- rhythm
+        cast(worded.active_days as bigint) as active_days,
+        cast(worded.active_days_28d as bigint) as active_days_28d,
+        cast(worded.silos as bigint) as silos,
+        cast(worded.gaps as bigint) as gaps,
+        worded.usual_gap as usual_gap_days,
+        cast(worded.days_quiet as bigint) as current_gap_days,
+        worded.gap_ratio,
+        worded.last_act_at,
+
+        ---------- judgment
+        worded.level,
+        worded.previous_level,
+        case worded.level
+            when 'slowing' then 'look in'
+            when 'quiet' then 'get in touch personally'
+            when 'gone' then 'decide: win back or let go'
+            else cast(null as string)
+        end as action,
+        {%- for n in [1, 2, 3] %}
+        {{ nth_reason(
+            ['worded.rhythm_reason', 'worded.silo_reason', 'worded.days_reason'], n
+        ) }} as reason_{{ n }},
+        {%- endfor %}
+
+        ---------- provenance
+        cast(coalesce(calibrated_on.people, 0) as bigint) as n,
+        worded.coverage,
+        worded.known_at,
+        {{ metric_version() }} as metric_version
+    from worded
+    left join calibrated_on
+        on worded.as_of = calibrated_on.as_of and worded.basis = calibrated_on.basis
+    -- at most one row: the ranges of bins do not overlap
+    left join chances
+        on
+            worded.as_of = chances.as_of
+            and worded.basis = chances.basis
+            and (chances.from_bin is null or chances.from_bin <= worded.bin)
+            and (chances.until_bin is null or chances.until_bin > worded.bin)
+
+)
+
+select * from final
