@@ -364,8 +364,8 @@ def _custom_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
         streams = {s.object_name: s.name for s in registry.module(source.type).STREAMS}
         for object_name, fields in by_object.items():
             for field in fields:
-                entry = {"name": field} if isinstance(field, str) else dict(field)
-                yield name, streams.get(object_name, object_name), entry
+                entry: dict[str, Any] = {"name": field} if isinstance(field, str) else dict(field)
+                yield name, streams.get(object_name, str(object_name)), entry
 
 
 def _table(

@@ -60,7 +60,7 @@ class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
 
     home: str = ".rapport"
-    as_of: str | date = "now"
+    as_of: str = "now"
     schedule: str = "15 * * * *"
     own_domains: list[str] = []
     phone_region: str = "US"
@@ -251,11 +251,17 @@ def json_schema() -> dict[str, Any]:
     } | schema
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML that refuses a key written twice instead of silently keeping the last one."""
+class _StrictLoader(yaml.SafeLoader):
+    """YAML that refuses a key written twice, and leaves days and times as they are written."""
 
 
-def _mapping_without_duplicates(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
@@ -267,7 +273,7 @@ def _mapping_without_duplicates(loader: _UniqueKeyLoader, node: yaml.MappingNode
     return loader.construct_mapping(node, deep=True)
 
 
-_UniqueKeyLoader.add_constructor(
+_StrictLoader.add_constructor(
     yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_duplicates
 )
 
@@ -275,7 +281,7 @@ _UniqueKeyLoader.add_constructor(
 def read_yaml(path: Path) -> Any:
     """Return the plain values of a YAML file; raise `ConfigError` with line and column."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
+        return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -284,9 +290,7 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path.name} is not readable as YAML: {error}.") from None
 
 
-def _as_of(value: str | date, where: str) -> date | None:
-    if isinstance(value, date):
-        return value
+def _as_of(value: str, where: str) -> date | None:
     if value == "now":
         return None
     try:

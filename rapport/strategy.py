@@ -8,7 +8,7 @@ and no verdict.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -139,3 +139,11 @@ def parameters(path: Path) -> tuple[list[tuple[str, float, float | None]], list[
         ("quiet_gap_ratio", str(chosen.disengagement.quiet)),
     ]
     return weights, settings
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of strategy.yml for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": STRATEGY_NAME,
+    } | msgspec.json.schema(Strategy)

@@ -1,0 +1,127 @@
+"""How values read, on the page and in the terminal.
+
+Belongs here: turning one value into words for a reader; what is not known reads `unknown`,
+never 0. Does not belong here: markup (`templates`), drawing (`charts`), looking up (`facts`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import date
+from decimal import Decimal
+
+UNKNOWN = "unknown"
+NAME_LIMIT = 60
+
+_KEPT_FORMATS = {"\u200c", "\u200d"}  # joiners: Persian spelling and composed emoji need them
+
+Number = int | float | Decimal
+
+_KINDS = {
+    "crm": "CRM",
+    "forum": "forum",
+    "support": "support",
+    "social": "social",
+    "orders": "orders",
+}
+
+
+def name(value: object, fallback: str = "no name", limit: int = NAME_LIMIT) -> str:
+    """Return a name on one line, without control characters, at most `limit` characters.
+
+    Text of strangers must neither steer a terminal nor turn the line around it: control and
+    formatting characters (escape sequences, right-to-left overrides) become spaces.
+    """
+    text = " ".join("".join(map(_printable, "" if value is None else str(value)[:10_000])).split())
+    if not text:
+        return fallback
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def _printable(character: str) -> str:
+    if character in _KEPT_FORMATS or unicodedata.category(character)[0] not in "CZ":
+        return character
+    return " "
+
+
+def count(value: Number | None) -> str:
+    """Return `12,345`, or `unknown`."""
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def compact(value: Number | None) -> str:
+    """Return at most four characters for a label in a chart: `950`, `1.2k`, `34k`, `5.6M`."""
+    if value is None:
+        return "?"
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if value >= size:
+            scaled = value / size
+            return f"{scaled:.1f}{letter}" if scaled < 10 else f"{scaled:.0f}{letter}"
+    return f"{value:.0f}"
+
+
+def percent(value: Number | None) -> str:
+    """Return `82 %`, with one decimal under ten, or `unknown`."""
+    if value is None:
+        return UNKNOWN
+    share = float(value) * 100
+    return f"{share:.1f} %" if 0 < share < 9.95 else f"{share:.0f} %"
+
+
+def ratio(value: Number | None) -> str:
+    """Return `1.25`, or `unknown`."""
+    return UNKNOWN if value is None else f"{float(value):.2f}"
+
+
+def duration(hours: Number | None) -> str:
+    """Return hours in the unit people would say: `40 min`, `5.2 h`, `3.1 days`, or `unknown`."""
+    if hours is None:
+        return UNKNOWN
+    value = float(hours)
+    if value < 1:
+        return f"{value * 60:.0f} min"
+    if value < 48:
+        return f"{value:.1f} h" if value < 10 else f"{value:.0f} h"
+    return f"{value / 24:.1f} days" if value < 240 else f"{value / 24:,.0f} days"
+
+
+def days(value: Number | None) -> str:
+    """Return `1 day`, `4.5 days`, `23 days`, or `unknown`."""
+    if value is None:
+        return UNKNOWN
+    number = float(value)
+    text = f"{number:,.0f}" if number == int(number) else f"{number:,.1f}"
+    return f"{text} day" if text == "1" else f"{text} days"
+
+
+def plural(value: int, noun: str) -> str:
+    """Return `1 case`, `2 cases` (regular plural)."""
+    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+
+
+def day(value: date | None) -> str:
+    """Return `22 November 2026`, or `unknown`."""
+    return UNKNOWN if value is None else f"{value.day} {value:%B %Y}"
+
+
+def short_day(value: date) -> str:
+    """Return `Nov 26` for November 2026: a label under a chart."""
+    return f"{value:%b %y}"
+
+
+def money(amount: Number | None, currency: object) -> str:
+    """Return `12,000 USD` (cents only when there are any), or `unknown`."""
+    if amount is None:
+        return UNKNOWN
+    text = f"{amount:,.0f}" if amount == int(amount) else f"{amount:,.2f}"
+    return f"{text} {name(currency, '', 8)}".rstrip()
+
+
+def silo(value: object) -> str:
+    """Return a silo's name as people write it."""
+    return _KINDS.get(str(value), name(value, UNKNOWN))
+
+
+def kind(value: object) -> str:
+    """Return a kind of interaction in words: `case comment`."""
+    return name(value, UNKNOWN).replace("_", " ")
