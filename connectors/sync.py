@@ -332,7 +332,9 @@ class _Sync:
 
     def _reconcile(self) -> None:
         """Compare what the source counts with what we hold."""
-        count = len(self.seen) if self.census_done else self.result.source_count
+        count = self.result.source_count
+        if count is None and self.census_done:
+            count = len(self.seen)
         if count is None or self.result.ended_early:
             return
         held = self.landing.count()
