@@ -35,6 +35,7 @@ _TOKEN = re.compile(
     r"""\s*(?:
       (?P<datetime>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d))
     | (?P<date>\d{4}-\d\d-\d\d(?![T\d]))
+    | (?P<partial>\d{4}-\d\d-\d\dT\S*)
     | (?P<number>[+-]?\d+(?:\.\d+)?)
     | (?P<string>'(?:[^'\\]|\\.)*')
     | (?P<relative>(?:LAST|NEXT)_N_DAYS:\d+)
@@ -266,10 +267,10 @@ class _Parser:
         if not found:
             self.refuse(
                 "INVALID_TYPE",
-                f"Didn't understand relationship '{token.text}' in FROM part of query call. If you "
-                "are attempting to use a custom relationship, be sure to append the '__r' after the "
-                "custom relationship name. Please reference your WSDL or the describe call for the "
-                "appropriate names.",
+                f"Didn't understand relationship '{token.text}' in FROM part of query call. "
+                "If you are attempting to use a custom relationship, be sure to append the '__r' "
+                "after the custom relationship name. Please reference your WSDL or the describe "
+                "call for the appropriate names.",
                 token,
             )
         return found[0]
@@ -354,7 +355,7 @@ class _Parser:
     def field(self) -> tuple[tuple[str, ...], FieldDescription, Getter]:
         """Parse a field path; return it canonically, with its description and a getter."""
         token = self.token
-        if token.kind != "name":
+        if token.kind != "name" or token.upper in _CLAUSES:
             self.unexpected()
         self.next()
         parts = token.text.split(".")
@@ -570,7 +571,7 @@ class _Parser:
 
     def wrong_type(self, name: str, kind: str, *, quotes: bool = False) -> NoReturn:
         token = self.tokens[self.at - 1]
-        if token.kind in {"end", "op", "bad"}:
+        if token.kind in {"end", "op", "bad", "partial"}:
             self.refuse("MALFORMED_QUERY", f"unexpected token: '{token.text}'", token)
         how = "should be enclosed" if quotes else "should not be enclosed"
         self.refuse(
