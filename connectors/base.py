@@ -7,7 +7,7 @@ are kept (`landing`), or what drives a sync (`sync`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -138,12 +138,18 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """What a sync is asked for: the server's clock and the user's `--since` / `--until`."""
+    """What a sync is asked for: the server's clock and the user's `--since` / `--until`.
+
+    Attributes:
+        held_count: counts the live records landed before this sync, for readers that compare
+            it with what the source counted then; None: nobody counts.
+    """
 
     now: datetime
     since: datetime | None = None
     until: datetime | None = None
     full_refresh: bool = False
+    held_count: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,7 @@ CONCURRENT_LIMIT_WAIT_S = 5.0
 LAG = timedelta(minutes=1)
 LOOKBACK = timedelta(minutes=10)
 CENSUS_EVERY = timedelta(days=7)
+CENSUS_OF_SURPLUS_EVERY = timedelta(days=1)
 
 POLICY = Policy(
     link_bases=("email", "phone", "crm_field", "manual"),
@@ -248,7 +249,8 @@ class Salesforce:
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         """Yield changes by (SystemModstamp, Id); then the source's count, sometimes a census.
 
-        State: that of `ChangeWalk`, `since` (where the user let history begin), `census_at`.
+        State: that of `ChangeWalk`, `since` (where the user let history begin), `counted`
+        (by the source, when the last sync ended) and `census_at`.
         """
         fields, coverage = self._visible(stream)
         if not fields:
@@ -265,7 +267,8 @@ class Salesforce:
             state = walk.done()
             if is_new:
                 break
-        count = self._count(stream, state)
+        count = self._count(stream, fields, state)
+        state["counted"] = count
         yield Page(state=state, source_count=count, notes=(coverage,) if coverage else ())
         if is_census:
             yield from self._census(stream)
@@ -322,13 +325,18 @@ class Salesforce:
             )
         return path
 
-    def _count(self, stream: Stream, state: State) -> int | None:
-        """Return how many live records the source has, as far as they are to be held."""
+    def _count(self, stream: Stream, fields: Sequence[str], state: State) -> int | None:
+        """Return how many live records the source has, as far as they are to be held.
+
+        By `queryAll`, for `query` leaves out archived activities.
+        """
         conditions = [f"CreatedDate < {_literal(datetime.fromisoformat(state['cursor']))}"]
         if "since" in state:
             conditions.append(f"SystemModstamp >= {state['since']}")
+        if "IsDeleted" in fields:
+            conditions.append("IsDeleted = false")
         soql = f"SELECT COUNT() FROM {stream.object_name} WHERE {' AND '.join(conditions)}"
-        count = pick(self._get(self._query(soql, operation="query")), "totalSize")
+        count = pick(self._get(self._query(soql)), "totalSize")
         return int(count) if count is not None else None
 
     def _census(self, stream: Stream) -> Iterator[Page]:
@@ -342,9 +350,8 @@ class Salesforce:
             yield Page(seen_keys=[key for key in keys if key])
             path = pick(body, "nextRecordsUrl")
 
-    def _query(self, soql: str, operation: str = "queryAll") -> str:
-        version = self._settings.api_version
-        return f"/services/data/v{version}/{operation}/?{urlencode({'q': soql})}"
+    def _query(self, soql: str) -> str:
+        return f"/services/data/v{self._settings.api_version}/queryAll/?{urlencode({'q': soql})}"
 
     def _get(self, path: str) -> bytes:
         """Return a page of a query; a session that ran out is renewed once."""
@@ -487,8 +494,14 @@ def _literal(at: datetime) -> str:
 
 
 def _census_is_due(state: State, window: Window) -> bool:
+    """Look for records that left without a trace: weekly, and daily while we hold too many."""
     last = state.get("census_at")
-    return last is None or window.now - datetime.fromisoformat(last) >= CENSUS_EVERY
+    if last is None:
+        return True
+    counted = state.get("counted")
+    has_extra = counted is not None and window.held_count and window.held_count() > counted
+    every = CENSUS_OF_SURPLUS_EVERY if has_extra else CENSUS_EVERY
+    return window.now - datetime.fromisoformat(last) >= every
 
 
 def _domain(settings: Settings) -> str:

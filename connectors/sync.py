@@ -214,7 +214,13 @@ class _Sync:
         try:
             with self._speaking_for_stream():
                 now = self.session.server_now() if self.session else datetime.now(UTC)
-                window = Window(now=now, since=since, until=until, full_refresh=self.full_refresh)
+                window = Window(
+                    now=now,
+                    since=since,
+                    until=until,
+                    full_refresh=self.full_refresh,
+                    held_count=self.landing.count,
+                )
                 for page in self.source.read(self.stream, self.state, window):
                     self._take(page)
                     age = time.monotonic() - self.buffer.began
