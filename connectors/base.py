@@ -50,6 +50,7 @@ class Stream:
         pii: field -> class (direct, text, pseudonym); fields not named are `none`.
         text_fields: fields that hold free text, subject to text retention.
         coverage: what the API cannot give (an offered limit), in words, or None.
+        zone: time zone of cursor stamps that carry none.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Stream:
     pii: Mapping[str, str] = field(default_factory=dict)
     text_fields: tuple[str, ...] = ()
     coverage: str | None = None
+    zone: str = "UTC"
 
 
 def by_field(**fields_of: str) -> dict[str, str]:

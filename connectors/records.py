@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -55,7 +56,7 @@ def split(body: bytes, *path: str) -> list[bytes]:
     quarantined later. A null list is empty. Raises `UnexpectedShape` if there is no list.
     """
     try:
-        items = _raw_decoder(list[Raw] | None).decode(_member(body, path))  # type: ignore[arg-type]
+        items = _raw_decoder(list[Raw] | None).decode(_member(body, path))
     except msgspec.ValidationError as error:
         raise UnexpectedShape(_not_found(path)) from error
     except (msgspec.DecodeError, RecursionError):
@@ -147,20 +148,26 @@ def own_stamp(record: bytes, stream: Stream) -> datetime | None:
 def _stamp_in(members: Members, stream: Stream) -> datetime | None:
     if stream.cursor is None or not stream.cursor_trusted or stream.cursor not in members:
         return None
-    return parse_stamp(bytes(members[stream.cursor]).decode().strip('"'))
+    return parse_stamp(bytes(members[stream.cursor]).decode().strip('"'), stream.zone)
 
 
-def parse_stamp(text: str) -> datetime | None:
-    """Read a change stamp as UTC: ISO 8601 (also `+0000`; no zone means UTC) or Unix time.
+def parse_stamp(text: str, zone: str = "UTC") -> datetime | None:
+    """Read a change stamp as UTC: ISO 8601 (also `+0000`) or Unix time (above 10^11: in ms).
 
-    Unix times above 10^11 count milliseconds. Returns None for anything else.
+    Args:
+        zone: where a stamp without a zone was written.
+
+    Returns:
+        None if it is neither.
     """
     try:
         if text.isascii() and text.isdigit() and len(text) not in (4, 8):
             number = int(text)
             return datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
         stamp = datetime.fromisoformat(text)
-        return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
+        if stamp.tzinfo is None:
+            stamp = stamp.replace(tzinfo=UTC if zone == "UTC" else ZoneInfo(zone))
+        return stamp.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
 

@@ -27,8 +27,8 @@ from connectors.errors import ConfigError
 from connectors.session import Session
 
 FRAMEWORK = frozenset(
-    "base budget changes errors incremental landing pagination quarantine records redaction registry "
-    "session sync".split()
+    "base budget changes errors incremental landing pagination quarantine records redaction "
+    "registry session sync".split()
 )
 
 TYPES: dict[str, str] = {
@@ -83,7 +83,12 @@ def open_source(
                 f"sources.{name}: unknown key `{key}`.{_suggest(key, fields)} "
                 f"Keys of type `{type_}`: {', '.join(sorted(fields - {'folder'}))}."
             )
-    secrets = [str(value) for key, value in given.items() if SECRET_SETTING.search(key) and value]
+    secrets = [
+        str(value)
+        for key, value in given.items()
+        # `${NAME}` is a reference that nobody has filled in: not a secret.
+        if value and SECRET_SETTING.search(key) and not str(value).startswith("${")
+    ]
     session = Session(
         name,
         secrets=secrets,

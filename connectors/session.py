@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -112,7 +113,8 @@ class Session(requests.Session):
         self.max_wait_s = max_wait_s
         self.requests_made = 0
         self.waits_s = 0.0
-        self.budget = Budget(calls_per_window, self._budget_file(budget_dir))
+        self._calls_per_window = calls_per_window
+        self._budget_dir = budget_dir
         # With any `auth` set, requests does not look into ~/.netrc, whose password would
         # silently replace ours.
         self.auth = _leave_as_is
@@ -162,7 +164,7 @@ class Session(requests.Session):
             if refusal is not None and response.status_code >= 400:
                 raise refusal(response)
             self.check(response, hint)
-            body = response.content
+            body: bytes = response.content
             if body[:2] == b"\x1f\x8b":  # gzip that the headers do not admit to
                 body = gzip.decompress(body)
             body = body.removeprefix(b"\xef\xbb\xbf").strip()
@@ -266,8 +268,9 @@ class Session(requests.Session):
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         """Take every secret header off a request that is redirected to another host."""
-        super().rebuild_auth(prepared_request, response)
-        if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
+        super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
+        here, there = urlsplit(response.request.url or ""), urlsplit(prepared_request.url or "")
+        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
             for name, value in list(prepared_request.headers.items()):
                 if any(secret in str(value) for secret in self.secrets):
                     del prepared_request.headers[name]
@@ -325,13 +328,14 @@ class Session(requests.Session):
         if server is not None:
             self._clock_offset = server - datetime.now(UTC)
 
-    def _budget_file(self, folder: Path | None) -> Path | None:
-        """One file per credential; the name does not help anybody to guess the credential."""
-        if folder is None:
-            return None
+    @cached_property
+    def budget(self) -> Budget:
+        """One per credential; its file name does not help anybody to guess the credential."""
+        if self._budget_dir is None:
+            return Budget(self._calls_per_window)
         owner = "\0".join(sorted(self.secrets)) or self.source
         digest = hashlib.scrypt(owner.encode(), salt=b"rapport", n=2**12, r=8, p=1, dklen=6)
-        return folder / f"{digest.hex()}.json"
+        return Budget(self._calls_per_window, self._budget_dir / f"{digest.hex()}.json")
 
 
 def default_limit(response: requests.Response) -> Limit | None:

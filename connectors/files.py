@@ -1,0 +1,519 @@
+"""files: CSV, JSON lines and Parquet that somebody exports into a folder.
+
+Needs no credential. A stream is a glob; its files are read in the order of their names,
+each again only when its content changes. What deletes look like: with `snapshot: true`
+the last file is the whole list, and what it no longer shows is deleted; otherwise rows
+are only added and replaced.
+
+A record is one JSON object per row: of a CSV every value is text and an empty one null, a
+JSON line is kept as it stands, Parquet keeps its types with decimals exact. A stream
+without `key:` is keyed by file and line, which it carries as `_file` and `_line`.
+
+Belongs here: telling apart encodings, delimiters and columns. Does not belong here: what
+the columns mean (`map:`, kept as it is written) or their types.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import glob
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePath
+from typing import Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from connectors.base import Check, Page, Policy, Rejected, State, Stream, Window
+from connectors.errors import ConfigError
+from connectors.session import Session
+
+TYPE = "files"
+SILO = "other"
+POLICY = Policy()
+
+ROWS_PER_PAGE = 1_000
+SAMPLE_BYTES = 64 * 1024
+BLOCK_BYTES = 1024 * 1024
+LONGEST_FIELD_BYTES = 64 * 1024 * 1024
+DELIMITERS = (",", ";", "\t", "|")
+FALLBACK_ENCODING = "cp1252"
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+Format = Literal["csv", "jsonl", "parquet"]
+SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+}
+
+
+class FileStream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One entry of `streams:`.
+
+    Attributes:
+        path: glob, relative to the folder of rapport.yml.
+        format: told from the file name if absent.
+        key: columns that identify a row; absent: file and line.
+        cursor: column with the row's change stamp (ISO 8601 or Unix time): of two rows with
+            one key the later stamp wins. Absent: the row that is read last.
+        encoding: absent: by byte order mark, else UTF-8, else Windows-1252 with a note.
+        delimiter: of a CSV; absent: found out from the first lines.
+        timezone: zone of dates and times without one, as `Europe/Berlin`.
+        null_values: texts that mean "no value", besides the empty one.
+        fields: columns to take; absent: all, it is the user's own file.
+        snapshot: the last file is the whole list; rows it no longer shows are deleted.
+        map: to which unified table the rows lead.
+    """
+
+    path: str
+    format: Format | None = None
+    key: str | list[str] | None = None
+    cursor: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    timezone: str = "UTC"
+    null_values: list[str] = []
+    fields: list[str] | None = None
+    snapshot: bool = False
+    map: Any = None
+
+
+class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Keys of a source of type `files`.
+
+    Attributes:
+        streams: name -> files and what is in them.
+        folder: where relative paths start; set to the folder of rapport.yml.
+    """
+
+    streams: dict[str, FileStream]
+    folder: str = "."
+
+
+STREAMS: tuple[Stream, ...] = ()
+"""None of its own: rapport.yml declares them."""
+
+
+def connect(name: str, settings: Settings, session: Session) -> Files:
+    """Return the source; nothing is opened yet."""
+    return Files(name, settings)
+
+
+class Files:
+    """A folder of exports."""
+
+    type: ClassVar[str] = TYPE
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.settings = settings
+        for stream, declared in settings.streams.items():
+            _check_names(f"sources.{name}.streams.{stream}", declared)
+
+    def streams(self) -> Sequence[Stream]:
+        """Return one stream per entry of `streams:`; no file is opened."""
+        return [
+            Stream(
+                name=name,
+                key=_key(declared),
+                fields=_fields(declared),
+                cursor=declared.cursor,
+                sync_mode="full" if declared.snapshot else "incremental",
+                deletes="census" if declared.snapshot else "none",
+                object_name=declared.path,
+                zone=declared.timezone,
+            )
+            for name, declared in self.settings.streams.items()
+        ]
+
+    def check(self) -> Check:
+        """Look for the files; none for a stream raises `ConfigError`."""
+        counts = [len(self._find(name)) for name in self.settings.streams]
+        if 0 in counts:
+            raise self._nothing_found(list(self.settings.streams)[counts.index(0)])
+        return Check(ok=True, account=self.settings.folder, detail=f"{sum(counts):,} files")
+
+    def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
+        """Yield the rows of files that are new or changed since `state`, in order of names.
+
+        State: `files` (name -> size, time, hash of what was read), `columns` seen so far, and
+        `walk` within a file. A file is read whole: `--since` and `--until` do not apply.
+
+        Raises:
+            ConfigError: no file was ever found, one cannot be read, or it lacks a key column.
+        """
+        declared = self.settings.streams[stream.name]
+        found = self._find(stream.name)
+        known: dict[str, list[Any]] = state.get("files", {})
+        if not found and not known:
+            raise self._nothing_found(stream.name)
+        # Of several snapshots the last one tells how things are.
+        names = list(found)[-1:] if declared.snapshot else list(found)
+        done = {name: known[name] for name in names if name in known}
+        columns: list[str] = list(state.get("columns", []))
+        walk = state.get("walk", {})
+        is_read = False
+        for name in names:
+            path = found[name]
+            stat = path.stat()
+            if done.get(name, [])[:2] == [stat.st_size, stat.st_mtime_ns]:
+                continue
+            print_ = _fingerprint(path, f"{self.name}.{stream.name}")
+            if name in done and done[name][2] == print_.digest:
+                done[name] = print_.facts()
+                continue
+            file = _File(path, name, f"{self.name}.{stream.name}", declared, print_)
+            skip = walk["rows"] if walk.get("hash") == print_.digest else 0
+            rows = file.rows()
+            notes = [*file.notes, *_new_columns(name, file.columns, columns)]
+            read = sum(1 for _ in islice(rows, skip))
+            while batch := list(islice(rows, ROWS_PER_PAGE)):
+                is_read = True
+                read += len(batch)
+                at = {"hash": print_.digest, "rows": read}
+                yield Page(
+                    records=[row for row in batch if isinstance(row, bytes)],
+                    rejected=[row for row in batch if isinstance(row, Rejected)],
+                    # A census needs the whole file in one go: no resuming in its middle.
+                    state=None
+                    if declared.snapshot
+                    else {"files": dict(done), "columns": list(columns), "walk": at},
+                    notes=notes,
+                )
+            columns += [column for column in file.columns if column not in columns]
+            done[name] = print_.facts()
+            is_read = True
+            yield Page(
+                state=None if declared.snapshot else {"files": dict(done), "columns": columns},
+                notes=notes,
+            )
+        yield Page(
+            state={"files": done, "columns": columns},
+            census_complete=window.full_refresh or (declared.snapshot and is_read),
+        )
+
+    def _find(self, stream: str) -> dict[str, Path]:
+        """Return name -> path of a stream's files, sorted; names start behind the fixed folders."""
+        pattern = os.path.join(self.settings.folder, self.settings.streams[stream].path)  # noqa: PTH118
+        fixed = PurePath(pattern).parent
+        while glob.has_magic(str(fixed)):
+            fixed = fixed.parent
+        paths = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+        return {
+            PurePath(path).relative_to(fixed).as_posix(): Path(path)
+            for path in paths
+            if Path(path).is_file()
+        }
+
+    def _nothing_found(self, stream: str) -> ConfigError:
+        pattern = self.settings.streams[stream].path
+        return ConfigError(
+            f"{self.name}.{stream}: no file matches `{pattern}`, looked for from the folder "
+            f"`{self.settings.folder}`. Check `path` in rapport.yml."
+        )
+
+
+# Declarations
+
+
+def _key(declared: FileStream) -> tuple[str, ...]:
+    if declared.key is None:
+        return ("_file", "_line")
+    return (declared.key,) if isinstance(declared.key, str) else tuple(declared.key)
+
+
+def _fields(declared: FileStream) -> tuple[str, ...]:
+    """Return the allow-list; key and cursor belong to it whether named or not."""
+    if declared.fields is None:
+        return ("*",)
+    needed = [*_key(declared), *([declared.cursor] if declared.cursor else [])]
+    return tuple(dict.fromkeys([*needed, *declared.fields]))
+
+
+def _check_names(place: str, declared: FileStream) -> None:
+    try:
+        ZoneInfo(declared.timezone)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(
+            f"{place}: there is no time zone `{declared.timezone}`. Write one like `Europe/Berlin`."
+        ) from None
+    try:
+        codecs.lookup(declared.encoding or "utf-8")
+    except LookupError:
+        raise ConfigError(
+            f"{place}: there is no encoding `{declared.encoding}`. Write one like `utf-8`, "
+            "`cp1252` or `utf-16`, or leave it out."
+        ) from None
+    if declared.delimiter is not None and len(declared.delimiter) != 1:
+        raise ConfigError(f"{place}: `delimiter` must be one character.")
+
+
+# One file
+
+
+@dataclass(frozen=True)
+class _Fingerprint:
+    """What one pass over a file's bytes tells."""
+
+    size: int
+    mtime_ns: int
+    digest: str
+    encoding: str
+    is_guessed: bool
+
+    def facts(self) -> list[Any]:
+        return [self.size, self.mtime_ns, self.digest]
+
+
+def _fingerprint(path: Path, place: str) -> _Fingerprint:
+    """Hash a file and find out its encoding, without holding it in memory."""
+    digest = hashlib.blake2b(digest_size=16)
+    is_utf8 = True
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        stat = path.stat()
+        with path.open("rb") as file:
+            start = file.read(4)
+            file.seek(0)
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+                if is_utf8:
+                    is_utf8 = _decodes(decoder, block)
+            is_utf8 = is_utf8 and _decodes(decoder, b"", final=True)
+    except OSError as error:
+        raise _unreadable(path, place, error.strerror or "it cannot be opened") from None
+    marked = next((name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark)), None)
+    encoding = marked or ("utf-8" if is_utf8 else FALLBACK_ENCODING)
+    is_guessed = encoding == FALLBACK_ENCODING
+    return _Fingerprint(stat.st_size, stat.st_mtime_ns, digest.hexdigest(), encoding, is_guessed)
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> bool:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class _File:
+    """One file of a stream, opened.
+
+    Attributes:
+        columns: its column names; of JSON lines none are known.
+        notes: what was guessed or mended.
+    """
+
+    def __init__(
+        self, path: Path, name: str, place: str, declared: FileStream, print_: _Fingerprint
+    ) -> None:
+        self.path = path
+        self.name = name
+        self.place = place
+        self.declared = declared
+        self.encoding = declared.encoding or print_.encoding
+        self.format = declared.format or self._format_by_name()
+        self.columns: list[str] = []
+        self.notes: list[str] = []
+        if print_.is_guessed and declared.encoding is None and self.format == "csv":
+            self.notes.append(
+                f"{name}: not UTF-8, read as Windows-1252; `encoding:` says otherwise"
+            )
+
+    def rows(self) -> Iterator[bytes | Rejected]:
+        """Open the file and return an iterator over its records; `columns` are set then.
+
+        Raises `ConfigError` naming the file when it cannot be made out.
+        """
+        readers = {"csv": self._csv, "jsonl": self._json_lines, "parquet": self._parquet}
+        rows = self._with_clear_errors(readers[self.format]())
+        # The first item is a marker: with it the header has been read.
+        next(rows, None)
+        missing = [name for name in _key(self.declared) if name not in self.columns]
+        if self.columns and self.declared.key is not None and missing:
+            raise ConfigError(
+                f"{self.place}: `{self.name}` has no column `{missing[0]}`, which `key:` names. "
+                f"Its columns: {', '.join(self.columns)}."
+            )
+        return rows
+
+    def _with_clear_errors(self, rows: Iterator[bytes | Rejected]) -> Iterator[bytes | Rejected]:
+        import pyarrow as pa
+
+        try:
+            yield from rows
+        except UnicodeError:
+            raise _unreadable(
+                self.path, self.place, f"it is not `{self.encoding}`; check `encoding`"
+            ) from None
+        except csv.Error as error:
+            raise _unreadable(
+                self.path, self.place, f"{error}; is a quotation mark never closed?"
+            ) from None
+        except pa.ArrowException:
+            raise _unreadable(self.path, self.place, "it is no whole Parquet file") from None
+        except OSError as error:
+            raise _unreadable(self.path, self.place, error.strerror or "it breaks off") from None
+
+    # Formats
+
+    def _csv(self) -> Iterator[bytes | Rejected]:
+        csv.field_size_limit(LONGEST_FIELD_BYTES)
+        nulls = {"", *self.declared.null_values}
+        encode = msgspec.json.Encoder().encode
+        is_keyless = self.declared.key is None
+        errors = "replace" if self.encoding == FALLBACK_ENCODING else "strict"
+        with self.path.open(encoding=self.encoding, errors=errors, newline="") as file:
+            sample = file.read(SAMPLE_BYTES)
+            file.seek(0)
+            delimiter = self.declared.delimiter or _find_delimiter(sample)
+            reader = csv.reader(file, delimiter=delimiter)
+            self.columns = self._named_once(next(reader, []))
+            yield b""
+            width = len(self.columns)
+            line = reader.line_num + 1
+            for values in reader:
+                at, line = line, reader.line_num + 1
+                if not values:
+                    continue
+                if len(values) != width:
+                    yield self._ragged(values, at)
+                    continue
+                record: dict[str, Any] = {"_file": self.name, "_line": at} if is_keyless else {}
+                for name, value in zip(self.columns, values, strict=True):
+                    record[name] = None if value in nulls else value
+                yield encode(record)
+
+    def _json_lines(self) -> Iterator[bytes | Rejected]:
+        is_keyless = self.declared.key is None
+        yield b""
+        for number, text in enumerate(self._lines(), 1):
+            line = text.strip()
+            if not line:
+                continue
+            if number == 1 and line.startswith(b"[") and not line.endswith(b"]"):
+                raise _unreadable(
+                    self.path, self.place, "it is one JSON document, not one record a line"
+                )
+            if is_keyless and line.startswith(b"{"):
+                ours = msgspec.json.encode({"_file": self.name, "_line": number})
+                rest = line[1:].lstrip()
+                line = ours[:-1] + (b"" if rest.startswith(b"}") else b",") + rest
+            yield line
+
+    def _lines(self) -> Iterator[bytes]:
+        """Yield lines as UTF-8; bytes that are not are left for the record check to find."""
+        if (
+            self.encoding in ("utf-8", "utf-8-sig", FALLBACK_ENCODING)
+            and not self.declared.encoding
+        ):
+            with self.path.open("rb") as file:
+                if file.read(3) != codecs.BOM_UTF8:
+                    file.seek(0)
+                yield from file
+        else:
+            with self.path.open(encoding=self.encoding, newline="\n") as text:
+                for line in text:
+                    yield line.encode()
+
+    def _parquet(self) -> Iterator[bytes | Rejected]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        encode = msgspec.json.Encoder(decimal_format="number").encode
+        is_keyless = self.declared.key is None
+        with pq.ParquetFile(self.path) as file:
+            schema = file.schema_arrow
+            self.columns = list(schema.names)
+            yield b""
+            # Python has no nanoseconds.
+            micro = pa.schema([_in_microseconds(field) for field in schema])
+            number = 0
+            for batch in file.iter_batches(batch_size=ROWS_PER_PAGE):
+                for record in batch.cast(micro, safe=False).to_pylist():
+                    number += 1
+                    if is_keyless:
+                        record = {"_file": self.name, "_line": number, **record}
+                    yield encode(record)
+
+    # Parts
+
+    def _format_by_name(self) -> Format:
+        suffix = self.path.suffix.lower()
+        if suffix not in SUFFIXES:
+            raise ConfigError(
+                f"{self.place}: the format of `{self.name}` cannot be told from its name. "
+                "Add `format: csv`, `jsonl` or `parquet`."
+            )
+        return SUFFIXES[suffix]
+
+    def _named_once(self, header: list[str]) -> list[str]:
+        """Return column names that are all there and all different, and note what was mended."""
+        names: list[str] = []
+        for number, given in enumerate(header, 1):
+            name = unique = given.strip() or f"column_{number}"
+            count = 1
+            while unique in names:
+                count += 1
+                unique = f"{name}_{count}"
+            if unique != given.strip():
+                self.notes.append(
+                    f"{self.name}: column {number} `{given.strip()}` read as `{unique}`"
+                )
+            names.append(unique)
+        return names
+
+    def _ragged(self, values: list[str], line: int) -> Rejected:
+        # Which value belongs to which column is unknown: with an allow-list none may be kept.
+        text = msgspec.json.encode(values) if self.declared.fields is None else b""
+        return Rejected(
+            reason="ragged_row",
+            detail=f"{self.name}, line {line}: {len(values)} fields, {len(self.columns)} columns",
+            text=text,
+        )
+
+
+def _find_delimiter(sample: str) -> str:
+    """Return the delimiter that cuts the first lines into the same number of columns, above one."""
+    best, most = DELIMITERS[0], (0.0, 0)
+    for delimiter in DELIMITERS:
+        # The last row may be cut off by the end of the sample.
+        rows = [row for row in csv.reader(sample.splitlines(True), delimiter=delimiter) if row]
+        rows = rows[:-1] if len(rows) > 2 else rows
+        width = len(rows[0]) if rows else 0
+        if width > 1:
+            alike = sum(len(row) == width for row in rows) / len(rows)
+            if (alike, width) > most:
+                best, most = delimiter, (alike, width)
+    return best
+
+
+def _new_columns(name: str, columns: Sequence[str], known: Sequence[str]) -> list[str]:
+    new = [column for column in columns if column not in known] if known else []
+    return [f"{name}: new column{'s' if len(new) > 1 else ''} {', '.join(new)}"] if new else []
+
+
+def _in_microseconds(field: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(field.type) and field.type.unit == "ns":
+        return field.with_type(pa.timestamp("us", field.type.tz))
+    return field
+
+
+def _unreadable(path: Path, place: str, why: str) -> ConfigError:
+    return ConfigError(f"{place}: the file `{path.name}` cannot be read: {why}.")
