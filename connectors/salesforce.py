@@ -223,7 +223,9 @@ class Salesforce:
         self._settings = settings
         self.session = session
         self._streams = _with_custom(name, settings)
+        self._domain = _domain(name, settings)
         self._logged_in: Client | None = None
+        session.base_url = f"https://{self._domain}.salesforce.com"
         if settings.url:
             session.trust_env = False
             session.mount("https://", _Redirect(settings.url))
@@ -383,7 +385,7 @@ class Salesforce:
                     consumer_key=settings.client_id,
                     consumer_secret=None if settings.private_key else settings.client_secret,
                     privatekey=settings.private_key,
-                    domain=_domain(settings),
+                    domain=self._domain,
                     version=settings.api_version,
                     session=self.session,
                 )
@@ -427,7 +429,7 @@ class Salesforce:
             notes.append(f"not visible to this user: {', '.join(hidden)}")
         if formulas:
             notes.append(f"formulas, seen only when the record changes: {', '.join(formulas)}")
-        return taken + extras, f"{stream.object_name} {'; '.join(notes)}" if notes else None
+        return taken + extras, f"{stream.object_name}: {'; '.join(notes)}" if notes else None
 
     def _refusal(self, status: int, body: bytes) -> RapportError:
         place, codes = self.session.place, _codes(body)
@@ -504,16 +506,16 @@ def _census_is_due(state: State, window: Window) -> bool:
     return window.now - datetime.fromisoformat(last) >= every
 
 
-def _domain(settings: Settings) -> str:
+def _domain(name: str, settings: Settings) -> str:
     """Return My Domain as simple-salesforce wants it: without scheme and `.salesforce.com`."""
     domain = re.sub(r"^https?://|\.salesforce\.com/?$", "", settings.domain or "")
     if domain in ("login", "test") and not settings.private_key:
         raise ConfigError(
-            f"salesforce: `domain: {domain}` does not know the client credentials flow. "
+            f"{name}: `domain: {domain}` does not know the client credentials flow. "
             "Write your My Domain, for example `acme.my`."
         )
     if not domain and not settings.url:
-        raise ConfigError("salesforce: `domain` is missing. Write your My Domain, like `acme.my`.")
+        raise ConfigError(f"{name}: `domain` is missing. Write your My Domain, like `acme.my`.")
     return domain or "org.my"
 
 

@@ -1,0 +1,310 @@
+"""The Salesforce connector against the emulated organization, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors import registry, salesforce
+from connectors.base import Stream
+from connectors.errors import AuthError, ConfigError, ServerError
+from connectors.sync import SyncResult, sync_stream
+from sandbox.clock import Clock
+from sandbox.faults import Faults
+from sandbox.salesforce.http import app
+from sandbox.salesforce.org import Org
+
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+class Crm:
+    """An organization, its clock, and a connector that asks it."""
+
+    def __init__(self, home: Path, serve: Callable[[Any], str], **settings: Any) -> None:
+        self.home = home
+        self.org = Org()
+        self.clock = Clock(START)
+        self.faults = Faults()
+        self.emulator = app(self.org, self.clock, self.faults)
+        self.settings = {
+            "client_id": self.org.client_id,
+            "client_secret": self.org.client_secret,
+            "domain": self.org.domain,
+            "url": serve(self.emulator),
+            **settings,
+        }
+
+    def open(self, **changed: Any) -> salesforce.Salesforce:
+        source = registry.open_source(
+            "crm", "salesforce", self.settings | changed, home=self.home
+        )
+        assert isinstance(source, salesforce.Salesforce)
+        source.session.backoff_s = 0.01
+        return source
+
+    def stream(self, name: str, source: salesforce.Salesforce) -> Stream:
+        return next(stream for stream in source.streams() if stream.name == name)
+
+    def sync(self, name: str, source: salesforce.Salesforce | None = None) -> SyncResult:
+        source = source or self.open()
+        return sync_stream(source, self.stream(name, source), self.home)
+
+    def insert(self, sobject: str, count: int = 1, **fields: Any) -> list[str]:
+        """Insert records a minute ago, several to a second, and let the clock pass the lag."""
+        ids = [
+            self.org.insert(sobject, fields, self.clock.now() + timedelta(seconds=i // 700))
+            for i in range(count)
+        ]
+        self.clock.advance(seconds=3600)
+        return ids
+
+    def set_faults(self, *faults: dict[str, Any]) -> None:
+        self.faults.set({"salesforce": faults})
+
+
+@pytest.fixture
+def crm(tmp_path: Path, serve: Callable[[Any], str]) -> Crm:
+    return Crm(tmp_path, serve)
+
+
+def live(rows: dict[str, Any]) -> dict[str, Any]:
+    return {key: json.loads(record) for key, (op, _, record) in rows.items() if op == "upsert"}
+
+
+def test_every_record_arrives_once_whatever_the_size_of_the_pages(crm, landed):
+    ids = crm.insert("Contact", 4_500, LastName="Weaver", Email="w@mill.example")
+    result = crm.sync("contacts")
+    assert set(live(landed("crm.contacts"))) == set(ids)
+    assert (result.rows, result.duplicates, result.missing, result.extra) == (4_500, 0, 0, 0)
+    assert result.source_count == 4_500
+
+
+def test_only_allowed_fields_are_landed_and_numbers_keep_their_digits(crm, landed):
+    crm.insert(
+        "Opportunity",
+        Name="Looms",
+        StageName="Prospecting",
+        CloseDate="2026-06-30",
+        Amount=1250.10,
+        Description="private words",
+    )
+    crm.sync("opportunities")
+    ((_, _, record),) = landed("crm.opportunities").values()
+    stream = crm.stream("opportunities", crm.open())
+    assert set(json.loads(record)) <= set(stream.fields)
+    assert "attributes" not in record and "private words" not in record
+    assert '"Amount":1250.1' in record
+
+
+def test_a_second_sync_lands_only_what_changed(crm, landed):
+    ids = crm.insert("Contact", 50, LastName="Weaver")
+    crm.sync("contacts")
+    nothing = crm.sync("contacts")
+    assert (nothing.rows, nothing.deletes, nothing.changed) == (0, 0, False)
+    crm.org.update("Contact", ids[7], {"LastName": "Dyer"}, crm.clock.now())
+    crm.clock.advance(seconds=120)
+    assert crm.sync("contacts").rows == 1
+    assert live(landed("crm.contacts"))[ids[7]]["LastName"] == "Dyer"
+
+
+def test_deleted_merged_and_undeleted_records_are_followed(crm, landed):
+    gone, master, loser = crm.insert("Account", 3, Name="Mill")
+    crm.sync("accounts")
+    crm.org.delete("Account", gone, crm.clock.now())
+    crm.org.merge("Account", master, [loser], crm.clock.now())
+    crm.clock.advance(days=1)
+    assert crm.sync("accounts").deletes == 2
+    rows = landed("crm.accounts")
+    assert rows[gone][:2] == ("delete", None)
+    assert rows[loser][:2] == ("delete", master)
+    crm.org.undelete("Account", gone, crm.clock.now())
+    crm.clock.advance(days=1)
+    crm.sync("accounts")
+    assert set(live(landed("crm.accounts"))) == {gone, master}
+
+
+def test_records_purged_from_the_bin_are_found_by_counting_and_a_census(crm, landed):
+    ids = crm.insert("Lead", 60, LastName="Carder", Company="Wool")
+    crm.sync("leads")
+    crm.org.purge("Lead", ids[3])
+    crm.clock.advance(seconds=3600)
+    too_many = crm.sync("leads")
+    assert (too_many.deletes, too_many.extra) == (0, 1)
+    crm.clock.advance(days=1)
+    found = crm.sync("leads")
+    assert (found.deletes, found.extra) == (1, 0)
+    assert set(live(landed("crm.leads"))) == set(ids) - {ids[3]}
+
+
+def test_archived_activities_and_comments_are_read_and_counted(crm, landed):
+    old = crm.insert("Task", Subject="Call", ActivityDate="2024-01-01", Status="Completed")
+    (case,) = crm.insert("Case", Subject="Loom stuck")
+    comment = crm.insert("CaseComment", ParentId=case, CommentBody="secret", IsPublished=True)
+    tasks = crm.sync("tasks")
+    assert (set(live(landed("crm.tasks"))), tasks.missing, tasks.extra) == (set(old), 0, 0)
+    crm.sync("case_comments")
+    assert set(live(landed("crm.case_comments"))) == set(comment)
+    assert "secret" not in landed("crm.case_comments")[comment[0]][2]
+
+
+def test_a_sync_that_broke_between_pages_goes_on_behind_the_last_row(crm, landed):
+    ids = crm.insert("Contact", 4_500, LastName="Weaver")
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "503", "match": "/query", "after": 2, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("contacts", source)
+    held = len(landed("crm.contacts"))
+    assert 0 < held < len(ids)
+    crm.set_faults()
+    result = crm.sync("contacts")
+    assert (result.rows, result.duplicates) == (len(ids) - held, 0)
+    assert set(live(landed("crm.contacts"))) == set(ids)
+
+
+def test_an_expired_locator_costs_one_page_at_most(crm, landed):
+    ids = crm.insert("Contact", 4_500, LastName="Weaver")
+    crm.set_faults({"kind": "expired_locator", "match": "/query/0", "after": 1, "times": 1})
+    result = crm.sync("contacts")
+    assert (result.rows, result.duplicates) == (len(ids), 0)
+    assert result.requests > crm.sync("contacts", crm.open()).requests
+    assert set(live(landed("crm.contacts"))) == set(ids)
+
+
+def test_a_session_that_ends_in_the_middle_is_renewed_once(crm, landed):
+    ids = crm.insert("Contact", 2_500, LastName="Weaver")
+    crm.set_faults({"kind": "expired_session", "match": "/query", "after": 1, "times": 1})
+    assert crm.sync("contacts").rows == len(ids)
+
+
+def test_a_session_that_never_holds_is_an_error_after_one_more_login(crm):
+    crm.insert("Contact", LastName="Weaver")
+    crm.set_faults({"kind": "expired_session", "match": "/queryAll", "times": None})
+    with pytest.raises(AuthError, match="HTTP 401 `INVALID_SESSION_ID`"):
+        crm.sync("contacts")
+
+
+def test_a_spent_day_ends_the_sync_early_and_the_next_one_goes_on(crm, landed):
+    ids = crm.insert("Contact", 4_500, LastName="Weaver")
+    crm.set_faults({"kind": "limit_daily", "match": "/query", "after": 2, "times": None})
+    early = crm.sync("contacts")
+    assert early.ended_early and 0 < early.rows < len(ids)
+    crm.set_faults()
+    assert crm.sync("contacts").rows == len(ids) - early.rows
+
+
+def test_too_many_long_calls_at_once_are_waited_for(crm, monkeypatch):
+    monkeypatch.setattr(salesforce, "CONCURRENT_LIMIT_WAIT_S", 0.05)
+    crm.insert("Contact", LastName="Weaver")
+    crm.set_faults({"kind": "limit_concurrent", "match": "/queryAll", "times": 2})
+    result = crm.sync("contacts")
+    assert result.rows == 1 and result.waits_s >= 0.1 and not result.ended_early
+
+
+def test_a_row_that_became_visible_late_is_found_by_look_back_and_counted(crm, landed):
+    crm.insert("Contact", LastName="Weaver")
+    crm.org.late_visible_s = 240
+    late = crm.org.insert("Contact", {"LastName": "Late"}, crm.clock.now())
+    crm.org.late_visible_s = 0
+    crm.clock.advance(seconds=180)
+    assert crm.sync("contacts").rows == 1
+    crm.clock.advance(seconds=180)
+    result = crm.sync("contacts")
+    assert (result.rows, result.late) == (1, 1)
+    assert late in landed("crm.contacts")
+
+
+def test_a_field_the_user_may_not_see_is_coverage_and_not_an_error(crm, landed):
+    (key,) = crm.insert("Contact", LastName="Weaver", Email="w@mill.example")
+    crm.org.hidden_fields["Contact"] = {"Email", "Phone"}
+    result = crm.sync("contacts")
+    assert result.notes == ("Contact: not visible to this user: Email, Phone",)
+    assert "Email" not in live(landed("crm.contacts"))[key]
+
+
+def test_custom_fields_and_objects_come_by_configuration(crm, landed):
+    crm.org.add_custom_field("Account", {"name": "Tier__c", "type": "string", "length": 20})
+    crm.org.add_custom_field(
+        "Account", {"name": "Score__c", "type": "double", "calculatedFormula": "1", "precision": 8,
+                    "scale": 2}
+    )  # fmt: skip
+    crm.org.add_custom_object("Subscription__c", prefix="a01")
+    crm.org.add_custom_field("Subscription__c", {"name": "Seats__c", "type": "int"})
+    crm.settings |= {
+        "fields": {
+            "Account": ["Tier__c", {"name": "Score__c", "type": "decimal", "pii": "pseudonym"}],
+            "Subscription__c": [{"name": "Seats__c", "type": "integer", "meaning": "seats"}],
+        },
+        "objects": ["Subscription__c"],
+    }
+    (mill,) = crm.insert("Account", Name="Mill", Tier__c="gold")
+    (plan,) = crm.insert("Subscription__c", Name="Plan", Seats__c=12)
+    source = crm.open()
+    accounts = crm.stream("accounts", source)
+    assert accounts.types["Score__c"] == "decimal" and accounts.pii["Score__c"] == "pseudonym"
+    result = crm.sync("accounts", source)
+    assert result.notes == ("Account: formulas, seen only when the record changes: Score__c",)
+    crm.sync("subscription__c", source)
+    assert live(landed("crm.accounts"))[mill]["Tier__c"] == "gold"
+    assert live(landed("crm.subscription__c"))[plan]["Seats__c"] == 12
+
+
+def test_an_object_the_org_does_not_show_is_coverage(crm):
+    crm.settings["objects"] = ["Ghost__c"]
+    result = crm.sync("ghost__c")
+    assert (result.rows, result.notes) == (0, ("Ghost__c: not visible to this user",))
+
+
+def test_fields_of_an_object_that_is_not_read_are_a_mistake_with_a_suggestion(crm):
+    with pytest.raises(ConfigError) as mistake:
+        crm.open(fields={"Acount": ["Tier__c"]})
+    assert str(mistake.value) == (
+        "crm: `fields: Acount` names an object that is not read. Did you mean `Account`? "
+        "Add it under `objects` first."
+    )
+
+
+def test_more_fields_than_a_query_can_name_are_a_mistake(crm):
+    names = [f"Field_number_{i:04}__c" for i in range(1_000)]
+    for name in names:
+        crm.org.add_custom_field("Account", {"name": name, "type": "boolean"})
+    with pytest.raises(ConfigError, match="Name fewer under `fields: Account`"):
+        crm.sync("accounts", crm.open(fields={"Account": names}))
+
+
+def test_a_wrong_secret_is_named_without_being_shown(crm):
+    source = crm.open(client_secret="a-wrong-secret")
+    with pytest.raises(AuthError) as refusal:
+        source.check()
+    text = str(refusal.value)
+    assert text.startswith("crm: Salesforce refused the login with `invalid_client")
+    assert "`client_secret`" in text and "a-wrong-secret" not in text
+
+
+@pytest.mark.parametrize("domain", ["login", "test"])
+def test_a_domain_without_client_credentials_is_refused_before_any_call(crm, domain):
+    with pytest.raises(ConfigError, match="Write your My Domain"):
+        crm.open(domain=domain).check()
+
+
+def test_check_tells_account_version_and_quota(crm):
+    crm.org.hidden_fields["Contact"] = {"Phone"}
+    told = crm.open().check()
+    assert told.ok and told.account == "rapport-sandbox.my.salesforce.com"
+    assert told.detail == "API v62.0, Contact: not visible to this user: Phone"
+    assert told.quota_left is not None and 0 < told.quota_left < crm.org.daily_limit
+
+
+def test_history_can_begin_late_and_still_reconcile(crm, landed):
+    crm.insert("Contact", 5, LastName="Early")
+    later = crm.clock.now()
+    ids = crm.insert("Contact", 5, LastName="Late")
+    source = crm.open()
+    result = sync_stream(source, crm.stream("contacts", source), crm.home, since=later)
+    assert set(live(landed("crm.contacts"))) == set(ids)
+    assert (result.missing, result.extra) == (0, 0)
