@@ -53,7 +53,9 @@ _BAD_LOCATOR = ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
 _BAD_SESSION = ApiError(401, "INVALID_SESSION_ID", "Session expired or invalid")
 _DAILY_LIMIT = ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 _CONCURRENT_LIMIT = ApiError(
-    403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded."
+    403,
+    "REQUEST_LIMIT_EXCEEDED",
+    "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
 )
 _UNEXPECTED = ApiError(
     500,
@@ -123,8 +125,9 @@ _METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
 
 @dataclass
 class _Cursor:
-    """A query whose pages are being fetched."""
+    """A query whose pages are being fetched; only the session that asked it can go on."""
 
+    token: str
     result: soql.Result
     batch: int
     version: str
@@ -210,10 +213,10 @@ class _Api:
 
     def check_session(self, request: Request) -> None:
         """Refuse a call without a living token; a living one lives on from now."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = _token(request)
         now = self.clock.now()
         used_at = self._sessions.get(token)
-        if scheme not in {"Bearer", "OAuth"} or used_at is None:
+        if used_at is None:
             raise _BAD_SESSION
         if now - used_at >= self.org.session_lifetime:
             del self._sessions[token]
@@ -257,7 +260,7 @@ class _Api:
             case ["query" | "queryall" as which]:
                 handler, allowed = lambda: self.query(request, version, which == "queryall"), "GET"
             case ["query" | "queryall", locator]:
-                handler, allowed = lambda: self.next_page(locator), "GET"
+                handler, allowed = lambda: self.next_page(request, locator), "GET"
             case ["limits"]:
                 handler, allowed = lambda: self.done(self.limits()), "GET"
             case ["sobjects"]:
@@ -367,7 +370,7 @@ class _Api:
         batch = min(max(int(wish[1]), BATCH_MIN), BATCH_MAX) if wish else BATCH_MAX
         self._queries += 1
         locator = schema.mint_id("0r8", self._queries)
-        cursor = _Cursor(result, batch, version, now)
+        cursor = _Cursor(_token(request), result, batch, version, now)
         answer = self.page(locator, cursor, 0)
         if not answer["done"]:
             self._cursors[locator] = cursor
@@ -375,14 +378,21 @@ class _Api:
                 del self._cursors[next(iter(self._cursors))]
         return self.done(answer)
 
-    def next_page(self, text: str) -> Response:
-        """`GET query/<locator>-<offset>`: a following page, as often as asked for."""
+    def next_page(self, request: Request, text: str) -> Response:
+        """`GET query/<locator>-<offset>`: a following page, as often as asked for.
+
+        A locator is of no use to another session (airbytehq/airbyte#84302).
+        """
         locator, _, offset = text.rpartition("-")
-        cursor = self._cursors.pop(locator, None)
-        if cursor is None or self.clock.now() - cursor.opened_at >= self.org.locator_lifetime:
+        cursor = self._cursors.get(locator)
+        if (
+            cursor is None
+            or cursor.token != _token(request)
+            or self.clock.now() - cursor.opened_at >= self.org.locator_lifetime
+        ):
             raise _BAD_LOCATOR
-        # Put back last: the cursor unused for longest is the first to be closed.
-        self._cursors[locator] = cursor
+        # Put last: the cursor unused for longest is the first to be closed.
+        self._cursors[locator] = self._cursors.pop(locator)
         if not offset.isdigit() or not 0 < int(offset) < len(cursor.result.rows):
             raise _BAD_LOCATOR
         return self.done(self.page(locator, cursor, int(offset)))
@@ -619,6 +629,12 @@ class _WireMiddleware:
             await send({**message, "body": body})
 
         await answer_with(scope, receive, send_dressed)
+
+
+def _token(request: Request) -> str:
+    """Return the access token a call brings, empty without one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme in {"Bearer", "OAuth"} else ""
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -15,9 +15,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, NoReturn
 
 from sandbox.salesforce import schema
@@ -623,16 +624,15 @@ class _Evaluation:
         self.include_deleted = include_deleted
 
     def answer(self, select: _Select) -> Result:
-        rows = self.matching(select)
+        found = self.matching(select)
+        end = None if select.limit is None else select.offset + select.limit
         if select.counts_rows:
-            return Result(len(rows), (), lambda row, version: row)
+            return Result(sum(1 for _ in islice(found, end)), (), lambda row, version: row)
         if select.aggregates or select.group_by:
-            rows = _aggregated(select, rows)
-            rows = rows[select.offset :][: select.limit]
+            rows = _aggregated(select, list(found))[select.offset : end]
             return Result(len(rows), rows, lambda row, version: row, width=len(select.aggregates))
-        rows = self.ordered(select, rows)
-        if select.offset or select.limit is not None:
-            rows = rows[select.offset :][: select.limit]
+        # In the order rows are kept in, reading can stop at the limit.
+        rows = list(islice(self.ordered(select, found), select.offset, end))
         return Result(
             len(rows),
             rows,
@@ -641,7 +641,8 @@ class _Evaluation:
             has_children=bool(select.children),
         )
 
-    def matching(self, select: _Select) -> list[Row]:
+    def matching(self, select: _Select) -> Iterator[Row]:
+        """Yield the rows that match, by (SystemModstamp, Id)."""
         table = self.org.table(select.sobject)
         rows = table.visible(self.now)
         low = bisect_left(rows, select.stamp_from, key=_stamp) if select.stamp_from else 0
@@ -655,7 +656,7 @@ class _Evaluation:
             found = (row for row in found if not row["IsDeleted"])
         for test in select.tests:
             found = filter(test, found)
-        return list(found)
+        return iter(found)
 
     def archived(self, rows: Iterable[Row]) -> Iterable[Row]:
         """Yield activities with IsArchived as it is by now; `query` leaves those out."""
@@ -667,14 +668,15 @@ class _Evaluation:
             elif self.include_deleted or not row["IsDeleted"]:
                 yield row
 
-    def ordered(self, select: _Select, rows: list[Row]) -> list[Row]:
+    def ordered(self, select: _Select, found: Iterable[Row]) -> Iterable[Row]:
         if not select.order_by:
             # No order is promised; by Id is what one mostly sees.
-            return sorted(rows, key=_id)
+            return sorted(found, key=_id)
         as_kept = [("SystemModstamp", False), ("Id", False)]
         wanted = [(name, descending) for name, _, descending, _ in select.order_by]
         if wanted == as_kept[: len(wanted)]:
-            return rows
+            return found
+        rows = list(found)
         for _, get, descending, nulls_last in reversed(select.order_by):
             present = [row for row in rows if get(row) is not None]
             absent = [row for row in rows if get(row) is None]

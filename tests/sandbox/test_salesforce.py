@@ -291,6 +291,14 @@ def test_an_expired_or_made_up_locator_is_refused(tenant: Tenant):
         assert refused.value.content[0]["errorCode"] == "INVALID_QUERY_LOCATOR"
 
 
+def test_a_locator_is_of_no_use_to_another_session(tenant: Tenant):
+    acme(tenant.org, 2_100)
+    following = tenant.client().query("SELECT Id FROM Contact")["nextRecordsUrl"]
+    with pytest.raises(SalesforceMalformedRequest) as refused:
+        tenant.client().query_more(following, True)
+    assert refused.value.content[0]["errorCode"] == "INVALID_QUERY_LOCATOR"
+
+
 def test_too_many_open_queries_close_the_one_unused_for_longest(tenant: Tenant):
     acme(tenant.org, 2_100)
     client = tenant.client()
