@@ -1,4 +1,4 @@
-"""A vendor made of a few lines, on real HTTP: what it answers is a function of the request."""
+"""Real HTTP on loopback: ASGI emulators (`serve`), and a vendor of a few lines (`vendor`)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,49 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
+import uvicorn
+
+CURRENT = """
+    select _key, arg_max({'op': _op, 'into': _merged_into, 'record': record}, (_version, _seq))
+    from read_parquet(?) group by _key
+"""
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Any], str]]:
+    """Serve an ASGI app on a free port and return its address."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(app: Any) -> str:
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            thread.join(0.01)
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def landed(tmp_path: Path) -> Callable[[str], dict[str, tuple[str, str | None, str | None]]]:
+    """Return key -> (op, merged into, record) of the current rows of `source.stream`."""
+
+    def read(place: str) -> dict[str, tuple[str, str | None, str | None]]:
+        files = str(tmp_path / "landing" / place.replace(".", "/") / "*.parquet")
+        rows = duckdb.execute(CURRENT, [files]).fetchall()
+        return {key: (row["op"], row["into"], row["record"]) for key, row in rows}
+
+    return read
 
 
 @dataclass
