@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +24,6 @@ from sandbox.salesforce.schema import FieldDescription, SObject
 Row = dict[str, Any]
 
 RECYCLE_BIN = timedelta(days=15)
-DELETE_LOG = timedelta(days=15)
 MERGED_AT_ONCE = 3
 """A merge takes the winner and at most two losers."""
 
@@ -84,18 +82,23 @@ class Table:
         """Id -> when it was deleted; what `deleted/` answers from."""
         self.blank: Row = {}
         self.minted = 0
-        self.version = 0
         self._unseen: dict[str, tuple[datetime, Row | None]] = {}
         self._ordered: list[Row] | None = None
-        self.reset_blank()
+        self.take_fields()
 
-    def reset_blank(self) -> None:
-        """Rebuild the empty row after the object's fields changed."""
+    def take_fields(self) -> None:
+        """Give every row the fields the object has by now."""
         self.blank = {
             name: False if described["type"] == "boolean" else None
             for name, described in self.sobject.fields.items()
             if described["type"] != "address"
         }
+        self.rows = {key: self.blank | row for key, row in self.rows.items()}
+        self._unseen = {
+            key: (visible_at, row and self.blank | row)
+            for key, (visible_at, row) in self._unseen.items()
+        }
+        self._ordered = None
 
     def put(self, row: Row, visible_at: datetime | None = None) -> None:
         """Store a row; readers go on seeing the one before until `visible_at`."""
@@ -114,7 +117,6 @@ class Table:
         self._changed()
 
     def _changed(self) -> None:
-        self.version += 1
         self._ordered = None
 
     def oldest_unseen(self, now: datetime) -> str | None:
@@ -253,8 +255,7 @@ class Org:
         """Return one record as it truly is, deleted or not."""
         row = self.table(name).rows.get(schema.long_id(id))
         if row is None:
-            raise ApiError(404, "NOT_FOUND", "Provided external ID field does not exist or is not "
-                           f"accessible: {id}")  # fmt: skip
+            raise ApiError(404, "NOT_FOUND", "The requested resource does not exist")
         return row
 
     def find(self, id: str | None) -> Row | None:
@@ -319,10 +320,7 @@ class Org:
             table = self.table(name)
             given = {"label": described["name"].removesuffix("__c").replace("_", " "), **described}
             table.sobject.add(schema.describe_field(given))
-            table.reset_blank()
-            for key, row in table.rows.items():
-                table.rows[key] = table.blank | row
-            table.version += 1
+            table.take_fields()
             self._described_at = at or self._described_at
 
     # Writes
@@ -767,14 +765,3 @@ class Org:
             parent = table.rows[key]
             if "LastActivityDate" in parent and (parent["LastActivityDate"] or "") < day:
                 table.put(parent | {"LastActivityDate": day})
-
-    def counts(self) -> dict[str, int]:
-        """Return how many live records each object has."""
-        with self.lock:
-            live = Counter(
-                {
-                    name: sum(not row.get("IsDeleted") for row in table.rows.values())
-                    for name, table in self._tables.items()
-                }
-            )
-            return dict(live)

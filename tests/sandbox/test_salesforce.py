@@ -540,6 +540,19 @@ def test_a_hidden_field_is_missing_from_describe_and_refused_in_queries(tenant: 
     assert refused.value.content[0]["errorCode"] == "INVALID_FIELD"
 
 
+def test_a_field_added_later_is_null_in_records_that_were_there():
+    org = Org()
+    org.late_visible_s = 60
+    acme(org, 2)
+    org.insert("Contact", {"LastName": "Late"}, NOW)
+    assert len(ask(org, "SELECT Id FROM Contact")) == 2
+    org.add_custom_field("Contact", {"name": "Tier__c", "type": "string", "length": 9})
+    org.add_custom_field("Contact", {"name": "Vip__c", "type": "boolean"})
+    for now in (NOW, NOW + HOUR):
+        for record in ask(org, "SELECT Tier__c, Vip__c FROM Contact", now):
+            assert (record["Tier__c"], record["Vip__c"]) == (None, False)
+
+
 def test_a_custom_object_can_be_declared_written_and_asked(tenant: Tenant):
     tenant.org.add_custom_object("Survey__c", prefix="a00")
     tenant.org.add_custom_field(
