@@ -25,7 +25,8 @@ def serve() -> Iterator[Callable[[Any], str]]:
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
     def start(app: Any) -> str:
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+        config = uvicorn.Config(app, port=0, log_level="error", date_header=False, lifespan="off")
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:
