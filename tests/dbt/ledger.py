@@ -62,7 +62,9 @@ class Models:
                 )
         while waiting:
             ready = [
-                key for key, node in waiting.items() if not waiting.keys() & node["depends_on"]["nodes"]
+                key
+                for key, node in waiting.items()
+                if not waiting.keys() & node["depends_on"]["nodes"]
             ]
             for key in sorted(ready):
                 node = waiting.pop(key)
@@ -77,6 +79,7 @@ class Ledger:
 
     def __init__(self, models: Models, as_of: date, *, backcast: Sequence[date] = ()) -> None:
         self.models = models
+        self.waiting: dict[str, list[Mapping[str, Any]]] = {}
         self.con = duckdb.connect()
         self.con.execute("set timezone = 'UTC'; attach ':memory:' as build; use build")
         self.con.execute("create schema build.control")
@@ -89,17 +92,23 @@ class Ledger:
         self.known_at = datetime(2030, 1, 1, tzinfo=UTC)
         self.add("control.run", {"as_of": as_of, "known_at": self.known_at})
         self.add("control.snapshots", {"as_of": as_of, "basis": "as_known"})
-        self.add(
-            "control.snapshots", *({"as_of": day, "basis": "backcast"} for day in backcast)
-        )
+        self.add("control.snapshots", *({"as_of": day, "basis": "backcast"} for day in backcast))
 
     def add(self, table: str, *rows: Mapping[str, Any]) -> None:
         """Append rows to a unified table or to `control.<name>`."""
-        for row in rows:
-            marks = ", ".join("?" for _ in row)
+        self.waiting.setdefault(table, []).extend(rows)
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
+        """Run a statement after all rows added so far are in (one insert per table is quick)."""
+        for table, rows in self.waiting.items():
+            columns = list(dict.fromkeys(name for row in rows for name in row))
+            marks = ", ".join(f"({', '.join('?' for _ in columns)})" for _ in rows)
             self.con.execute(
-                f"insert into {table} ({', '.join(row)}) values ({marks})", list(row.values())
+                f"insert into {table} ({', '.join(columns)}) values {marks}",
+                [row.get(name) for row in rows for name in columns],
             )
+        self.waiting.clear()
+        return self.con.execute(sql, values)
 
     def configure(self, **silos: str) -> None:
         """Say that sources were read: `crm="crm"` is a source called crm in the silo crm."""
@@ -139,12 +148,12 @@ class Ledger:
     def build(self) -> Ledger:
         """Run every metric model."""
         for name, sql in self.models.sql.items():
-            self.con.execute(f"create or replace table {name} as {sql}")
+            self.execute(f"create or replace table {name} as {sql}")
         return self
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a query as dictionaries."""
-        cursor = self.con.execute(sql)
+        cursor = self.execute(sql)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

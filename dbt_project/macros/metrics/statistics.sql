@@ -64,34 +64,34 @@
 {#
   How much of a total hangs on how few.
 
-  One row per group: `n_parts`, `total`, `top_1`, `top_5` (amounts), `gini` (0 alike .. near 1),
+  One row per group: `n_parts`, `total`, `top_1`, `top_5` (quantities), `gini` (0 alike .. near 1),
   `n_for_half`: the fewest parts that make at least half of the total (CHAOSS contributor absence
-  factor for people, elephant factor for organizations). `amount` is a whole number above 0.
+  factor for people, elephant factor for organizations). `quantity` is a whole number above 0.
 #}
-{% macro concentration(relation, groups, part, amount) %}
+{% macro concentration(relation, groups, part, quantity) %}
     select
         {{ groups | join(', ') }},
         count(*) as n_parts,
         max(total) as total,
-        max(amount) as top_1,
-        sum(case when rank_down <= 5 then amount else 0 end) as top_5,
-        cast(sum((2 * rank_up - n_parts - 1) * amount) as double)
+        max(quantity) as top_1,
+        sum(case when rank_down <= 5 then quantity else 0 end) as top_5,
+        cast(sum((2 * rank_up - n_parts - 1) * quantity) as double)
             / cast(max(n_parts) * max(total) as double) as gini,
         min(case when 2 * running >= total then rank_down end) as n_for_half
     from (
         select
             {{ groups | join(', ') }},
-            {{ amount }} as amount,
+            {{ quantity }} as quantity,
             count(*) over (partition by {{ groups | join(', ') }}) as n_parts,
-            sum({{ amount }}) over (partition by {{ groups | join(', ') }}) as total,
+            sum({{ quantity }}) over (partition by {{ groups | join(', ') }}) as total,
             row_number() over (
-                partition by {{ groups | join(', ') }} order by {{ amount }} desc, {{ part }}
+                partition by {{ groups | join(', ') }} order by {{ quantity }} desc, {{ part }}
             ) as rank_down,
             row_number() over (
-                partition by {{ groups | join(', ') }} order by {{ amount }}, {{ part }} desc
+                partition by {{ groups | join(', ') }} order by {{ quantity }}, {{ part }} desc
             ) as rank_up,
-            sum({{ amount }}) over (
-                partition by {{ groups | join(', ') }} order by {{ amount }} desc, {{ part }}
+            sum({{ quantity }}) over (
+                partition by {{ groups | join(', ') }} order by {{ quantity }} desc, {{ part }}
                 rows between unbounded preceding and current row
             ) as running
         from {{ relation }}

@@ -392,6 +392,14 @@ open_deals as (
 
 ),
 
+-- No deal anywhere yet: the sources cannot tell.
+first_deal as (
+
+    select min(coalesce(created_day, closed_day)) as first_day
+    from deals
+
+),
+
 ---------- one row per organization that existed
 
 first_signs as (
@@ -463,9 +471,11 @@ joined as (
         coalesce(requests.requests_90d, 0) as requests_90d,
         coalesce(requests.unanswered_90d, 0) as unanswered_90d,
         open_deals.open_deals,
-        open_deals.open_deal_amount
+        open_deals.open_deal_amount,
+        coalesce(first_deal.first_day <= spine.as_of, false) as sees_deals
     from spine
     cross join settings
+    cross join first_deal
     left join seen on spine.as_of = seen.as_of and spine.basis = seen.basis
     {%- for part in [
         'known_people', 'activity', 'champions', 'rhythms', 'last_contacts', 'open_cases',
@@ -504,8 +514,10 @@ points as (
             as recency_points,
         case when gaps >= 2 then 20 / greatest(cast(gap_ratio as double), 1) end
             as rhythm_points,
-        case when days_quiet is not null then 25 * least(people_active_90d, 3) / 3.0 end
-            as breadth_points,
+        case
+            when sees_any and days_quiet is not null
+                then 25 * least(people_active_90d, 3) / 3.0
+        end as breadth_points,
         case
             when requests_90d > 0 then 25.0 * (requests_90d - unanswered_90d) / requests_90d
         end as response_points
@@ -654,11 +666,13 @@ final as (
         renewal_date,
         {{ days_between('as_of', 'renewal_date') }} as days_to_renewal,
         renewal_amount,
-        cast(case when sees_crm then coalesce(open_deals, 0) end as bigint) as open_deals,
+        cast(
+            case when sees_deals or open_deals is not null then coalesce(open_deals, 0) end as bigint
+        ) as open_deals,
         open_deal_amount,
 
         ---------- provenance
-        cast(contacts_180d as bigint) as n,
+        cast(case when sees_any then contacts_180d end as bigint) as n,
         coverage,
         known_at,
         {{ metric_version() }} as metric_version

@@ -1,0 +1,893 @@
+"""The relationship tables, checked on worlds small enough to work out by hand.
+
+The compiled SQL of the models runs on unified tables in memory; what dbt itself adds (contracts,
+replacing of snapshots) is checked in `test_metrics_build`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.dbt.ledger import SNAPSHOT_TABLES, Ledger, Models, contents, noon
+
+PROJECT = Path(__file__).parents[2] / "dbt_project"
+AS_OF = date(2026, 3, 31)
+END = datetime(2026, 4, 1, tzinfo=UTC)
+MONEY = ("renewal_amount", "open_deal_amount")
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """The metric models, compiled once."""
+    from dbt.cli.main import dbtRunner
+
+    folder = tmp_path_factory.mktemp("compiled")
+    os.environ["RAPPORT_BUILD_DB"] = str(folder / "build.duckdb")
+    result = dbtRunner().invoke(
+        [
+            *("--quiet", "compile", "--select", "path:models/metrics", "default_behavior_weights"),
+            *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+            *("--target-path", str(folder), "--log-path", str(folder)),
+        ]
+    )
+    assert result.success, result.exception
+    return Models(folder / "manifest.json", PROJECT / "seeds")
+
+
+def days_ago(days: int) -> datetime:
+    """Noon, so many days before the snapshot's day."""
+    return noon(AS_OF - timedelta(days=days))
+
+
+def community(ledger: Ledger, segment: str = "all") -> dict[str, Any]:
+    return ledger.one(
+        f"select * from rel_community_health where segment = '{segment}' and as_of = '{AS_OF}'"
+    )
+
+
+def ask_and_answer(ledger: Ledger, asker: str, helper: str, times: int = 1) -> None:
+    """`times` answers of `helper` to one question of `asker`, three weeks ago."""
+    question = f"q-{asker}-{helper}"
+    ledger.act(question, asker, days_ago(21), "question", thread_id=question)
+    for number in range(times):
+        ledger.act(f"{question}-{number}", helper, days_ago(20), "answer", thread_id=question)
+
+
+# ---------------------------------------------------------------- community: growth
+
+
+def test_growth_follows_a_hand_made_month(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    for person, ages in {
+        "stayed": (3, 40),
+        "came": (5, 6),
+        "came-back": (2, 100),
+        "left": (30,),
+        "long-gone": (200,),
+    }.items():
+        ledger.person(person)
+        for age in ages:
+            ledger.act(f"{person}-{age}", person, days_ago(age), "post")
+    row = community(ledger.build())
+    assert row["members"] == 5
+    assert (row["active"], row["previous_active"]) == (3, 2)
+    assert (row["new_members"], row["retained"], row["resurrected"], row["churned"]) == (1, 1, 1, 1)
+    assert row["quick_ratio"] == 2.0
+    assert row["dau"] == 4 / 28
+    assert (row["wau"], row["mau"]) == (3, 3)
+    assert row["stickiness"] == pytest.approx(4 / 28 / 3)
+
+
+def test_members_who_never_wrote_count_by_their_profile(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.person("writer")
+    ledger.person("reader")
+    ledger.act("p", "writer", days_ago(1), "post")
+    for person in ("writer", "reader"):
+        ledger.add(
+            "dim_profile",
+            {
+                "profile_key": f"forum:users:{person}",
+                "source": "forum",
+                "entity": "person",
+                "person_id": person,
+                "created_at": days_ago(50),
+            },
+        )
+    row = community(ledger.build())
+    assert (row["members"], row["active"]) == (2, 1)
+
+
+def test_staff_and_bots_are_no_members(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.person("us", is_staff=True)
+    ledger.person("robot", is_bot=True)
+    ledger.person("member")
+    for person in ("us", "robot", "member"):
+        ledger.act(person, person, days_ago(1), "post")
+    row = community(ledger.build())
+    assert (row["members"], row["active"], row["contributions"]) == (1, 1, 1)
+
+
+# ---------------------------------------------------------------- community: help
+
+
+@pytest.mark.parametrize(
+    ("answers", "absence_factor"),
+    [
+        ([1000, 202, 90, 33, 332, 343, 42, 433], 2),  # CHAOSS, contributor absence factor
+        ([5] * 8, 4),
+        ([8, 1, 2, 5], 1),
+        ([1], 1),
+    ],
+)
+def test_absence_factor_is_the_fewest_people_behind_half(
+    models: Models, answers: list[int], absence_factor: int
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.act("q", "asker", days_ago(21), "question", thread_id="q")
+    for helper, number in enumerate(answers):
+        ledger.execute(
+            "insert into fct_interaction (interaction_id, source, silo, channel, kind, thread_id, "
+            "actor_person_id, occurred_at, loaded_at) "
+            "select 'a' || ? || '-' || i, 'forum', 'forum', 'forum', 'answer', 'q', ?, ?, ? "
+            "from range(?) t(i)",
+            [helper, f"helper-{helper}", days_ago(20), days_ago(20), number],
+        )
+    row = community(ledger.build())
+    assert row["helpers"] == len(answers)
+    assert row["answers"] == sum(answers)
+    assert row["helper_absence_factor"] == absence_factor
+    assert row["top_helper_share"] == pytest.approx(max(answers) / sum(answers))
+    assert row["top_5_helpers_share"] == pytest.approx(sum(sorted(answers)[-5:]) / sum(answers))
+    mean_difference = sum(abs(a - b) for a in answers for b in answers)
+    assert row["helper_gini"] == pytest.approx(mean_difference / (2 * len(answers) * sum(answers)))
+
+
+@pytest.mark.parametrize(("answers", "elephant_factor"), [([3] * 8, 4), ([4, 1, 1, 2], 1)])
+def test_elephant_factor_is_the_fewest_organizations_behind_half(
+    models: Models, answers: list[int], elephant_factor: int
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    for number, times in enumerate(answers):
+        ledger.person(f"helper-{number}")
+        ledger.add(
+            "bridge_person_organization",
+            {
+                "person_id": f"helper-{number}",
+                "organization_id": f"org-{number}",
+                "basis": "record",
+                "valid_from": days_ago(90),
+                "is_current": True,
+            },
+        )
+        ask_and_answer(ledger, "asker", f"helper-{number}", times)
+    row = community(ledger.build())
+    assert row["elephant_factor"] == elephant_factor
+    assert row["organization_known_share"] == 1.0
+
+
+def test_bots_askers_and_comments_do_not_answer(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.person("robot", is_bot=True)
+    for number in range(4):
+        ledger.act(f"q{number}", "asker", days_ago(20), "question", thread_id=f"q{number}")
+    ledger.act("self", "asker", days_ago(19), "answer", thread_id="q0")
+    ledger.act("bot", "robot", days_ago(19), "answer", thread_id="q1")
+    ledger.act("comment", "helper", days_ago(19), "comment", thread_id="q2")
+    ledger.act("real", "helper", days_ago(19), "answer", thread_id="q3")
+    row = community(ledger.build())
+    assert (row["questions"], row["answered_share"], row["unanswered_share"]) == (4, 0.25, 0.75)
+    assert (row["answers"], row["helpers"]) == (1, 1)
+
+
+def test_a_question_is_judged_on_seven_days_only_when_they_have_passed(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.act("old", "a", days_ago(20), "question", thread_id="old")
+    ledger.act("late", "h", days_ago(5), "answer", thread_id="old")
+    ledger.act("quick", "b", days_ago(10), "question", thread_id="quick")
+    ledger.act("soon", "h", days_ago(9), "answer", thread_id="quick")
+    ledger.act("young", "c", days_ago(2), "question", thread_id="young")
+    row = community(ledger.build())
+    assert (row["questions"], row["questions_7d"]) == (3, 2)
+    assert row["answered_share"] == pytest.approx(2 / 3)
+    assert row["answered_7d_share"] == 0.5
+    assert row["reason_1"] == "1 of 2 questions got no answer within 7 days"
+
+
+@pytest.mark.parametrize(
+    ("answered", "waiting", "median"),
+    [
+        ([1, 3], [2, 4], 3),  # 3/4, then 3/4 * 1/2
+        ([1, 2], [3, 4], 2),  # 3/4 * 2/3 is exactly one half
+        ([1], [2, 3, 4], None),  # never comes down to one half
+        ([1, 2, 3], [], 2),
+        ([5], [1, 1, 1, 1], 5),  # the young ones leave before, the last one decides
+    ],
+)
+def test_median_first_response_takes_waiting_questions_as_still_waiting(
+    models: Models, answered: list[int], waiting: list[int], median: int | None
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    for number, hours in enumerate(answered):
+        asked = days_ago(20)
+        ledger.act(f"q{number}", "a", asked, "question", thread_id=f"q{number}")
+        ledger.act(
+            f"a{number}", "h", asked + timedelta(hours=hours), "answer", thread_id=f"q{number}"
+        )
+    for number, hours in enumerate(waiting):
+        ledger.act(f"w{number}", "a", END - timedelta(hours=hours), "question")
+    assert community(ledger.build())["median_first_response_hours"] == median
+
+
+def test_solved_is_unknown_where_nothing_was_ever_accepted(models: Models) -> None:
+    for accepted, share in ((None, None), (False, None), (True, 0.5)):
+        ledger = Ledger(models, AS_OF)
+        ledger.configure(forum="forum")
+        for question in ("q1", "q2"):
+            ledger.act(question, "a", days_ago(9), "question", thread_id=question)
+        ledger.act("a1", "h", days_ago(8), "answer", thread_id="q1", is_accepted=accepted)
+        assert community(ledger.build())["solved_share"] == share
+
+
+def test_help_among_members_is_told_from_help_by_staff(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.person("us", is_staff=True)
+    for person in ("ann", "bob", "cid"):
+        ledger.person(person)
+    for question, asker, helper in (
+        ("q1", "ann", "bob"),
+        ("q2", "bob", "us"),
+        ("q3", "cid", "ann"),
+    ):
+        ledger.act(question, asker, days_ago(9), "question", thread_id=question)
+        ledger.act(
+            f"a{question}",
+            helper,
+            days_ago(8),
+            "answer",
+            thread_id=question,
+            target_person_id=asker,
+        )
+    row = community(ledger.build())
+    assert row["assist_ratio"] == pytest.approx(2 / 3)
+    assert row["member_answers_share"] == pytest.approx(2 / 3)
+    assert (row["ties"], row["member_tie_share"]) == (3, pytest.approx(2 / 3))
+    assert row["reciprocity"] == pytest.approx(2 / 3)  # ann and bob ask and answer
+    assert (row["newcomer_questions_7d"], row["newcomer_answered_7d_share"]) == (3, 1.0)
+
+
+def test_no_forum_is_unknown_and_not_empty(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm")
+    row = community(ledger.build())
+    assert row["coverage"] == 0.0
+    known = {"as_of", "basis", "segment_type", "segment", "window_days", "coverage", "known_at"}
+    assert {name for name, value in row.items() if value is not None} == known | {"metric_version"}
+
+
+def test_a_silent_forum_is_empty_and_not_unknown(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    row = community(ledger.build())
+    assert (row["coverage"], row["active"], row["questions"]) == (1.0, 0, 0)
+    assert row["answered_share"] is None
+
+
+# ---------------------------------------------------------------- bounds of a snapshot
+
+
+def test_a_snapshot_sees_what_happened_by_its_day_and_was_known(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.act("seen", "a", END - timedelta(seconds=1), "post")
+    ledger.act("tomorrow", "b", END, "post")
+    ledger.act("gone", "c", days_ago(1), "post", is_deleted=True)
+    ledger.act("landed later", "d", days_ago(1), "post", loaded_at=datetime(2031, 1, 1, tzinfo=UTC))
+    assert community(ledger.build())["active"] == 1
+
+
+def test_a_backcast_leaves_out_what_had_not_happened(models: Models) -> None:
+    ledger = Ledger(models, AS_OF, backcast=[date(2026, 2, 28), date(2025, 1, 31)])
+    ledger.configure(forum="forum")
+    ledger.act("q", "a", noon(date(2026, 2, 20)), "question", thread_id="q")
+    ledger.act("a", "h", noon(date(2026, 3, 2)), "answer", thread_id="q")
+    rows = {
+        row["as_of"]: row
+        for row in ledger.build().rows("select * from rel_community_health where segment = 'all'")
+    }
+    assert rows[date(2026, 2, 28)]["answered_share"] == 0.0
+    assert rows[date(2026, 2, 28)]["members"] == 1
+    assert rows[AS_OF]["members"] == 2
+    before = rows[date(2025, 1, 31)]
+    assert (before["coverage"], before["members"]) == (0.0, None)
+
+
+# ---------------------------------------------------------------- activity
+
+
+def test_every_act_stands_once_in_the_ledger(models: Models) -> None:
+    ledger = random_world(models, random.Random(5)).build()
+    acts = ledger.one(
+        "select (select count(*) from fct_interaction where not is_deleted "
+        f"and occurred_at < timestamptz '{END}') "
+        f"+ (select count(*) from fct_purchase where occurred_at < timestamptz '{END}') as n"
+    )["n"]
+    assert acts > 50
+    assert (
+        ledger.one("select sum(events)::int n from rel_activity_daily where role = 'actor'")["n"]
+        == acts
+    )
+
+
+def test_chosen_weights_win_and_what_happens_to_people_weighs_nothing(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm")
+    ledger.person("us", is_staff=True)
+    ledger.person("ann")
+    ledger.add("control.behavior_weights", {"behavior": "email", "weight": 9.5})
+    crm = {"silo": "crm", "channel": "email", "source": "crm"}
+    ledger.act("in", "ann", days_ago(3), "email", target_person_id="us", **crm)
+    ledger.act(
+        "out", "us", days_ago(3), "email", target_person_id="ann", is_staff_actor=True, **crm
+    )
+    rows = ledger.build().rows("select * from rel_activity_daily order by actor_key, role")
+    assert [
+        (row["actor_key"], row["role"], row["initiated_by"], row["weighted_events"]) for row in rows
+    ] == [
+        ("ann", "actor", "them", Decimal("9.500")),
+        ("ann", "target", "us", Decimal("0.000")),
+        ("us", "actor", "us", Decimal("9.500")),
+    ]
+
+
+def test_whether_an_act_was_prompted_stays_unknown_where_nobody_says(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.act("a", "ann", days_ago(1), "post")
+    ledger.act("b", "bob", days_ago(1), "post", is_prompted=False)
+    ledger.act("c", "cid", days_ago(1), "post", is_prompted=True)
+    rows = ledger.build().rows("select prompted_events from rel_activity_daily order by actor_key")
+    assert [row["prompted_events"] for row in rows] == [None, 0, 1]
+
+
+# ---------------------------------------------------------------- disengagement
+
+
+def visits(ledger: Ledger, person: str, *ages: int, **columns: Any) -> None:
+    """Forum posts of a person, so many days before the snapshot."""
+    ledger.person(person)
+    for age in ages:
+        ledger.act(f"{person}-{age}", person, days_ago(age), "post", **columns)
+
+
+def test_a_person_is_measured_by_their_own_rhythm(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum", crm="crm")
+    visits(ledger, "ann", 41, 50, 59, 68)
+    for age in (41, 30):
+        ledger.act(f"mail-{age}", "ann", days_ago(age), "email", silo="crm", channel="email")
+    row = ledger.build().one("select * from rel_disengagement")
+    assert (row["usual_gap_days"], row["current_gap_days"]) == (Decimal("9.0"), 30)
+    assert row["gap_ratio"] == Decimal("3.33")
+    assert (row["silos"], row["active_days"], row["active_days_28d"]) == (2, 5, 0)
+    assert row["first_quiet_silo"] == "forum"
+    assert row["reason_1"] == "usually every 9 days, now 30 days quiet"
+    assert row["reason_2"] == "forum went quiet first, 41 days ago"
+    assert row["reason_3"] == "active on 5 days of the last 365"
+    assert row["coverage"] == pytest.approx(2 / 3)
+    assert (row["p_return"], row["level"], row["action"]) == (None, None, None)
+
+
+def test_the_score_is_its_parts_and_needs_no_more_than_days(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    visits(ledger, "often", *range(0, 60, 2))
+    visits(ledger, "away", 30, 200)
+    visits(ledger, "forgotten", 700)
+    rows = {row["person_id"]: row for row in ledger.build().rows("select * from rel_disengagement")}
+    assert rows["away"]["frequency_part"] == Decimal("1.098612")  # ln 3
+    assert rows["away"]["recency_part"] == Decimal("-0.693147")  # -ln 2
+    assert rows["away"]["score"] == Decimal("0.405465")
+    assert rows["forgotten"]["frequency_part"] == 0
+    assert all(row["score"] == row["frequency_part"] + row["recency_part"] for row in rows.values())
+    assert [rows[name]["risk"] for name in ("often", "away", "forgotten")] == [0, 50, 100]
+
+
+def test_a_chance_of_return_is_what_became_of_equal_scores(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    for number in range(60):  # quiet for 12 days 28 days ago; half of them came back
+        visits(ledger, f"near-{number:02}", *((40, 5) if number % 2 else (40,)))
+    for number in range(60):  # quiet for long; one in ten came back
+        visits(ledger, f"far-{number:02}", *((300, 5) if number % 10 == 0 else (300,)))
+    rows = ledger.build().rows("select * from rel_disengagement")
+    chances = {
+        kind: {
+            row["p_return"] for row in rows if (row["person_id"][:3], row["active_days"]) == kind
+        }
+        for kind in (("far", 1), ("nea", 1))
+    }
+    assert chances == {("far", 1): {0.1}, ("nea", 1): {0.1}}  # both are long gone by now
+    assert {row["p_return"] for row in rows if row["current_gap_days"] == 5} == {0.5}
+    assert {row["n"] for row in rows} == {120}
+
+
+def test_a_higher_score_never_has_a_lower_chance(models: Models) -> None:
+    rows = (
+        random_world(models, random.Random(3), people=150, acts=900)
+        .build()
+        .rows(
+            "select score, p_return from rel_disengagement "
+            "where basis = 'as_known' order by score, p_return"
+        )
+    )
+    chances = [row["p_return"] for row in rows]
+    assert None not in chances
+    assert chances == sorted(chances)
+    assert len(set(chances)) > 2
+
+
+def test_levels_and_actions_wait_for_a_strategy(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.add("control.settings", {"name": "has_strategy", "value": "true"})
+    visits(ledger, "active", 5, 14, 23)
+    visits(ledger, "slowing", 25, 34, 43)
+    visits(ledger, "quiet", 60, 69, 78)
+    visits(ledger, "gone", 180, 189, 198)
+    rows = ledger.build().rows("select * from rel_disengagement order by current_gap_days")
+    assert [row["level"] for row in rows] == ["active", "slowing", "quiet", "gone"]
+    assert [row["previous_level"] for row in rows] == [None, "active", "slowing", "quiet"]
+    assert [row["action"] for row in rows] == [
+        None,
+        "look in",
+        "get in touch personally",
+        "decide: win back or let go",
+    ]
+
+
+# ---------------------------------------------------------------- organizations
+
+
+def organization(
+    ledger: Ledger, people: Iterator[str] | tuple[str, ...] = (), **columns: Any
+) -> None:
+    """The organization `acme` with some people who belong to it."""
+    ledger.add(
+        "dim_organization", {"organization_id": "acme", "created_at": days_ago(700), **columns}
+    )
+    for person in people:
+        ledger.person(person)
+        ledger.add(
+            "bridge_person_organization",
+            {
+                "person_id": person,
+                "organization_id": "acme",
+                "basis": "record",
+                "valid_from": days_ago(600),
+                "is_current": True,
+            },
+        )
+
+
+def mails(ledger: Ledger, person: str, *ages: int) -> None:
+    for age in ages:
+        key = f"mail-{person}-{age}"
+        ledger.act(key, person, days_ago(age), "email", silo="crm", channel="email", source="crm")
+
+
+@pytest.mark.parametrize(
+    ("ann", "bob", "expected"),
+    [
+        ((10, 20, 30, 40), (50,), (True, 0.8)),
+        ((10, 20, 30), (50,), (False, 0.75)),
+        ((10,), (), (True, 1.0)),
+        ((), (), (None, None)),
+        ((200, 300), (), (None, None)),  # contact, but longer ago than 180 days
+    ],
+)
+def test_an_organization_hangs_on_one_person_or_not(
+    models: Models, ann: tuple[int, ...], bob: tuple[int, ...], expected: tuple[Any, Any]
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm")
+    organization(ledger, ("ann", "bob"))
+    mails(ledger, "ann", *ann)
+    mails(ledger, "bob", *bob)
+    row = ledger.build().one("select * from rel_organization")
+    assert (row["is_single_threaded"], row["top_person_share"]) == expected
+    assert row["people_known"] == 2
+
+
+def test_an_organization_is_measured_by_its_own_rhythm(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm", forum="forum")
+    organization(ledger, ("ann", "bob"), owner_person_id="us")
+    mails(ledger, "ann", 20, 30, 50)
+    ledger.act("post", "bob", days_ago(40), "post")
+    row = ledger.build().one("select * from rel_organization")
+    assert (row["usual_gap_days"], row["current_gap_days"]) == (Decimal("10.0"), 20)
+    assert row["gap_ratio"] == Decimal("2.00")
+    assert (row["people_active_28d"], row["people_active_90d"]) == (1, 2)
+    assert (row["people_active_90d_crm"], row["people_active_90d_forum"]) == (1, 1)
+    assert row["people_active_90d_support"] is None  # no support silo: unknown
+    assert row["open_cases"] is None
+    assert row["owner_person_id"] == "us"
+    assert row["last_inbound_at"] == days_ago(20)
+    assert row["last_outbound_at"] is None
+    assert row["unanswered_90d"] == 3
+    assert row["reason_1"] == "usually in touch every 10 days, now 20 days quiet"
+    assert row["reason_2"] == "3 messages of theirs without an answer"
+    # 30 * 160/180, 20 / 2, 25 * 2/3 and 25 * 0/3 out of the 100 that can be known
+    assert [row[f"{part}_part"] for part in ("recency", "rhythm", "breadth", "response")] == [
+        Decimal("26.66"),
+        Decimal("10.00"),
+        Decimal("16.66"),
+        Decimal("0.00"),
+    ]
+    assert row["score"] == Decimal("53.32")
+    assert row["verdict"] is None
+
+
+def test_an_answer_counts_for_the_person_or_the_thread(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm")
+    organization(ledger, ("ann", "bob", "cid"))
+    ledger.person("us", is_staff=True)
+    mails(ledger, "ann", 20)
+    mails(ledger, "bob", 20)
+    mails(ledger, "cid", 20)
+    crm = {"silo": "crm", "source": "crm", "is_staff_actor": True}
+    ledger.act("call", "us", days_ago(18), "call", channel="phone", target_person_id="ann", **crm)
+    ledger.act("case", "us", days_ago(18), "email", channel="email", thread_id="mail-bob-20", **crm)
+    ledger.act("note", "us", days_ago(18), "note", channel="note", target_person_id="cid", **crm)
+    row = ledger.build().one("select * from rel_organization")
+    assert (row["requests_90d"], row["unanswered_90d"]) == (3, 1)
+    assert row["last_outbound_at"] == days_ago(18)
+
+
+def test_a_champion_who_left_is_seen_from_the_day_they_left(models: Models) -> None:
+    ledger = Ledger(models, AS_OF, backcast=[AS_OF - timedelta(days=30)])
+    ledger.configure(crm="crm")
+    organization(ledger, ("ann", "bob"))
+    ledger.execute(
+        "update bridge_person_organization set valid_to = ?, is_current = false "
+        "where person_id = 'ann'",
+        [days_ago(10)],
+    )
+    mails(ledger, "ann", 40, 60, 80)
+    mails(ledger, "bob", 35)
+    before, after = ledger.build().rows("select * from rel_organization order by as_of")
+    assert (before["champion_person_id"], before["champion_left"]) == ("ann", False)
+    assert (after["champion_person_id"], after["champion_left"]) == ("ann", True)
+    assert after["reason_1"] == "the person with most contact left 10 days ago"
+    assert (before["people_known"], after["people_known"]) == (2, 1)
+
+
+def test_open_cases_are_those_of_that_day(models: Models) -> None:
+    ledger = Ledger(models, AS_OF, backcast=[AS_OF - timedelta(days=30)])
+    ledger.configure(crm="crm")
+    organization(ledger)
+    for key, opened, answered, closed in (
+        ("first", 50, 49, 20),
+        ("second", 40, None, None),
+        ("third", 5, 4, None),
+    ):
+        ledger.add(
+            "fct_case",
+            {
+                "case_id": key,
+                "organization_id": "acme",
+                "opened_at": days_ago(opened),
+                "first_response_at": None if answered is None else days_ago(answered),
+                "closed_at": None if closed is None else days_ago(closed),
+                "is_closed": closed is not None,
+                "is_deleted": False,
+                "loaded_at": days_ago(0),
+            },
+        )
+    before, now = ledger.build().rows("select * from rel_organization order by as_of")
+    assert (before["open_cases"], before["oldest_open_case_days"], before["cases_90d"]) == (
+        2,
+        20,
+        2,
+    )
+    assert (now["open_cases"], now["oldest_open_case_days"], now["cases_90d"]) == (2, 40, 3)
+    assert now["median_first_response_hours"] == 24
+    assert now["reason_1"] == "2 open cases, the oldest 40 days old"
+
+
+def test_an_organization_without_activity_has_a_row_of_unknowns(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(orders="other")
+    organization(ledger)
+    row = ledger.build().one("select * from rel_organization")
+    assert row["coverage"] == 0.0
+    assert {name for name, value in row.items() if value is not None} == {
+        *("as_of", "basis", "organization_id", "coverage", "known_at", "metric_version")
+    }
+
+
+def test_deals_stand_beside_the_score_as_they_were(models: Models) -> None:
+    ledger = Ledger(models, AS_OF, backcast=[AS_OF - timedelta(days=30)])
+    ledger.configure(crm="crm")
+    organization(ledger, renewal_date=AS_OF + timedelta(days=10), renewal_amount=Decimal(500))
+    for key, created, closed in (("won since", 90, 10), ("open", 60, None), ("new", 5, None)):
+        ledger.add(
+            "fct_deal",
+            {
+                "deal_id": key,
+                "organization_id": "acme",
+                "amount": Decimal(100),
+                "currency": "EUR",
+                "is_closed": closed is not None,
+                "created_at": days_ago(created),
+                "closed_at": None if closed is None else days_ago(closed),
+                "is_deleted": False,
+                "loaded_at": days_ago(0),
+            },
+        )
+    before, now = ledger.build().rows("select * from rel_organization order by as_of")
+    assert (before["open_deals"], before["open_deal_amount"]) == (2, Decimal(200))
+    assert (now["open_deals"], now["open_deal_amount"]) == (2, Decimal(200))
+    assert (before["days_to_renewal"], now["days_to_renewal"]) == (40, 10)
+    ledger.execute("update fct_deal set currency = 'USD' where deal_id = 'new'")
+    assert (
+        ledger.build().rows("select * from rel_organization order by as_of")[1]["open_deal_amount"]
+        is None
+    )
+
+
+# ---------------------------------------------------------------- trust
+
+
+def test_trust_tells_what_is_filled_linked_and_contradictory(models: Models) -> None:
+    ledger = Ledger(models, AS_OF, backcast=[AS_OF - timedelta(days=30)])
+    ledger.configure(crm="crm", forum="forum")
+    ledger.add(
+        "control.streams",
+        {
+            "source": "crm",
+            "stream": "contacts",
+            "rows": 3,
+            "source_count": 4,
+            "held_count": 3,
+            "last_sync_at": ledger.known_at - timedelta(hours=6),
+            "finished": True,
+        },
+    )
+    for source, key, person, name, email in (
+        ("crm", "1", "ann", "Ann", "ann@acme.com"),
+        ("crm", "2", "bob", "Bob", None),
+        ("forum", "7", "ann", " ann ", "ann@home.net"),
+        ("forum", "8", "bob", "Robert", None),
+    ):
+        ledger.add(
+            "dim_profile",
+            {
+                "profile_key": f"{source}:{key}",
+                "source": source,
+                "stream": "contacts" if source == "crm" else "users",
+                "silo": source,
+                "entity": "person",
+                "person_id": person,
+                "display_name": name,
+                "email": email,
+                "created_at": days_ago(90),
+            },
+        )
+    ledger.build()
+    now = ledger.one(
+        "select * from rel_data_trust where source = 'crm' and field = '*' and basis = 'as_known'"
+    )
+    assert (now["rows_held"], now["missing"], now["coverage"]) == (3, 1, 0.75)
+    assert (now["freshness_hours"], now["linked_share"]) == (6.0, 1.0)
+    assert (now["contradiction_share"], now["consent_unknown_share"]) == (1.0, None)
+    past = ledger.one(
+        "select * from rel_data_trust where source = 'crm' and field = '*' and basis = 'backcast'"
+    )
+    assert (past["rows_held"], past["freshness_hours"], past["profiles"]) == (None, None, 2)
+    fields = {
+        row["field"]: (row["filled_share"], row["contradiction_share"])
+        for row in ledger.rows(
+            "select * from rel_data_trust where source = 'crm' and basis = 'as_known'"
+        )
+    }
+    assert fields["email"] == (0.5, 0.5)
+    assert fields["display_name"] == (1.0, 0.5)
+    assert fields["phone"] == (0.0, None)
+
+
+# ---------------------------------------------------------------- laws on any world
+
+
+def random_world(
+    models: Models,
+    dice: random.Random,
+    *,
+    people: int = 12,
+    acts: int = 120,
+    as_of: date = AS_OF,
+    shuffle: Callable[[list[Any]], None] | None = None,
+) -> Ledger:
+    """People of three organizations who post, ask, answer, mail and buy over nine months."""
+    ledger = Ledger(models, as_of, backcast=[as_of - timedelta(days=n) for n in (31, 59, 90)])
+    ledger.configure(forum="forum", crm="crm", shop="orders")
+    names = [f"per_{number:03}" for number in range(people)]
+    rows: list[Callable[[], None]] = []
+    for number, name in enumerate(names):
+        rows.append(
+            lambda name=name, number=number: ledger.person(
+                name, is_staff=number == 0, is_bot=number == 1
+            )
+        )
+    for number in range(3):
+        rows.append(
+            lambda number=number: ledger.add(
+                "dim_organization",
+                {
+                    "organization_id": f"org_{number}",
+                    "renewal_amount": Decimal(100 + number),
+                    "renewal_date": as_of + timedelta(days=number),
+                },
+            )
+        )
+    for name in names[2:]:
+        home = f"org_{dice.randrange(3)}"
+        rows.append(
+            lambda name=name, home=home: ledger.add(
+                "bridge_person_organization",
+                {
+                    "person_id": name,
+                    "organization_id": home,
+                    "basis": "record",
+                    "valid_from": noon(as_of - timedelta(days=300)),
+                    "is_current": True,
+                },
+            )
+        )
+    questions: list[str] = []
+    for number in range(acts):
+        at = noon(as_of + timedelta(days=1)) - timedelta(minutes=dice.randrange(270 * 1440))
+        actor = dice.choice([*names, *names[2:6], None])
+        columns = {"target_person_id": dice.choice([*names, None])}
+        kind = dice.choice(["question", "answer", "answer", "post", "email", "call", "purchase"])
+        key = f"act-{number:04}"
+        if kind == "purchase":
+            rows.append(
+                lambda key=key, actor=actor, at=at, number=number: ledger.add(
+                    "fct_purchase",
+                    {
+                        "purchase_id": key,
+                        "source": "shop",
+                        "person_id": actor,
+                        "occurred_at": at,
+                        "amount": Decimal(number),
+                        "loaded_at": at,
+                    },
+                )
+            )
+            continue
+        if kind in ("email", "call"):
+            columns |= {"silo": "crm", "source": "crm", "channel": "email"}
+        else:
+            columns["place"] = dice.choice(["help", "lounge", None])
+        if kind == "question":
+            questions.append(key)
+        columns["thread_id"] = dice.choice(questions) if kind == "answer" and questions else key
+        columns["is_accepted"] = dice.random() < 0.3 if kind == "answer" else None
+        columns["is_deleted"] = dice.random() < 0.05
+        rows.append(
+            lambda key=key, actor=actor, at=at, kind=kind, columns=columns: ledger.act(
+                key, actor, at, kind, **columns
+            )
+        )
+    if shuffle:
+        shuffle(rows)
+    for add in rows:
+        add()
+    return ledger
+
+
+worlds = settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@worlds
+@given(seed=st.integers(0, 10**6))
+def test_flows_explain_every_change_of_the_active(models: Models, seed: int) -> None:
+    ledger = random_world(models, random.Random(seed)).build()
+    for row in ledger.rows("select * from rel_community_health"):
+        came = row["new_members"] + row["resurrected"]
+        assert row["active"] == row["retained"] + came
+        assert row["active"] == row["previous_active"] + came - row["churned"]
+        assert row["active"] <= row["members"]
+    for row in ledger.rows(
+        "select segment_type, as_of, sum(questions)::int questions, sum(answers)::int answers, "
+        "sum(contributions)::int contributions from rel_community_health group by all"
+    ):
+        whole = ledger.one(
+            "select questions, answers, contributions from rel_community_health "
+            f"where segment = 'all' and as_of = '{row['as_of']}'"
+        )
+        assert {name: row[name] for name in whole} == whole
+    for row in ledger.rows("select * from rel_organization where score is not null"):
+        parts = [row[f"{part}_part"] for part in ("recency", "rhythm", "breadth", "response")]
+        assert row["score"] == sum(part for part in parts if part is not None)
+        assert 0 <= row["score"] <= 100
+    assert not ledger.rows(
+        "select * from rel_disengagement where score <> frequency_part + recency_part"
+    )
+
+
+@worlds
+@given(seed=st.integers(0, 10**6), days=st.integers(1, 800))
+def test_a_world_moved_by_some_days_has_the_same_numbers(
+    models: Models, seed: int, days: int
+) -> None:
+    moving = {"as_of", "day", "last_act_at", "last_inbound_at", "last_outbound_at", "renewal_date"}
+    here = random_world(models, random.Random(seed)).build()
+    there = random_world(models, random.Random(seed), as_of=AS_OF + timedelta(days=days)).build()
+    tables = (*SNAPSHOT_TABLES, "rel_activity_daily")
+    assert contents(here, tables, moving) == contents(there, tables, moving)
+
+
+@worlds
+@given(seed=st.integers(0, 10**6))
+def test_the_order_in_which_rows_arrived_changes_nothing(models: Models, seed: int) -> None:
+    tables = (*SNAPSHOT_TABLES, "rel_activity_daily")
+    one = random_world(models, random.Random(seed)).build()
+    other = random_world(
+        models, random.Random(seed), shuffle=random.Random(seed + 1).shuffle
+    ).build()
+    assert contents(one, tables) == contents(other, tables)
+
+
+def test_amounts_change_no_number_but_themselves(models: Models) -> None:
+    tables = (*SNAPSHOT_TABLES, "rel_activity_daily")
+    ledger = random_world(models, random.Random(1)).build()
+    before = contents(ledger, tables, MONEY)
+    with_money = contents(ledger, tables)
+    ledger.execute("update fct_purchase set amount = amount * 1000 + 7")
+    ledger.execute("update dim_organization set renewal_amount = renewal_amount * 1000")
+    ledger.build()
+    assert contents(ledger, tables, MONEY) == before
+    assert contents(ledger, tables) != with_money
+
+
+def test_no_model_but_the_organization_row_names_an_amount(models: Models) -> None:
+    money = re.compile(r"amount|currency|revenue|price|arr\b", re.IGNORECASE)
+    reading = {name for name, sql in models.sql.items() if money.search(sql)}
+    assert reading == {"rel_organization"}
+    score = models.sql["rel_organization"].split("---------- score")[1].split("final as")[0]
+    assert not money.search(score)
+
+
+def test_dropping_the_crm_lowers_coverage_and_breaks_nothing(models: Models) -> None:
+    ledger = random_world(models, random.Random(2)).build()
+    whole = ledger.one(f"select min(coverage) c from rel_organization where as_of = '{AS_OF}'")
+    ledger.execute("delete from control.sources where silo = 'crm'")
+    ledger.execute("delete from fct_interaction where silo = 'crm'")
+    ledger.build()
+    rows = ledger.rows(f"select * from rel_organization where as_of = '{AS_OF}'")
+    assert all(row["coverage"] < whole["c"] for row in rows)
+    assert {row["people_active_90d_crm"] for row in rows} == {None}
+    assert ledger.rows("select * from rel_disengagement")
