@@ -46,14 +46,19 @@ def answers_errors(command: Callable[P, int | None]) -> Callable[P, None]:
         try:
             status = command(*args, **kwargs) or DONE
         except ConfigError as error:
-            errors.print(f"rapport: {error}", markup=False, soft_wrap=True)
+            say_error(error)
             status = WRONG
         except RapportError as error:
-            errors.print(f"rapport: {error}", markup=False, soft_wrap=True)
+            say_error(error)
             status = FAILED
         sys.exit(status)
 
     return run
+
+
+def say_error(error: RapportError) -> None:
+    """Print one error line on standard error."""
+    errors.print(f"rapport: {error}", markup=False, soft_wrap=True)
 
 
 sandbox_option = click.option(
@@ -202,8 +207,9 @@ def sync(
         click.echo(json.dumps([outcome.as_dict() for outcome in outcomes], default=str, indent=1))
     else:
         _print_outcomes(outcomes)
-    if any(outcome.error for outcome in outcomes):
-        return FAILED
+    failures = [outcome.error for outcome in outcomes if outcome.error]
+    if failures:
+        return WRONG if all(isinstance(error, ConfigError) for error in failures) else FAILED
     return ENDED_EARLY if any(o.result and o.result.ended_early for o in outcomes) else DONE
 
 
@@ -223,7 +229,7 @@ def _print_outcomes(outcomes: list[Any]) -> None:
         console.print(table)
     for outcome in outcomes:
         if outcome.error:
-            errors.print(f"rapport: {outcome.error}", markup=False, soft_wrap=True)
+            say_error(outcome.error)
         elif outcome.result and outcome.result.ended_early:
             console.print(f"{outcome.place}: the quota is used up; the next sync goes on here.")
 
@@ -265,10 +271,14 @@ def status(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
     for line in lines:
         table.add_row(
             line["place"], line["last_sync"] or "never", str(line["cursor"] or ""),
-            f"{line['rows']:,}", f"{line['held']:,}", line["quarantine"], line["coverage"] or "",
+            f"{line['rows']:,}", _count(line["held"]), line["quarantine"], line["coverage"] or "",
         )  # fmt: skip
     console.print(table)
     return DONE
+
+
+def _count(number: int | None) -> str:
+    return "not counted" if number is None else f"{number:,}"
 
 
 @main.command()

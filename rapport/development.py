@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
-from assets.run import prepare_instance
+from assets import instance
 from rapport import config as configuration
 from rapport import demo
 from rapport.build import ROOT
@@ -31,9 +31,10 @@ def open_dagster(path: Path | None, port: int) -> int:
         if path is None and not Path(given).exists():
             given = _demo(stack)
         config = configuration.load(given)
+        instance.prepare(config).dispose()
         environment = os.environ | {
             configuration.CONFIG_ENV: str(config.path),
-            "DAGSTER_HOME": str(prepare_instance(config)),
+            "DAGSTER_HOME": str(instance.folder(config)),
         }
         command = [
             str(Path(sys.executable).with_name("dagster")), "dev",

@@ -21,16 +21,16 @@ from rapport.config import Config, declared_streams, suggestion
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one stream: a result or an error in words."""
+    """What became of one stream (or of a source that could not be opened)."""
 
     place: str
     result: SyncResult | None = None
-    error: str | None = None
+    error: RapportError | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         facts = dataclasses.asdict(self.result) if self.result else {}
-        return {"place": self.place, "error": self.error, **facts}
+        return {"place": self.place, "error": str(self.error) if self.error else None, **facts}
 
 
 def sync_selected(
@@ -55,7 +55,7 @@ def sync_selected(
         try:
             source = config.open(name)
         except RapportError as error:
-            return [Outcome(place=name, error=str(error))]
+            return [Outcome(place=name, error=error)]
         outcomes = []
         for stream in chosen[name]:
             place = f"{name}.{stream.name}"
@@ -71,7 +71,7 @@ def sync_selected(
                 )
                 outcomes.append(Outcome(place=place, result=result))
             except RapportError as error:
-                outcomes.append(Outcome(place=place, error=str(error)))
+                outcomes.append(Outcome(place=place, error=error))
         return outcomes
 
     with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from rapport.identity.names import Name, Verdict, verdict
+from rapport.identity.names import UNKNOWN, Name, Nicknames, Verdict, verdict
 
 LARGEST_PERSON = 12
 """Profiles; what would be larger is held for review instead of joined."""
@@ -55,7 +55,7 @@ def decide(
     pairs: Sequence[Pair],
     names: Mapping[str, Name],
     accounts: Mapping[str, str],
-    nicknames: Mapping[str, str],
+    nicknames: Nicknames,
 ) -> list[Decision]:
     """Decide every pair, in the order given; the outcome does not depend on that order.
 
@@ -64,10 +64,9 @@ def decide(
         accounts: profile key -> the place where it is the only account a person has.
         nicknames: see `names.verdict`.
     """
-    unknown = Name((), ())
 
     def compare(left: str, right: str) -> Verdict:
-        return verdict(names.get(left, unknown), names.get(right, unknown), nicknames)
+        return verdict(names.get(left, UNKNOWN), names.get(right, UNKNOWN), nicknames)
 
     verdicts = [compare(pair.left, pair.right) for pair in pairs]
     refusals = [_refusal(pair, found) for pair, found in zip(pairs, verdicts, strict=True)]

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 Verdict = Literal["agree", "unknown", "disagree"]
+Nicknames = Mapping[str, Collection[str]]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TITLES = frozenset("mr mrs ms miss mx dr prof sir jr sr ii iii iv phd md".split())
@@ -57,7 +58,7 @@ def read_name(given: str | None, family: str | None, full: str | None) -> Name:
     return Name(words[:-1], words[-1:]) if len(words) > 1 else UNKNOWN
 
 
-def verdict(left: Name, right: Name, nicknames: Mapping[str, str]) -> Verdict:
+def verdict(left: Name, right: Name, nicknames: Nicknames) -> Verdict:
     """Say whether two names can be one person's; the order of the two does not matter.
 
     `agree`: family and given names fit, allowing nicknames, initials, typos, further names and
@@ -65,7 +66,7 @@ def verdict(left: Name, right: Name, nicknames: Mapping[str, str]) -> Verdict:
     change their family names). `disagree`: two full names that do not fit.
 
     Args:
-        nicknames: familiar form -> name it stands for, both in comparable words.
+        nicknames: familiar form -> names it can stand for, all in comparable words.
     """
     if not (left.is_full and right.is_full):
         return "unknown"
@@ -107,14 +108,18 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in words if word not in _TITLES)
 
 
-def _givens_fit(left: Sequence[str], right: Sequence[str], nicknames: Mapping[str, str]) -> bool:
+def _givens_fit(left: Sequence[str], right: Sequence[str], nicknames: Nicknames) -> bool:
     return any(
         one[0] == other[0]
         if len(one) == 1 or len(other) == 1
-        else _alike(one, other) or nicknames.get(one, one) == nicknames.get(other, other)
+        else _alike(one, other) or not _forms(one, nicknames).isdisjoint(_forms(other, nicknames))
         for one in left
         for other in right
     )
+
+
+def _forms(word: str, nicknames: Nicknames) -> set[str]:
+    return {word, *nicknames.get(word, ())}
 
 
 def _any_alike(left: Sequence[str], right: Sequence[str]) -> bool:
@@ -125,6 +130,3 @@ def _alike(left: str, right: str) -> bool:
     typos = min(_MOST_TYPOS, min(len(left), len(right)) // _LETTERS_PER_TYPO)
     return levenshtein(left, right, typos) <= typos
 
-
-def _longest(words: Sequence[str]) -> int:
-    return max(map(len, words))

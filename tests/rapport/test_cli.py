@@ -1,0 +1,169 @@
+"""The command line, as somebody meets it who has made a mistake or whose vendor is ill."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from rapport.cli import DONE, FAILED, WRONG, main
+
+KEY = "k3y-that-nobody-may-see"
+
+
+def forum(url: str, **more: Any) -> dict[str, Any]:
+    return {"type": "discourse", "url": url, "api_key": "${FORUM_KEY}", "api_username": "r", **more}
+
+
+def orders(path: str) -> dict[str, Any]:
+    stream = {
+        "path": path,
+        "key": ["id"],
+        "map": {"to": "purchase", "columns": {"occurred_at": "at", "amount": "total"}},
+    }
+    return {"type": "files", "silo": "orders", "streams": {"orders": stream}}
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FORUM_KEY", KEY)
+    monkeypatch.delenv("RAPPORT_CONFIG", raising=False)
+    monkeypatch.setattr("connectors.session.LONGEST_BACKOFF_S", 0.01)
+
+
+def rapport(*arguments: str, sources: dict[str, Any] | None = None) -> Result:
+    if sources is not None:
+        Path("rapport.yml").write_text(yaml.safe_dump({"sources": sources}), encoding="utf-8")
+    result = CliRunner().invoke(main, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert KEY not in result.output
+    return result
+
+
+@contextmanager
+def vendor(status: int, body: bytes, content_type: str = "application/json") -> Iterator[str]:
+    """Serve one and the same answer to everything; yield its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("command", ["run", "check", "sync", "build", "status"])
+def test_without_a_configuration_every_command_names_the_ways_on(command: str) -> None:
+    result = rapport(command)
+    assert result.exit_code == WRONG
+    for way in ("rapport demo", "--sandbox", "docs/configure.md"):
+        assert way in result.output
+
+
+def test_sandbox_without_one_running_says_how_to_start_it() -> None:
+    result = rapport("status", "--sandbox")
+    assert result.exit_code == WRONG
+    assert "Start one with `rapport sandbox`" in result.output
+
+
+def test_a_typing_mistake_in_the_configuration_gets_a_suggestion() -> None:
+    result = rapport("check", sources={"forum": forum("http://127.0.0.1:1", api_kee="x")})
+    assert result.exit_code == WRONG
+    assert "unknown key `sources.forum.api_kee`. Did you mean `api_key`?" in result.output
+
+
+def test_a_missing_environment_variable_is_named_and_the_other_source_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("FORUM_KEY")
+    Path("orders.csv").write_text("id,at,total\n1,2026-01-02,3.50\n")
+    sources = {"forum": forum("http://127.0.0.1:1"), "shop": orders("orders.csv")}
+    result = rapport("sync", sources=sources)
+    assert result.exit_code == WRONG
+    assert "needs the environment variable `FORUM_KEY`" in result.output
+    assert "shop.orders" in result.output
+
+
+def test_a_mistyped_source_or_stream_gets_a_suggestion() -> None:
+    sources = {"shop": orders("orders.csv")}
+    assert "Did you mean `shop`?" in rapport("sync", "shp", sources=sources).output
+    result = rapport("sync", "shop.oders")
+    assert result.exit_code == WRONG
+    assert "Did you mean `orders`?" in result.output
+
+
+def test_an_unreachable_vendor_is_one_clear_line() -> None:
+    result = rapport("check", sources={"forum": forum("http://127.0.0.1:9")})
+    assert result.exit_code == FAILED
+    assert result.output.startswith("FAIL forum (discourse): ")
+    assert "127.0.0.1:9" in result.output
+
+
+def test_a_refused_credential_is_one_clear_line() -> None:
+    body = b'{"errors":["You are not permitted."],"error_type":"invalid_access"}'
+    with vendor(403, body) as url:
+        result = rapport("check", sources={"forum": forum(url)})
+    assert result.exit_code == FAILED
+    assert "FAIL forum (discourse): " in result.output
+    assert "key" in result.output
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"<html>Maintenance</html>", "text/html"),
+        (b'{"users": [', "application/json"),
+        (b"[1, 2, 3]", "application/json"),
+    ],
+)
+def test_an_answer_that_is_not_what_it_claims_stops_its_stream_alone(
+    body: bytes, content_type: str
+) -> None:
+    Path("orders.csv").write_text("id,at,total\n1,2026-01-02,3.50\n")
+    with vendor(200, body, content_type) as url:
+        sources = {"forum": forum(url), "shop": orders("orders.csv")}
+        result = rapport("sync", sources=sources)
+    assert result.exit_code == FAILED
+    assert "rapport: forum." in result.output
+    status = json.loads(rapport("status", "--json").output)
+    held = {line["place"]: line["rows"] for line in status}
+    assert held["shop.orders"] == 1
+    assert held["forum.posts"] == 0
+
+
+def test_bad_rows_of_an_export_are_counted_and_the_rest_lands() -> None:
+    Path("orders.csv").write_text("id,at,total\n1,2026-01-02,3.50\n,2026-01-02,1\n3,x\n")
+    assert rapport("sync", sources={"shop": orders("orders.csv")}).exit_code == DONE
+    [line] = json.loads(rapport("status", "--json").output)
+    assert line["rows"] == 1
+    assert line["quarantined"] == {"no_key": 1, "ragged_row": 1}
+    assert "no_key" in rapport("status").output
+
+
+def test_the_help_lists_only_what_is_built() -> None:
+    listed = rapport("--help").output
+    for command in ("demo", "run", "check", "sync", "build", "status", "sandbox"):
+        assert f"  {command} " in listed
+    for later in ("discover", "plan", "explain", "erase", "compact"):
+        assert f"  {later} " not in listed
