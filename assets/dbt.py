@@ -1,0 +1,383 @@
+"""The dbt models as assets, built by one dbt invocation per run.
+
+Belongs here: how a dbt node looks in Dagster, which streams feed a dbt source, and the step that
+runs dbt. Does not belong here: what a build is and when it is due (`rapport.build`), or SQL.
+
+Lineage: dbt reads `landing.<type>__<stream>`, one source per *type*; in Dagster the models that
+read it depend on the streams of every configured source of that type, and `landing.mapped__*` on
+the streams whose `map:` fills it. So the graph runs from a vendor's stream to the report.
+
+dbt is started as a process of its own, and its output is read as dagster-dbt reads it. Row
+counts come from the one look that `rapport.build` takes at the finished database, not from a
+query per model.
+"""
+
+# Dagster reads the annotations of a step when it is defined: they must not be put off.
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
+from filelock import FileLock
+from packaging.version import Version
+
+from assets.partitions import as_of_days
+from assets.resources import Warehouse
+from assets.streams import OWNER, failing_clearly, stream_key
+from connectors.errors import BuildError
+from rapport import mapping
+from rapport.config import Config, declared_streams
+
+DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+WRITER_POOL = "duckdb_writer"
+LONGEST_WAIT_FOR_SOURCES_S = 20 * 60
+WAIT_STEP_S = 5.0
+UNDER_DAGSTER_DEV = "DAGSTER_IS_DEV_CLI"
+
+
+class Translator(DagsterDbtTranslator):
+    """Give every dbt node its key, group, owner, partitions and real upstream streams."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+        self._feeds = feeding_streams(config)
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetSpec:
+        """Return the node's spec, dbt sources replaced by the streams that feed them."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        deps = [dep for dep in spec.deps if not _is_dbt_source(dep.asset_key)]
+        streams = {
+            stream
+            for dep in spec.deps
+            if _is_dbt_source(dep.asset_key)
+            for stream in self._feeds.get(dep.asset_key.path[1], ())
+        }
+        deps += [dg.AssetDep(stream) for stream in sorted(streams)]
+        return spec.replace_attributes(deps=deps)
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return `[<model>]`, or `[landing, <table>]` for a dbt source."""
+        name = dbt_resource_props["name"]
+        if dbt_resource_props["resource_type"] == "source":
+            return dg.AssetKey([dbt_resource_props["source_name"], name])
+        return dg.AssetKey(name)
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return the description of the YAML file, without the SQL."""
+        name = dbt_resource_props["name"].replace("_", " ")
+        kind = dbt_resource_props["resource_type"]
+        return dbt_resource_props.get("description") or f"The {kind} {name}."
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return the layer: the folder below `models/`."""
+        parts = dbt_resource_props["fqn"]
+        if dbt_resource_props["resource_type"] == "model" and len(parts) > 2:
+            return str(parts[1])
+        return "seeds"
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
+        """Return the team named under `meta.owner`, or the team that owns everything else."""
+        owner = dbt_resource_props.get("config", {}).get("meta", {}).get("owner")
+        return [f"team:{owner}"] if owner else [OWNER]
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the layer besides the tags of dbt."""
+        tags = dict(super().get_tags(dbt_resource_props))
+        return tags | {"layer": self.get_group_name(dbt_resource_props)}
+
+    def get_partitions_def(
+        self, dbt_resource_props: Mapping[str, Any]
+    ) -> dg.PartitionsDefinition | None:
+        """Return the days of `as_of` for a metric table that keeps snapshots."""
+        return as_of_days(self._config) if is_snapshot(dbt_resource_props) else None
+
+
+def is_snapshot(node: Mapping[str, Any]) -> bool:
+    """Return whether a node is a metric table with one slice per `as_of`."""
+    return node["name"].startswith("rel_") and "as_of" in node.get("columns", {})
+
+
+def feeding_streams(config: Config) -> dict[str, set[dg.AssetKey]]:
+    """Return, per table of dbt's `landing` source, the streams whose files it shows."""
+    feeds: dict[str, set[dg.AssetKey]] = {}
+    for name, source in config.sources.items():
+        for stream in declared_streams(config, name):
+            table = f"{source.type}__{stream.name}"
+            feeds.setdefault(table, set()).add(stream_key(name, stream.name))
+        for stream_name, settings in (source.settings.get("streams") or {}).items():
+            if not (isinstance(settings, Mapping) and settings.get("map")):
+                continue
+            place = f"sources.{name}.streams.{stream_name}"
+            for found in mapping.parse(settings["map"], place, config.path.name):
+                table = f"mapped__{mapping.PLURAL[found.to]}"
+                feeds.setdefault(table, set()).add(stream_key(name, stream_name))
+    return feeds
+
+
+def manifest(project: Path = DBT_PROJECT) -> dict[str, Any]:
+    """Return dbt's manifest.
+
+    Raises:
+        BuildError: there is none.
+    """
+    path = project / "target" / "manifest.json"
+    if not path.exists():
+        raise BuildError(
+            f"`{project.name}/target/manifest.json` is not there. Make it with "
+            f"`dbt parse --project-dir {project.name} --profiles-dir {project.name}` "
+            "(`make setup` does)."
+        )
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found
+
+
+def is_stale(project: Path = DBT_PROJECT) -> bool:
+    """Return whether the manifest is absent or older than a file it was made from."""
+    path = project / "target" / "manifest.json"
+    if not path.exists():
+        return True
+    made = path.stat().st_mtime
+    inputs = ("models", "macros", "seeds", "tests")
+    files = [file for folder in inputs for file in (project / folder).rglob("*")]
+    return any(file.stat().st_mtime > made for file in [*files, project / "dbt_project.yml"])
+
+
+def ensure_manifest(environment: Mapping[str, str], project: Path = DBT_PROJECT) -> None:
+    """Run `dbt parse` if the manifest is stale; of several processes one does.
+
+    Args:
+        environment: what a build runs with. dbt's partial parse only fits a later build that
+            sees the same variables.
+
+    Raises:
+        BuildError: the project cannot be parsed.
+    """
+    target = project / "target"
+    target.mkdir(exist_ok=True)
+    with FileLock(target / ".parse.lock"):
+        if not is_stale(project):
+            return
+        done = subprocess.run(
+            [_dbt(), "--quiet", "parse", *_folders(project)],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise BuildError(f"dbt cannot parse {project.name}: {(done.stdout + done.stderr).strip()}")
+
+
+def dbt_models(config: Config, project: Path = DBT_PROJECT) -> dg.AssetsDefinition:
+    """Return the whole dbt project as one step with one asset per model and seed."""
+    if os.environ.get(UNDER_DAGSTER_DEV):
+        from rapport.build import environment
+
+        ensure_manifest(environment(config), project)
+    nodes = manifest(project)
+    translator = Translator(config)
+
+    @dbt_assets(
+        manifest=nodes,
+        name="dbt_models",
+        dagster_dbt_translator=translator,
+        pool=WRITER_POOL,
+        # One run per day: a build describes one `as_of`.
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    )
+    def build(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> Iterator[Any]:
+        with failing_clearly():
+            yield from _build(context, warehouse, nodes, translator, project)
+
+    return build
+
+
+def _build(
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    nodes: dict[str, Any],
+    translator: Translator,
+    project: Path,
+) -> Iterator[Any]:
+    wait_for_sources(context, warehouse.config)
+    as_of = date.fromisoformat(context.partition_key) if context.has_partition_key else None
+    plan = warehouse.plan(context.run.run_id, as_of)
+    if not plan.needed and not context.is_subset:
+        context.log.info(f"dbt is not started: {plan.reason}.")
+        warehouse.on_event(f"Nothing to build: {plan.reason}.")
+        return
+    if context.is_subset and plan.full_refresh:
+        raise BuildError(
+            f"a part of the models cannot be built alone: {plan.reason}. "
+            "Run the job `metrics` once, then this part."
+        )
+    warehouse.on_event(f"Building the tables as of {plan.as_of}: {plan.reason}.")
+    warehouse.prepare(plan)
+    arguments = _selection(context, nodes, translator) or plan.arguments
+    run = _DbtRun(context, warehouse, nodes, translator, project)
+    events = run.events(arguments)
+    if run.errors:
+        yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
+        raise BuildError(f"dbt failed; nothing was published. {' '.join(run.errors)[:1000]}")
+    result = warehouse.finish(plan)
+    for event in events:
+        if isinstance(event, dg.Output):
+            table = run.table_by_output[event.output_name]
+            event = _with_rows(event, result.tables.get(table))
+        yield event
+    _record_backcasts(context, plan, nodes, translator)
+    warehouse.on_event(f"Built {len(result.tables)} tables.")
+
+
+class _DbtRun:
+    """One dbt invocation: its events for Dagster, and its complaints."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        warehouse: Warehouse,
+        nodes: dict[str, Any],
+        translator: Translator,
+        project: Path,
+    ) -> None:
+        self._context = context
+        self._warehouse = warehouse
+        self._nodes = nodes
+        self._translator = translator
+        self._project = project
+        self.errors: list[str] = []
+        self.table_by_output = {
+            translator.get_asset_key(node).to_python_identifier(): node["name"]
+            for node in nodes["nodes"].values()
+            if node["resource_type"] in ("model", "seed", "snapshot")
+        }
+
+    def events(self, arguments: Sequence[str]) -> list[Any]:
+        """Run dbt to its end and return outputs and check results in the order they came.
+
+        They are held back until dbt has ended, because only then another connection may open
+        the file and count rows.
+        """
+        target = self._warehouse.config.home / "dbt"
+        invocation = DbtCliInvocation.run(
+            args=[_dbt(), *arguments, *_folders(self._project)],
+            env=os.environ
+            | self._warehouse.environment()
+            | {
+                "DBT_LOG_FORMAT": "json",
+                "DBT_TARGET_PATH": str(target),
+                "DBT_LOG_PATH": str(target),
+                "PYTHONUNBUFFERED": "1",
+            },
+            manifest=self._nodes,
+            dagster_dbt_translator=self._translator,
+            project_dir=self._project,
+            target_path=target,
+            raise_on_error=False,
+            context=self._context,
+            adapter=None,
+            cli_version=Version(installed_version("dbt-core")),
+        )
+        found: list[Any] = []
+        for message in invocation.stream_raw_events():
+            info = message.raw_event["info"]
+            if info["level"] == "error":
+                self.errors.append(" ".join(info["msg"].split()))
+            found += message.to_default_asset_events(
+                manifest=self._nodes,
+                dagster_dbt_translator=self._translator,
+                context=self._context,
+                target_path=target,
+            )
+        if invocation.process.returncode and not self.errors:
+            self.errors.append(f"Its exit status was {invocation.process.returncode}.")
+        return found
+
+
+def wait_for_sources(context: dg.AssetExecutionContext, config: Config) -> None:
+    """Let syncs that are under way end before a *scheduled* build reads what has landed.
+
+    A schedule and not a condition on every source: a source that fails, or comes once a day,
+    must not hold up the numbers of all others. Landing is whole at any moment, so waiting is
+    for freshness only and ends after `LONGEST_WAIT_FOR_SOURCES_S`.
+    """
+    if "dagster/schedule_name" not in context.run.tags:
+        return
+    jobs = {f"sync_{name}" for name in config.sources}
+    under_way = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    deadline = time.monotonic() + LONGEST_WAIT_FOR_SOURCES_S
+    told: set[str] = set()
+    while time.monotonic() < deadline:
+        runs = context.instance.get_runs(dg.RunsFilter(statuses=under_way))
+        waiting_for = {run.job_name for run in runs} & jobs
+        if not waiting_for:
+            return
+        if waiting_for - told:
+            context.log.info(f"Waiting for {', '.join(sorted(waiting_for))} to end.")
+            told |= waiting_for
+        time.sleep(WAIT_STEP_S)
+    context.log.warning("The sources are still busy; building from what has landed so far.")
+
+
+def _selection(
+    context: dg.AssetExecutionContext, nodes: Mapping[str, Any], translator: Translator
+) -> list[str]:
+    """Return the dbt command for a part of the models; nothing when all are asked for."""
+    if not context.is_subset:
+        return []
+    chosen = [
+        node["name"]
+        for node in nodes["nodes"].values()
+        if translator.get_asset_key(node) in context.selected_asset_keys
+    ]
+    return ["build", "--indirect-selection", "cautious", "--select", *chosen]
+
+
+def _with_rows(event: dg.Output[Any], rows: int | None) -> dg.Output[Any]:
+    if rows is None:
+        return event
+    return event.with_metadata({**event.metadata, "dagster/row_count": rows})
+
+
+def _record_backcasts(
+    context: dg.AssetExecutionContext,
+    plan: Any,
+    nodes: Mapping[str, Any],
+    translator: Translator,
+) -> None:
+    """Show the past days that a first build computes as the partitions they are."""
+    days = [day for day, _ in plan.snapshots if day != plan.as_of]
+    for node in nodes["nodes"].values():
+        key = translator.get_asset_key(node)
+        if is_snapshot(node) and key in context.selected_asset_keys:
+            for day in days:
+                context.log_event(
+                    dg.AssetMaterialization(
+                        key, partition=day.isoformat(), metadata={"basis": "backcast"}
+                    )
+                )
+
+
+def _is_dbt_source(key: dg.AssetKey) -> bool:
+    return len(key.path) == 2 and key.path[0] in ("landing", "control")
+
+
+def _dbt() -> str:
+    return str(Path(sys.executable).with_name("dbt"))
+
+
+def _folders(project: Path) -> list[str]:
+    return ["--project-dir", str(project), "--profiles-dir", str(project)]

@@ -1,0 +1,43 @@
+"""The Dagster instance of a home folder: `<home>/dagster`, with its settings and pools.
+
+Belongs here: making an instance ready, so that the command line and `dagster dev` share one
+history. Does not belong here: what the settings are (`dagster.yaml`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+
+from assets.dbt import WRITER_POOL
+from assets.streams import pool_of
+from rapport.config import Config
+
+SETTINGS = Path(__file__).resolve().parent.parent / "dagster.yaml"
+SLOTS_PER_POOL = 1
+
+
+def folder(config: Config) -> Path:
+    """Return what `DAGSTER_HOME` is for this configuration."""
+    return config.home / "dagster"
+
+
+def prepare(config: Config) -> dg.DagsterInstance:
+    """Return the persistent instance of a configuration's home, made at first use.
+
+    Its settings are copied from the shipped `dagster.yaml` once; later changes to the copy stay.
+    Pools are created here: left to their first use, two runs at once would both get in.
+    """
+    home = folder(config)
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / SETTINGS.name
+    if not settings.exists():
+        shutil.copyfile(SETTINGS, settings)
+    instance = dg.DagsterInstance.from_config(str(home))
+    known = {pool.name for pool in instance.event_log_storage.get_pool_limits()}
+    for pool in [WRITER_POOL, *map(pool_of, config.sources)]:
+        if pool not in known:
+            instance.event_log_storage.set_concurrency_slots(pool, SLOTS_PER_POOL)
+    return instance

@@ -1,0 +1,149 @@
+"""Run jobs from Python, in this process, into the same history that the UI shows.
+
+Belongs here: what `rapport demo` and `rapport run` call. Does not belong here: printing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from assets import instance as instances
+from assets.dbt import ensure_manifest
+from assets.jobs import ALL, METRICS, sync_job_name
+from assets.publish import PUBLISHED_WAREHOUSE
+from assets.resources import OnEvent, silent
+from assets.sensors import first_cause
+from assets.wiring import build_defs
+from connectors import errors
+from connectors.errors import RapportError, RequestError
+from rapport.build import environment
+from rapport.config import Config
+
+# The label by which the UI finds the runs of a job: repository and location of workspace.yaml.
+REPOSITORY_TAG = {".dagster/repository": "__repository__@rapport"}
+CONSOLE_LOG = "console.log"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What was run.
+
+    Attributes:
+        run_ids: Dagster's ids of the runs, in order.
+        ended_early: `source.stream` of every sync that stopped at a quota and will go on.
+        built: whether tables were built and published.
+    """
+
+    run_ids: Sequence[str]
+    ended_early: Sequence[str] = ()
+    built: bool = False
+
+
+def run_job(
+    config: Config,
+    job: str = ALL,
+    as_of: date | None = None,
+    instance: dg.DagsterInstance | None = None,
+    on_event: OnEvent | None = None,
+) -> RunResult:
+    """Run a job to its end in this process.
+
+    `rapport` is run as its parts, one run per source and then the metrics, so that a source
+    that fails stops nobody else's numbers: its error is raised after they are published.
+
+    Args:
+        job: `rapport`, `metrics` or `sync_<source>`.
+        as_of: the day whose end the numbers describe; None: as configured.
+        instance: where runs are recorded; None: the one of the home folder, made if needed.
+        on_event: receives a line of text per thing worth telling a waiting user.
+
+    Raises:
+        RapportError: the first error that stopped a step.
+    """
+    on_event = _past_redirection(on_event or silent)
+    ensure_manifest(environment(config))
+    definitions = build_defs(config, on_event=on_event, retries=None)
+    parts = [*map(sync_job_name, config.sources), METRICS] if job == ALL else [job]
+    day = (as_of or config.as_of_date()).isoformat()
+    failures: dict[str, RapportError] = {}
+    results: list[dg.ExecuteInProcessResult] = []
+    with contextlib.ExitStack() as stack:
+        recording = instance or stack.enter_context(instances.prepare(config))
+        for part in parts:
+            if part == METRICS and failures and not any(map(_materialized, results)):
+                break  # no source answered: there is nothing new to build from
+            result = _execute(definitions, part, day, recording, config.home)
+            results.append(result)
+            if not result.success:
+                failures[part] = _first_error(result)
+                on_event(f"{part} failed: {failures[part]}")
+    if failures:
+        raise next(iter(failures.values()))
+    return RunResult(
+        run_ids=[result.run_id for result in results],
+        ended_early=[place for result in results for place in _ended_early(result)],
+        built=any(PUBLISHED_WAREHOUSE in _materialized(result) for result in results),
+    )
+
+
+def _execute(
+    definitions: dg.Definitions, job: str, day: str, instance: dg.DagsterInstance, home: Path
+) -> dg.ExecuteInProcessResult:
+    found = definitions.resolve_job_def(job)
+    # dagster-dbt repeats dbt's output on standard output; a waiting user gets our lines instead.
+    with (home / CONSOLE_LOG).open("a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
+        return found.execute_in_process(
+            run_config=QUIET,
+            instance=instance,
+            partition_key=day if found.partitions_def else None,
+            raise_on_error=False,
+            tags=REPOSITORY_TAG,
+        )
+
+
+def _past_redirection(on_event: OnEvent) -> OnEvent:
+    """Return `on_event` writing to where standard output leads now."""
+    terminal = sys.stdout
+
+    def outside(text: str) -> None:
+        with contextlib.redirect_stdout(terminal):
+            on_event(text)
+
+    return outside
+
+
+def _materialized(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
+    events = result.get_asset_materialization_events()
+    return {event.asset_key for event in events if event.asset_key}
+
+
+def _ended_early(result: dg.ExecuteInProcessResult) -> list[str]:
+    return [
+        ".".join(event.asset_key.path)
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+        and "ended_early" in event.materialization.metadata
+        and event.materialization.metadata["ended_early"].value
+    ]
+
+
+def _first_error(result: dg.ExecuteInProcessResult) -> RapportError:
+    """Return the first failed step's error as the class it was raised as."""
+    for event in result.get_step_failure_events():
+        if event.step_failure_data.error:
+            name, message = first_cause(event.step_failure_data.error)
+            kind = getattr(errors, name, None)
+            if kind is None:
+                return RapportError(f"{event.step_key}: {name}: {message}")
+            if issubclass(kind, RequestError):
+                return kind(message, place=(event.step_key or "").replace("__", "."))
+            return kind(message)
+    return RapportError(f"the job {result.job_def.name} failed; its log tells why.")

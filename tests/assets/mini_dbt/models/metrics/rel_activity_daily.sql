@@ -1,0 +1,1 @@
+select 1 as n from {{ ref('fct_interaction') }}

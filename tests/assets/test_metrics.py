@@ -1,0 +1,85 @@
+"""From landing to report: one dbt invocation, and nothing published that failed a check."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+import duckdb
+import pytest
+
+pytestmark = pytest.mark.dbt
+
+
+def materialized(result) -> list[str]:
+    return [e.asset_key.to_user_string() for e in result.get_asset_materialization_events()]
+
+
+def skipped(result) -> set[str]:
+    return {e.step_key for e in result.all_events if e.event_type_value == "STEP_SKIPPED"}
+
+
+def test_metrics_build_publish_and_report_in_order(lab) -> None:
+    result = lab.run("metrics")
+    assert result.success
+    assert lab.warehouse.calls == [
+        "plan 2026-06-30",
+        "prepare",
+        "finish",
+        "publish 2026-06-30",
+        "render",
+    ]
+    assert materialized(result)[-2:] == ["published_warehouse", "report"]
+    by_key = {e.asset_key.to_user_string(): e for e in result.get_asset_materialization_events()}
+    assert by_key["rel_organization"].materialization.partition == "2026-06-30"
+    assert by_key["fct_interaction"].materialization.partition is None
+    told = by_key["fct_interaction"].materialization.metadata
+    assert told["dagster/row_count"].value == 1
+    passed = {c.check_name: c.passed for c in result.get_asset_check_evaluations()}
+    assert passed == {"not_null_fct_interaction__key": True, "readable": True}
+
+
+def test_with_nothing_new_dbt_does_not_start_and_the_run_succeeds(lab) -> None:
+    lab.warehouse.needed = False
+    result = lab.run("metrics")
+    assert result.success
+    assert lab.warehouse.calls == ["plan 2026-06-30"]
+    assert materialized(result) == []
+    assert skipped(result) == {"published_warehouse", "report"}
+
+
+def test_nothing_is_published_when_a_blocking_check_fails(lab) -> None:
+    lab.warehouse.poisoned = True
+    result = lab.run("metrics")
+    assert not result.success
+    assert not [call for call in lab.warehouse.calls if call.startswith("publish")]
+    assert "published_warehouse" not in materialized(result)
+    checks = {c.check_name: c.passed for c in result.get_asset_check_evaluations()}
+    assert checks == {"not_null_fct_interaction__key": False}
+    error = result.get_step_failure_events()[0].step_failure_data.error.to_string()
+    assert "dbt failed; nothing was published" in error
+
+
+def test_a_past_day_is_built_as_asked(lab) -> None:
+    assert lab.run("metrics", day="2026-03-31").success
+    assert "plan 2026-03-31" in lab.warehouse.calls
+    with duckdb.connect(str(lab.config.home / "build.duckdb"), read_only=True) as connection:
+        rows = connection.execute("select as_of from rel_organization").fetchall()
+    assert rows == [(date(2026, 3, 31),)]
+
+
+def test_a_backfill_of_one_metric_builds_that_metric_alone(lab) -> None:
+    assert lab.run("metrics").success
+    lab.warehouse.calls.clear()
+    lab.warehouse.needed = False
+    result = lab.run("metrics", day="2026-03-31", asset_selection=[dg.AssetKey("rel_organization")])
+    assert result.success
+    assert materialized(result) == ["rel_organization"]
+    assert lab.warehouse.calls == ["plan 2026-03-31", "prepare", "finish"]
+
+
+def test_everything_runs_in_one_job(lab) -> None:
+    result = lab.run("rapport")
+    assert result.success
+    order = materialized(result)
+    assert order.index("forum/posts") < order.index("fct_interaction") < order.index("report")
