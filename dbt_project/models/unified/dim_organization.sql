@@ -1,16 +1,111 @@
+with profiles as (
+    select
+        maps.organization_id,
+        profiles.*,
+        row_number() over (
+            partition by maps.organization_id
+            order by
+                profiles.is_deleted,
+                {{ silo_rank('profiles.silo') }},
+                profiles.created_at nulls last,
+                profiles.profile_key
+        ) as rank
+    from {{ ref('identity_profile') }} as profiles
+    inner join {{ ref('identity_organization_map') }} as maps
+        on profiles.profile_key = maps.profile_key
+),
+
+organizations as (
+    select * from {{ ref('identity_organization_map') }}
+),
+
+people as (
+    select * from {{ ref('identity_person_map') }}
+),
+
+domains as (
+    select organization_id, min(domain) as domain
+    from {{ ref('identity_organization_domain') }}
+    group by organization_id
+),
+
+own_domains as (
+    select distinct lower(domain) as domain from {{ source('control', 'own_domains') }}
+),
+
+deals as (
+    select
+        organization_id,
+        bool_or(is_won) as has_won_deal,
+        bool_or(not is_closed) as has_open_deal
+    from {{ ref('fct_deal') }}
+    where not is_deleted
+    group by organization_id
+),
+
+buyers as (
+    select distinct organization_id from {{ ref('fct_purchase') }}
+),
+
+golden as (
+    select
+        organization_id,
+        min_by(display_name, rank) filter (where display_name is not null) as name,
+        min_by(domain, rank) filter (where domain is not null) as told_domain,
+        min({{ party_rank('party_kind') }}) as party_rank,
+        min_by(parent_key, rank) filter (where parent_key is not null) as parent_key,
+        min_by(industry, rank) filter (where industry is not null) as industry,
+        min_by(owner_profile_key, rank) filter (where owner_profile_key is not null)
+            as owner_profile_key,
+        min_by(renewal_date, rank) filter (where renewal_date is not null) as renewal_date,
+        min_by(renewal_amount, rank) filter (where renewal_amount is not null) as renewal_amount,
+        count(case when not is_deleted then 1 end) as n_profiles,
+        min(created_at) as created_at,
+        min_by(custom, rank) filter (where custom is not null) as custom
+    from profiles
+    group by organization_id
+),
+
+owner_names as (
+    select
+        people.person_id,
+        min_by(profiles.display_name, {{ silo_rank('profiles.silo') }})
+            filter (where profiles.display_name is not null) as owner_name
+    from {{ ref('identity_profile') }} as profiles
+    inner join people on profiles.profile_key = people.profile_key
+    where profiles.is_staff
+    group by people.person_id
+)
+
 select
-    cast(null as varchar) as organization_id,
-    cast(null as varchar) as name,
-    cast(null as varchar) as domain,
-    cast(null as varchar) as party_kind,
-    cast(null as varchar) as parent_organization_id,
-    cast(null as varchar) as industry,
-    cast(null as varchar) as owner_person_id,
-    cast(null as varchar) as owner_name,
-    cast(null as date) as renewal_date,
-    cast(null as decimal(18,2)) as renewal_amount,
-    cast(null as varchar) as currency,
-    cast(null as bigint) as n_profiles,
-    cast(null as timestamptz) as created_at,
-    cast(null as varchar) as custom
-where false
+    golden.organization_id,
+    golden.name,
+    domains.domain,
+    case
+        when own_domains.domain is not null then 'staff'
+        when deals.has_won_deal or buyers.organization_id is not null
+            then {{ party_kind_of('least(golden.party_rank, ' ~ party_rank("'customer'") ~ ')') }}
+        when deals.has_open_deal
+            then {{ party_kind_of('least(golden.party_rank, ' ~ party_rank("'prospect'") ~ ')') }}
+        else {{ party_kind_of('golden.party_rank') }}
+    end as party_kind,
+    parents.organization_id as parent_organization_id,
+    golden.industry,
+    owners.person_id as owner_person_id,
+    owner_names.owner_name,
+    golden.renewal_date,
+    golden.renewal_amount,
+    case when golden.renewal_amount is not null then {{ home_currency() }} end as currency,
+    golden.n_profiles,
+    golden.created_at,
+    golden.custom
+from golden
+left join domains on golden.organization_id = domains.organization_id
+left join own_domains on golden.told_domain = own_domains.domain
+left join deals on golden.organization_id = deals.organization_id
+left join buyers on golden.organization_id = buyers.organization_id
+left join organizations as parents
+    on golden.parent_key = parents.profile_key
+    and golden.organization_id <> parents.organization_id
+left join people as owners on golden.owner_profile_key = owners.profile_key
+left join owner_names on owners.person_id = owner_names.person_id

@@ -1,23 +1,134 @@
+with profiles as (
+    select
+        maps.person_id,
+        profiles.*,
+        row_number() over (
+            partition by maps.person_id
+            order by
+                profiles.is_deleted,
+                profiles.converted_into is not null,
+                {{ silo_rank('profiles.silo') }},
+                not profiles.is_staff,
+                profiles.created_at nulls last,
+                profiles.profile_key
+        ) as rank
+    from {{ ref('identity_profile') }} as profiles
+    inner join {{ ref('identity_person_map') }} as maps
+        on profiles.profile_key = maps.profile_key
+),
+
+phones as (
+    select * from {{ ref('identity_phone') }}
+),
+
+-- The address to use: a person's own before a task's, proven before written down.
+emails as (
+    select profiles.person_id, profiles.email, profiles.rank, book.flag = 'ok' as is_own,
+        coalesce(profiles.is_email_verified, false) as is_verified,
+        row_number() over (
+            partition by profiles.person_id
+            order by
+                book.flag is distinct from 'ok',
+                profiles.is_deleted,
+                not coalesce(profiles.is_email_verified, false),
+                profiles.rank
+        ) as email_rank
+    from profiles
+    left join {{ ref('identity_identifier_book') }} as book
+        on book.id_type = 'email' and {{ mailbox('profiles.email') }} = book.value
+    where profiles.email is not null
+),
+
+memberships as (
+    select
+        person_id,
+        organization_id,
+        title,
+        row_number() over (
+            partition by person_id
+            order by basis = 'email_domain', valid_from desc, organization_id
+        ) as rank
+    from {{ ref('bridge_person_organization') }}
+    where is_current
+),
+
+organizations as (
+    select organization_id, party_kind from {{ ref('dim_organization') }}
+),
+
+buyers as (
+    select distinct person_id from {{ ref('fct_purchase') }}
+),
+
+golden as (
+    select
+        profiles.person_id,
+        min_by(profiles.display_name, profiles.rank)
+            filter (where profiles.display_name is not null) as display_name,
+        min_by(profiles.given_name, profiles.rank)
+            filter (where profiles.given_name is not null) as given_name,
+        min_by(profiles.family_name, profiles.rank)
+            filter (where profiles.family_name is not null) as family_name,
+        min_by(coalesce(phones.e164, profiles.phone, profiles.further_phone), profiles.rank)
+            filter (where coalesce(profiles.phone, profiles.further_phone) is not null)
+            as primary_phone,
+        min({{ party_rank('profiles.party_kind') }}) as party_rank,
+        bool_or(profiles.is_staff) as is_staff,
+        bool_or(profiles.is_bot) as is_bot,
+        min_by(profiles.title, profiles.rank) filter (where profiles.title is not null) as title,
+        min_by(profiles.owner_profile_key, profiles.rank)
+            filter (where profiles.owner_profile_key is not null) as owner_profile_key,
+        count(case when not profiles.is_deleted then 1 end) as n_profiles,
+        count(distinct profiles.silo) as n_silos,
+        string_agg(distinct profiles.silo, ',' order by profiles.silo) as silos,
+        min(profiles.created_at) as created_at,
+        min(profiles.first_seen_at) as first_seen_at,
+        max(profiles.last_seen_at) as last_seen_at,
+        min_by(profiles.custom, profiles.rank) filter (where profiles.custom is not null) as custom
+    from profiles
+    left join phones on coalesce(profiles.phone, profiles.further_phone) = phones.phone
+    group by profiles.person_id
+),
+
+owners as (
+    select maps.profile_key, golden.person_id, golden.display_name
+    from {{ ref('identity_person_map') }} as maps
+    inner join golden on maps.person_id = golden.person_id
+)
+
 select
-    cast(null as varchar) as person_id,
-    cast(null as varchar) as display_name,
-    cast(null as varchar) as given_name,
-    cast(null as varchar) as family_name,
-    cast(null as varchar) as primary_email,
-    cast(null as varchar) as primary_phone,
-    cast(null as varchar) as party_kind,
-    cast(null as boolean) as is_staff,
-    cast(null as boolean) as is_bot,
-    cast(null as varchar) as organization_id,
-    cast(null as varchar) as title,
-    cast(null as varchar) as owner_person_id,
-    cast(null as varchar) as owner_name,
-    cast(null as bigint) as n_profiles,
-    cast(null as bigint) as n_silos,
-    cast(null as varchar) as silos,
-    cast(null as boolean) as is_linked,
-    cast(null as timestamptz) as created_at,
-    cast(null as timestamptz) as first_seen_at,
-    cast(null as timestamptz) as last_seen_at,
-    cast(null as varchar) as custom
-where false
+    golden.person_id,
+    golden.display_name,
+    golden.given_name,
+    golden.family_name,
+    emails.email as primary_email,
+    golden.primary_phone,
+    case
+        when golden.is_staff then 'staff'
+        when golden.is_bot then 'unknown'
+        else {{ party_kind_of(
+            'least(golden.party_rank, '
+            ~ 'coalesce(nullif(' ~ party_rank('organizations.party_kind') ~ ', 1), 7), '
+            ~ 'case when buyers.person_id is not null then ' ~ party_rank("'customer'") ~ ' else 7 end)'
+        ) }}
+    end as party_kind,
+    golden.is_staff,
+    golden.is_bot,
+    memberships.organization_id,
+    coalesce(memberships.title, golden.title) as title,
+    owners.person_id as owner_person_id,
+    owners.display_name as owner_name,
+    golden.n_profiles,
+    golden.n_silos,
+    golden.silos,
+    golden.n_silos > 1 as is_linked,
+    golden.created_at,
+    golden.first_seen_at,
+    golden.last_seen_at,
+    golden.custom
+from golden
+left join emails on golden.person_id = emails.person_id and emails.email_rank = 1
+left join memberships on golden.person_id = memberships.person_id and memberships.rank = 1
+left join organizations on memberships.organization_id = organizations.organization_id
+left join buyers on golden.person_id = buyers.person_id
+left join owners on golden.owner_profile_key = owners.profile_key

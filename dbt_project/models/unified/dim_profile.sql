@@ -1,30 +1,70 @@
+with recursive profiles as (
+    select * from {{ ref('identity_profile') }}
+),
+
+phones as (
+    select * from {{ ref('identity_phone') }}
+),
+
+-- Where each merged record ended, through all merges; the depth guards against a circle.
+merges as (
+    select profile_key, merged_into, 1 as depth
+    from profiles
+    where merged_into is not null
+
+    union all
+
+    select merges.profile_key, profiles.merged_into, merges.depth + 1
+    from merges
+    inner join profiles on merges.merged_into = profiles.profile_key
+    where profiles.merged_into is not null and merges.depth < 20
+),
+
+survivors as (
+    select profile_key, max_by(merged_into, depth) as merged_into
+    from merges
+    group by profile_key
+),
+
+people as (
+    select * from {{ ref('identity_person_map') }}
+),
+
+organizations as (
+    select * from {{ ref('identity_organization_map') }}
+)
+
 select
-    cast(null as varchar) as profile_key,
-    cast(null as varchar) as source,
-    cast(null as varchar) as source_type,
-    cast(null as varchar) as silo,
-    cast(null as varchar) as stream,
-    cast(null as varchar) as native_id,
-    cast(null as varchar) as entity,
-    cast(null as varchar) as person_id,
-    cast(null as varchar) as organization_id,
-    cast(null as varchar) as party_kind,
-    cast(null as varchar) as display_name,
-    cast(null as varchar) as given_name,
-    cast(null as varchar) as family_name,
-    cast(null as varchar) as email,
-    cast(null as boolean) as is_email_verified,
-    cast(null as varchar) as phone,
-    cast(null as varchar) as external_id,
-    cast(null as varchar) as organization_key,
-    cast(null as varchar) as organization_name,
-    cast(null as varchar) as owner_profile_key,
-    cast(null as boolean) as is_staff,
-    cast(null as boolean) as is_bot,
-    cast(null as boolean) as is_deleted,
-    cast(null as varchar) as merged_into,
-    cast(null as timestamptz) as created_at,
-    cast(null as timestamptz) as first_seen_at,
-    cast(null as timestamptz) as last_seen_at,
-    cast(null as varchar) as custom
-where false
+    profiles.profile_key,
+    profiles.source,
+    profiles.source_type,
+    profiles.silo,
+    profiles.stream,
+    profiles.native_id,
+    profiles.entity,
+    people.person_id,
+    organizations.organization_id,
+    profiles.party_kind,
+    profiles.display_name,
+    profiles.given_name,
+    profiles.family_name,
+    profiles.email,
+    coalesce(profiles.is_email_verified, false) and profiles.email is not null as is_email_verified,
+    coalesce(phones.e164, profiles.phone, profiles.further_phone) as phone,
+    profiles.external_id,
+    profiles.organization_key,
+    profiles.organization_name,
+    profiles.owner_profile_key,
+    profiles.is_staff,
+    profiles.is_bot,
+    profiles.is_deleted,
+    survivors.merged_into,
+    profiles.created_at,
+    profiles.first_seen_at,
+    profiles.last_seen_at,
+    profiles.custom
+from profiles
+left join phones on coalesce(profiles.phone, profiles.further_phone) = phones.phone
+left join survivors on profiles.profile_key = survivors.profile_key
+left join people on profiles.profile_key = people.profile_key
+left join organizations on profiles.profile_key = organizations.profile_key

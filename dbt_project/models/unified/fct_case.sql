@@ -1,17 +1,53 @@
+with cases as (
+    select * from {{ ref('int_salesforce__cases') }}
+    union all
+    select * from {{ ref('int_mapped__cases') }}
+),
+
+people as (
+    select * from {{ ref('identity_person_map') }}
+),
+
+organizations as (
+    select * from {{ ref('identity_organization_map') }}
+),
+
+openings as (
+    select interaction_id, organization_id from {{ ref('fct_interaction') }} where kind = 'case_opened'
+),
+
+-- An act dated before the opening is an earlier act noted on the case, not an answer to it.
+responses as (
+    select
+        events.case_id,
+        min(case when events.kind = 'comment' and events.is_staff
+            and events.occurred_at >= cases.opened_at then events.occurred_at end)
+            as first_response_at,
+        count(distinct case when events.is_staff then events.actor_person_id end) as n_staff
+    from {{ ref('fct_case_event') }} as events
+    inner join cases on events.case_id = cases.case_id
+    group by events.case_id
+)
+
 select
-    cast(null as varchar) as case_id,
-    cast(null as varchar) as source,
-    cast(null as varchar) as organization_id,
-    cast(null as varchar) as person_id,
-    cast(null as varchar) as owner_person_id,
-    cast(null as varchar) as channel,
-    cast(null as varchar) as status,
-    cast(null as varchar) as priority,
-    cast(null as timestamptz) as opened_at,
-    cast(null as timestamptz) as closed_at,
-    cast(null as boolean) as is_closed,
-    cast(null as timestamptz) as first_response_at,
-    cast(null as bigint) as n_staff,
-    cast(null as boolean) as is_deleted,
-    cast(null as timestamptz) as loaded_at
-where false
+    cases.case_id,
+    cases.source,
+    coalesce(organizations.organization_id, openings.organization_id) as organization_id,
+    people.person_id,
+    owners.person_id as owner_person_id,
+    cases.channel,
+    cases.status,
+    cases.priority,
+    cases.opened_at,
+    cases.closed_at,
+    cases.is_closed,
+    responses.first_response_at,
+    coalesce(responses.n_staff, 0) as n_staff,
+    cases.is_deleted,
+    cases.loaded_at
+from cases
+left join openings on cases.case_id = openings.interaction_id
+left join organizations on cases.organization_key = organizations.profile_key
+left join people on cases.person_key = people.profile_key
+left join people as owners on cases.owner_key = owners.profile_key
+left join responses on cases.case_id = responses.case_id

@@ -1,17 +1,33 @@
+with deals as (
+    select * from {{ ref('int_salesforce__deals') }}
+    union all
+    select * from {{ ref('int_mapped__deals') }}
+),
+
+people as (
+    select * from {{ ref('identity_person_map') }}
+),
+
+organizations as (
+    select * from {{ ref('identity_organization_map') }}
+)
+
 select
-    cast(null as varchar) as deal_id,
-    cast(null as varchar) as source,
-    cast(null as varchar) as organization_id,
-    cast(null as varchar) as owner_person_id,
-    cast(null as varchar) as name,
-    cast(null as varchar) as stage,
-    cast(null as decimal(18,2)) as amount,
-    cast(null as varchar) as currency,
-    cast(null as boolean) as is_closed,
-    cast(null as boolean) as is_won,
-    cast(null as timestamptz) as created_at,
-    cast(null as timestamptz) as closed_at,
-    cast(null as date) as expected_close_date,
-    cast(null as boolean) as is_deleted,
-    cast(null as timestamptz) as loaded_at
-where false
+    deals.deal_id,
+    deals.source,
+    organizations.organization_id,
+    people.person_id as owner_person_id,
+    deals.name,
+    deals.stage,
+    deals.amount,
+    coalesce(deals.currency, {{ home_currency() }}) as currency,
+    deals.is_closed,
+    deals.is_won,
+    deals.created_at,
+    deals.closed_at,
+    deals.expected_close_date,
+    deals.is_deleted,
+    deals.loaded_at
+from deals
+left join organizations on deals.organization_key = organizations.profile_key
+left join people on deals.owner_key = people.profile_key

@@ -1,27 +1,115 @@
+with interactions as (
+    select * from {{ ref('int_salesforce__interactions') }}
+    union all
+    select * from {{ ref('int_discourse__interactions') }}
+    union all
+    select * from {{ ref('int_mapped__interactions') }}
+),
+
+profiles as (
+    select * from {{ ref('dim_profile') }} where entity = 'person'
+),
+
+-- One of us stays one of us in a profile that does not show it.
+sides as (
+    select
+        profile_key,
+        person_id,
+        is_bot,
+        bool_or(is_staff) over (partition by person_id) and not is_bot as is_staff
+    from profiles
+),
+
+organizations as (
+    select * from {{ ref('identity_organization_map') }}
+),
+
+sources as (
+    select * from {{ source('control', 'sources') }}
+),
+
+sided as (
+    select
+        interactions.*,
+        actors.person_id as actor_person_id,
+        targets.person_id as target_person_id,
+        coalesce(actors.is_staff, false) as is_staff_actor,
+        coalesce(actors.is_bot, false) as is_bot_actor,
+        {{ direction(
+            'interactions.direction',
+            'actors.is_staff or actors.is_bot',
+            'targets.is_staff or targets.is_bot',
+            'interactions.channel',
+        ) }} as resolved_direction,
+        -- the outside party, whose organization this is about
+        case
+            when not (actors.is_staff or actors.is_bot) then actors.person_id
+            when not (targets.is_staff or targets.is_bot) then targets.person_id
+        end as outside_person_id
+    from interactions
+    left join sides as actors on interactions.actor_profile_key = actors.profile_key
+    left join sides as targets on interactions.target_profile_key = targets.profile_key
+),
+
+stays as (
+    select
+        person_id,
+        organization_id,
+        -- before the first stay that is known nothing says that it was another organization
+        case
+            when row_number() over (partition by person_id order by valid_from, organization_id) = 1
+                then timestamptz '1900-01-01'
+            else valid_from
+        end as valid_from,
+        valid_to,
+        basis
+    from {{ ref('bridge_person_organization') }}
+),
+
+-- A person can be in two organizations at a time: the record and the newer stay count.
+memberships as (
+    select
+        sided.interaction_id,
+        max_by(
+            stays.organization_id,
+            (case when stays.basis = 'record' then 1 else 0 end, stays.valid_from, stays.organization_id)
+        ) as organization_id
+    from sided
+    inner join stays
+        on sided.outside_person_id = stays.person_id
+        and sided.occurred_at >= stays.valid_from
+        and (stays.valid_to is null or sided.occurred_at < stays.valid_to)
+    group by sided.interaction_id
+)
+
 select
-    cast(null as varchar) as interaction_id,
-    cast(null as varchar) as source,
-    cast(null as varchar) as source_type,
-    cast(null as varchar) as silo,
-    cast(null as varchar) as stream,
-    cast(null as varchar) as channel,
-    cast(null as varchar) as place,
-    cast(null as varchar) as kind,
-    cast(null as varchar) as direction,
-    cast(null as varchar) as thread_id,
-    cast(null as varchar) as in_reply_to_interaction_id,
-    cast(null as varchar) as actor_profile_key,
-    cast(null as varchar) as actor_person_id,
-    cast(null as varchar) as target_profile_key,
-    cast(null as varchar) as target_person_id,
-    cast(null as varchar) as organization_id,
-    cast(null as boolean) as is_staff_actor,
-    cast(null as boolean) as is_bot_actor,
-    cast(null as boolean) as is_accepted,
-    cast(null as boolean) as is_prompted,
-    cast(null as varchar) as visibility,
-    cast(null as timestamptz) as occurred_at,
-    cast(null as timestamptz) as source_seen_at,
-    cast(null as timestamptz) as loaded_at,
-    cast(null as boolean) as is_deleted
-where false
+    sided.interaction_id,
+    sided.source,
+    coalesce(sources.source_type, 'unknown') as source_type,
+    coalesce(sources.silo, 'other') as silo,
+    sided.stream,
+    sided.channel,
+    sided.place,
+    sided.kind,
+    sided.resolved_direction as direction,
+    sided.thread_id,
+    sided.in_reply_to_interaction_id,
+    sided.actor_profile_key,
+    sided.actor_person_id,
+    sided.target_profile_key,
+    sided.target_person_id,
+    coalesce(organizations.organization_id, memberships.organization_id) as organization_id,
+    sided.is_staff_actor,
+    sided.is_bot_actor,
+    sided.is_accepted,
+    sided.is_prompted,
+    sided.visibility,
+    sided.occurred_at,
+    sided.source_seen_at,
+    sided.loaded_at,
+    coalesce(sided.is_deleted, false) as is_deleted
+from sided
+left join memberships on sided.interaction_id = memberships.interaction_id
+left join organizations on sided.organization_key = organizations.profile_key
+left join sources on sided.source = sources.source
+where sided.occurred_at is not null

@@ -1,10 +1,28 @@
+with purchases as (
+    select
+        _source || ':' || _stream || ':' || _key as purchase_id,
+        *
+    from {{ current(ref('stg_mapped__purchases')) }} as purchases
+    where not _is_deleted and occurred_at is not null and amount is not null
+),
+
+people as (
+    select * from {{ ref('identity_person_map') }}
+),
+
+organizations as (
+    select * from {{ ref('identity_organization_map') }}
+)
+
 select
-    cast(null as varchar) as purchase_id,
-    cast(null as varchar) as source,
-    cast(null as varchar) as person_id,
-    cast(null as varchar) as organization_id,
-    cast(null as timestamptz) as occurred_at,
-    cast(null as decimal(18,2)) as amount,
-    cast(null as varchar) as currency,
-    cast(null as timestamptz) as loaded_at
-where false
+    purchases.purchase_id,
+    purchases._source as source,
+    people.person_id,
+    organizations.organization_id,
+    purchases.occurred_at,
+    cast(purchases.amount as decimal(18, 2)) as amount,
+    coalesce(upper(purchases.currency), {{ home_currency() }}) as currency,
+    purchases._first_loaded_at as loaded_at
+from purchases
+left join people on purchases.person_key = people.profile_key
+left join organizations on purchases.organization_key = organizations.profile_key

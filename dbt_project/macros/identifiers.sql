@@ -1,0 +1,69 @@
+{#
+    Addresses and domains in comparable form.
+#}
+
+{# The mailbox an address leads to: lower case, no `+tag`, Gmail's dots removed; else null. #}
+{% macro mailbox(email) -%}
+case
+        when {{ email }} not like '%_@_%._%' or {{ email }} like '% %' then null
+        when lower(split_part({{ email }}, '@', 2)) in ('gmail.com', 'googlemail.com')
+            then replace(split_part(lower(split_part({{ email }}, '@', 1)), '+', 1), '.', '')
+                || '@gmail.com'
+        else split_part(lower(split_part({{ email }}, '@', 1)), '+', 1)
+            || '@' || lower(split_part({{ email }}, '@', 2))
+    end
+{%- endmacro %}
+
+{% macro email_domain(email) -%}
+case when {{ email }} like '%_@_%._%' then lower(split_part({{ email }}, '@', 2)) end
+{%- endmacro %}
+
+{# Domain of a web address: no scheme, `www.`, port or path; null if there is no dot in it. #}
+{% macro web_domain(address) -%}
+case when {{ address }} like '%_._%' then
+        split_part(split_part(regexp_replace(
+            regexp_replace(lower(trim({{ address }})), '^[a-z]+://', ''), '^www[.]', ''
+        ), '/', 1), ':', 1)
+    end
+{%- endmacro %}
+
+{# What a person may see of an identifier that joined two profiles. #}
+{% macro masked(value) -%}
+case
+        when {{ value }} like '%@%'
+            then substr({{ value }}, 1, 1) || '***@' || split_part({{ value }}, '@', 2)
+        else '***' || substr({{ value }}, greatest(length({{ value }}) - 2, 1))
+    end
+{%- endmacro %}
+
+{# The last word of a name, to count surnames; a rough word, never a verdict. #}
+{% macro surname(family_name, full_name) -%}
+lower(coalesce(
+        nullif(trim({{ family_name }}), ''),
+        case when {{ full_name }} like '%,%' then trim(split_part({{ full_name }}, ',', 1))
+            else regexp_replace(trim({{ full_name }}), '^.* ', '') end
+    ))
+{%- endmacro %}
+
+{# A custom field's value as text; null where there is no object or no such field. #}
+{% macro custom_value(custom, field) -%}
+{{ adapter.dispatch('custom_value', 'rapport')(custom, field) }}
+{%- endmacro %}
+
+{% macro default__custom_value(custom, field) -%}
+json_extract_string({{ custom }}, '$."' || {{ field }} || '"')
+{%- endmacro %}
+
+{# Sixteen hexadecimal digits of a key, as the visible part of an id. #}
+{% macro opaque_id(prefix, key) -%}
+'{{ prefix }}_' || substr(md5({{ key }}), 1, 16)
+{%- endmacro %}
+
+{# One row per text of a JSON list of texts. #}
+{% macro text_list(json_list) -%}
+{{ adapter.dispatch('text_list', 'rapport')(json_list) }}
+{%- endmacro %}
+
+{% macro default__text_list(json_list) -%}
+unnest(from_json({{ json_list }}, '["VARCHAR"]'))
+{%- endmacro %}

@@ -1,0 +1,64 @@
+{#
+    The shapes that every source's profiles, interactions, cases and deals are brought into
+    before identities are resolved. `values` maps a column to a SQL expression; columns not
+    named are null.
+#}
+
+{% macro profile_row(values) -%}
+{{ typed_row(values, {
+    'source': 'string', 'stream': 'string', 'native_id': 'string', 'entity': 'string',
+    'display_name': 'string', 'full_name': 'string', 'given_name': 'string', 'family_name': 'string',
+    'email': 'string', 'is_email_verified': 'boolean', 'further_emails': 'string',
+    'phone': 'string', 'further_phone': 'string',
+    'external_id': 'string', 'alternate_id': 'string',
+    'organization_key': 'string', 'organization_name': 'string', 'domain': 'string',
+    'parent_key': 'string', 'owner_profile_key': 'string', 'party_kind': 'string',
+    'title': 'string', 'industry': 'string',
+    'renewal_date': 'date', 'renewal_amount': 'decimal(38, 9)',
+    'is_staff': 'boolean', 'is_bot': 'boolean',
+    'is_single_account': 'boolean', 'is_known_by_name': 'boolean',
+    'is_deleted': 'boolean', 'merged_into': 'string', 'converted_into': 'string',
+    'created_at': 'timestamptz', 'first_seen_at': 'timestamptz', 'last_seen_at': 'timestamptz',
+    'custom': 'string',
+}) }}
+{%- endmacro %}
+
+{% macro interaction_row(values) -%}
+{{ typed_row(values, {
+    'source': 'string', 'stream': 'string', 'interaction_id': 'string',
+    'channel': 'string', 'place': 'string', 'kind': 'string', 'direction': 'string',
+    'thread_id': 'string', 'in_reply_to_interaction_id': 'string',
+    'actor_profile_key': 'string', 'target_profile_key': 'string', 'organization_key': 'string',
+    'is_accepted': 'boolean', 'is_prompted': 'boolean', 'visibility': 'string',
+    'occurred_at': 'timestamptz', 'source_seen_at': 'timestamptz', 'loaded_at': 'timestamptz',
+    'is_deleted': 'boolean',
+}) }}
+{%- endmacro %}
+
+{% macro case_row(values) -%}
+{{ typed_row(values, {
+    'case_id': 'string', 'source': 'string', 'organization_key': 'string',
+    'person_key': 'string', 'owner_key': 'string', 'channel': 'string', 'status': 'string',
+    'priority': 'string', 'opened_at': 'timestamptz', 'closed_at': 'timestamptz',
+    'is_closed': 'boolean', 'is_deleted': 'boolean', 'loaded_at': 'timestamptz',
+}) }}
+{%- endmacro %}
+
+{% macro deal_row(values) -%}
+{{ typed_row(values, {
+    'deal_id': 'string', 'source': 'string', 'organization_key': 'string', 'owner_key': 'string',
+    'name': 'string', 'stage': 'string', 'amount': 'decimal(18, 2)', 'currency': 'string',
+    'is_closed': 'boolean', 'is_won': 'boolean', 'created_at': 'timestamptz',
+    'closed_at': 'timestamptz', 'expected_close_date': 'date', 'is_deleted': 'boolean',
+    'loaded_at': 'timestamptz',
+}) }}
+{%- endmacro %}
+
+{% macro typed_row(values, columns) -%}
+{%- for name in values if name not in columns -%}
+    {%- do exceptions.raise_compiler_error('no such column here: ' ~ name) -%}
+{%- endfor -%}
+{%- for name, type in columns.items() %}
+    cast({{ values.get(name, 'null') }} as {{ dbt.type_string() if type == 'string' else type }}) as {{ name }}{{ ',' if not loop.last }}
+{%- endfor %}
+{%- endmacro %}

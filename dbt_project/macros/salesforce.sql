@@ -1,0 +1,16 @@
+{#
+    Profile keys from Salesforce ids: the first three characters tell the object.
+    An owner can be a queue, which is nobody.
+#}
+
+{% macro salesforce_user(id) -%}
+case when {{ id }} like '005%' then {{ profile_key('users', id) }} end
+{%- endmacro %}
+
+{% macro salesforce_person(id) -%}
+case
+        when {{ id }} like '003%' then {{ profile_key('contacts', id) }}
+        when {{ id }} like '00Q%' then {{ profile_key('leads', id) }}
+        when {{ id }} like '005%' then {{ profile_key('users', id) }}
+    end
+{%- endmacro %}

@@ -1,0 +1,133 @@
+{#
+    Blocked on one value at a time, never a cross join. Pairs of a flagged value are listed only
+    where few share it: the book tells about the others.
+#}
+{% set most_profiles_of_a_flagged_value = 6 %}
+
+with profiles as (
+    select * from {{ ref('identity_profile') }}
+),
+
+identifiers as (
+    select
+        identifiers.*,
+        book.flag,
+        book.reason,
+        book.n_profiles,
+        profiles.source,
+        profiles.is_address_only,
+        profiles.is_single_account,
+        coalesce(profiles.created_at, profiles.first_seen_at) as since
+    from {{ ref('identity_identifier') }} as identifiers
+    inner join {{ ref('identity_identifier_book') }} as book
+        on identifiers.entity = book.entity
+        and identifiers.id_type = book.id_type
+        and identifiers.value = book.value
+    inner join profiles on identifiers.profile_key = profiles.profile_key
+    where book.flag = 'ok' or book.n_profiles <= {{ most_profiles_of_a_flagged_value }}
+),
+
+-- A record that is nothing but an address goes to one holder of it, so that it cannot join two.
+address_holders as (
+    select
+        *,
+        first_value(profile_key) over (
+            partition by value
+            order by is_address_only, is_verified desc, since nulls last, profile_key
+        ) as holder_key
+    from identifiers
+    where id_type = 'email'
+),
+
+candidates as (
+    select
+        'merged_record' as rule_id, entity, profile_key as one, merged_into as other,
+        cast(null as {{ dbt.type_string() }}) as id_type,
+        cast(null as {{ dbt.type_string() }}) as value,
+        cast(null as {{ dbt.type_string() }}) as refusal
+    from profiles
+    where merged_into in (select profile_key from profiles)
+
+    union all
+
+    select 'converted_lead', entity, profile_key, converted_into, null, null, null
+    from profiles
+    where converted_into in (select profile_key from profiles)
+
+    union all
+
+    select
+        'single_sign_on', accounts.entity, accounts.profile_key, records.profile_key,
+        accounts.id_type, accounts.value, coalesce(accounts.reason, records.reason)
+    from identifiers as accounts
+    inner join identifiers as records
+        on accounts.value = records.value
+        and accounts.entity = records.entity
+        and accounts.source <> records.source
+        and records.id_type in ('record_id', 'external_id')
+    where accounts.id_type = 'external_id'
+        and accounts.is_single_account
+        and not records.is_single_account
+
+    union all
+
+    select
+        case when one.is_verified or other.is_verified then 'verified_email' else 'unverified_email' end,
+        one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
+        coalesce(
+            one.reason,
+            case when not (one.is_verified or other.is_verified)
+                then 'no side made the owner prove the address' end
+        )
+    from identifiers as one
+    inner join identifiers as other
+        on one.value = other.value and one.profile_key < other.profile_key
+    where one.id_type = 'email' and other.id_type = 'email'
+        and not one.is_address_only and not other.is_address_only
+
+    union all
+
+    select
+        'referenced_email', entity, profile_key, holder_key, id_type, value, reason
+    from address_holders
+    where is_address_only and profile_key <> holder_key
+
+    union all
+
+    select
+        'phone_and_name', one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
+        one.reason
+    from identifiers as one
+    inner join identifiers as other
+        on one.value = other.value and one.profile_key < other.profile_key
+    where one.id_type = 'phone' and other.id_type = 'phone'
+
+    union all
+
+    select
+        case one.id_type when 'domain' then 'same_domain' else 'same_name' end,
+        one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
+        coalesce(one.reason)
+    from identifiers as one
+    inner join identifiers as other
+        on one.value = other.value
+        and one.id_type = other.id_type
+        and one.source < other.source
+    where one.id_type in ('domain', 'name')
+)
+
+select
+    least(candidates.one, candidates.other) as left_key,
+    greatest(candidates.one, candidates.other) as right_key,
+    candidates.entity,
+    candidates.rule_id,
+    rules.tier,
+    rules.needs_agreement,
+    candidates.id_type,
+    {{ masked('candidates.value') }} as evidence,
+    max(case when rules.band <> 'auto' then coalesce(candidates.refusal, 'only a suggestion')
+        else candidates.refusal end) as refusal
+from candidates
+inner join {{ ref('identity_rule') }} as rules on candidates.rule_id = rules.rule_id
+where candidates.one <> candidates.other
+group by 1, 2, 3, 4, 5, 6, 7, 8

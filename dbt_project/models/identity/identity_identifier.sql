@@ -1,0 +1,70 @@
+with profiles as (
+    select * from {{ ref('identity_profile') }} where not is_bot
+),
+
+phones as (
+    select * from {{ ref('identity_phone') }} where e164 is not null
+),
+
+identifiers as (
+    select
+        profile_key, entity, 'email' as id_type, {{ mailbox('email') }} as value,
+        coalesce(is_email_verified, false) as is_verified
+    from profiles
+    where entity = 'person'
+
+    union all
+
+    -- further addresses are confirmed like the first
+    select
+        profile_key, entity, 'email', {{ mailbox('further_email') }},
+        coalesce(is_email_verified, false)
+    from (
+        select profiles.*, {{ text_list('further_emails') }} as further_email
+        from profiles
+        where further_emails is not null
+    ) as spread
+
+    union all
+
+    select profiles.profile_key, profiles.entity, 'phone', phones.e164, false
+    from profiles
+    inner join phones on profiles.phone = phones.phone or profiles.further_phone = phones.phone
+    where profiles.entity = 'person'
+
+    union all
+
+    select profile_key, entity, 'external_id', external_id, is_single_account
+    from profiles
+    where external_id is not null
+
+    union all
+
+    -- the id by which a system of record knows somebody, in its long and its short form
+    select profile_key, entity, 'record_id', native_id, true
+    from profiles
+    where silo = 'crm' and not is_address_only
+
+    union all
+
+    select profile_key, entity, 'record_id', alternate_id, true
+    from profiles
+    where silo = 'crm' and alternate_id <> native_id
+
+    union all
+
+    select profile_key, entity, 'domain', domain, false
+    from profiles
+    where entity = 'organization'
+
+    union all
+
+    select profile_key, entity, 'name', lower(trim(display_name)), false
+    from profiles
+    where entity = 'organization' and is_known_by_name
+)
+
+select profile_key, entity, id_type, value, bool_or(is_verified) as is_verified
+from identifiers
+where value is not null and value <> ''
+group by profile_key, entity, id_type, value

@@ -1,0 +1,86 @@
+{% set surnames_per_mailbox = 4 %}
+{% set surnames_per_phone = 3 %}
+
+with identifiers as (
+    select * from {{ ref('identity_identifier') }}
+),
+
+profiles as (
+    select
+        *,
+        {{ surname('family_name', 'full_name') }} as surname
+    from {{ ref('identity_profile') }}
+),
+
+mailbox_words as (
+    select * from {{ ref('mailbox_word') }}
+),
+
+free_mail_domains as (
+    select * from {{ ref('free_mail_domain') }}
+),
+
+counted as (
+    select
+        identifiers.entity,
+        identifiers.id_type,
+        identifiers.value,
+        count(*) as n_profiles,
+        count(distinct profiles.source) as n_sources,
+        count(distinct profiles.surname) as n_surnames,
+        count(distinct case when profiles.is_single_account then profiles.profile_key end)
+            as n_accounts
+    from identifiers
+    inner join profiles on identifiers.profile_key = profiles.profile_key
+    group by identifiers.entity, identifiers.id_type, identifiers.value
+),
+
+flagged as (
+    select
+        counted.*,
+        case
+            when mailbox_words.flag is not null then mailbox_words.flag
+            when counted.id_type = 'email'
+                and split_part(counted.value, '@', 2) in (select word from mailbox_words where usage = 'domain')
+                then 'placeholder'
+            when counted.id_type = 'phone' and regexp_replace(substr(counted.value, 4), '(.)\\1{6,}$', '') = ''
+                then 'placeholder'
+            when counted.id_type = 'email' and counted.n_surnames >= {{ surnames_per_mailbox }}
+                then 'shared'
+            when counted.id_type = 'phone' and counted.n_surnames >= {{ surnames_per_phone }}
+                then 'shared'
+            when counted.id_type = 'external_id' and counted.n_accounts > 1 then 'shared'
+            when counted.id_type = 'domain' and free_mail_domains.domain is not null then 'common'
+            when counted.id_type in ('domain', 'name') and counted.n_profiles > counted.n_sources
+                then 'shared'
+            else 'ok'
+        end as flag
+    from counted
+    left join mailbox_words
+        on counted.id_type = 'email'
+        and mailbox_words.usage = 'local_part'
+        and split_part(counted.value, '@', 1) = mailbox_words.word
+    left join free_mail_domains on counted.value = free_mail_domains.domain
+)
+
+select
+    entity,
+    id_type,
+    value,
+    n_profiles,
+    n_sources,
+    n_surnames,
+    flag,
+    case flag
+        when 'ok' then null
+        when 'role' then 'a mailbox of a task, not of a person'
+        when 'placeholder' then 'written where no value was known'
+        when 'common' then 'a provider that anybody can use'
+        when 'shared' then 'used by ' || case
+            when id_type = 'external_id' then 'several accounts of one place'
+            when id_type in ('domain', 'name') then 'several organizations of one source'
+            else n_surnames || ' surnames'
+        end
+        else null
+    end as reason
+from flagged

@@ -1,0 +1,1 @@
+{{ resolved('organization', 'org', 'organization_id') }}

@@ -1,0 +1,1 @@
+{{ resolved('person', 'per', 'person_id') }}

@@ -1,0 +1,102 @@
+with profiles as (
+    select * from {{ ref('int_salesforce__profiles') }}
+    union all
+    select * from {{ ref('int_discourse__profiles') }}
+    union all
+    select * from {{ ref('int_mapped__profiles') }}
+),
+
+sources as (
+    select * from {{ source('control', 'sources') }}
+),
+
+-- Custom fields that mean a unified column, one row per stream.
+meanings as (
+    select
+        source,
+        stream,
+        max(case when meaning = 'external_id' then field end) as external_id_field,
+        max(case when meaning = 'renewal_date' then field end) as renewal_date_field,
+        max(case when meaning = 'renewal_amount' then field end) as renewal_amount_field
+    from {{ source('control', 'column_meanings') }}
+    group by source, stream
+),
+
+own_domains as (
+    select distinct lower(domain) as domain from {{ source('control', 'own_domains') }}
+),
+
+cleaned as (
+    select
+        profiles.*,
+        profiles.source || ':' || profiles.stream || ':' || profiles.native_id as profile_key,
+        nullif(lower(trim(profiles.email)), '') as clean_email,
+        {{ custom_value('profiles.custom', 'meanings.external_id_field') }} as told_external_id,
+        {{ try_date(custom_value('profiles.custom', 'meanings.renewal_date_field')) }}
+            as told_renewal_date,
+        try_cast(
+            {{ custom_value('profiles.custom', 'meanings.renewal_amount_field') }}
+            as decimal(38, 9)
+        ) as told_renewal_amount
+    from profiles
+    left join meanings
+        on profiles.source = meanings.source and profiles.stream = meanings.stream
+)
+
+select
+    cleaned.profile_key,
+    cleaned.source,
+    coalesce(sources.source_type, 'unknown') as source_type,
+    coalesce(sources.silo, 'other') as silo,
+    cleaned.stream,
+    cleaned.native_id,
+    cleaned.entity,
+    cleaned.display_name,
+    cleaned.full_name,
+    cleaned.given_name,
+    cleaned.family_name,
+    cleaned.clean_email as email,
+    cleaned.is_email_verified,
+    cleaned.further_emails,
+    cleaned.native_id like 'mailto:%' as is_address_only,
+    cleaned.phone,
+    cleaned.further_phone,
+    nullif(coalesce(cleaned.external_id, cleaned.told_external_id), '') as external_id,
+    cleaned.alternate_id,
+    cleaned.organization_key,
+    cleaned.organization_name,
+    cleaned.domain,
+    cleaned.parent_key,
+    cleaned.owner_profile_key,
+    coalesce(cleaned.is_bot, false) as is_bot,
+    -- an address of our own shows one of us, and only the list of people can show a program
+    (coalesce(cleaned.is_staff, false) or own_domains.domain is not null)
+    and not coalesce(cleaned.is_bot, false) as is_staff,
+    case
+        when cleaned.is_bot then 'unknown'
+        when cleaned.is_staff or own_domains.domain is not null then 'staff'
+        when cleaned.party_kind in ('customer', 'prospect', 'partner', 'supplier', 'press', 'staff')
+            then cleaned.party_kind
+        else 'unknown'
+    end as party_kind,
+    cleaned.title,
+    cleaned.industry,
+    coalesce(cleaned.renewal_date, cleaned.told_renewal_date) as renewal_date,
+    cast(coalesce(cleaned.renewal_amount, cleaned.told_renewal_amount) as decimal(18, 2))
+        as renewal_amount,
+    coalesce(cleaned.is_single_account, false) as is_single_account,
+    coalesce(cleaned.is_known_by_name, false) as is_known_by_name,
+    coalesce(cleaned.is_deleted, false) as is_deleted,
+    cleaned.merged_into,
+    cleaned.converted_into,
+    cleaned.created_at,
+    cleaned.first_seen_at,
+    cleaned.last_seen_at,
+    cleaned.custom
+from cleaned
+left join sources on cleaned.source = sources.source
+left join own_domains
+    on own_domains.domain = case
+        when cleaned.entity = 'person' then {{ email_domain('cleaned.clean_email') }}
+        else cleaned.domain
+    end

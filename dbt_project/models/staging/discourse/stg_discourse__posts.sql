@@ -1,0 +1,16 @@
+{{ stage_records(source('landing', 'discourse__posts'), [
+    ['post_id', 'id', 'integer'],
+    ['topic_id', 'topic_id', 'integer'],
+    ['user_id', 'user_id', 'integer'],
+    ['username', 'username', 'text'],
+    ['post_number', 'post_number', 'integer'],
+    ['reply_to_post_number', 'reply_to_post_number', 'integer'],
+    ['post_type', 'post_type', 'integer'],
+    ['is_accepted', 'accepted_answer', 'boolean'],
+    ['is_staff', 'staff', 'boolean'],
+    ['is_admin', 'admin', 'boolean'],
+    ['is_moderator', 'moderator', 'boolean'],
+    ['is_deleted_by_author', 'user_deleted', 'boolean'],
+    ['created_at', 'created_at', 'timestamp'],
+    ['deleted_at', 'deleted_at', 'timestamp'],
+]) }}

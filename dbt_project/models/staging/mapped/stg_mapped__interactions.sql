@@ -1,0 +1,16 @@
+{{ stage_mapped(source('landing', 'mapped__interactions'), [
+    ['id', 'id', 'text'],
+    ['person_key', 'person', 'text'],
+    ['to_person_key', 'to_person', 'text'],
+    ['organization_key', 'organization', 'text'],
+    ['occurred_at', 'occurred_at', 'timestamp'],
+    ['kind', 'kind', 'text'],
+    ['channel', 'channel', 'text'],
+    ['place', 'place', 'text'],
+    ['direction', 'direction', 'text'],
+    ['in_reply_to_id', 'in_reply_to', 'text'],
+    ['thread_id', 'thread', 'text'],
+    ['accepted_id', 'accepts', 'text'],
+    ['visibility', 'visibility', 'text'],
+    ['is_prompted', 'prompted', 'boolean'],
+]) }}

@@ -1,0 +1,17 @@
+{{ stage_mapped(source('landing', 'mapped__people'), [
+    ['id', 'id', 'text'],
+    ['name', 'name', 'text'],
+    ['given_name', 'given_name', 'text'],
+    ['family_name', 'family_name', 'text'],
+    ['email', 'email', 'text'],
+    ['is_email_verified', 'email_verified', 'boolean'],
+    ['phone', 'phone', 'text'],
+    ['external_id', 'external_id', 'text'],
+    ['organization_key', 'organization', 'text'],
+    ['kind', 'kind', 'text'],
+    ['is_staff', 'is_staff', 'boolean'],
+    ['is_bot', 'is_bot', 'boolean'],
+    ['owner_key', 'owner', 'text'],
+    ['created_at', 'created_at', 'timestamp'],
+    ['custom', 'custom', 'text'],
+]) }}

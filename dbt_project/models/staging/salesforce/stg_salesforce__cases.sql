@@ -1,0 +1,15 @@
+{{ stage_records(source('landing', 'salesforce__cases'), [
+    ['case_id', 'Id', 'text'],
+    ['account_id', 'AccountId', 'text'],
+    ['contact_id', 'ContactId', 'text'],
+    ['owner_id', 'OwnerId', 'text'],
+    ['created_by_id', 'CreatedById', 'text'],
+    ['status', 'Status', 'text'],
+    ['priority', 'Priority', 'text'],
+    ['origin', 'Origin', 'text'],
+    ['is_closed', 'IsClosed', 'boolean'],
+    ['supplied_email', 'SuppliedEmail', 'text'],
+    ['supplied_name', 'SuppliedName', 'text'],
+    ['created_at', 'CreatedDate', 'timestamp'],
+    ['closed_at', 'ClosedDate', 'timestamp'],
+]) }}

@@ -1,0 +1,15 @@
+{{ stage_records(source('landing', 'salesforce__tasks'), [
+    ['task_id', 'Id', 'text'],
+    ['who_id', 'WhoId', 'text'],
+    ['what_id', 'WhatId', 'text'],
+    ['account_id', 'AccountId', 'text'],
+    ['owner_id', 'OwnerId', 'text'],
+    ['status', 'Status', 'text'],
+    ['task_type', 'Type', 'text'],
+    ['task_subtype', 'TaskSubtype', 'text'],
+    ['call_type', 'CallType', 'text'],
+    ['is_closed', 'IsClosed', 'boolean'],
+    ['activity_date', 'ActivityDate', 'date'],
+    ['completed_at', 'CompletedDateTime', 'timestamp'],
+    ['created_at', 'CreatedDate', 'timestamp'],
+]) }}

@@ -1,0 +1,395 @@
+"""A small organization's landing and control schemas, written straight into a DuckDB file.
+
+Belongs here: hand-made records with every trap that staging, identity and the unified tables
+must stand, and the shapes of the two schemas that dbt reads. Does not belong here: what must
+come out (`test_golden`), or a generated world (the sandbox).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+AS_OF = date(2026, 6, 30)
+KNOWN_AT = datetime(2026, 7, 1, 6, tzinfo=UTC)
+FIRST_SYNC = datetime(2026, 6, 1, tzinfo=UTC)
+
+RECORD_STREAMS: Mapping[str, Sequence[str]] = {
+    "salesforce": (
+        "accounts", "contacts", "leads", "opportunities", "opportunity_contact_roles", "cases",
+        "case_comments", "tasks", "events", "users",
+    ),
+    "discourse": ("users", "topics", "posts"),
+}  # fmt: skip
+MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
+    "people": "id name given_name family_name email email_verified phone external_id organization"
+    " kind is_staff is_bot owner created_at custom".split(),
+    "organizations": "id name domain kind parent owner industry renewal_date renewal_amount"
+    " created_at custom".split(),
+    "interactions": "id person to_person organization occurred_at kind channel place direction"
+    " in_reply_to thread accepts visibility prompted".split(),
+    "purchases": "id person organization occurred_at amount currency".split(),
+    "cases": "id person organization owner opened_at closed_at status priority channel".split(),
+    "deals": "id organization person owner name stage amount currency is_closed is_won"
+    " created_at closed_at".split(),
+}
+_LANDED = {
+    "_source": "varchar",
+    "_stream": "varchar",
+    "_key": "varchar",
+    "_seq": "bigint",
+    "_op": "varchar",
+    "_merged_into": "varchar",
+    "_version": "timestamptz",
+    "_loaded_at": "timestamptz",
+    "_sync_id": "varchar",
+}
+_CONTROL = {
+    "run": "as_of date, known_at timestamptz",
+    "snapshots": "as_of date, basis varchar",
+    "sources": "source varchar, source_type varchar, silo varchar, label varchar,"
+    " last_sync_at timestamptz, is_configured boolean",
+    "streams": "source varchar, stream varchar, source_type varchar, rows bigint, deletes bigint,"
+    " quarantined bigint, late bigint, last_sync_at timestamptz, finished boolean,"
+    " source_count bigint, held_count bigint, coverage varchar",
+    "own_domains": "domain varchar",
+    "behavior_weights": "behavior varchar, weight double, half_life_days double",
+    "settings": "name varchar, value varchar",
+    "custom_fields": "source varchar, stream varchar, field varchar, type varchar, pii varchar",
+    "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
+}
+
+
+@dataclass
+class Landing:
+    """Rows for the `landing` views and `control` tables of one build.
+
+    `add` and `delete` take a view (`salesforce__contacts`), so a test reads like a log.
+    """
+
+    sources: Mapping[str, tuple[str, str]]
+    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    control: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    _seq: int = 0
+
+    def add(
+        self,
+        view: str,
+        record: Mapping[str, Any] | str,
+        *,
+        key: str | None = None,
+        source: str | None = None,
+        stream: str | None = None,
+        version: datetime = FIRST_SYNC,
+        loaded_at: datetime = FIRST_SYNC,
+    ) -> None:
+        """Land one version of a record; a text is taken as the record's JSON as it stands."""
+        kind, target = view.split("__")
+        values = json.loads(record) if isinstance(record, str) else record
+        name = key or str(values.get("Id", values.get("id")))
+        content: tuple[Any, ...] = (
+            tuple(values.get(column) for column in MAPPED_COLUMNS[target])
+            if kind == "mapped"
+            else (record if isinstance(record, str) else json.dumps(record),)
+        )
+        self._land(view, source, stream or target, name, "upsert", None, version, loaded_at, content)
+
+    def delete(
+        self,
+        view: str,
+        key: str,
+        *,
+        merged_into: str | None = None,
+        source: str | None = None,
+        at: datetime = FIRST_SYNC + timedelta(days=1),
+    ) -> None:
+        """Land a tombstone."""
+        kind, target = view.split("__")
+        content = (None,) * (len(MAPPED_COLUMNS[target]) if kind == "mapped" else 1)
+        self._land(view, source, target, key, "delete", merged_into, at, at, content)
+
+    def _land(
+        self,
+        view: str,
+        source: str | None,
+        stream: str,
+        key: str,
+        op: str,
+        merged_into: str | None,
+        version: datetime,
+        loaded_at: datetime,
+        content: tuple[Any, ...],
+    ) -> None:
+        kind = view.split("__")[0]
+        name = source or next(
+            name for name, (source_type, _) in self.sources.items()
+            if source_type == ("files" if kind == "mapped" else kind)
+        )  # fmt: skip
+        self._seq += 1
+        self.rows.setdefault(view, []).append(
+            (name, stream, key, self._seq, op, merged_into, version, loaded_at, "s1", *content)
+        )
+
+    def write(self, database: Path) -> None:
+        """Create or replace both schemas in `database`; tables without rows are typed and empty."""
+        with duckdb.connect(str(database)) as connection:
+            connection.execute("set timezone = 'UTC'")
+            for schema in ("landing", "control"):
+                connection.execute(f"create schema if not exists {schema}")
+            for view, columns in _landing_columns():
+                _table(connection, f"landing.{view}", columns, self.rows.get(view, []))
+            control = {
+                "run": [(AS_OF, KNOWN_AT)],
+                "snapshots": [(AS_OF, "as_known")],
+                "sources": [
+                    (name, source_type, silo, name.title(), KNOWN_AT, True)
+                    for name, (source_type, silo) in self.sources.items()
+                ],
+                **self.control,
+            }
+            for name, columns in _CONTROL.items():
+                _table(connection, f"control.{name}", columns, control.get(name, []))
+
+
+def _landing_columns() -> Iterable[tuple[str, str]]:
+    head = ", ".join(f"{name} {kind}" for name, kind in _LANDED.items())
+    for source_type, streams in RECORD_STREAMS.items():
+        for stream in streams:
+            yield f"{source_type}__{stream}", f"{head}, record varchar"
+    for target, columns in MAPPED_COLUMNS.items():
+        yield f"mapped__{target}", head + "".join(f", {name} varchar" for name in columns)
+
+
+def _table(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: str,
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    connection.execute(f"create or replace table {name} ({columns})")
+    if rows:
+        marks = ", ".join("?" * len(rows[0]))
+        connection.executemany(f"insert into {name} values ({marks})", rows)
+
+
+def sf_id(prefix: str, number: int) -> str:
+    """Return an 18-character id of an object; the last three only look like a checksum."""
+    return f"{prefix}gL0{number:09d}AAA"
+
+
+def sf_time(text: str) -> str:
+    """Return a time as Salesforce writes it: `2026-01-31 09:12` -> `2026-01-31T09:12:00.000+0000`."""
+    return text.replace(" ", "T") + ":00.000+0000"
+
+
+ACCOUNT, CONTACT, LEAD, DEAL, CASE, TASK, EVENT, USER = (
+    "001", "003", "00Q", "006", "500", "00T", "00U", "005",
+)  # fmt: skip
+
+
+def tricky() -> Landing:
+    """Return the organization whose expected tables `test_golden` holds."""
+    landing = Landing(
+        {
+            "crm": ("salesforce", "crm"),
+            "forum": ("discourse", "forum"),
+            "shop": ("files", "orders"),
+        }
+    )
+    landing.control = {
+        "own_domains": [("acme.com",)],
+        "settings": [("phone_region", "US"), ("currency", "EUR")],
+        "custom_fields": [
+            ("crm", "accounts", "Renewal_Date__c", "date", "none"),
+            ("crm", "accounts", "Renewal_Amount__c", "decimal", "none"),
+            ("crm", "accounts", "Tier__c", "text", "none"),
+        ],
+        "column_meanings": [
+            ("crm", "accounts", "Renewal_Date__c", "renewal_date"),
+            ("crm", "accounts", "Renewal_Amount__c", "renewal_amount"),
+        ],
+    }
+    _crm(landing)
+    _activities(landing)
+    _forum(landing)
+    _shop(landing)
+    return landing
+
+
+def _crm(landing: Landing) -> None:
+    created = {"CreatedDate": sf_time("2024-01-10 08:00")}
+    dana, robot = sf_id(USER, 1), sf_id(USER, 2)
+    landing.add("salesforce__users", {"Id": dana, "Name": "Dana Scully", "FirstName": "Dana",
+                "LastName": "Scully", "Email": "dana@acme.com", "UserType": "Standard", **created})
+    landing.add("salesforce__users", {"Id": robot, "Name": "Automated Process",
+                "UserType": "AutomatedProcess", **created})
+
+    globex, initech, old_globex, older_globex = (sf_id(ACCOUNT, n) for n in (1, 2, 3, 4))
+    # digits that a float would lose, and no zero dropped
+    landing.add(
+        "salesforce__accounts",
+        '{"Id": "%s", "Name": "Globex", "Type": "Customer - Direct", "OwnerId": "%s", '
+        '"Website": "https://www.Globex.com/about", "Renewal_Date__c": "2026-09-30", '
+        '"Renewal_Amount__c": 1234567890123.10, "Tier__c": "Gold \\"A\\"", '
+        '"CreatedDate": "2024-01-10T08:00:00.000+0000"}' % (globex, dana),
+    )
+    landing.add("salesforce__accounts", {"Id": initech, "Name": "Initech", "Type": "Prospect",
+                "OwnerId": "00GgL0000000001AAA", "Website": "gmail.com", **created})
+    for number, name in ((old_globex, "Globex Inc"), (older_globex, "Globex Corp")):
+        landing.add("salesforce__accounts", {"Id": number, "Name": name, **created})
+    landing.delete("salesforce__accounts", older_globex, merged_into=old_globex)
+    landing.delete("salesforce__accounts", old_globex, merged_into=globex)
+
+    def contact(number: int, **more: Any) -> dict[str, Any]:
+        return {"Id": sf_id(CONTACT, number), "AccountId": globex, "OwnerId": dana, **created} | more
+
+    robert = contact(1, Name="Robert Miller", FirstName="Robert", LastName="Miller",
+                     Email="bob.miller@globex.com", Title="CTO")
+    landing.add("salesforce__contacts", robert)
+    # a later version cannot be typed: the first stays current
+    landing.add("salesforce__contacts", robert | {"Title": "CEO", "CreatedDate": "yesterday"},
+                version=FIRST_SYNC + timedelta(days=3), loaded_at=FIRST_SYNC + timedelta(days=3))
+    ann = contact(2, Name="Ann Lee", FirstName="Ann", LastName="Lee", Email="ann.lee@globex.com")
+    landing.add("salesforce__contacts", ann)
+    moved = datetime(2026, 6, 10, tzinfo=UTC)
+    landing.add("salesforce__contacts", ann | {"AccountId": initech}, version=moved,
+                loaded_at=moved)
+    # known only after `known_at`
+    landing.add("salesforce__contacts", ann | {"Title": "from the future"},
+                version=KNOWN_AT + timedelta(days=1), loaded_at=KNOWN_AT + timedelta(days=1))
+    landing.add("salesforce__contacts", contact(3, Name="Jonathan Smith", FirstName="Jonathan",
+                LastName="Smith", Phone="(415) 555-2671"))
+    landing.add("salesforce__contacts", contact(4, Name="Maria Garcia", FirstName="Maria",
+                LastName="Garcia", Email="support@globex.com", Phone="+1 415 555 2671"))
+    landing.add("salesforce__contacts", contact(5, Name="R. Miller", FirstName="R.",
+                LastName="Miller", Email="r.miller@initech.com"))
+    landing.delete("salesforce__contacts", sf_id(CONTACT, 5), merged_into=sf_id(CONTACT, 1))
+
+    landing.add("salesforce__leads", {"Id": sf_id(LEAD, 1), "Name": "Bob Miller",
+                "FirstName": "Bob", "LastName": "Miller", "Company": "Globex", "IsConverted": True,
+                "ConvertedContactId": sf_id(CONTACT, 1), "ConvertedAccountId": globex,
+                "CreatedDate": sf_time("2023-12-01 08:00")})
+    landing.add("salesforce__leads", {"Id": sf_id(LEAD, 2), "Name": "Smith, Jon",
+                "Company": "Smith & Co", "Phone": "1-415-555-2671", "OwnerId": dana, **created})
+    landing.add("salesforce__leads", {"Id": sf_id(LEAD, 3), "Name": "Ann Lee",
+                "FirstName": "Ann", "LastName": "Lee", "Email": "ann.lee@globex.com", **created})
+
+    landing.add("salesforce__opportunities", {"Id": sf_id(DEAL, 1), "AccountId": globex,
+                "OwnerId": dana, "Name": "Renewal", "StageName": "Closed Won", "Amount": 1000.5,
+                "CloseDate": "2026-05-01", "IsClosed": True, "IsWon": True, **created})
+    landing.add("salesforce__opportunities", {"Id": sf_id(DEAL, 2), "AccountId": initech,
+                "OwnerId": dana, "Name": "New", "StageName": "Prospecting", "Amount": None,
+                "CloseDate": "2026-12-01", "IsClosed": False, "IsWon": False, **created})
+    landing.add("salesforce__opportunity_contact_roles", {"Id": "00K1", "OpportunityId":
+                sf_id(DEAL, 1), "ContactId": sf_id(CONTACT, 1), "Role": "Decision Maker",
+                "IsPrimary": True})
+
+
+def _activities(landing: Landing) -> None:
+    dana, robot = sf_id(USER, 1), sf_id(USER, 2)
+    opened = sf_time("2026-06-01 10:00")
+    landing.add("salesforce__cases", {"Id": sf_id(CASE, 1), "AccountId": sf_id(ACCOUNT, 3),
+                "ContactId": sf_id(CONTACT, 1), "OwnerId": dana, "Status": "Closed",
+                "Priority": "High", "Origin": "Email", "IsClosed": True, "CreatedDate": opened,
+                "ClosedDate": sf_time("2026-06-02 10:00")})
+    landing.add("salesforce__cases", {"Id": sf_id(CASE, 2), "OwnerId": "00GgL0000000001AAA",
+                "Status": "New", "Origin": "Web", "IsClosed": False, "SuppliedName": "B. Miller",
+                "SuppliedEmail": "BOB.Miller@globex.com", "CreatedDate": opened})
+    for number, author, published, minute in (
+        (1, robot, True, "01"), (2, dana, False, "05"), (3, dana, True, "30"),
+    ):  # fmt: skip
+        landing.add("salesforce__case_comments", {"Id": f"00a{number}", "ParentId": sf_id(CASE, 1),
+                    "CreatedById": author, "IsPublished": published,
+                    "CreatedDate": sf_time(f"2026-06-01 10:{minute}")})
+    common = {"OwnerId": dana, "IsClosed": True, "CreatedDate": sf_time("2026-05-05 12:00")}
+    landing.add("salesforce__tasks", {"Id": sf_id(TASK, 1), "WhoId": sf_id(CONTACT, 2),
+                "TaskSubtype": "Call", "CallType": "Inbound", "ActivityDate": "2026-05-04",
+                **common})
+    landing.add("salesforce__tasks", {"Id": sf_id(TASK, 2), "WhoId": sf_id(CONTACT, 2),
+                "TaskSubtype": "Email", "CompletedDateTime": "2026-06-20T09:00:00.000Z", **common})
+    landing.add("salesforce__tasks", {"Id": sf_id(TASK, 3), "WhoId": sf_id(CONTACT, 2),
+                "TaskSubtype": "Task", "ActivityDate": "2026-07-30", **common, "IsClosed": False})
+    landing.add("salesforce__events", {"Id": sf_id(EVENT, 1), "WhoId": sf_id(LEAD, 2),
+                "WhatId": sf_id(DEAL, 2), "OwnerId": dana,
+                "StartDateTime": sf_time("2026-07-15 09:00"),
+                "CreatedDate": sf_time("2026-06-15 09:00")})
+    landing.add("salesforce__events", {"Id": sf_id(EVENT, 2), "IsChild": True, "OwnerId": dana,
+                "StartDateTime": sf_time("2026-07-15 09:00")})
+
+
+def _forum(landing: Landing) -> None:
+    def user(number: int, username: str, **more: Any) -> None:
+        landing.add("discourse__users", {"id": number, "username": username, "active": True,
+                    "created_at": "2025-03-01T00:00:00.000Z"} | more)
+
+    user(-1, "system", name="system")
+    user(1, "bobby", name="Bob Miller", email="Bob.Miller+forum@globex.com")
+    user(2, "eve", name="Eve Adams", email="ann.lee@globex.com")  # the address was given on
+    user(3, "annie", email="annie@gmail.com",
+         single_sign_on_record={"external_id": sf_id(CONTACT, 2)[:15]})
+    user(4, "late", name="Lena Late", email="lena@initech.com", active=False)
+    user(5, "dscully", name="Dana Scully", email="dana@acme.com", moderator=True)
+    user(6, "helper", name="Globex Support", email="support@globex.com")
+    user(7, "wen", name="Wen Wu", email="wen@globex.com")
+
+    def topic(number: int, **more: Any) -> None:
+        landing.add("discourse__topics", {"id": number, "category_id": 4, "archetype": "regular",
+                    "has_accepted_answer": False, "created_at": "2026-06-01T00:00:00.000Z"} | more)
+
+    topic(10, has_accepted_answer=True)
+    topic(11)
+    topic(12, archetype="private_message")
+
+    def post(key: int, number: int, user_id: int, topic_id: int = 10, **more: Any) -> None:
+        landing.add("discourse__posts", {"id": key, "topic_id": topic_id, "post_number": number,
+                    "user_id": user_id, "post_type": 1, "username": f"u{user_id}",
+                    "created_at": f"2026-06-02T{number:02d}:00:00.000Z"} | more)
+
+    post(100, 1, 1)
+    post(101, 2, 2, accepted_answer=True)
+    post(102, 3, 5, reply_to_post_number=2, moderator=True, staff=True)
+    post(103, 4, 99)  # an author whom the list does not show
+    post(104, 5, 1, reply_to_post_number=2)
+    post(105, 6, 5, post_type=4)  # a whisper
+    post(106, 7, -1, post_type=3)
+    post(107, 8, 7, reply_to_post_number=50)  # what it replied to is gone
+    post(108, 9, -1)
+    post(109, 10, 7, deleted_at="2026-06-03T00:00:00.000Z")
+    post(110, 1, 5, topic_id=11, staff=True)
+    post(111, 2, 7, topic_id=11)
+    post(120, 1, 1, topic_id=12)
+    landing.delete("discourse__posts", "103")
+
+
+def _shop(landing: Landing) -> None:
+    landing.add("mapped__purchases", {"id": "1", "person": "shop:orders:mailto:bob.miller@globex.com",
+                "occurred_at": "2026-06-05T10:00:00Z", "amount": "19.99"}, stream="orders")
+    landing.add("mapped__purchases", {"id": "2", "person": "shop:orders:mailto:new@gmail.com",
+                "occurred_at": "2026-06-06T10:00:00Z", "amount": "5", "currency": "usd"},
+                stream="orders")
+    landing.add("mapped__purchases", {"id": "3", "person": "shop:orders:77",
+                "occurred_at": "2026-06-07", "amount": "a lot"}, stream="orders")
+    landing.add("mapped__organizations", {"id": "Hooli", "name": "Hooli", "kind": "customer",
+                "owner": "shop:agents:Gavin Belson"}, stream="firms")
+    landing.add("mapped__deals", {"id": "d1", "organization": "shop:firms:Hooli",
+                "owner": "shop:agents:Gavin Belson", "stage": "Won", "amount": "12",
+                "is_closed": "true", "is_won": "true", "created_at": "2026-01-01",
+                "closed_at": "2026-02-01"}, stream="deals")
+    for key, record in {
+        "q1": {"person": "shop:members:1", "kind": "question", "channel": "forum",
+               "occurred_at": "2026-06-01T10:00:00Z", "accepts": "shop:qa:a2"},
+        "a1": {"person": "shop:members:2", "kind": "answer", "channel": "forum",
+               "occurred_at": "2026-06-01T11:00:00Z", "in_reply_to": "shop:qa:q1"},
+        "a2": {"person": "shop:members:3", "kind": "answer", "channel": "forum",
+               "occurred_at": "2026-06-01T12:00:00Z", "in_reply_to": "shop:qa:q1"},
+        "c1": {"person": "shop:members:1", "kind": "comment", "channel": "forum",
+               "occurred_at": "2026-06-01T13:00:00Z", "in_reply_to": "shop:qa:a1"},
+    }.items():  # fmt: skip
+        landing.add("mapped__interactions", {"id": key, **record}, stream="qa")
+    landing.add("mapped__people", {"id": "1", "name": "Nora Quill"}, stream="members")
