@@ -17,7 +17,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -505,10 +505,16 @@ class _Parser:
     ) -> Test:
         self.expect("(")
         if self.token.upper == "SELECT":
+            start = self.token
             inner = self.select(parent=None)
+            selects_an_id = [d["type"] in _IDS and len(path) == 1 for path, d in inner.fields]
+            if selects_an_id != [True] or inner.children or inner.aggregates or inner.counts_rows:
+                self.refuse(
+                    "MALFORMED_QUERY", "The inner select field must be an ID or reference", start
+                )
             found = _Evaluation(self.org, self.now, False).answer(inner)
             (path, _) = inner.fields[0]
-            values = {found.project(row, "")[path[0]] for row in found.rows}
+            values = {row[path[0]] for row in found.rows}
         else:
             values = {self.literal(described, name)}
             while self.takes(","):
@@ -522,7 +528,11 @@ class _Parser:
     def relative(self, described: FieldDescription, get: Getter, op: str) -> Test:
         if described["type"] not in {"date", "datetime"}:
             self.unexpected()
-        first, end = _days_of(self.next().upper, self.now)
+        word = self.next()
+        try:
+            first, end = _days_of(word.upper, self.now)
+        except OverflowError:
+            self.refuse("MALFORMED_QUERY", f"Invalid date: {word.text}", word)
         if described["type"] == "datetime":
             low, high = wire_datetime(first), wire_datetime(end)
         else:
@@ -560,12 +570,18 @@ class _Parser:
         if kind == "datetime":
             if token.kind != "datetime":
                 self.wrong_type(name, "dateTime")
-            moment = parse_datetime(token.text)
+            try:
+                moment = parse_datetime(token.text)
+            except ValueError:
+                self.refuse("MALFORMED_QUERY", f"Invalid date: {token.text}", token)
             return wire_datetime(moment).replace(".000", f".{moment.microsecond // 1000:03d}")
         if kind == "date":
             if token.kind != "date":
                 self.wrong_type(name, "date")
-            return token.text
+            try:
+                return date.fromisoformat(token.text).isoformat()
+            except ValueError:
+                self.refuse("MALFORMED_QUERY", f"Invalid date: {token.text}", token)
         if token.kind != "number":
             self.wrong_type(name, "double" if kind != "int" else "int")
         return float(token.text)
@@ -678,10 +694,7 @@ class _Evaluation:
             return found
         rows = list(found)
         for _, get, descending, nulls_last in reversed(select.order_by):
-            present = [row for row in rows if get(row) is not None]
-            absent = [row for row in rows if get(row) is None]
-            present.sort(key=get, reverse=descending)
-            rows = present + absent if nulls_last else absent + present
+            rows = _sorted(rows, get, descending, nulls_last)
         return rows
 
     def projection(self, select: _Select) -> Callable[[Row, str], dict[str, Any]]:
@@ -798,9 +811,17 @@ def _aggregated(select: _Select, rows: list[Row]) -> list[dict[str, Any]]:
         for function, alias, get, kind in select.aggregates:
             record[alias] = _aggregate(function, get, members, kind)
         answer.append(record)
-    for name, _, descending, _ in reversed(select.order_by):
-        answer.sort(key=lambda r: (r.get(name) is not None, r.get(name)), reverse=descending)
+    for full, _, descending, nulls_last in reversed(select.order_by):
+        name = full.rpartition(".")[2]
+        answer = _sorted(answer, _member(name), descending, nulls_last)
     return answer
+
+
+def _sorted(rows: list[Row], get: Getter, descending: bool, nulls_last: bool) -> list[Row]:
+    """Return rows in order; null goes to one end whatever the direction."""
+    present = sorted((row for row in rows if get(row) is not None), key=get, reverse=descending)
+    absent = [row for row in rows if get(row) is None]
+    return present + absent if nulls_last else absent + present
 
 
 def _aggregate(function: str, get: Getter | None, rows: list[Row], kind: str) -> Any:
@@ -858,6 +879,10 @@ def _getter(name: str, described: FieldDescription) -> Getter:
     if described["type"] == "address":
         return lambda row: address(row, name)
     return lambda row: row[name]
+
+
+def _member(name: str) -> Getter:
+    return lambda record: record.get(name)
 
 
 def _folded(get: Getter) -> Getter:

@@ -394,6 +394,8 @@ def test_aggregates_count_and_group(office: Org):
     ]
     grouped = ask(office, "SELECT Account.Name, COUNT(Id) n FROM Contact GROUP BY Account.Name")
     assert {row["Name"]: row["n"] for row in grouped} == {"Acme": 1, "beta": 2, None: 2}
+    ordered = "SELECT Account.Name FROM Contact GROUP BY Account.Name ORDER BY Account.Name DESC"
+    assert names(office, ordered) == [None, "beta", "Acme"]
 
 
 def test_children_nest_and_no_child_is_null(office: Org):
@@ -439,6 +441,10 @@ def test_amounts_are_json_numbers_and_stages_decide(office: Org):
          "value of filter criterion for field 'CreatedDate' must be of type dateTime"),
         ("SELECT Id FROM Contact WHERE SystemModstamp > 2026-01-01T00:00:00 00:00",
          "MALFORMED_QUERY", "unexpected token"),
+        ("SELECT Id FROM Contact WHERE CreatedDate > 2026-13-01T00:00:00Z",
+         "MALFORMED_QUERY", "Invalid date"),
+        ("SELECT Id FROM Contact WHERE AccountId IN (SELECT Name FROM Account)",
+         "MALFORMED_QUERY", "must be an ID or reference"),
         ("SELECT Id FROM Contact WHERE Name = 5", "INVALID_FIELD", "should be enclosed in quotes"),
         ("SELECT Id FROM Contact WHERE Id = 'x'", "INVALID_QUERY_FILTER_OPERATOR",
          "invalid ID field: x"),
@@ -476,6 +482,25 @@ def test_an_error_reaches_the_client_as_a_list_with_a_code(tenant: Tenant):
 def test_fields_all_brings_every_field_with_a_limit(office: Org):
     record = ask(office, "SELECT FIELDS(ALL) FROM Contact LIMIT 200")[0]
     assert set(record) == {"attributes", *office.readable_fields("Contact")}
+
+
+_PARTS = (
+    "SELECT FROM WHERE AND OR NOT IN LIKE ORDER BY GROUP LIMIT OFFSET DESC NULLS LAST ( ) , = != "
+    ">= Id Name Title Account.Name Account.Owner.Name SystemModstamp Birthdate DoNotCall Contact "
+    "Account Contacts COUNT() COUNT(Id) MAX(Title) FIELDS(ALL) 'x' '%' 5 -1.5 null TRUE TODAY "
+    "LAST_N_DAYS:99999999999 2026-13-45 2026-01-01T00:00:00Z ' \\ ; é"
+).split()
+
+
+@given(st.sampled_from(["", "SELECT Id FROM Contact WHERE", "SELECT Name,"]),
+       st.lists(st.sampled_from(_PARTS), max_size=12))  # fmt: skip
+def test_any_text_is_answered_or_refused(office: Org, start: str, parts: list[str]):
+    try:
+        records = ask(office, " ".join([start, *parts]))
+    except ApiError as refusal:
+        assert 400 <= refusal.status < 500
+    else:
+        assert all("attributes" in record for record in records)
 
 
 @given(
