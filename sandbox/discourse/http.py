@@ -787,7 +787,8 @@ class _Site:
 
     def latest_posts(self, request: Request, viewer: User | None) -> Response:
         newest = self.forum.newest_post_id
-        before = _integer(request, "before", newest)
+        # Without `before` the newest post is shown, in both ways of counting.
+        before = _integer(request, "before", newest + (not self.forum.settings.posts_window))
         staff = viewer is not None and viewer.staff
         cached = self._posts_cache.get((before, staff))
         now = self.clock.now()

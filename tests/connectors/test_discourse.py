@@ -1,0 +1,376 @@
+"""The Discourse connector against the emulated forum, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from starlette.responses import JSONResponse
+
+from connectors import registry
+from connectors.discourse import Discourse
+from connectors.errors import AuthError, ServerError
+from connectors.sync import Progress, SyncResult, sync_stream
+from sandbox.clock import Clock
+from sandbox.discourse import Forum, ForumSettings, app
+from sandbox.discourse.store import WHISPER
+from sandbox.faults import Faults
+
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+NO_LIMITS = {"ip_per_10_s": 10**6, "ip_per_minute": 10**6, "admin_api_per_minute": 10**6}
+
+
+class Site:
+    """A forum, its clock, and a connector that asks it."""
+
+    def __init__(self, home: Path, serve: Callable[[Any], str], **settings: Any) -> None:
+        self.home = home
+        self.clock = Clock(START)
+        self.faults = Faults()
+        self.forum = Forum(at=START, settings=ForumSettings(**{**NO_LIMITS, **settings}))
+        self.admin = self.user("rapport", admin=True)
+        self.ann = self.user("ann", external_id="0037")
+        self.bob = self.user("bob")
+        self.forum.add_api_key("the-api-key")
+        self.emulator = app(self.forum, self.clock, self.faults)
+        self.url = serve(self.emulator)
+
+    def user(self, name: str, **more: Any) -> int:
+        return self.forum.create_user(name, email=f"{name}@mill.example", at=self.now, **more)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def topic(self, replies: int = 0) -> int:
+        """Open a topic with replies; each takes a minute."""
+        key = self.forum.create_topic(self.ann, "How to card wool?", "The question", self.now)
+        for _ in range(replies):
+            self.clock.advance(seconds=60)
+            self.forum.reply(key, self.bob, "An answer", self.now)
+        self.clock.advance(seconds=60)
+        return key
+
+    def open(self, **changed: Any) -> Discourse:
+        settings = {"url": self.url, "api_key": "the-api-key", "api_username": "rapport"}
+        source = registry.open_source("forum", "discourse", settings | changed, home=self.home)
+        assert isinstance(source, Discourse)
+        source.session.backoff_s = 0.01
+        return source
+
+    def sync(self, name: str, source: Discourse | None = None, **more: Any) -> SyncResult:
+        source = source or self.open()
+        stream = next(stream for stream in source.streams() if stream.name == name)
+        return sync_stream(source, stream, self.home, **more)
+
+    def set_faults(self, *faults: dict[str, Any]) -> None:
+        self.faults.set({"discourse": faults})
+
+    def asked(self, path: str) -> int:
+        counters = requests.get(f"{self.url}/sandbox/requests", timeout=10).json()
+        return sum(count for route, count in counters.items() if path in route)
+
+
+@pytest.fixture
+def site(tmp_path: Path, serve: Callable[[Any], str]) -> Site:
+    return Site(tmp_path, serve)
+
+
+def live(rows: dict[str, Any]) -> dict[int, Any]:
+    return {int(key): json.loads(record) for key, (op, _, record) in rows.items() if op == "upsert"}
+
+
+def at_page(number: int, act: Callable[[], Any]) -> Callable[[Progress], None]:
+    """Return a progress callback that acts once, when so many pages have been read."""
+    done: list[bool] = []
+
+    def on_progress(progress: Progress) -> None:
+        if progress.pages == number and not done:
+            done.append(True)
+            act()
+
+    return on_progress
+
+
+# Everything, and then only what changed
+
+
+def test_a_whole_forum_arrives_and_a_second_sync_lands_nothing(site, landed):
+    for replies in range(7):
+        site.topic(replies)
+    first = {name: site.sync(name) for name in ("users", "topics", "posts")}
+    assert set(live(landed("forum.users"))) == set(site.forum.users)
+    assert set(live(landed("forum.topics"))) == set(site.forum.topics)
+    assert set(live(landed("forum.posts"))) == set(site.forum.posts)
+    assert first["users"].missing == first["topics"].missing == 0
+    again = [site.sync(name) for name in ("users", "topics", "posts")]
+    assert [(result.rows, result.deletes) for result in again] == [(0, 0)] * 3
+
+
+def test_an_empty_forum_is_no_error(site, landed):
+    assert [site.sync(name).rows for name in ("topics", "posts")] == [0, 0]
+
+
+def test_no_text_no_whisper_no_message_and_no_small_action_is_ever_stored(site, landed):
+    topic = site.topic(2)
+    hidden = {
+        site.forum.reply(topic, site.admin, "staff only", site.now, post_type=WHISPER),
+        site.forum.small_action(topic, site.admin, "closed.enabled", site.now),
+    }
+    letter = site.forum.private_message(site.ann, [site.bob], "Dear Bob", "private", site.now)
+    for name in ("users", "topics", "posts"):
+        site.sync(name)
+    assert letter not in live(landed("forum.topics"))
+    assert not hidden & set(live(landed("forum.posts")))
+    everything = "".join(
+        str(record)
+        for name in ("topics", "posts")
+        for _, _, record in landed(f"forum.{name}").values()
+    )
+    for text in ("wool", "question", "answer<", "staff only", "private", "Dear"):
+        assert text not in everything
+
+
+# Users
+
+
+def test_the_admin_list_doubles_nobody_though_page_0_is_page_1(site, landed):
+    for number in range(230):
+        site.user(f"weaver{number}")
+    result = site.sync("users")
+    assert (result.rows, result.duplicates) == (len(site.forum.users), 0)
+
+
+def test_a_deleted_user_becomes_a_tombstone_and_an_anonymized_one_stays(site, landed):
+    site.sync("users")
+    site.forum.delete_user(site.bob, site.now)
+    site.forum.anonymize_user(site.ann, site.now)
+    assert site.sync("users").deletes == 1
+    users = live(landed("forum.users"))
+    assert site.bob not in users
+    assert users[site.ann]["username"].startswith("anon") and users[site.ann]["name"] is None
+
+
+def test_a_deletion_during_the_walk_costs_nobody_else_their_record(site, landed):
+    for number in range(230):
+        site.user(f"weaver{number}")
+    site.sync("users")
+    delete_an_early_one = at_page(1, lambda: site.forum.delete_user(site.bob, site.now))
+    site.sync("users", on_progress=delete_an_early_one)
+    site.sync("users")
+    assert set(live(landed("forum.users"))) == set(site.forum.users)
+
+
+def test_addresses_come_only_when_asked_for_since_the_forum_logs_it(site, landed):
+    site.user("staged", staged=True)
+    site.sync("users")
+    assert all("email" not in user for user in live(landed("forum.users")).values())
+    assert site.forum.staff_action_log == []
+    site.sync("users", site.open(show_emails=True))
+    assert live(landed("forum.users"))[site.ann]["email"] == "ann@mill.example"
+    assert [action for _, _, action in site.forum.staff_action_log] == ["check_email"] * 2
+
+
+def test_sign_on_ids_are_asked_for_once_and_again_when_a_user_changes(site, landed):
+    source = site.open(sso=True)
+    site.sync("users", source)
+    users = live(landed("forum.users"))
+    assert users[site.ann]["single_sign_on_record"] == {"external_id": "0037"}
+    assert users[site.bob]["single_sign_on_record"] is None
+    asked = site.asked("/admin/users/{")
+    assert site.sync("users", source).rows == 0
+    assert site.asked("/admin/users/{") == asked
+    site.forum.rename_user(site.ann, "anna")
+    assert site.sync("users", source).rows == 1
+    assert site.asked("/admin/users/{") == asked + 1
+    assert live(landed("forum.users"))[site.ann]["single_sign_on_record"]["external_id"] == "0037"
+
+
+# Topics
+
+
+def test_a_topic_bumped_between_two_pages_is_neither_lost_nor_doubled(site, landed):
+    topics = [site.topic() for _ in range(250)]
+    bump_an_old_one = at_page(1, lambda: site.forum.reply(topics[3], site.bob, "Ho", site.now))
+    site.sync("topics", on_progress=bump_an_old_one)
+    site.sync("topics")
+    rows = live(landed("forum.topics"))
+    assert set(rows) == set(topics)
+    assert rows[topics[3]]["posts_count"] == 2
+
+
+def test_a_deleted_topic_is_noticed_within_a_day_while_it_is_young(site, landed):
+    old, young, kept = site.topic(1), site.topic(1), site.topic(1)
+    for name in ("topics", "posts"):
+        site.sync(name)
+    of_young = {post.id for post in site.forum.topics[young].posts}
+    site.forum.delete_topic(young, site.now)
+    site.clock.advance(days=1)
+    assert site.sync("topics").deletes == 1
+    assert site.sync("posts").deletes == len(of_young)
+    assert set(live(landed("forum.topics"))) == {old, kept}
+    assert not of_young & set(live(landed("forum.posts")))
+
+
+def test_a_deleted_old_topic_is_noticed_within_a_week(site, landed):
+    old, kept = site.topic(), site.topic()
+    site.sync("topics")
+    site.clock.advance(days=60)
+    site.sync("topics")
+    site.forum.delete_topic(old, site.now)
+    site.clock.advance(days=1)
+    assert site.sync("topics").deletes == 0
+    site.clock.advance(days=7)
+    assert site.sync("topics").deletes == 1
+    assert set(live(landed("forum.topics"))) == {kept}
+
+
+def test_a_forum_too_old_for_filters_is_read_by_its_latest_topics(site, landed, serve):
+    topics = [site.topic() for _ in range(120)]
+    site.forum.pin(topics[0], site.now)
+
+    async def old_forum(scope: Any, receive: Any, send: Any) -> None:
+        answer: Any = site.emulator
+        if scope["path"] == "/filter.json":
+            answer = JSONResponse({"errors": ["No such page"]}, status_code=404)
+        await answer(scope, receive, send)
+
+    source = site.open(url=serve(old_forum))
+    site.sync("topics", source)
+    assert set(live(landed("forum.topics"))) == set(topics)
+    site.clock.advance(days=3)
+    new = site.topic()
+    result = site.sync("topics", source)
+    assert result.rows == 1 and new in live(landed("forum.topics"))
+
+
+# Posts
+
+
+@pytest.mark.parametrize("posts_window", [True, False], ids=["window of ids", "50 posts"])
+def test_empty_pages_do_not_end_the_walk(tmp_path, serve, landed, posts_window):
+    site = Site(tmp_path, serve, posts_window=posts_window)
+    first = site.topic(3)
+    for _ in range(6):
+        site.forum.delete_topic(site.topic(30), site.now)
+    last = site.topic(3)
+    site.clock.advance(days=20)
+    site.sync("posts")
+    expected = {post.id for key in (first, last) for post in site.forum.topics[key].posts}
+    assert set(live(landed("forum.posts"))) == expected
+
+
+def test_a_deleted_post_leaves_and_a_recovered_one_returns(site, landed):
+    topic = site.topic(30)
+    site.sync("posts")
+    gone = site.forum.topics[topic].posts[7].id
+    site.forum.delete_post(gone, site.now)
+    assert site.sync("posts").deletes == 1
+    assert gone not in live(landed("forum.posts"))
+    site.forum.recover_post(gone, site.now)
+    site.sync("posts")
+    assert set(live(landed("forum.posts"))) == set(site.forum.posts)
+
+
+def test_a_post_moved_to_another_topic_is_not_deleted(site, landed):
+    topic = site.topic(5)
+    site.sync("posts")
+    moved = site.forum.topics[topic].posts[4].id
+    elsewhere = site.forum.move_posts([moved], "Another question", site.now)
+    site.sync("posts")
+    assert live(landed("forum.posts"))[moved]["topic_id"] == elsewhere
+
+
+def test_likes_and_accepted_answers_arrive_at_once_and_edits_within_a_day(site, landed):
+    topic = site.topic(3)
+    site.sync("posts")
+    answer = site.forum.topics[topic].posts[2].id
+    site.forum.like(answer, site.ann, site.now)
+    site.forum.accept(answer, by=site.ann)
+    site.sync("posts")
+    post = live(landed("forum.posts"))[answer]
+    assert post["accepted_answer"] is True
+    assert {"id": 2, "count": 1} in post["actions_summary"]
+    site.forum.edit_post(
+        site.forum.topics[topic].posts[1].id, "Better", site.now + timedelta(hours=2)
+    )
+    site.clock.advance(days=1)
+    result = site.sync("posts")
+    assert result.rows == 1
+
+
+def test_a_walk_that_broke_goes_on_below_and_reads_what_came_since(site, landed):
+    for _ in range(30):
+        site.topic(9)
+    source = site.open()
+    source.session.attempts = 1
+    site.set_faults({"kind": "500", "match": "/posts.json", "after": 5, "times": None})
+    with pytest.raises(ServerError):
+        site.sync("posts", source)
+    held = len(landed("forum.posts"))
+    assert 0 < held < len(site.forum.posts)
+    site.set_faults()
+    site.topic(2)
+    before = site.asked("/posts.json")
+    result = site.sync("posts")
+    assert result.rows == len(site.forum.posts) - held
+    assert set(live(landed("forum.posts"))) == set(site.forum.posts)
+    assert site.asked("/posts.json") - before < 6  # from the newest it would be eight
+
+
+def test_a_post_that_became_public_late_is_found_below_the_newest(site, landed):
+    hidden = site.topic()
+    site.forum.unlist(hidden)
+    site.topic(3)
+    site.clock.advance(days=20)
+    site.sync("posts")
+    assert hidden not in {post["topic_id"] for post in live(landed("forum.posts")).values()}
+    site.forum.topics[hidden].visible = True
+    site.clock.advance(seconds=120)
+    assert site.sync("posts").rows == 1
+
+
+# Limits and refusals
+
+
+@pytest.mark.parametrize("kind", ["429", "429_text"], ids=["JSON", "text"])
+def test_both_shapes_of_a_limit_are_waited_for(site, landed, kind):
+    site.topic(2)
+    site.set_faults({"kind": kind, "match": "/posts.json", "wait_s": 1})
+    result = site.sync("posts")
+    assert result.rows == 3 and 1 <= result.waits_s < 3
+
+
+def test_a_page_that_is_not_json_is_an_error_that_says_so(site):
+    site.set_faults({"kind": "not_json", "match": "/posts.json", "times": None})
+    with pytest.raises(ServerError, match="which is not JSON"):
+        site.sync("posts")
+
+
+def test_a_wrong_key_is_named_without_being_shown(site):
+    with pytest.raises(AuthError) as refusal:
+        site.open(api_key="a-wrong-key").check()
+    assert str(refusal.value) == (
+        "forum: HTTP 403 from `/session/current.json`. The forum refused `api_key` with "
+        "`api_username`; look at its Admin > API keys."
+    )
+
+
+def test_a_key_that_sees_public_content_only_is_told_by_check_and_by_users(site, landed):
+    source = site.open(api_username="ann")
+    told = source.check()
+    assert not told.ok and "sees public content only" in told.detail
+    with pytest.raises(AuthError, match="Give an API key of a staff user"):
+        site.sync("users", source)
+    site.topic(1)
+    assert site.sync("posts", source).rows == 2
+
+
+def test_check_tells_who_we_are(site):
+    told = site.open().check()
+    assert told.ok and told.account == f"user {site.admin} at {site.url}"
