@@ -17,7 +17,7 @@ import math
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -73,13 +73,7 @@ class Rejected(Exception):
         self.response = response
 
 
-def app(
-    forum: Forum,
-    clock: Clock,
-    faults: Faults | None = None,
-    *,
-    credentials: Mapping[str, str] | None = None,
-) -> Starlette:
+def app(forum: Forum, clock: Clock, faults: Faults | None = None) -> Starlette:
     """Return the application that serves `forum`, with the sandbox's side door.
 
     Besides the general kinds of `sandbox.faults`, `faults` may ask for `429` (JSON),
@@ -124,7 +118,7 @@ def app(
         routes=[
             *routes,
             Route("/srv/status", site.status),
-            *control_routes(clock, faults, site.requests, credentials or {}),
+            *control_routes(clock, faults, site.requests, _credentials(forum)),
         ],
         middleware=[
             Middleware(_DateHeader, clock=clock),
@@ -132,6 +126,13 @@ def app(
         ],
         exception_handlers={404: site.no_route},
     )
+
+
+def _credentials(forum: Forum) -> dict[str, str]:
+    """Return a key for all users and an administrator to use it as, if there are any."""
+    keys = [key for key, bound in forum.api_keys.items() if bound is None]
+    admins = [user.username for user in forum.users.values() if user.admin and user.id > 0]
+    return {"api_key": keys[0], "api_username": admins[0]} if keys and admins else {}
 
 
 class _DateHeader:

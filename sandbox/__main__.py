@@ -1,0 +1,80 @@
+"""`python -m sandbox`: serve the emulated vendors on loopback until interrupted."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from sandbox.server import BASE_PORT, serve
+
+SECRETS = (
+    ("crm", "client_id", "SF_ID"),
+    ("crm", "client_secret", "SF_SECRET"),
+    ("forum", "api_key", "DISCOURSE_KEY"),
+)
+
+
+@click.command()
+@click.option("--people", default=2000, show_default=True, help="How many people there are.")
+@click.option("--seed", default=7, show_default=True, help="Of every random number.")
+@click.option("--port", default=BASE_PORT, show_default=True, help="Base port; 0: free ones.")
+@click.option("--now", "at", default=None, help="ISO time the world opens at. [today's midnight]")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Write the truth to FOLDER/truth.",
+)
+@click.option("--vendor-limits", is_flag=True, help="The forum has the vendor's default limits.")
+def main(
+    people: int, seed: int, port: int, at: str | None, data: Path | None, vendor_limits: bool
+) -> None:
+    """Serve a generated company's Salesforce and Discourse."""
+    now = None
+    if at is not None:
+        try:
+            now = datetime.fromisoformat(at)
+        except ValueError:
+            raise click.BadParameter(
+                f"`{at}` is not an ISO 8601 time", param_hint="--now"
+            ) from None
+        now = now if now.tzinfo else now.replace(tzinfo=UTC)
+    try:
+        with serve(people, seed, port, now, vendor_limits=vendor_limits) as sandbox:
+            if data is not None:
+                sandbox.write_truth(data / "truth")
+            click.echo(f"# The world stands at {sandbox.now.isoformat()}. Generated data.")
+            for name, count in sandbox.world.counts().items():
+                click.echo(f"#   {name}: {count:,}")
+            click.echo(_rapport_yml(sandbox.credentials))
+            address = sandbox.urls["discourse"]
+            click.echo(f"# Move time: curl -d '{{\"days\": 7}}' {address}/sandbox/advance")
+            try:
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                click.echo("# Stopped.")
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from error
+
+
+def _rapport_yml(credentials: dict[str, Any]) -> str:
+    """Return a rapport.yml; its secrets are named as variables, given above it."""
+    tree = {
+        "as_of": credentials["now"][:10],
+        "own_domains": credentials["own_domains"],
+        "sources": {name: dict(source) for name, source in credentials["sources"].items()},
+    }
+    lines = []
+    for source, key, variable in SECRETS:
+        lines.append(f"# export {variable}={tree['sources'][source][key]}")
+        tree["sources"][source][key] = f"${{{variable}}}"
+    return "\n".join([*lines, yaml.safe_dump(tree, sort_keys=False)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""How often everything happens in the sandbox's world.
+
+Belongs here: every rate and share the world is generated with, so that it can be read
+and changed in one place. Does not belong here: what happens (`sandbox.world`).
+
+Where a value has an origin it is named; all the others are guesses, chosen so that each
+trap occurs at least a handful of times among 2,000 people. They say nothing about any
+real company: the traps are the point, not their frequency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """Shares are of 1 and per record unless a name says otherwise."""
+
+    # Population
+    people_per_organization: int = 10
+    staff_share: float = 0.015
+    present_at_start: float = 0.60
+    kinds: tuple[tuple[str, float], ...] = (
+        ("customer", 0.67),
+        ("prospect", 0.21),
+        ("partner", 0.05),
+        ("supplier", 0.04),
+        ("press", 0.03),
+    )
+    independent_customers: float = 0.18
+    same_full_name: float = 0.015
+    subsidiaries: float = 0.06
+    single_contact_organizations: float = 0.12
+
+    # Where people appear
+    customer_contact: float = 0.78
+    customer_forum: float = 0.64
+    prospect_lead: float = 0.72
+    prospect_forum: float = 0.45
+    other_contact: float = 0.55
+    other_lead: float = 0.30
+    other_forum: float = 0.22
+
+    # Dirt in the CRM
+    email_missing: float = 0.06
+    email_role: float = 0.025
+    email_placeholder: float = 0.02
+    email_typo: float = 0.025
+    email_upper_case: float = 0.05
+    email_private: float = 0.08
+    name_nickname: float = 0.05
+    name_typo: float = 0.02
+    name_swapped: float = 0.01
+    name_initial: float = 0.02
+    name_odd_case: float = 0.03
+    name_without_given: float = 0.02
+    phone_direct: float = 0.50
+    phone_switchboard: float = 0.22
+    phone_placeholder: float = 0.02
+    contact_without_account: float = 0.02
+    duplicate_contact: float = 0.04
+    duplicate_merged: float = 0.65
+    handle_volunteered: float = 0.14
+    handle_wrong: float = 0.05
+    odd_activity_date: float = 0.004
+    task_without_person: float = 0.08
+    case_without_contact: float = 0.05
+    deleted_contact: float = 0.012
+    deleted_then_restored: float = 0.35
+    deleted_then_purged: float = 0.25
+    records_owned_by_integration: float = 0.02
+
+    # Dirt in the forum
+    forum_email_work: float = 0.56
+    forum_email_plus: float = 0.05
+    single_sign_on: float = 0.30
+    sso_is_contact_id: float = 0.5
+    sso_fifteen_characters: float = 0.15
+    second_account: float = 0.015
+    renamed: float = 0.02
+    name_empty: float = 0.10
+    other_script: float = 0.5
+    hostile_name: float = 0.004
+    hostile_text: float = 0.002
+    spam_topic: float = 0.008
+    anonymized_per_year: float = 0.004
+    staff_with_private_account: float = 0.12
+    unconfirmed: float = 0.03
+
+    # Life in the forum. Five posts to a topic and a median first answer of about 3.6 h are
+    # what public forums of this size show; one in eight topics stays unanswered.
+    topics_per_person_day: float = 0.0056
+    weekend: float = 0.45
+    unanswered: float = 0.12
+    answers_mean: float = 3.1
+    first_answer_median_h: float = 3.6
+    first_answer_sigma: float = 1.5
+    staff_answers: float = 0.15
+    asker_replies: float = 0.5
+    self_answer: float = 0.03
+    accepted: float = 0.48
+    accepted_by_staff: float = 0.1
+    unaccepted: float = 0.01
+    likes_per_answer: float = 0.9
+    other_reactions: float = 0.08
+    edited: float = 0.04
+    deleted_by_staff: float = 0.007
+    deleted_by_author: float = 0.005
+    topic_deleted: float = 0.004
+    topic_closed: float = 0.02
+    topic_split: float = 0.002
+    whisper: float = 0.012
+    private_messages_per_topic: float = 0.03
+    late_bump: float = 0.012
+    forum_life_days: float = 330.0
+    comes_back: float = 0.25
+
+    # Life in the CRM, per account and day where not said otherwise
+    tasks: float = 0.083
+    meetings: float = 0.024
+    meeting_cancelled: float = 0.08
+    cases: float = 0.0215
+    case_reopened: float = 0.06
+    case_handed_off: float = 0.15
+    private_comment: float = 0.3
+    employer_changes_per_person_year: float = 0.03
+    mailbox_reissued: float = 0.25
+    lead_converted: float = 0.3
+    lead_to_known_account: float = 0.3
+    renewal_won: float = 0.88
+    deal_reopened: float = 0.02
+    tier_changes_per_year: float = 0.3
+    accounts_merged_per_year: float = 0.02
+
+    # Planted effects
+    quarter_end_factor: float = 2.2
+    hand_off_delay_days: float = 6.0
+    best_tier_waits_factor: float = 1.8
+    cohort_life_factor: float = 2.5

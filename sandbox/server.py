@@ -1,0 +1,192 @@
+"""Serves a world: one emulated vendor per port, on loopback.
+
+Belongs here: ports, server threads, what a client needs to connect.
+Does not belong here: what the vendors answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox import discourse, salesforce
+from sandbox.faults import Faults
+from sandbox.people import OWN_DOMAINS
+from sandbox.world import API_KEY, API_USERNAME, World
+
+BASE_PORT = 8800
+PORTS = {"salesforce": 0, "discourse": 2}
+"""Vendor -> offset from the base port."""
+
+START_S = 10.0
+
+CUSTOM_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
+    "Account": [
+        {"name": "Tier__c"},
+        {"name": "Renewal_Date__c", "type": "date", "meaning": "renewal_date"},
+        {"name": "Renewal_Amount__c", "type": "decimal", "meaning": "renewal_amount"},
+        {"name": "Open_Cases__c", "type": "decimal"},
+        {"name": "Remarks__c", "pii": "text"},
+    ],
+    "Contact": [
+        {"name": "Community_Handle__c", "pii": "direct"},
+        {"name": "Forum_SSO_Id__c", "pii": "pseudonym", "meaning": "external_id"},
+    ],
+}
+"""What the rapport.yml of a sandbox takes beyond the standard fields."""
+
+
+@dataclass
+class Sandbox:
+    """A running sandbox.
+
+    Attributes:
+        world: what is served; `urls`: vendor -> base address.
+        faults: what goes wrong, settable while it runs.
+    """
+
+    world: World
+    urls: dict[str, str]
+    faults: Faults
+
+    @property
+    def now(self) -> datetime:
+        """The world's time, UTC."""
+        return self.world.clock.now()
+
+    @property
+    def credentials(self) -> dict[str, Any]:
+        """What a client needs, as every port answers to `GET /sandbox/credentials`.
+
+        `now`: the world's time, ISO; `own_domains`: the company's own mail domains;
+        `sources`: the entries of a rapport.yml that reads everything there is.
+        """
+        org = self.world.org
+        return {
+            "now": self.now.isoformat(),
+            "own_domains": list(OWN_DOMAINS),
+            "sources": {
+                "crm": {
+                    "type": "salesforce",
+                    "url": self.urls["salesforce"],
+                    "domain": org.domain,
+                    "client_id": org.client_id,
+                    "client_secret": org.client_secret,
+                    "fields": CUSTOM_FIELDS_TAKEN,
+                },
+                "forum": {
+                    "type": "discourse",
+                    "url": self.urls["discourse"],
+                    "api_key": API_KEY,
+                    "api_username": API_USERNAME,
+                    "show_emails": True,
+                    "sso": True,
+                },
+            },
+        }
+
+    def advance(self, *, days: float = 0, seconds: float = 0) -> datetime:
+        """Let time pass in the world and return the new time."""
+        return self.world.advance(days=days, seconds=seconds)
+
+    def write_truth(self, folder: Path | str) -> None:
+        """Write what is true now to `folder` (see `sandbox.truth`)."""
+        self.world.write_truth(folder)
+
+
+@contextlib.contextmanager
+def serve(
+    people: int = 2000,
+    seed: int = 7,
+    port: int = BASE_PORT,
+    now: datetime | None = None,
+    faults: Faults | Mapping[str, Sequence[Any]] | None = None,
+    *,
+    vendor_limits: bool = False,
+    world: World | None = None,
+) -> Iterator[Sandbox]:
+    """Serve a world until the block ends.
+
+    Args:
+        people, seed, now, vendor_limits: see `World`.
+        port: base port (Salesforce there, Discourse two above); 0 picks free ones.
+        faults: what goes wrong, see `sandbox.faults`.
+        world: serve this one instead of making one.
+
+    Raises:
+        OSError: a port is taken.
+    """
+    world = world or World(people=people, seed=seed, now=now, vendor_limits=vendor_limits)
+    plan = faults if isinstance(faults, Faults) else Faults(faults)
+    sandbox = Sandbox(world, {}, plan)
+    apps: dict[str, ASGIApp] = {
+        "salesforce": salesforce.app(world.org, world.clock, plan),
+        "discourse": discourse.app(world.forum, world.clock, plan),
+    }
+    with contextlib.ExitStack() as running:
+        for vendor, app in apps.items():
+            address = _running(_WithCredentials(app, sandbox), port and port + PORTS[vendor])
+            sandbox.urls[vendor] = running.enter_context(address)
+        yield sandbox
+
+
+class _WithCredentials:
+    """Answers `GET /sandbox/credentials` for all vendors at once, on each port."""
+
+    def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
+        self.app = app
+        self.sandbox = sandbox
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/sandbox/credentials":
+            body = msgspec.json.encode(self.sandbox.credentials)
+            await Response(body, media_type="application/json")(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+@contextlib.contextmanager
+def _running(app: ASGIApp, port: int) -> Iterator[str]:
+    """Run one server in a thread and yield its address."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise OSError(
+            error.errno, f"port {port} on 127.0.0.1 is taken; choose another one with --port"
+        ) from error
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    give_up = time.monotonic() + START_S
+    while not server.started and thread.is_alive() and time.monotonic() < give_up:
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=5)
+        listener.close()
