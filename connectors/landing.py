@@ -244,7 +244,7 @@ class StreamLanding:
 
     def count(self) -> int:
         """Count the held records that are not deleted."""
-        return int(next(self._query(f"select count(*) {_LIVE}"))[0])
+        return sum(count for (count,) in self._query(f"select count(*) {_LIVE}"))
 
     def records(self, seqs: Collection[int]) -> dict[int, bytes]:
         """Return the record text of rows by `_seq`, without those that have none."""
