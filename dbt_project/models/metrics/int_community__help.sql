@@ -1,12 +1,27 @@
 {{ config(materialized='table', contract={'enforced': false}) }}
 
-{%- set snapshot_segment = ['as_of', 'basis', 'segment_type', 'segment'] %}
+{%- set snapshot_segment = ['as_of', 'basis', 'window_days', 'segment_type', 'segment'] %}
 
 with
 
-snapshots as (
+-- Four weeks, a year of weeks, and longer than any community lives.
+windows as (
 
-    {{ snapshots() }}
+    select
+        as_of,
+        basis,
+        window_days,
+        {{ days_after('as_of', '-window_days') }} as starts_after
+    from (
+        {{ snapshots() }}
+    ) as snapshots
+    cross join (
+        select 28 as window_days
+        union all
+        select 364 as window_days
+        union all
+        select 36400 as window_days
+    ) as lengths
 
 ),
 
@@ -29,7 +44,7 @@ memberships as (
 
 ),
 
----------- questions asked in the trailing 28 days
+---------- questions asked in the window
 
 first_days as (
 
@@ -61,25 +76,26 @@ segmented_questions as (
 asked as (
 
     select
-        snapshots.as_of,
-        snapshots.basis,
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
         questions.segment_type,
         questions.segment,
         questions.asker_person_id,
-        {{ utc_day('questions.first_answered_at') }} <= snapshots.as_of as is_answered_or_null,
-        {{ utc_day('questions.first_member_answered_at') }} <= snapshots.as_of
+        {{ utc_day('questions.first_answered_at') }} <= windows.as_of as is_answered_or_null,
+        {{ utc_day('questions.first_member_answered_at') }} <= windows.as_of
             as is_answered_by_member_or_null,
-        {{ utc_day('questions.solved_at') }} <= snapshots.as_of as is_solved_or_null,
-        questions.accepts_since <= snapshots.as_of as is_solvable_or_null,
+        {{ utc_day('questions.solved_at') }} <= windows.as_of as is_solved_or_null,
+        questions.accepts_since <= windows.as_of as is_solvable_or_null,
         {{ seconds_between('questions.asked_at', 'questions.first_answered_at') }}
             as answered_after,
-        {{ seconds_between('questions.asked_at', end_of_day('snapshots.as_of')) }} as seen_for,
-        questions.asker_first_day > {{ days_after('snapshots.as_of', -28) }} as is_newcomer_or_null
-    from snapshots
+        {{ seconds_between('questions.asked_at', end_of_day('windows.as_of')) }} as seen_for,
+        questions.asker_first_day > windows.starts_after as is_newcomer_or_null
+    from windows
     inner join segmented_questions as questions
         on
-            questions.day <= snapshots.as_of
-            and questions.day > {{ days_after('snapshots.as_of', -28) }}
+            questions.day <= windows.as_of
+            and questions.day > windows.starts_after
 
 ),
 
@@ -125,7 +141,7 @@ first_responses as (
 
 ),
 
----------- answers given in the trailing 28 days, and by whom
+---------- answers given in the window, and by whom
 
 answer_days as (
 
@@ -167,21 +183,23 @@ segmented_answers as (
 helped as (
 
     select
-        snapshots.as_of,
-        snapshots.basis,
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
         answers.segment_type,
         answers.segment,
         answers.helper_id,
         bool_or(answers.is_by_staff) as is_staff,
         cast(sum(answers.answers) as bigint) as answers
-    from snapshots
+    from windows
     inner join segmented_answers as answers
         on
-            answers.day <= snapshots.as_of
-            and answers.day > {{ days_after('snapshots.as_of', -28) }}
+            answers.day <= windows.as_of
+            and answers.day > windows.starts_after
     group by
-        snapshots.as_of,
-        snapshots.basis,
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
         answers.segment_type,
         answers.segment,
         answers.helper_id
@@ -217,6 +235,7 @@ helpers_with_organization as (
     select
         known_helpers.as_of,
         known_helpers.basis,
+        known_helpers.window_days,
         known_helpers.segment_type,
         known_helpers.segment,
         -- our own people count as one organization
@@ -230,6 +249,7 @@ helpers_with_organization as (
             known_helpers.helper_id = memberships.person_id
             and (memberships.from_day is null or memberships.from_day <= known_helpers.as_of)
             and (memberships.until_day is null or memberships.until_day > known_helpers.as_of)
+    where known_helpers.window_days = 28
 
 ),
 
@@ -251,7 +271,7 @@ organization_concentration as (
 
 ),
 
----------- members who do both: ask and help
+---------- members who did both in the last 28 days: ask and help
 
 askers as (
 
@@ -259,7 +279,7 @@ askers as (
         {{ snapshot_segment | join(', ') }},
         asker_person_id as person_id
     from waited
-    where asker_person_id is not null
+    where asker_person_id is not null and window_days = 28
     group by {{ snapshot_segment | join(', ') }}, asker_person_id
 
 ),
@@ -269,24 +289,31 @@ two_roles as (
     select
         askers.as_of,
         askers.basis,
+        askers.window_days,
         askers.segment_type,
         askers.segment,
         count(*) as members_in_both_roles
     from askers
-    -- one to one: both sides hold a person once per snapshot and segment
+    -- one to one: both sides hold a person once per snapshot, window and segment
     inner join known_helpers
         on
             askers.as_of = known_helpers.as_of
             and askers.basis = known_helpers.basis
+            and askers.window_days = known_helpers.window_days
             and askers.segment_type = known_helpers.segment_type
             and askers.segment = known_helpers.segment
             and askers.person_id = known_helpers.helper_id
     where not known_helpers.is_staff
-    group by askers.as_of, askers.basis, askers.segment_type, askers.segment
+    group by
+        askers.as_of,
+        askers.basis,
+        askers.window_days,
+        askers.segment_type,
+        askers.segment
 
 ),
 
----------- ties: pairs of people of whom one spoke to the other
+---------- ties of the last 28 days: pairs of people of whom one spoke to the other
 
 tie_days as (
 
@@ -317,21 +344,24 @@ segmented_ties as (
 ties as (
 
     select
-        snapshots.as_of,
-        snapshots.basis,
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
         tie_days.segment_type,
         tie_days.segment,
         tie_days.one_id,
         tie_days.other_id,
         bool_or(tie_days.touches_staff) as touches_staff
-    from snapshots
+    from windows
     inner join segmented_ties as tie_days
         on
-            tie_days.day <= snapshots.as_of
-            and tie_days.day > {{ days_after('snapshots.as_of', -28) }}
+            tie_days.day <= windows.as_of
+            and tie_days.day > windows.starts_after
+            and windows.window_days = 28
     group by
-        snapshots.as_of,
-        snapshots.basis,
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
         tie_days.segment_type,
         tie_days.segment,
         tie_days.one_id,
@@ -350,7 +380,7 @@ tie_counts as (
 
 ),
 
----------- all of it, one row per snapshot and segment in which anything happened
+---------- all of it, one row per snapshot, window and segment in which anything happened
 
 spine as (
 
@@ -367,6 +397,7 @@ final as (
     select
         spine.as_of,
         spine.basis,
+        spine.window_days,
         spine.segment_type,
         spine.segment,
         coalesce(question_counts.questions, 0) as questions,

@@ -26,9 +26,39 @@ growth as (
 
 ),
 
-help as (
+every_help as (
 
     select * from {{ ref('int_community__help') }}
+
+),
+
+help as (
+
+    select * from every_help
+    where window_days = 28
+
+),
+
+-- Small communities are judged over longer times; the longest window is all there ever was.
+longer_help as (
+
+    select
+        as_of,
+        basis,
+        segment_type,
+        segment,
+        {%- for name, days in [('364d', 364), ('ever', 36400)] %}
+        {%- for column in [
+            'questions', 'questions_answered', 'questions_solvable', 'questions_solved', 'answers',
+            'median_first_response_seconds', 'helpers', 'helper_answers', 'top_helper_answers',
+            'helper_absence_factor',
+        ] %}
+        max(case when window_days = {{ days }} then {{ column }} end) as {{ column }}_{{ name }},
+        {%- endfor %}
+        {%- endfor %}
+        count(*) as windows
+    from every_help
+    group by as_of, basis, segment_type, segment
 
 ),
 
@@ -54,7 +84,7 @@ segments as (
         basis,
         segment_type,
         segment
-    from help
+    from longer_help
 
 ),
 
@@ -69,7 +99,7 @@ joined as (
         settings.has_strategy,
         coalesce(seen.coverage, 0) as coverage,
         -- a community nobody has looked at, or had not begun yet, is unknown and not empty
-        coalesce(seen.sees_forum, false) or growth.as_of is not null or help.as_of is not null
+        coalesce(seen.sees_forum, false) or growth.as_of is not null or longer_help.as_of is not null
             as is_known,
         {%- for column in [
             'members', 'contributions', 'active', 'previous_active', 'new_members', 'retained',
@@ -92,7 +122,20 @@ joined as (
         help.top_5_helper_answers,
         help.helper_gini,
         help.helper_absence_factor,
-        help.elephant_factor
+        help.elephant_factor,
+        {%- for name in ['364d', 'ever'] %}
+        {%- for column in [
+            'questions', 'questions_answered', 'questions_solvable', 'questions_solved', 'answers',
+            'helpers', 'helper_answers',
+        ] %}
+        coalesce(longer_help.{{ column }}_{{ name }}, 0) as {{ column }}_{{ name }},
+        {%- endfor %}
+        {%- for column in [
+            'median_first_response_seconds', 'top_helper_answers', 'helper_absence_factor',
+        ] %}
+        longer_help.{{ column }}_{{ name }}{{ ',' if not (loop.last and name == 'ever') }}
+        {%- endfor %}
+        {%- endfor %}
     from segments
     inner join snapshots
         on segments.as_of = snapshots.as_of and segments.basis = snapshots.basis
@@ -110,6 +153,12 @@ joined as (
             and segments.basis = help.basis
             and segments.segment_type = help.segment_type
             and segments.segment = help.segment
+    left join longer_help
+        on
+            segments.as_of = longer_help.as_of
+            and segments.basis = longer_help.basis
+            and segments.segment_type = longer_help.segment_type
+            and segments.segment = longer_help.segment
 
 ),
 
@@ -197,6 +246,21 @@ final as (
         cast(helper_absence_factor as bigint) as helper_absence_factor,
         cast(elephant_factor as bigint) as elephant_factor,
         {{ share('organization_answers', 'helper_answers') }} as organization_known_share,
+
+        ---------- help over longer times
+        {%- for name in ['364d', 'ever'] %}
+        cast(case when is_known then questions_{{ name }} end as bigint) as questions_{{ name }},
+        {{ share('questions_answered_' ~ name, 'questions_' ~ name) }} as answered_share_{{ name }},
+        cast(median_first_response_seconds_{{ name }} as double) / 3600
+            as median_first_response_hours_{{ name }},
+        {{ share('questions_solved_' ~ name, 'questions_solvable_' ~ name) }}
+            as solved_share_{{ name }},
+        cast(case when is_known then answers_{{ name }} end as bigint) as answers_{{ name }},
+        cast(case when is_known then helpers_{{ name }} end as bigint) as helpers_{{ name }},
+        {{ share('top_helper_answers_' ~ name, 'helper_answers_' ~ name) }}
+            as top_helper_share_{{ name }},
+        cast(helper_absence_factor_{{ name }} as bigint) as helper_absence_factor_{{ name }},
+        {%- endfor %}
 
         ---------- ties
         {{ share('members_in_both_roles', 'active') }} as reciprocity,
