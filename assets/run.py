@@ -17,14 +17,15 @@ import dagster as dg
 from assets import instance as instances
 from assets.dbt import ensure_manifest
 from assets.jobs import ALL, METRICS, sync_job_name
+from assets.partitions import FIRST_DAY
 from assets.publish import PUBLISHED_WAREHOUSE
 from assets.resources import OnEvent, silent
 from assets.sensors import first_cause
 from assets.wiring import build_defs
 from connectors import errors
-from connectors.errors import RapportError, RequestError
+from connectors.errors import ConfigError, RapportError, RequestError
 from rapport.build import environment
-from rapport.config import Config
+from rapport.config import CONFIG_NAME, Config
 
 # The label by which the UI finds the runs of a job: repository and location of workspace.yaml.
 REPOSITORY_TAG = {".dagster/repository": "__repository__@rapport"}
@@ -100,13 +101,19 @@ def _execute(
     found = definitions.resolve_job_def(job)
     # dagster-dbt repeats dbt's output on standard output; a waiting user gets our lines instead.
     with (home / CONSOLE_LOG).open("a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
-        return found.execute_in_process(
-            run_config=QUIET,
-            instance=instance,
-            partition_key=day if found.partitions_def else None,
-            raise_on_error=False,
-            tags=REPOSITORY_TAG,
-        )
+        try:
+            return found.execute_in_process(
+                run_config=QUIET,
+                instance=instance,
+                partition_key=day if found.partitions_def else None,
+                raise_on_error=False,
+                tags=REPOSITORY_TAG,
+            )
+        except dg.DagsterUnknownPartitionError:
+            raise ConfigError(
+                f"`{day}` is not a day that numbers can be built for. Use a day between "
+                f"{FIRST_DAY} and the `as_of` of {CONFIG_NAME}."
+            ) from None
 
 
 def _past_redirection(on_event: OnEvent) -> OnEvent:

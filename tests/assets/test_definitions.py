@@ -6,13 +6,15 @@ import os
 import socket
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from assets import wiring
+from assets.partitions import as_of_days
 from assets.streams import LANDING_COLUMNS, _gaps
 from connectors.errors import BuildError, ConfigError
 from connectors.landing import SCHEMA
@@ -112,6 +114,23 @@ def test_the_metrics_schedule_asks_for_the_day_of_the_configuration(lab) -> None
 def test_only_metric_tables_with_snapshots_are_partitioned_by_day(lab) -> None:
     partitioned = {name for name, spec in specs(lab).items() if spec.partitions_def}
     assert partitioned == {"rel_organization"}
+
+
+@pytest.mark.parametrize(
+    ("as_of", "last"),
+    [
+        (None, datetime.now(UTC).date()),
+        (date(2019, 5, 31), date(2019, 5, 31)),
+        (datetime.now(UTC).date(), datetime.now(UTC).date()),
+        (date(2099, 1, 5), date(2099, 1, 5)),
+        (date(1995, 1, 5), date(1995, 1, 5)),
+    ],
+)
+def test_days_end_with_the_day_of_the_configuration(
+    config: Config, as_of: date | None, last: date
+) -> None:
+    days = as_of_days(replace(config, as_of=as_of))
+    assert days.get_last_partition_key() == last.isoformat()
 
 
 def test_freshness_follows_the_schedule_of_the_source(lab) -> None:

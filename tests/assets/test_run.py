@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import dagster as dg
 import pytest
 
 from assets import instance as instances
 from assets import run as running
 from assets import wiring
-from connectors.errors import AuthError, QuotaSpent, RapportError
+from connectors.errors import AuthError, ConfigError, QuotaSpent, RapportError
 
 
 @pytest.fixture
@@ -63,6 +65,11 @@ def test_a_sync_that_ended_early_is_told(wired) -> None:
     result = running.run_job(wired.config, job="sync_forum")
     assert "forum.posts" in result.ended_early
     assert not result.built
+
+
+def test_a_day_outside_the_partitions_is_a_mistake_of_the_caller(wired) -> None:
+    with pytest.raises(ConfigError, match="`2026-07-01` is not a day"):
+        running.run_job(wired.config, job="metrics", as_of=date(2026, 7, 1))
 
 
 def test_an_error_of_somebody_else_becomes_ours_with_its_step(wired) -> None:
