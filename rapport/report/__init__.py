@@ -21,7 +21,7 @@ from rapport.report import charts, facts, panels, words
 PAGE_NAME = "index.html"
 SHOWN_AT_ONCE = 10
 
-__all__ = ["render"]
+__all__ = ["PAGE_NAME", "render"]
 
 
 def render(config: Config) -> Path:
@@ -53,7 +53,7 @@ def _environment() -> Environment:
     )
     for function in (
         words.name, words.count, words.percent, words.ratio, words.duration, words.days,
-        words.day, words.money, words.silo, words.kind, words.plural,
+        words.day, words.numeric_day, words.money, words.silo, words.kind, words.plural,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.globals["gap"] = charts.gap
@@ -72,6 +72,7 @@ def _content(config: Config, found: facts.Facts) -> dict[str, object]:
         "history": history,
         "shown_at_once": SHOWN_AT_ONCE,
         "gap_scale": _gap_scale,
+        "forum_linked_share": facts.forum_linked_share(found),
         "active_days": facts.ACTIVE_DAYS,
         "regular_days": facts.REGULAR_DAYS,
         "labels": {source.name: source.label for source in config.sources.values()},

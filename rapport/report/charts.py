@@ -18,8 +18,9 @@ from markupsafe import Markup, escape
 from rapport.report import words
 
 WIDTH, HEIGHT = 340, 132
-_LEFT, _RIGHT, _TOP, _BASE = 4, 4, 18, 96
-_N_LINE, _DAY_LINE = 109, 126
+_LEFT, _RIGHT, _TOP = 4, 4, 18
+_BASE, _BASE_OF_COUNTS = 97, 110  # counts need no line of n below
+_N_LINE, _DAY_LINE = 109, 127
 LOW_COVERAGE = 0.5
 
 
@@ -51,84 +52,110 @@ class Mark:
         return "mark known" if self.basis == "as_known" else "mark backcast"
 
 
-def bars(marks: Sequence[Mark], text: Callable[[float | None], str], label: str) -> Markup:
-    """Draw one bar per mark from zero; `text` words a value, `label` names the chart."""
-    return _chart(marks, text, label, _bar)
+def bars(
+    marks: Sequence[Mark],
+    text: Callable[[float | None], str],
+    label: str,
+    reference: float | None = None,
+) -> Markup:
+    """Draw one bar per mark from zero; `text` words a value, `label` names the chart.
+
+    A count is written over its bar; of other values only the highest and the last are, and n
+    stands below each. `reference` is a value to compare with, drawn as a line.
+    """
+    frame = _Frame(marks, reference or 0)
+    numbered = [mark for mark in marks if mark.value is not None]
+    peak = max(numbered, key=lambda mark: mark.value or 0, default=None)
+    drawn = []
+    for i, mark in enumerate(marks):
+        if mark.value is None:
+            drawn.append(frame.gap(i))
+            continue
+        x, y, width = frame.middle(i), frame.y(mark.value), frame.step * 0.68
+        # A zero that is known still shows: a hairline on the axis, unlike a gap.
+        drawn.append(
+            f'<rect class="{mark.css}" x="{x - width / 2:.1f}" y="{min(y, frame.base - 1):.1f}" '
+            f'width="{width:.1f}" height="{max(frame.base - y, 1):.1f}" rx="1.5"/>'
+        )
+        if mark.n is None:
+            drawn.append(_text(x, y - 4, words.compact(mark.value), "value"))
+        elif i == len(marks) - 1:
+            drawn.append(_text(WIDTH - 1, y - 5, text(mark.value), "value", "end"))
+        elif mark is peak and i < len(marks) - 3:
+            drawn.append(_text(max(x, 16), y - 5, text(mark.value), "value"))
+    if reference and numbered:
+        y = frame.y(reference)
+        drawn.append(f'<line class="reference" x1="0" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
+    return frame.chart(drawn, text, label)
 
 
 def spreads(marks: Sequence[Mark], text: Callable[[float | None], str], label: str) -> Markup:
-    """Draw one dot per median with a line up to its p90."""
-    return _chart(marks, text, label, _dot)
-
-
-Drawer = Callable[[Mark, float, float, Callable[[float], float]], str]
-
-
-def _chart(
-    marks: Sequence[Mark], text: Callable[[float | None], str], label: str, draw: Drawer
-) -> Markup:
-    top = max(
-        (max(mark.value, mark.high or 0) for mark in marks if mark.value is not None), default=0
-    )
-    step = (WIDTH - _LEFT - _RIGHT) / max(len(marks), 1)
-
-    def height(value: float) -> float:
-        return _BASE - (value / top if top else 0) * (_BASE - _TOP)
-
-    counts = all(mark.n is None for mark in marks)
-    peak = max((m for m in marks if m.value is not None), key=lambda m: m.value or 0, default=None)
-    last = len(marks) - 1
-    parts = [f'<line class="axis" x1="0" x2="{WIDTH}" y1="{_BASE}" y2="{_BASE}"/>']
+    """Draw one dot per median with a line up to its p90; the highest p90 is written over it."""
+    frame = _Frame(marks)
+    highest = max((m for m in marks if m.high is not None), key=lambda m: m.high or 0, default=None)
+    drawn = []
     for i, mark in enumerate(marks):
-        middle = _LEFT + step * (i + 0.5)
-        parts.append(f"<g><title>{escape(_sentence(mark, text))}</title>")
         if mark.value is None:
-            parts.append(_text(middle, _BASE - 5, "?", "gap"))
-        else:
-            parts.append(draw(mark, middle, step, height))
-            if counts:
-                parts.append(
-                    _text(middle, height(mark.value) - 4, words.compact(mark.value), "value")
-                )
-            elif mark is peak or i == last:
-                above = height(max(mark.value, 0)) - 6
-                anchor = "end" if i == last else "middle"
-                x = WIDTH - 1 if i == last else max(middle, 22)
-                if mark is not peak or i == last or last - i > 2:
-                    parts.append(_text(x, above, text(mark.value), "value", anchor))
+            drawn.append(frame.gap(i))
+            continue
+        x, y = frame.middle(i), frame.y(mark.value)
+        if mark.high is not None:
+            drawn.append(
+                f'<line class="spread" x1="{x:.1f}" x2="{x:.1f}" '
+                f'y1="{y:.1f}" y2="{frame.y(mark.high):.1f}"/>'
+            )
+        if mark is highest:
+            drawn.append(_text(min(max(x, 16), WIDTH - 20), _TOP - 5, text(mark.high), "day"))
+        drawn.append(f'<circle class="{mark.css}" cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>')
+    return frame.chart(drawn, text, label)
+
+
+class _Frame:
+    """The plane of one chart: from values to points, and what every chart shows."""
+
+    def __init__(self, marks: Sequence[Mark], at_least: float = 0) -> None:
+        self._marks = marks
+        values = [value for mark in marks for value in (mark.value, mark.high) if value is not None]
+        self._top = max([at_least, *values])
+        counts = all(mark.n is None for mark in marks)
+        self.base = _BASE_OF_COUNTS if counts else _BASE
+        self.step = (WIDTH - _LEFT - _RIGHT) / max(len(marks), 1)
+
+    def middle(self, i: int) -> float:
+        return _LEFT + self.step * (i + 0.5)
+
+    def y(self, value: float) -> float:
+        return self.base - (value / self._top if self._top else 0) * (self.base - _TOP)
+
+    def gap(self, i: int) -> str:
+        return _text(self.middle(i), self.base - 5, "?", "gap")
+
+    def chart(
+        self, drawn: Sequence[str], text: Callable[[float | None], str], label: str
+    ) -> Markup:
+        """Return the chart: axis, marks, n below each, three days, and a sentence per mark."""
+        parts = [f'<line class="axis" x1="0" x2="{WIDTH}" y1="{self.base}" y2="{self.base}"/>']
+        parts += drawn
+        for i, mark in enumerate(self._marks):
             if mark.n is not None:
-                parts.append(_text(middle, _N_LINE, words.compact(mark.n), "n"))
-        parts.append("</g>")
-    for i, anchor in ((0, "start"), (len(marks) // 2, "middle"), (last, "end")):
-        if marks:
-            x = {"start": 1, "end": WIDTH - 1}.get(anchor, _LEFT + step * (i + 0.5))
-            parts.append(_text(x, _DAY_LINE, words.short_day(marks[i].as_of), "day", anchor))
-    return Markup(
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
-    )
-
-
-def _bar(mark: Mark, middle: float, step: float, height: Callable[[float], float]) -> str:
-    assert mark.value is not None
-    width, y = step * 0.68, height(mark.value)
-    # A zero that is known still shows: a hairline on the axis, unlike a gap.
-    return (
-        f'<rect class="{mark.css}" x="{middle - width / 2:.1f}" y="{min(y, _BASE - 1):.1f}" '
-        f'width="{width:.1f}" height="{max(_BASE - y, 1):.1f}" rx="1.5"/>'
-    )
-
-
-def _dot(mark: Mark, middle: float, step: float, height: Callable[[float], float]) -> str:
-    assert mark.value is not None
-    y = height(mark.value)
-    spread = ""
-    if mark.high is not None:
-        spread = (
-            f'<line class="spread" x1="{middle:.1f}" x2="{middle:.1f}" '
-            f'y1="{y:.1f}" y2="{height(mark.high):.1f}"/>'
+                parts.append(_text(self.middle(i), _N_LINE, words.compact(mark.n), "n"))
+            # Transparent and as tall as the chart: the sentence shows wherever one points.
+            parts.append(
+                f'<rect class="touch" x="{_LEFT + self.step * i:.1f}" y="0" '
+                f'width="{self.step:.1f}" height="{HEIGHT}">'
+                f"<title>{escape(_sentence(mark, text))}</title></rect>"
+            )
+        last = len(self._marks) - 1
+        for i, x, anchor in (
+            (0, 1, "start"), (last // 2, self.middle(last // 2), "middle"), (last, WIDTH - 1, "end")
+        ):  # fmt: skip
+            if self._marks:
+                day = words.short_day(self._marks[i].as_of)
+                parts.append(_text(x, _DAY_LINE, day, "day", anchor))
+        return Markup(
+            f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+            f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
         )
-    return f'{spread}<circle class="{mark.css}" cx="{middle:.1f}" cy="{y:.1f}" r="4"/>'
 
 
 def _sentence(mark: Mark, text: Callable[[float | None], str]) -> str:

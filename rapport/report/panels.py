@@ -43,6 +43,7 @@ class _Spec:
     n_column: str | None = None
     n_noun: str = ""
     high_column: str | None = None
+    reference: float | None = None
     nothing: str = words.UNKNOWN
 
 
@@ -62,6 +63,7 @@ _GROUPS: Sequence[tuple[str, Sequence[_Spec]]] = (
                 text=words.ratio,
                 n_column="churned",
                 n_noun="who left",
+                reference=1,
             ),
         ),
     ),
@@ -105,7 +107,7 @@ _GROUPS: Sequence[tuple[str, Sequence[_Spec]]] = (
                 hint="of all answers by members",
                 column="top_helper_share",
                 text=words.percent,
-                n_column="answers",
+                n_column="member_answers",
                 n_noun="answers",
             ),
             _Spec(
@@ -151,13 +153,15 @@ def _panel(spec: _Spec, history: Sequence[Row | None], as_of: date) -> Panel:
     today = history[-1] if history else None
     value = _number(today, spec.column) if today else None
     n = today[spec.n_column] if today and spec.n_column else None
-    draw = charts.spreads if spec.high_column else charts.bars
+    label = f"{spec.title}, twelve months"
     return Panel(
         title=spec.title,
         hint=spec.hint,
         now=spec.text(value) if value is not None or not n else spec.nothing,
         rests_on="" if n is None else f"n = {words.count(n)} {spec.n_noun}",
-        chart=draw(marks, spec.text, f"{spec.title}, twelve months"),
+        chart=charts.spreads(marks, spec.text, label)
+        if spec.high_column
+        else charts.bars(marks, spec.text, label, spec.reference),
     )
 
 

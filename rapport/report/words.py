@@ -104,6 +104,11 @@ def day(value: date | None) -> str:
     return UNKNOWN if value is None else f"{value.day} {value:%B %Y}"
 
 
+def numeric_day(value: date | None) -> str:
+    """Return `2026-11-22`, for columns, or `unknown`."""
+    return UNKNOWN if value is None else value.isoformat()
+
+
 def short_day(value: date) -> str:
     """Return `Nov 26` for November 2026: a label under a chart."""
     return f"{value:%b %y}"

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import yaml
 
-from rapport.config import Config, parse
+from rapport.config import Config, load
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_OF = date(2026, 11, 22)
@@ -25,7 +27,7 @@ HOSTILE_NAMES = (
     "<script>document.title='run'</script>",
     "<img src=x onerror=\"document.title='run'\">",
     "\"><svg onload=document.title='run'>",
-    "O'Brien \"Bobby\" & Söhne",
+    'O\'Brien "Bobby" & Söhne',
     "two\nlines\r\nand a tab\t",
     "\u202egnol eman\u2066",
     "x" * 10_240,
@@ -38,6 +40,7 @@ HOSTILE_NAMES = (
 Rows = Iterable[Mapping[str, Any]]
 
 
+@cache
 def columns(table: str) -> dict[str, str]:
     """Return column -> type of a mart or metric, as its contract declares them."""
     (path,) = ROOT.glob(f"dbt_project/models/*/{table}.yml")
@@ -64,12 +67,12 @@ def write(home: Path, tables: Mapping[str, Rows], as_of: date = AS_OF) -> Path:
         for table in TABLES:
             shape = ", ".join(f'"{name}" {kind}' for name, kind in columns(table).items())
             connection.execute(f"create table {table} ({shape})")
-            for row in tables.get(table, ()):
-                names = ", ".join(row)
-                marks = ", ".join("?" for _ in row)
-                connection.execute(
-                    f"insert into {table} ({names}) values ({marks})", list(row.values())
-                )
+            rows = list(tables.get(table, ()))
+            if rows:
+                names = {name: None for row in rows for name in row}
+                given = pa.table({name: [row.get(name) for row in rows] for name in names})
+                connection.register("given", given)
+                connection.execute(f"insert into {table} by name select * from given")
         connection.execute(
             "create table publication as select ?::date as as_of, ?::timestamptz as known_at",
             [as_of, KNOWN_AT],
@@ -77,11 +80,11 @@ def write(home: Path, tables: Mapping[str, Rows], as_of: date = AS_OF) -> Path:
     return path
 
 
-def configure(home: Path, text: str = "{}", *, strategy: bool = False) -> Config:
+def configure(home: Path, text: str = "", *, strategy: bool = False) -> Config:
     """Return a configuration for `home` (YAML in `text` is added to it)."""
     home.mkdir(parents=True, exist_ok=True)
     path = home / "rapport.yml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(f"{text}\nhome: .\n", encoding="utf-8")
     if strategy:
         (home / "strategy.yml").write_text(
             "version: 2026-11\n"
@@ -89,7 +92,7 @@ def configure(home: Path, text: str = "{}", *, strategy: bool = False) -> Config
             "archetype: community}\n",
             encoding="utf-8",
         )
-    return parse({"home": ".", **(yaml.safe_load(text) or {})}, path)
+    return load(path)
 
 
 def company(
@@ -184,9 +187,7 @@ def _organizations(verdicts: bool, silos: Sequence[str], size: int) -> Rows:
             "usual_gap_days": 3 + i % 11,
             "current_gap_days": 9 + 3 * i if i < 55 else None,
             "gap_ratio": 3,
-            **{
-                f"people_active_90d_{silo}": (i % 4 if silo in silos else None) for silo in SILOS
-            },
+            **{f"people_active_90d_{silo}": (i % 4 if silo in silos else None) for silo in SILOS},
             "is_single_threaded": i % 3 == 0,
             "top_person_share": 0.83,
             "open_cases": i % 4 if "support" in silos else None,
@@ -256,8 +257,11 @@ def _health(verdicts: bool) -> Rows:
         base = snapshot(AS_OF - timedelta(days=28 * step), basis)
         if step == 12:
             values = {"n": None}
-        yield base | {"segment_type": "all", "segment": "all"} | values | (
-            {"coverage": 0.3} if step in (11, 10) else {}
+        yield (
+            base
+            | {"segment_type": "all", "segment": "all"}
+            | values
+            | ({"coverage": 0.3} if step in (11, 10) else {})
         )
         for place in ("forum/help", "forum/<b>show</b>", "forum/ideas"):
             yield base | {"segment_type": "place", "segment": place} | values

@@ -1,0 +1,205 @@
+"""The headline numbers that a run prints when it is done, as a dictionary and in a terminal.
+
+Belongs here: which numbers are worth a line. Does not belong here: looking them up
+(`rapport.report.facts`) or how one value reads (`rapport.report.words`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from rapport.config import Config
+from rapport.report import PAGE_NAME, facts, words
+from rapport.report.facts import Facts, Row
+
+LISTED = 5
+KINDS_PRINTED = 8
+
+
+def numbers(config: Config) -> dict[str, Any]:
+    """Return the headline numbers of the published day as plain values, ready for JSON.
+
+    Shares are 0 to 1, durations are hours, gaps are days; null means unknown, and `unknown`
+    says why.
+
+    Raises:
+        BuildError: nothing is published yet.
+        ConfigError: strategy.yml is wrong.
+    """
+    return _plain(config, facts.read(config))
+
+
+def _plain(config: Config, found: Facts) -> dict[str, Any]:
+    community = found.community or {}
+    reasons: Counter[str] = Counter()
+    for by_reason in found.quarantine.values():
+        reasons.update(by_reason)
+    return {
+        "as_of": found.as_of.isoformat(),
+        "basis": found.basis,
+        "known_at": found.known_at,
+        "metric_version": found.metric_version,
+        "people": found.totals["people"],
+        "staff": found.totals["staff"],
+        "bots": found.totals["bots"],
+        "organizations": found.totals["organizations"],
+        "interactions": found.totals["interactions"],
+        "interactions_by_kind": {row["kind"]: row["n"] for row in found.kinds},
+        "purchases": found.totals["purchases"],
+        "cases": found.totals["cases"],
+        "deals": found.totals["deals"],
+        "forum_people_linked_to_crm": {
+            "share": facts.forum_linked_share(found),
+            "n": found.forum_linked["n"],
+        },
+        "linked_share_by_silo": {
+            row["silo"]: {"share": row["linked"] / row["n"], "n": row["n"]}
+            for row in found.linked_by_silo
+        },
+        "active_people": community.get("active"),
+        "quick_ratio": community.get("quick_ratio"),
+        "answered_7d_share": community.get("answered_7d_share"),
+        "answered_7d_n": community.get("questions_7d"),
+        "median_first_response_hours": community.get("median_first_response_hours"),
+        "median_first_response_n": community.get("questions"),
+        "helpers": community.get("helpers"),
+        "top_helper_share": community.get("top_helper_share"),
+        "top_helper_share_n": community.get("member_answers"),
+        "absence_factor": community.get("helper_absence_factor"),
+        "verdict": community.get("verdict"),
+        "organizations_to_look_after": {
+            "total": found.organizations.total,
+            "first": [_listed(row, "organization_id") for row in found.organizations.rows[:LISTED]],
+        },
+        "people_drifting": {
+            "total": found.people.total,
+            "first": [_listed(row, "person_id") for row in found.people.rows[:LISTED]],
+        },
+        "quarantine": dict(reasons),
+        "quarantine_by_stream": {place: dict(by) for place, by in found.quarantine.items()},
+        "unknown": [{"what": item.what, "why": item.why} for item in found.unknown],
+        "database": str(facts.database_path(config)),
+        "parquet": str(config.home / "marts"),
+        "report": str(config.home / "report" / PAGE_NAME),
+    }
+
+
+def _listed(row: Row, key: str) -> dict[str, Any]:
+    return {"id": row[key], "name": row["name"], "reason": row["reason_1"]}
+
+
+def print_all(console: Console, config: Config, mark: str | None = None) -> None:
+    """Print the headline numbers, with `mark` above and below when the data is not real."""
+    found = facts.read(config)
+    values = _plain(config, found)
+    _mark(console, mark)
+    rebuilt = ", rebuilt from what is known now" if found.basis == "backcast" else ""
+    console.print(Text(f"End of {words.day(found.as_of)} (UTC){rebuilt}", style="bold"))
+    if found.strategy:
+        console.print(Text(words.name(found.strategy.vision.statement, limit=200), style="italic"))
+    _lines(console, _overview(values))
+    _lines(console, _community(values))
+    _list(console, "Organizations to look after", values["organizations_to_look_after"])
+    _list(console, "People drifting away", values["people_drifting"])
+    _lines(console, _trust(values))
+    _unknown(console, found)
+    _lines(console, _places(values))
+    _mark(console, mark)
+
+
+def _overview(values: dict[str, Any]) -> list[tuple[str, str]]:
+    kinds = list(values["interactions_by_kind"].items())
+    named = [f"{words.kind(kind)} {n:,}" for kind, n in kinds[:KINDS_PRINTED]]
+    if len(kinds) > KINDS_PRINTED:
+        named.append(f"{len(kinds) - KINDS_PRINTED} more kinds")
+    linked = values["forum_people_linked_to_crm"]
+    by_silo = [
+        f"{words.silo(silo)} {words.percent(row['share'])} (n = {row['n']:,})"
+        for silo, row in values["linked_share_by_silo"].items()
+    ]
+    besides = f"{words.plural(values['staff'], 'colleague')}, {words.plural(values['bots'], 'bot')}"
+    return [
+        ("people", f"{words.count(values['people'])} (besides {besides})"),
+        ("organizations", words.count(values["organizations"])),
+        ("interactions", f"{words.count(values['interactions'])}: {', '.join(named) or 'none'}"),
+        ("forum people in the CRM", f"{words.percent(linked['share'])} (n = {linked['n']:,} "
+                                    f"active in {facts.ACTIVE_DAYS} days)"),
+        ("seen in another silo", ", ".join(by_silo) or words.UNKNOWN),
+    ]  # fmt: skip
+
+
+def _community(values: dict[str, Any]) -> list[tuple[str, str]]:
+    def with_n(text: str, n: int | None, noun: str) -> str:
+        return f"{text} (n = {words.count(n)} {noun})"
+
+    lines = [
+        ("active in 28 days", f"{words.count(values['active_people'])}, quick ratio "
+                              f"{words.ratio(values['quick_ratio'])}"),
+        ("answered within 7 days", with_n(words.percent(values["answered_7d_share"]),
+                                          values["answered_7d_n"], "questions")),
+        ("median first response", with_n(words.duration(values["median_first_response_hours"]),
+                                         values["median_first_response_n"], "questions")),
+        ("helpers", words.count(values["helpers"])),
+        ("top helper's share", with_n(words.percent(values["top_helper_share"]),
+                                      values["top_helper_share_n"], "answers by members")),
+        ("absence factor", f"{words.count(values['absence_factor'])} (the fewest people who give "
+                           "half of the answers)"),
+    ]  # fmt: skip
+    return [*lines, ("verdict", values["verdict"])] if values["verdict"] else lines
+
+
+def _trust(values: dict[str, Any]) -> list[tuple[str, str]]:
+    reasons = [f"{words.kind(reason)} {n:,}" for reason, n in sorted(values["quarantine"].items())]
+    places = ", ".join(values["quarantine_by_stream"])
+    return [("in quarantine", f"{', '.join(reasons)} (in {places})" if reasons else "nothing")]
+
+
+def _places(values: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("report", values["report"]),
+        ("database", f"duckdb -readonly {values['database']}"),
+        ("Parquet files", values["parquet"]),
+    ]
+
+
+def _list(console: Console, heading: str, listed: dict[str, Any]) -> None:
+    console.print()
+    shown = f", {len(listed['first'])} of {listed['total']:,}" if listed["total"] else ": none"
+    console.print(Text(f"{heading}{shown}", style="bold"))
+    table = Table.grid(padding=(0, 2))
+    for row in listed["first"]:
+        table.add_row(
+            Text(words.name(row["name"], row["id"], 32)), Text(words.name(row["reason"], limit=90))
+        )
+    if listed["first"]:
+        console.print(Padding.indent(table, 2))
+
+
+def _unknown(console: Console, found: Facts) -> None:
+    if not found.unknown:
+        return
+    console.print()
+    console.print(Text("Unknown, and why", style="bold"))
+    for item in found.unknown:
+        console.print(Padding.indent(Text(f"{item.what}: {item.why}"), 2))
+
+
+def _lines(console: Console, lines: list[tuple[str, str]]) -> None:
+    console.print()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in lines:
+        table.add_row(Text(label), Text(value))
+    console.print(table)
+
+
+def _mark(console: Console, mark: str | None) -> None:
+    if mark:
+        console.print(Text(mark, style="bold yellow"))
