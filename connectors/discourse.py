@@ -395,7 +395,7 @@ class Discourse:
         state |= {"topics": held, "seen_to": window.now.isoformat()}
         if is_reread:
             state["reread_at"] = window.now.isoformat()
-        yield Page(state=state)
+        yield Page(state=state, census_complete=window.full_refresh)
 
     def _new_posts(self, state: State, window: Window) -> Iterator[Page]:
         """Walk down the ids from the newest to `high`, up to which all are read.

@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlencode, urlsplit
@@ -237,15 +237,14 @@ class Salesforce:
     def check(self) -> Check:
         """Log in, read the quota, and name the objects and fields the user cannot see."""
         hidden = [text for stream in self._streams if (text := self._visible(stream)[1])]
-        client = self._client()
-        usage = client.api_usage.get("api-usage")
+        quota = self._ask(lambda client: client.limits()) or {}
         return Check(
             ok=True,
-            account=client.sf_instance,
+            account=self._client().sf_instance,
             detail=f"API v{self._settings.api_version}, "
             + ("; ".join(hidden) or "every object and field is readable"),
             clock_skew_s=(self.session.server_now() - datetime.now(UTC)).total_seconds(),
-            quota_left=usage.total - usage.used if usage else None,
+            quota_left=quota.get("DailyApiRequests", {}).get("Remaining"),
         )
 
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
@@ -259,7 +258,8 @@ class Salesforce:
             yield Page(notes=(str(coverage),))
             return
         state = dict(state)
-        if window.since and "cursor" not in state:
+        is_first = "cursor" not in state
+        if window.since and is_first:
             state["since"] = _literal(window.since)
         is_census = "walk" not in state and _census_is_due(state, window)
         while True:
@@ -269,7 +269,7 @@ class Salesforce:
             state = walk.done()
             if is_new:
                 break
-        count = self._count(stream, fields, state)
+        count = self._count(stream, fields, state, is_first)
         state["counted"] = count
         yield Page(state=state, source_count=count, notes=(coverage,) if coverage else ())
         if is_census:
@@ -327,12 +327,16 @@ class Salesforce:
             )
         return path
 
-    def _count(self, stream: Stream, fields: Sequence[str], state: State) -> int | None:
+    def _count(
+        self, stream: Stream, fields: Sequence[str], state: State, is_first: bool
+    ) -> int | None:
         """Return how many live records the source has, as far as they are to be held.
 
-        By `queryAll`, for `query` leaves out archived activities.
+        By `queryAll`, for `query` leaves out archived activities. What the lag held back is
+        new to us after a first sync, later mostly a change of what we hold.
         """
-        conditions = [f"CreatedDate < {_literal(datetime.fromisoformat(state['cursor']))}"]
+        end = _literal(datetime.fromisoformat(state["cursor"]))
+        conditions = [f"{'SystemModstamp' if is_first else 'CreatedDate'} < {end}"]
         if "since" in state:
             conditions.append(f"SystemModstamp >= {state['since']}")
         if "IsDeleted" in fields:
@@ -389,7 +393,11 @@ class Salesforce:
                     version=settings.api_version,
                     session=self.session,
                 )
+            except (AttributeError, ValueError):
+                raise self._foreign() from None
             except SalesforceAuthenticationFailed as refusal:
+                if isinstance(refusal.code, int):  # no JSON, only a status
+                    raise self._foreign() from None
                 raise AuthError(
                     f"{self.session.place}: Salesforce refused the login with "
                     f"`{refusal.code}`. Check `client_id`, `client_secret` and `domain` of "
@@ -397,18 +405,25 @@ class Salesforce:
                 ) from None
         return self._logged_in
 
-    def _describe(self, object_name: str) -> dict[str, Any] | None:
-        """Return field name -> description of what the user can see, None: not the object."""
+    def _ask(self, call: Callable[[Client], Any]) -> Any:
+        """Return what the client library answers, None for what the user cannot see."""
         from simple_salesforce.exceptions import SalesforceError, SalesforceResourceNotFound
 
         try:
-            # Not `client.Account.describe()`: on a steady 401 that logs in for ever.
-            described = self._client().restful(f"sobjects/{object_name}/describe") or {}
+            return call(self._client())
         except SalesforceResourceNotFound:
             return None
         except SalesforceError as refusal:
             raise self._refusal(refusal.status, msgspec.json.encode(refusal.content)) from None
-        return {field["name"]: field for field in described.get("fields", ())}
+        except (KeyError, TypeError, ValueError):  # how the library takes foreign answers
+            raise self._foreign() from None
+
+    def _foreign(self) -> ServerError:
+        return ServerError(
+            f"{self.session.place}: `{self._domain}` answers something that is not Salesforce's "
+            "API. Check `domain` and `url` in rapport.yml, or try again after a maintenance.",
+            place=self.session.place,
+        )
 
     def _visible(self, stream: Stream) -> tuple[tuple[str, ...], str | None]:
         """Return the fields to ask for, and in words what this user or the API withholds.
@@ -416,8 +431,10 @@ class Salesforce:
         Field-level security removes a field from describe, and asking for it all the same
         is an error for the whole query.
         """
-        described = self._describe(stream.object_name)
-        if described is None or "SystemModstamp" not in described:
+        # Not `client.Account.describe()`: on a steady 401 that logs in for ever.
+        told = self._ask(lambda client: client.restful(f"sobjects/{stream.object_name}/describe"))
+        described = {field["name"]: field for field in (told or {}).get("fields", ())}
+        if "SystemModstamp" not in described:
             return (), f"{stream.object_name}: not visible to this user"
         extras = tuple(name for name in ("IsDeleted", "MasterRecordId") if name in described)
         taken = tuple(name for name in stream.fields if name in described)
@@ -513,6 +530,10 @@ def _domain(name: str, settings: Settings) -> str:
         raise ConfigError(
             f"{name}: `domain: {domain}` does not know the client credentials flow. "
             "Write your My Domain, for example `acme.my`."
+        )
+    if not (settings.client_secret or (settings.username and settings.private_key)):
+        raise ConfigError(
+            f"{name}: `client_secret` is missing. Add it, or `username` with `private_key`."
         )
     if not domain and not settings.url:
         raise ConfigError(f"{name}: `domain` is missing. Write your My Domain, like `acme.my`.")

@@ -277,6 +277,19 @@ def test_a_deleted_post_leaves_and_a_recovered_one_returns(site, landed):
     assert set(live(landed("forum.posts"))) == set(site.forum.posts)
 
 
+def test_a_full_refresh_finds_deletions_in_old_topics(site, landed):
+    topic = site.topic(3)
+    site.sync("posts")
+    site.clock.advance(days=60)
+    site.sync("posts")
+    gone = site.forum.topics[topic].posts[2].id
+    site.forum.delete_post(gone, site.now)
+    site.clock.advance(seconds=120)  # the forum repeats its newest page for a minute
+    assert site.sync("posts").deletes == 0
+    assert site.sync("posts", full_refresh=True).deletes == 1
+    assert gone not in live(landed("forum.posts"))
+
+
 def test_a_post_moved_to_another_topic_is_not_deleted(site, landed):
     topic = site.topic(5)
     site.sync("posts")

@@ -300,12 +300,35 @@ def test_a_domain_without_client_credentials_is_refused_before_any_call(crm, dom
         crm.open(domain=domain).check()
 
 
+@pytest.mark.parametrize("path", ["/oauth2/token", "/describe"])
+def test_a_login_page_in_the_way_is_an_error_that_says_so(crm, path):
+    crm.set_faults({"kind": "not_json", "match": path, "times": None})
+    with pytest.raises(ServerError, match="something that is not Salesforce's API"):
+        crm.sync("contacts")
+
+
+def test_a_missing_secret_is_named_before_any_call(crm):
+    with pytest.raises(ConfigError, match="crm: `client_secret` is missing"):
+        crm.open(client_secret=None)
+
+
 def test_check_tells_account_version_and_quota(crm):
     crm.org.hidden_fields["Contact"] = {"Phone"}
     told = crm.open().check()
     assert told.ok and told.account == "rapport-sandbox.my.salesforce.com"
     assert told.detail == "API v62.0, Contact: not visible to this user: Phone"
     assert told.quota_left is not None and 0 < told.quota_left < crm.org.daily_limit
+
+
+def test_what_the_lag_holds_back_is_not_missing(crm, landed):
+    crm.insert("Contact", 3, LastName="Weaver")
+    (held_back,) = crm.insert("Contact", LastName="Dyer")
+    crm.org.update("Contact", held_back, {"LastName": "Fuller"}, crm.clock.now())
+    first = crm.sync("contacts")
+    assert (first.rows, first.missing, first.extra) == (3, 0, 0)
+    crm.clock.advance(seconds=120)
+    assert crm.sync("contacts").missing == 0
+    assert len(landed("crm.contacts")) == 4
 
 
 def test_history_can_begin_late_and_still_reconcile(crm, landed):
