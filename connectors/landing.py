@@ -12,9 +12,11 @@ state. A state that moved without rows is an empty file, which takes one `_seq`.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -282,26 +284,34 @@ class StreamLanding:
         return _max_version(footer.counts) if footer else None
 
     def _query(self, sql: str, **tables: pa.Table) -> Iterator[tuple[Any, ...]]:
-        """Run SQL over the view `landed`; memory stays bounded, larger sorts go to disk."""
-        # Imported when first needed: most syncs of nothing new never ask.
+        """Run SQL in which `landed` means all files; large ones are sorted on disk, not here."""
         import duckdb
 
         files = [str(path) for path in self.files()]
         if not files:
             return
-        with duckdb.connect(":memory:", config={"threads": 2}) as database:
-            try:
-                database.read_parquet(files).create_view("landed")
+        try:
+            with _engine().cursor() as cursor:
                 for name, table in tables.items():
-                    database.register(name, table)
-                found = database.execute(sql)
-                while rows := found.fetchmany(ROWS_PER_FETCH):
+                    cursor.register(name, table)
+                cursor.execute(
+                    f"with landed as (from read_parquet($files)) {sql}", {"files": files}
+                )
+                while rows := cursor.fetchmany(ROWS_PER_FETCH):
                     yield from rows
-            except (duckdb.IOException, duckdb.InvalidInputException) as error:
-                raise LandingError(
-                    f"{self.place}: a landing file cannot be read ({error}). Restore it from a "
-                    "backup, or move the stream's folder away and sync again."
-                ) from None
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            raise LandingError(
+                f"{self.place}: a landing file cannot be read ({error}). Restore it from a "
+                "backup, or move the stream's folder away and sync again."
+            ) from None
+
+
+@cache
+def _engine() -> Any:
+    """Return this process's DuckDB for reading landing files, started when first needed."""
+    import duckdb
+
+    return duckdb.connect(config={"threads": 2, "temp_directory": tempfile.gettempdir()})
 
 
 def read_footer(path: Path, place: str) -> Footer:
