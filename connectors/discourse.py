@@ -42,6 +42,7 @@ ACTIVITY_OVERLAP = timedelta(days=1)  # `activity-after` knows days only, in the
 TAIL = timedelta(days=14)
 REREAD_EVERY = timedelta(days=1)
 CENSUS_EVERY = timedelta(days=7)
+PUNCTUAL = timedelta(hours=1)  # a daily sync that starts a little earlier is still a day later
 SSO_REFRESH_EVERY = timedelta(days=30)
 
 KEY_HINT = "The forum refused `api_key` with `api_username`; look at its Admin > API keys."
@@ -521,7 +522,7 @@ def _lacks(seen: Collection[int], state: State) -> bool:
 
 def _is_due(state: State, name: str, every: timedelta, window: Window) -> bool:
     last = state.get(name)
-    return last is None or window.now - datetime.fromisoformat(last) >= every
+    return last is None or window.now - datetime.fromisoformat(last) >= every - PUNCTUAL
 
 
 def _later(stamp: str, than: str) -> bool:

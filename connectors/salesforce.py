@@ -47,6 +47,7 @@ CONCURRENT_LIMIT_WAIT_S = 5.0
 LAG = timedelta(minutes=1)
 LOOKBACK = timedelta(minutes=10)
 CENSUS_EVERY = timedelta(days=7)
+PUNCTUAL = timedelta(hours=1)  # a daily sync that starts a little earlier is still a day later
 CENSUS_OF_SURPLUS_EVERY = timedelta(days=1)
 
 POLICY = Policy(
@@ -520,7 +521,7 @@ def _census_is_due(state: State, window: Window) -> bool:
     counted = state.get("counted")
     has_extra = counted is not None and window.held_count and window.held_count() > counted
     every = CENSUS_OF_SURPLUS_EVERY if has_extra else CENSUS_EVERY
-    return window.now - datetime.fromisoformat(last) >= every
+    return window.now - datetime.fromisoformat(last) >= every - PUNCTUAL
 
 
 def _domain(name: str, settings: Settings) -> str:
