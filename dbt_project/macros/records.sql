@@ -1,5 +1,5 @@
 {#
-    From a landed record to typed columns. The only place where a vendor's JSON is read.
+    From a landed record to typed columns, parsed once.
 
     A declaration is [column, field, type]; type is text, integer, decimal, boolean, timestamp,
     date or json; `a.b` reaches one level down. Types are decided here, once, by declared types.
@@ -118,27 +118,27 @@ select landed.*
 {% endmacro %}
 
 
-{# The custom fields that a record carries, as a JSON object with the digits that were sent. #}
+{# The custom fields that a record carries, as a JSON object. #}
 {% macro custom_object(fields) -%}
 {%- if not fields -%}
 cast(null as {{ dbt.type_string() }})
 {%- else -%}
-case when coalesce({{ raw_values(fields) | join(', ') }}) is not null
-            then '{' || concat_ws(', '
-            {%- for column, field, type in fields -%}
-            , '"{{ field }}": ' || {{ raw_value(field) }}
-            {%- endfor -%}
-            ) || '}'
-        end
+nullif('{' || concat_ws(', '
+        {%- for column, field, type in fields -%}
+        , '"{{ field }}": ' || {{ json_value(field, type) }}
+        {%- endfor -%}
+        ) || '}', '{}')
 {%- endif -%}
 {%- endmacro %}
 
-
-{% macro raw_values(fields) %}
-{%- set values = [] -%}
-{%- for column, field, type in fields -%}{%- do values.append(raw_value(field)) -%}{%- endfor -%}
-{{ return(values) }}
-{% endmacro %}
+{# A field as JSON; numbers from their decimal, because JSON's own numbers are floats. #}
+{% macro json_value(field, type) -%}
+{%- if type in ('integer', 'decimal') -%}
+regexp_replace(cast({{ parsed_value(field) }} as {{ dbt.type_string() }}), '[.]?0+$', '')
+{%- else -%}
+{{ raw_value(field) }}
+{%- endif -%}
+{%- endmacro %}
 
 
 {% macro untyped_checks(declarations, custom) %}

@@ -62,7 +62,6 @@ def decide(
     Args:
         names: profile key -> name; missing means not known.
         accounts: profile key -> the place where it is the only account a person has.
-        nicknames: see `names.verdict`.
     """
 
     def compare(left: str, right: str) -> Verdict:

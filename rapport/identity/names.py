@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 Verdict = Literal["agree", "unknown", "disagree"]
-Nicknames = Mapping[str, Collection[str]]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TITLES = frozenset("mr mrs ms miss mx dr prof sir jr sr ii iii iv phd md".split())
+_NEVER_IN_NAMES = frozenset("_@<>{}[];:=/\\|")
 _LETTERS_PER_TYPO = 5
 """A word may hold one typo for every so many letters: none in a short one."""
 _MOST_TYPOS = 2
@@ -43,13 +44,42 @@ class Name(NamedTuple):
 UNKNOWN = Name((), ())
 
 
+class Nicknames:
+    """Familiar forms of given names, in comparable words.
+
+    Two forms of one name fit (Bob, Rob: Robert), two names that share a form do not
+    (Christine, Christopher: Chris).
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        """Take pairs of a familiar form and the name it stands for."""
+        self._formal: defaultdict[str, set[str]] = defaultdict(set)
+        self._familiar: defaultdict[str, set[str]] = defaultdict(set)
+        for familiar, formal in pairs:
+            self._formal[familiar].add(formal)
+            self._familiar[formal].add(familiar)
+
+    def fit(self, one: str, other: str) -> bool:
+        """Say whether two words can be the given name of one person; one may be an initial."""
+        if len(one) == 1 or len(other) == 1:
+            return not self._initials(one).isdisjoint(self._initials(other))
+        return _alike(one, other) or not self._names(one).isdisjoint(self._names(other))
+
+    def _names(self, word: str) -> set[str]:
+        return {word} | self._formal.get(word, set())
+
+    def _initials(self, word: str) -> set[str]:
+        names = self._names(word)
+        return {form[0] for name in names for form in {name} | self._familiar.get(name, set())}
+
+
 def read_name(given: str | None, family: str | None, full: str | None) -> Name:
     """Return the name told by its parts, else by the whole ("Last, First" and "First Last")."""
     if given and family:
         name = Name(_words(given), _words(family))
         if name.is_full:
             return name
-    if not full or any(char.isdigit() or char in "_@" for char in full):
+    if not full or any(char.isdigit() or char in _NEVER_IN_NAMES for char in full):
         return UNKNOWN
     before, comma, after = full.partition(",")
     if comma and _words(before) and _words(after):
@@ -63,21 +93,23 @@ def verdict(left: Name, right: Name, nicknames: Nicknames) -> Verdict:
 
     `agree`: family and given names fit, allowing nicknames, initials, typos, further names and
     the two parts swapped. `unknown`: a part is missing, or only the given names fit (people
-    change their family names). `disagree`: two full names that do not fit.
-
-    Args:
-        nicknames: familiar form -> names it can stand for, all in comparable words.
+    change their family names), one initial stands against another (B. can be Robert's), or the
+    names are written in different scripts. `disagree`: two full names that do not fit.
     """
-    if not (left.is_full and right.is_full):
+    if not (left.is_full and right.is_full) or _scripts(left).isdisjoint(_scripts(right)):
         return "unknown"
-    givens_fit = _givens_fit(left.given, right.given, nicknames)
-    if _any_alike(left.family, right.family) and givens_fit:
+    givens_fit = any(nicknames.fit(one, other) for one in left.given for other in right.given)
+    families_fit = _any_alike(left.family, right.family)
+    if families_fit and givens_fit:
         return "agree"
     if _any_alike(left.family, right.given) and _any_alike(left.given, right.family):
         return "agree"
-    return (
-        "unknown" if givens_fit and _longest(left.given) > 1 < _longest(right.given) else "disagree"
-    )
+    left_initials, right_initials = _only_initials(left.given), _only_initials(right.given)
+    if families_fit and left_initials and right_initials:
+        return "unknown"
+    if givens_fit and not (left_initials or right_initials):
+        return "unknown"
+    return "disagree"
 
 
 def levenshtein(left: str, right: str, limit: int) -> int:
@@ -108,25 +140,20 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in words if word not in _TITLES)
 
 
-def _givens_fit(left: Sequence[str], right: Sequence[str], nicknames: Nicknames) -> bool:
-    return any(
-        one[0] == other[0]
-        if len(one) == 1 or len(other) == 1
-        else _alike(one, other) or not _forms(one, nicknames).isdisjoint(_forms(other, nicknames))
-        for one in left
-        for other in right
-    )
-
-
-def _forms(word: str, nicknames: Nicknames) -> set[str]:
-    return {word, *nicknames.get(word, ())}
-
-
 def _any_alike(left: Sequence[str], right: Sequence[str]) -> bool:
-    return any(len(one) > 1 and _alike(one, other) for one in left for other in right)
+    return any(_alike(one, other) for one in left for other in right)
 
 
 def _alike(left: str, right: str) -> bool:
     typos = min(_MOST_TYPOS, min(len(left), len(right)) // _LETTERS_PER_TYPO)
     return levenshtein(left, right, typos) <= typos
 
+
+def _only_initials(words: Sequence[str]) -> bool:
+    return max(map(len, words)) == 1
+
+
+def _scripts(name: Name) -> set[str]:
+    """Return the writing systems of a name, by the first word of its letters' Unicode names."""
+    letters = "".join(name.given + name.family)
+    return {unicodedata.name(letter, "?").partition(" ")[0] for letter in letters}

@@ -98,7 +98,8 @@ class Landing:
             if kind == "mapped"
             else (record if isinstance(record, str) else json.dumps(record),)
         )
-        self._land(view, source, stream or target, name, "upsert", None, version, loaded_at, content)
+        at = (version, loaded_at)
+        self._land(view, source, stream or target, name, "upsert", None, *at, content)
 
     def delete(
         self,
@@ -184,7 +185,7 @@ def sf_id(prefix: str, number: int) -> str:
 
 
 def sf_time(text: str) -> str:
-    """Return a time as Salesforce writes it: `2026-01-31 09:12` -> `2026-01-31T09:12:00.000+0000`."""
+    """Return a time as Salesforce writes it, from `2026-01-31 09:12`."""
     return text.replace(" ", "T") + ":00.000+0000"
 
 
@@ -234,10 +235,10 @@ def _crm(landing: Landing) -> None:
     # digits that a float would lose, and no zero dropped
     landing.add(
         "salesforce__accounts",
-        '{"Id": "%s", "Name": "Globex", "Type": "Customer - Direct", "OwnerId": "%s", '
+        f'{{"Id": "{globex}", "Name": "Globex", "Type": "Customer - Direct", "OwnerId": "{dana}", '
         '"Website": "https://www.Globex.com/about", "Renewal_Date__c": "2026-09-30", '
-        '"Renewal_Amount__c": 1234567890123.10, "Tier__c": "Gold \\"A\\"", '
-        '"CreatedDate": "2024-01-10T08:00:00.000+0000"}' % (globex, dana),
+        '"Renewal_Amount__c": 1234567890123456.78, "Tier__c": "Gold \\"A\\"", '
+        '"CreatedDate": "2024-01-10T08:00:00.000+0000"}',
     )
     landing.add("salesforce__accounts", {"Id": initech, "Name": "Initech", "Type": "Prospect",
                 "OwnerId": "00GgL0000000001AAA", "Website": "gmail.com", **created})
@@ -247,7 +248,8 @@ def _crm(landing: Landing) -> None:
     landing.delete("salesforce__accounts", old_globex, merged_into=globex)
 
     def contact(number: int, **more: Any) -> dict[str, Any]:
-        return {"Id": sf_id(CONTACT, number), "AccountId": globex, "OwnerId": dana, **created} | more
+        given = {"Id": sf_id(CONTACT, number), "AccountId": globex, "OwnerId": dana, **created}
+        return given | more
 
     robert = contact(1, Name="Robert Miller", FirstName="Robert", LastName="Miller",
                      Email="bob.miller@globex.com", Title="CTO")
@@ -368,7 +370,8 @@ def _forum(landing: Landing) -> None:
 
 
 def _shop(landing: Landing) -> None:
-    landing.add("mapped__purchases", {"id": "1", "person": "shop:orders:mailto:bob.miller@globex.com",
+    landing.add("mapped__purchases", {"id": "1",
+                "person": "shop:orders:mailto:bob.miller@globex.com",
                 "occurred_at": "2026-06-05T10:00:00Z", "amount": "19.99"}, stream="orders")
     landing.add("mapped__purchases", {"id": "2", "person": "shop:orders:mailto:new@gmail.com",
                 "occurred_at": "2026-06-06T10:00:00Z", "amount": "5", "currency": "usd"},

@@ -3,7 +3,7 @@
 import pyarrow
 
 from rapport.identity.graph import Pair, decide
-from rapport.identity.names import read_name
+from rapport.identity.names import Nicknames, read_name
 
 SCHEMA = pyarrow.schema(
     [
@@ -20,19 +20,21 @@ def model(dbt, session):
     dbt.config(materialized="table")
     candidates = dbt.ref("identity_candidate")
     profiles = dbt.ref("identity_profile")
-    nicknames = {}
-    for familiar, formal in dbt.ref("nickname").project("familiar, formal").fetchall():
-        nicknames.setdefault(familiar, set()).add(formal)
+    nicknames = Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall())
 
-    rows = candidates.project(
-        "left_key, right_key, entity, rule_id, id_type, evidence, tier, needs_agreement, refusal"
-    ).order("left_key, right_key, tier, rule_id, evidence").fetchall()
+    rows = (
+        candidates.project(
+            "left_key, right_key, entity, rule_id, id_type, evidence, tier, needs_agreement, refusal"
+        )
+        .order("left_key, right_key, tier, rule_id, evidence")
+        .fetchall()
+    )
     concerned = {key for row in rows for key in row[:2]}
     people = [
         row
-        for row in profiles.filter("entity = 'person'").project(
-            "profile_key, given_name, family_name, full_name, is_single_account, source"
-        ).fetchall()
+        for row in profiles.filter("entity = 'person'")
+        .project("profile_key, given_name, family_name, full_name, is_single_account, source")
+        .fetchall()
         if row[0] in concerned
     ]
     decisions = decide(

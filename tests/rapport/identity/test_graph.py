@@ -1,0 +1,117 @@
+"""Pairs to people: refusals, contradictions and sizes."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rapport.identity.graph import LARGEST_PERSON, Components, Decision, Pair, decide
+from rapport.identity.names import Name, Nicknames, read_name
+
+NICKNAMES = Nicknames()
+
+
+def names(**full: str) -> dict[str, Name]:
+    return {key: read_name(None, None, text) for key, text in full.items()}
+
+
+def joined(decisions: list[Decision]) -> list[bool]:
+    return [decision.state == "live" for decision in decisions]
+
+
+def test_a_chain_of_pairs_is_one_component() -> None:
+    pairs = [Pair(left="b", right="c", tier=3), Pair(left="a", right="b", tier=3)]
+    assert [d.component for d in decide(pairs, {}, {}, NICKNAMES)] == ["a", "a"]
+
+
+def test_names_that_disagree_keep_a_shared_mailbox_apart() -> None:
+    [decision] = decide(
+        [Pair(left="a", right="b", tier=3)],
+        names(a="Ann Lee", b="Eve Adams"),
+        {},
+        NICKNAMES,
+    )
+    assert (decision.state, decision.refusal) == ("refused", "the names disagree")
+    assert decision.component is None
+
+
+def test_a_phone_number_needs_names_that_agree() -> None:
+    pair = Pair(left="a", right="b", tier=5, needs_agreement=True)
+    assert joined(decide([pair], names(a="Ann Lee"), {}, NICKNAMES)) == [False]
+    assert joined(decide([pair], names(a="Ann Lee", b="Lee, Ann"), {}, NICKNAMES)) == [True]
+
+
+def test_a_nameless_profile_does_not_join_two_people() -> None:
+    decisions = decide(
+        [Pair(left="a", right="x", tier=3), Pair(left="b", right="x", tier=5)],
+        names(a="Ann Lee", b="Eve Adams"),
+        {},
+        NICKNAMES,
+    )
+    assert joined(decisions) == [True, False]
+    assert decisions[1].refusal == "it would join profiles whose names disagree"
+
+
+def test_what_the_source_merged_stays_merged() -> None:
+    decisions = decide(
+        [Pair(left="a", right="b", tier=1), Pair(left="b", right="c", tier=5)],
+        names(a="Ann Lee", b="Eve Adams", c="Eve Adams"),
+        {},
+        NICKNAMES,
+    )
+    assert joined(decisions) == [True, False]
+
+
+def test_one_person_has_one_account_of_a_place() -> None:
+    decisions = decide(
+        [Pair(left="crm", right="f1", tier=2), Pair(left="crm", right="f2", tier=3)],
+        {},
+        {"f1": "forum", "f2": "forum"},
+        NICKNAMES,
+    )
+    assert joined(decisions) == [True, False]
+    assert decisions[1].refusal == "it would give one person two accounts of forum"
+
+
+def test_what_is_too_large_is_held_for_review() -> None:
+    pairs = [Pair(left="k00", right=f"k{n:02d}", tier=3) for n in range(1, LARGEST_PERSON + 1)]
+    decisions = decide(pairs, {}, {}, NICKNAMES)
+    assert {d.refusal for d in decisions} == {"held for review: it would join 13 profiles"}
+    assert all(joined(decide(pairs[1:], {}, {}, NICKNAMES)))
+
+
+keys = st.sampled_from("abcdefgh")
+some_pairs = st.lists(
+    st.tuples(keys, keys, st.integers(1, 5)).filter(lambda pair: pair[0] < pair[1]), max_size=14
+)
+some_names = st.dictionaries(keys, st.sampled_from(["Ann Lee", "Eve Adams", "Ann", "Bo Fay"]))
+
+
+@given(some_pairs, some_names, st.randoms(use_true_random=False))
+def test_the_outcome_does_not_depend_on_the_order_of_pairs(
+    triples: list[tuple[str, str, int]], full: dict[str, str], shuffle: random.Random
+) -> None:
+    pairs = [Pair(left=left, right=right, tier=tier) for left, right, tier in triples]
+    order = list(range(len(pairs)))
+    shuffle.shuffle(order)
+    straight = decide(pairs, names(**full), {}, NICKNAMES)
+    shuffled = decide([pairs[index] for index in order], names(**full), {}, NICKNAMES)
+    assert [straight[index] for index in order] == shuffled
+
+
+@given(some_pairs, some_names)
+def test_no_component_joined_by_evidence_holds_a_contradiction(
+    triples: list[tuple[str, str, int]], full: dict[str, str]
+) -> None:
+    pairs = [Pair(left=left, right=right, tier=max(tier, 3)) for left, right, tier in triples]
+    known = names(**full)
+    decisions = decide(pairs, known, {}, NICKNAMES)
+    components = Components()
+    for pair, decision in zip(pairs, decisions, strict=True):
+        if decision.state == "live":
+            components.join(pair.left, pair.right)
+    for members in components.members(known).values():
+        full_names = {known[key] for key in members if known[key].is_full}
+        assert len(full_names) <= 1

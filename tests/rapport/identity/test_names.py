@@ -1,0 +1,90 @@
+"""Two names: can they be one person's?"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rapport.identity.names import UNKNOWN, Nicknames, comparable, levenshtein, read_name, verdict
+
+NICKNAMES = Nicknames(
+    [("bob", "robert"), ("rob", "robert"), ("chris", "christine"), ("chris", "christopher")]
+)
+
+
+def compare(left: str, right: str) -> str:
+    return verdict(read_name(None, None, left), read_name(None, None, right), NICKNAMES)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("Maria Garcia", "Maria Garcia", "agree"),
+        ("Maria Garcia", "maría GARCÍA", "agree"),
+        ("Garcia, Maria", "Maria Garcia", "agree"),
+        ("Garcia Maria", "Maria Garcia", "agree"),
+        ("Bob Miller", "Robert Miller", "agree"),
+        ("Bob Miller", "Rob Miller", "agree"),
+        ("B. Miller", "Robert Miller", "agree"),
+        ("R. Miller", "Robert Miller", "agree"),
+        ("Dr. Robert J. Miller Jr.", "Robert Miller", "agree"),
+        ("Jonathan Smiht-Jones", "Jonathon Smith Jones", "agree"),
+        ("Jürgen Strauß", "Jurgen Strauss", "agree"),
+        ("Иван Петров", "Иван Петров", "agree"),
+        ("Sinéad O'Connor", "Sinead O’Connor", "agree"),
+        ("Maria", "Maria Garcia", "unknown"),
+        ("xX_dragon_99", "Maria Garcia", "unknown"),
+        ("", "Maria Garcia", "unknown"),
+        ("Maria Garcia", "Maria Huber", "unknown"),
+        ("B. Miller", "R. Miller", "unknown"),
+        ("Юлия Соколова", "Yulia Sokolova", "unknown"),
+        ("Robert'); DROP TABLE users;--", "Ann Lee", "unknown"),
+        ("Christine Smith", "Christopher Smith", "disagree"),
+        ("Anna Lee", "Eva Lee", "disagree"),
+        ("J. Miller", "Robert Miller", "disagree"),
+        ("J. Miller", "John Huber", "disagree"),
+        ("Maria Garcia", "Robert Miller", "disagree"),
+        ("Ann Lee", "Ann Leo", "unknown"),
+    ],
+)
+def test_verdicts(left: str, right: str, expected: str) -> None:
+    assert compare(left, right) == expected
+    assert compare(right, left) == expected
+
+
+def test_parts_count_before_the_whole_name() -> None:
+    assert read_name("Ana María", "de la Cruz", "Somebody Else") == (
+        ("ana", "maria"),
+        ("de", "la", "cruz"),
+    )
+    assert read_name("Ana", None, "Ana Cruz") == (("ana",), ("cruz",))
+
+
+def test_an_address_or_a_number_is_no_name() -> None:
+    assert read_name(None, None, "ann@globex.com Lee") == UNKNOWN
+    assert read_name(None, None, "Room 12") == UNKNOWN
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_the_order_of_two_names_never_matters(left: str, right: str) -> None:
+    assert compare(left, right) == compare(right, left)
+
+
+@given(st.text(max_size=30))
+def test_no_full_name_disagrees_with_itself(text: str) -> None:
+    assert compare(text, text) == ("agree" if read_name(None, None, text).is_full else "unknown")
+
+
+@given(st.text("abc", max_size=6), st.text("abc", max_size=6), st.integers(0, 6))
+def test_edits_are_counted_up_to_the_limit(left: str, right: str, limit: int) -> None:
+    unlimited = levenshtein(left, right, 6)
+    assert levenshtein(left, right, limit) == min(unlimited, limit + 1)
+    assert levenshtein(right, left, 6) == unlimited
+    assert (unlimited == 0) == (left == right)
+
+
+@given(st.text(max_size=20))
+def test_comparable_text_stays_as_it_is(text: str) -> None:
+    once = comparable(text)
+    assert comparable(once) == once
