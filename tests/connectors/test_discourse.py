@@ -8,13 +8,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.responses import JSONResponse
 
 from connectors import registry
-from connectors.discourse import Discourse
+from connectors.base import State, Window
+from connectors.discourse import Discourse, Settings, connect
 from connectors.errors import AuthError, ServerError
+from connectors.session import Session
 from connectors.sync import Progress, SyncResult, sync_stream
 from sandbox.clock import Clock
 from sandbox.discourse import Forum, ForumSettings, app
@@ -346,6 +351,49 @@ def test_a_post_that_became_public_late_is_found_below_the_newest(site, landed):
     site.forum.topics[hidden].visible = True
     site.clock.advance(seconds=120)
     assert site.sync("posts").rows == 1
+
+
+@given(
+    visible=st.sets(st.integers(1, 600), max_size=120),
+    later=st.sets(st.integers(601, 700), max_size=20),
+    breaks_after=st.lists(st.integers(1, 6), max_size=3),
+    is_window=st.booleans(),
+)
+def test_the_id_walk_reads_every_post_however_often_it_breaks(
+    visible, later, breaks_after, is_window
+):
+    forum = {"ids": sorted(visible, reverse=True)}
+
+    def posts(path: str, asked: Any = None, hint: str = "") -> bytes:
+        ids = forum["ids"]
+        if asked and is_window:
+            ids = [key for key in ids if asked["before"] - 50 < key <= asked["before"]]
+        elif asked:
+            ids = [key for key in ids if key < asked["before"]]
+        return msgspec.json.encode({"latest_posts": [{"id": key} for key in ids[:50]]})
+
+    source = connect("forum", Settings(url="http://unused", api_key="key"), Session("forum"))
+    source._get = posts
+    window = Window(now=START)
+    state: State = {}
+    read: set[int] = set()
+
+    def walk(pages: int | None) -> None:
+        nonlocal state
+        working = dict(state)
+        for number, page in enumerate(source._new_posts(working, window), 1):
+            read.update(json.loads(record)["id"] for record in page.records)
+            state = page.state
+            if number == pages:
+                return
+        state = working
+
+    for pages in breaks_after:
+        walk(pages)
+    forum["ids"] = sorted(visible | later, reverse=True)
+    walk(None)  # ends what was broken off
+    walk(None)
+    assert read == visible | later
 
 
 # Limits and refusals

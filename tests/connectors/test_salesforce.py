@@ -262,6 +262,14 @@ def test_custom_fields_and_objects_come_by_configuration(crm, landed):
     assert live(landed("crm.subscription__c"))[plan]["Seats__c"] == 12
 
 
+def test_person_accounts_bring_their_fields_where_the_org_has_them(crm, landed):
+    for field in ("PersonEmail", "FirstName", "LastName"):
+        crm.org.add_custom_field("Account", {"name": field, "type": "string", "length": 80})
+    (ada,) = crm.insert("Account", Name="Ada Weaver", PersonEmail="ada@mill.example")
+    assert crm.sync("accounts").notes == ()
+    assert live(landed("crm.accounts"))[ada]["PersonEmail"] == "ada@mill.example"
+
+
 def test_an_object_the_org_does_not_show_is_coverage(crm):
     crm.settings["objects"] = ["Ghost__c"]
     result = crm.sync("ghost__c")
