@@ -24,6 +24,9 @@ STAGES = ("Prospecting", "Proposal/Price Quote", "Negotiation/Review")
 ODD_DATES = (date(1970, 1, 1), date(1900, 1, 1), date(2199, 12, 31))
 ODD_HEALTH = ("n/a", "=1+1", "ÄÖÜ \N{EM DASH} gut", "0", "  green ", "unknown")
 
+WAITING_TWINS = 8
+"""How many duplicates and test records lie about before the oldest is cleared away."""
+
 CUSTOM_FIELDS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "Account",
@@ -127,6 +130,7 @@ class CrmLife:
         if time.chance(self.rates.records_owned_by_integration):
             owner = self.org.user_id
         organization.owner = owner
+        inherited = owner == self.org.user_id
         fields: dict[str, Any] = {
             "Name": organization.name,
             "Type": {
@@ -153,6 +157,10 @@ class CrmLife:
         account = self.org.insert("Account", fields, at)
         organization.account_ids.append(account)
         self._note_account(account, organization, at)
+        if inherited:
+            self.truth.trap(
+                "owned_by_integration", "salesforce", "accounts", account, organization.id, at
+            )
         if organization.kind == "customer":
             self.customers.append(organization)
             self._await_renewal(at, organization)
@@ -363,6 +371,8 @@ class CrmLife:
             self.time.at(at + timedelta(days=5), self._purge_contact, person, contact)
 
     def _restore_contact(self, at: datetime, person: Person, contact: str) -> None:
+        if self._alive("Contact", contact):
+            return
         self.org.undelete("Contact", contact, at)
         self.truth.trap("restored_contact", "salesforce", "contacts", contact, person.id, at)
 
@@ -471,6 +481,7 @@ class CrmLife:
             "Title": person.title,
             "Email": person.work_email,
         }
+        traps = [trap for trap in traps if not trap.startswith("email_")]
         new.contact_ids.append(
             self._insert_contact(at, person, fields, ["employer_change", *traps])
         )
@@ -842,35 +853,39 @@ class CrmLife:
 
     # What shall surely change when time moves
 
+    def stock_up(self, at: datetime) -> None:
+        """Leave twins and test records about, for the chores to come."""
+        for _ in range(WAITING_TWINS):
+            self._add_junk(at)
+            self._add_twin(at)
+
     def chores(self, at: datetime) -> None:
-        """Do one of every kind of change: merge, delete, purge, restore, custom fields."""
+        """Do one of every kind of change: merge, delete, purge, restore, custom fields.
+
+        What is merged or purged is older than a week or so, so that somebody who looks
+        once a week has seen it before.
+        """
         rng = self.time.rng
-        while self._duplicates:
+        self._add_twin(at)
+        while len(self._duplicates) > WAITING_TWINS:
             person, twin = self._duplicates.pop(0)
-            live = self.live_contact(person)
-            if live is not None and live != twin and self._alive("Contact", twin):
+            live = self._other_contact(person, twin)
+            if live is not None and self._alive("Contact", twin):
                 self._merge_contact(at, person, live, twin)
                 break
-        people = [
-            person
-            for organization in self.customers
-            if not organization.single
-            for person in organization.people
-            if person.contact_ids
-        ]
-        if people:
-            self.duplicate_contact(at, rng.choice(people))
-            person = rng.choice(people)
+        known = self._known_people()
+        if known:
+            person = rng.choice(known)
             contact = self.live_contact(person)
             if contact is not None:
                 self._delete_and_restore(at, person, contact)
-        if self._binned_junk:
+        if len(self._binned_junk) > WAITING_TWINS // 2:
             self._purge_contact(at, None, self._binned_junk.pop(0))
-        if self._junk:
+        self._add_junk(at)
+        if len(self._junk) > WAITING_TWINS:
             junk = self._junk.pop(0)
             self.org.delete("Contact", junk, at)
             self._binned_junk.append(junk)
-        self._add_junk(at)
         if self.customers:
             self.change_tier(at, rng.choice(self.customers))
         waiting = [
@@ -884,6 +899,27 @@ class CrmLife:
         if waiting:
             self.convert_lead(at, rng.choice(waiting))
 
+    def _known_people(self) -> list[Person]:
+        return [
+            person
+            for organization in self.customers
+            if not organization.single
+            for person in organization.people
+            if person.contact_ids
+        ]
+
+    def _add_twin(self, at: datetime) -> None:
+        known = self._known_people()
+        if known:
+            self.duplicate_contact(at, self.time.rng.choice(known))
+
+    def _other_contact(self, person: Person, twin: str) -> str | None:
+        """Return the oldest live contact of a person besides this one."""
+        for contact in person.contact_ids:
+            if contact != twin and self._alive("Contact", contact):
+                return contact
+        return None
+
     def _add_junk(self, at: datetime) -> None:
         fields = {"FirstName": "Test", "LastName": "Test", "Email": "test@test.com"}
         junk = self.org.insert("Contact", fields, at)
@@ -896,7 +932,7 @@ class CrmLife:
             self.org.delete("Contact", contact, at)
         except ApiError:  # a contact with cases stays
             return
-        self.time.at(at + timedelta(hours=30), self._restore_contact, person, contact)
+        self.time.at(at + timedelta(hours=60), self._restore_contact, person, contact)
 
     # Small helpers
 
@@ -939,4 +975,7 @@ def _midday(day: date) -> datetime:
 
 
 def _next_year(day: date) -> date:
-    return day.replace(year=day.year + 1, day=min(day.day, 28))
+    """Return the same day a year later; a leap day becomes the 28th."""
+    if (day.month, day.day) == (2, 29):
+        day = day.replace(day=28)
+    return day.replace(year=day.year + 1)

@@ -592,12 +592,12 @@ class ForumLife:
         ]
         if len(old) < 4:
             return
-        first, second, third, fourth = rng.sample(old, 4)
+        first, second, third, fourth = sorted(rng.sample(old, 4), key=lambda t: -len(t.posts))
         self.edit(at, first.posts[0].id)
         self._delete_post(at, second.posts[1].id)
-        self._delete_topic(at, third.id)
-        self.forum.edit_title(fourth.id, f"{fourth.title} (edited)", at)
-        self._like(at, fourth.posts[1].id)
+        self.forum.edit_title(third.id, f"{third.title} (edited)", at)
+        self._like(at, third.posts[1].id)
+        self._delete_topic(at, fourth.id)
         self._bump_old(at)
         person = self._readers.draw(self.time)
         if person is not None and person is not self.top_helper:

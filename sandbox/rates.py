@@ -20,7 +20,7 @@ class Rates:
     # Population
     people_per_organization: int = 10
     staff_share: float = 0.015
-    present_at_start: float = 0.60
+    present_at_start: float = 0.50
     kinds: tuple[tuple[str, float], ...] = (
         ("customer", 0.67),
         ("prospect", 0.21),
@@ -82,7 +82,7 @@ class Rates:
     name_empty: float = 0.10
     other_script: float = 0.5
     hostile_name: float = 0.004
-    hostile_text: float = 0.002
+    hostile_text: float = 0.0008
     spam_topic: float = 0.008
     anonymized_per_year: float = 0.004
     staff_with_private_account: float = 0.12
@@ -90,7 +90,7 @@ class Rates:
 
     # Life in the forum. Five posts to a topic and a median first answer of about 3.6 h are
     # what public forums of this size show; one in eight topics stays unanswered.
-    topics_per_person_day: float = 0.0056
+    topics_per_person_day: float = 0.0062
     weekend: float = 0.45
     unanswered: float = 0.12
     answers_mean: float = 3.1
@@ -102,7 +102,7 @@ class Rates:
     accepted: float = 0.48
     accepted_by_staff: float = 0.1
     unaccepted: float = 0.01
-    likes_per_answer: float = 0.9
+    likes_per_answer: float = 1.1
     other_reactions: float = 0.08
     edited: float = 0.04
     deleted_by_staff: float = 0.007
@@ -113,21 +113,20 @@ class Rates:
     whisper: float = 0.012
     private_messages_per_topic: float = 0.03
     late_bump: float = 0.012
-    forum_life_days: float = 330.0
+    forum_life_days: float = 460.0
     comes_back: float = 0.25
 
     # Life in the CRM, per account and day where not said otherwise
-    tasks: float = 0.083
-    meetings: float = 0.024
+    tasks: float = 0.081
+    meetings: float = 0.027
     meeting_cancelled: float = 0.08
-    cases: float = 0.0215
+    cases: float = 0.022
     case_reopened: float = 0.06
     case_handed_off: float = 0.15
     private_comment: float = 0.3
     employer_changes_per_person_year: float = 0.03
     mailbox_reissued: float = 0.25
-    lead_converted: float = 0.3
-    lead_to_known_account: float = 0.3
+    lead_converted: float = 0.22
     renewal_won: float = 0.88
     deal_reopened: float = 0.02
     tier_changes_per_year: float = 0.3

@@ -111,6 +111,7 @@ class World:
         self._anchor = midnight
         self.founded_at = self.start - timedelta(days=420)
         self.truth = Truth()
+        self._planted: dict[int, Organization] = {}
         self.timeline = Timeline(seed, self.start, self._plan_day)
         self.population = Population(self.rates)
         self.org = Org(domain="harborlooms.my", founded=self.founded_at)
@@ -163,7 +164,8 @@ class World:
             timeline.at(early + timedelta(minutes=number), self._hire, ROLES[number % len(ROLES)])
         founding = round(self._n_organizations * 0.8)
         for number in range(founding):
-            when = early + timedelta(days=3 + rng.randrange(360), hours=number % 9)
+            latest = 30 if number < len(_QUIET) + 2 else 360
+            when = early + timedelta(days=3 + rng.randrange(latest), hours=number % 9)
             timeline.at(when, self._open_organization, number)
         present = round((self.size - self._n_staff) * self.rates.present_at_start)
         for _ in range(present):
@@ -172,6 +174,7 @@ class World:
         timeline.at(self.start + timedelta(hours=1), self._crown_helper)
         timeline.at(self._anchor - timedelta(days=90, hours=-9), self._move_champion)
         timeline.at(self._anchor - timedelta(days=150, hours=-9), self._lose_owner)
+        timeline.at(self._anchor - timedelta(days=1, hours=-10), self.crm.stock_up)
 
     def _hire(self, at: datetime, role: str) -> None:
         person = self.population.new_person(
@@ -185,10 +188,11 @@ class World:
         """Found an organization; the first few carry what is planted."""
         organization = self.population.new_organization(self.timeline.rng, at)
         if number is not None and number < len(_QUIET) + 2:
+            self._planted[number] = organization
             organization.single = False
             organization.loyal = True
             organization.parent = None
-            organization.weight = 7.0
+            organization.weight = 4.0
             organization.tier = "Silver"
         if number is not None and number < len(_QUIET):
             until_renewal, silence = _QUIET[number]
@@ -249,6 +253,9 @@ class World:
             if chance(0.75):
                 return self.population.new_organization(rng, at, kind="prospect")
             return None
+        alike = [o for o in self.population.organizations if o.kind == kind]
+        if alike and chance(0.75):
+            return rng.choice(alike)
         organization = self.population.new_organization(rng, at, kind=kind)
         if chance(0.6):
             self.crm.open_account(at, organization)
@@ -275,7 +282,7 @@ class World:
 
     def _move_champion(self, at: datetime) -> None:
         """Let the person who knows us best at one customer go to another."""
-        source, target = self.population.organizations[3:5]
+        source, target = self._planted[len(_QUIET)], self._planted[len(_QUIET) + 1]
         for contact in source.contact_ids:
             person = self.crm.person_of[contact]
             if person.organization is source and person is not self.community.top_helper:

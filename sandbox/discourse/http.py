@@ -19,6 +19,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -55,7 +56,7 @@ USER_ACTIONS_PER_PAGE = 30
 LIKE_ACTION = 2
 VERSION = "2026.10.0"
 
-_json = msgspec.json.Encoder(order="deterministic")
+_json = msgspec.json.Encoder()
 _MENTION = re.compile(r"(?<![\w@])@([\w.\-]{3,60})")
 _QUOTE = re.compile(
     r'\[quote="([^,"]+), post:(\d+), topic:(\d+)[^"]*"\]\n?(.*?)\n?\[/quote\]', re.DOTALL
@@ -444,8 +445,8 @@ class _Site:
             # TopicQuery.prioritize_pinned_topics: global pins lead page 0 whatever their
             # activity, and later offsets are counted among the others only.
             now = self.clock.now()
-            pinned = [topic for topic in topics if _leads(topic, now)]
-            others = [topic for topic in topics if not _leads(topic, now)]
+            pinned = [t for t in topics if t.pinned_at is not None and _leads(t, now)]
+            others = [t for t in topics if t.pinned_at is None or not _leads(t, now)]
             if page == 0:
                 shown = (pinned + others)[:per_page]
             else:
@@ -1479,15 +1480,18 @@ def _leads(topic: Topic, now: datetime) -> bool:
 
 
 def _sort(topics: list[Topic], order: str, *, ascending: bool) -> None:
+    """Sort in place; of two alike the newer id is the greater one."""
     keys: dict[str, Callable[[Topic], Any]] = {
-        "created": lambda topic: topic.created_at,
-        "latest-post": lambda topic: topic.last_posted_at,
-        "likes": lambda topic: topic.like_count,
+        "created": attrgetter("created_at"),
+        "latest-post": attrgetter("last_posted_at"),
+        "likes": attrgetter("like_count"),
         "posts": lambda topic: len(topic.posts),
-        "views": lambda topic: topic.views,
+        "views": attrgetter("views"),
     }
-    key = keys.get(order, lambda topic: topic.bumped_at)
-    topics.sort(key=lambda topic: (key(topic), topic.id), reverse=not ascending)
+    # Topics come by id; the sort is stable, so only the direction has to be turned first.
+    if not ascending:
+        topics.reverse()
+    topics.sort(key=keys.get(order, attrgetter("bumped_at")), reverse=not ascending)
 
 
 def _sort_users(users: list[User], order: str, *, ascending: bool) -> None:
