@@ -22,15 +22,14 @@ cast(floor(({{ score }}) * 2) as int)
 
 {#
   Level by patience: the person's own usual gap, at least a week, four weeks while too few gaps
-  are known. A verdict, so only with a strategy.
+  are known. How many of them make slowing and quiet, and when somebody is gone, the strategy says.
 #}
-{% macro quiet_level(days_quiet, usual_gap, gaps, quiet_days) -%}
+{% macro quiet_level(days_quiet, usual_gap, gaps) -%}
+{%- set patience = 'case when ' ~ gaps ~ ' >= 2 then greatest(' ~ usual_gap ~ ', 7) else 28 end' -%}
 case
-    when {{ days_quiet }} >= {{ quiet_days }} then 'gone'
-    when {{ days_quiet }}
-        > 4 * case when {{ gaps }} >= 2 then greatest({{ usual_gap }}, 7) else 28 end then 'quiet'
-    when {{ days_quiet }}
-        > 2 * case when {{ gaps }} >= 2 then greatest({{ usual_gap }}, 7) else 28 end then 'slowing'
+    when {{ days_quiet }} >= quiet_days then 'gone'
+    when {{ days_quiet }} >= quiet_gap_ratio * {{ patience }} then 'quiet'
+    when {{ days_quiet }} >= slowing_gap_ratio * {{ patience }} then 'slowing'
     else 'active'
 end
 {%- endmacro %}

@@ -41,8 +41,18 @@
     select
         coalesce(max(case when name = 'has_strategy' then value end), 'false') = 'true'
             as has_strategy,
-        coalesce(cast(max(case when name = 'quiet_days' then value end) as int), 180)
-            as quiet_days
+        {%- for name, type, default in [
+            ('quiet_days', 'int', 180),
+            ('slowing_gap_ratio', 'decimal(9, 3)', 2),
+            ('quiet_gap_ratio', 'decimal(9, 3)', 4),
+            ('thriving_quick_ratio', 'decimal(9, 3)', 1),
+            ('thriving_answered_share', 'decimal(9, 3)', 0.8),
+            ('thriving_absence_factor', 'int', 5),
+        ] %}
+        coalesce(
+            cast(max(case when name = '{{ name }}' then value end) as {{ type }}), {{ default }}
+        ) as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from {{ source('control', 'settings') }}
 {% endmacro %}
 

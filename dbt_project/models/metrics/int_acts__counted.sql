@@ -154,7 +154,7 @@ final as (
         acts.place,
         acts.kind,
         case
-            when acts.kind = 'answer' and acts.is_accepted then 'accepted_answer'
+            when acts.kind in ('answer', 'reply') and acts.is_accepted then 'accepted_answer'
             else coalesce(acts.kind, 'other')
         end as behavior,
 
@@ -165,6 +165,7 @@ final as (
         acts.is_to_bot,
         acts.is_accepted,
         acts.is_prompted,
+        coalesce(acts.direction = 'internal', false) as is_internal,
         acts.is_public and acts.silo in ('forum', 'social') as is_community,
         -- two-way contact: something they did towards us or others, or that needs both at once
         acts.kind <> 'purchase'

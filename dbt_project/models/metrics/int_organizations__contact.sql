@@ -8,7 +8,7 @@ acts as (
         *,
         -- what came from them, or needed both at once; a note of ours is not contact
         not is_by_staff or kind in ('call', 'meeting') as is_two_way_or_theirs,
-        is_by_staff and kind not in ('task', 'note') as is_ours,
+        is_by_staff and not is_internal and kind not in ('task', 'note') as is_ours,
         not is_by_staff and silo not in ('forum', 'social', 'orders') as asks_us
     from {{ ref('int_acts__counted') }}
     where not is_by_bot

@@ -97,6 +97,9 @@ joined as (
         segments.segment,
         snapshots.known_at,
         settings.has_strategy,
+        settings.thriving_quick_ratio,
+        settings.thriving_answered_share,
+        settings.thriving_absence_factor,
         coalesce(seen.coverage, 0) as coverage,
         -- a community nobody has looked at, or had not begun yet, is unknown and not empty
         coalesce(seen.sees_forum, false) or growth.as_of is not null or longer_help.as_of is not null
@@ -166,17 +169,12 @@ judged as (
 
     select
         *,
-        -- growing: at least as many came as left; helpful: 7 of 10 questions answered in 7 days
-        case
-            when active + churned < 10 or questions_ripe < 10 then 'too few to tell'
-            when
-                new_members + resurrected >= churned
-                and 10 * questions_answered_7d >= 7 * questions_ripe
-                then 'thriving'
-            when new_members + resurrected >= churned then 'growing, but questions wait'
-            when 10 * questions_answered_7d >= 7 * questions_ripe then 'helpful, but shrinking'
-            else 'at risk'
-        end as verdict_if_asked,
+        case when new_members + resurrected >= thriving_quick_ratio * churned then 1 else 0 end
+        + case
+            when questions_answered_7d >= thriving_answered_share * questions_ripe then 1 else 0
+        end
+        + case when helper_absence_factor >= thriving_absence_factor then 1 else 0 end
+            as bounds_met,
         case
             when questions_ripe > questions_answered_7d
                 then cast(questions_ripe - questions_answered_7d as string) || ' of '
@@ -268,7 +266,13 @@ final as (
         {{ share('member_ties', 'ties') }} as member_tie_share,
 
         ---------- judgment
-        case when has_strategy and is_known then verdict_if_asked end as verdict,
+        case
+            when not has_strategy or not is_known then cast(null as string)
+            when active + previous_active < 10 or questions_ripe < 10 then 'too few to tell'
+            when bounds_met = 3 then 'thriving'
+            when bounds_met > 0 then 'mixed'
+            else 'struggling'
+        end as verdict,
         {%- for n in [1, 2, 3] %}
         {{ nth_reason(['waiting_reason', 'shrinking_reason', 'dependence_reason'], n) }}
             as reason_{{ n }},

@@ -299,6 +299,8 @@ joined as (
         people.party_kind,
         settings.has_strategy,
         settings.quiet_days,
+        settings.slowing_gap_ratio,
+        settings.quiet_gap_ratio,
         scores.active_days,
         scores.active_days_28d,
         scores.days_quiet,
@@ -345,12 +347,12 @@ worded as (
             as gap_ratio,
         case
             when has_strategy
-                then {{ quiet_level('days_quiet', 'usual_gap', 'gaps', 'quiet_days') }}
+                then {{ quiet_level('days_quiet', 'usual_gap', 'gaps') }}
         end as level,
         case
             when has_strategy and previous_days_quiet is not null
                 then {{ quiet_level(
-                    'previous_days_quiet', 'previous_usual_gap', 'previous_gaps', 'quiet_days'
+                    'previous_days_quiet', 'previous_usual_gap', 'previous_gaps'
                 ) }}
         end as previous_level,
         case
