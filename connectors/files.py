@@ -145,7 +145,11 @@ class Files:
         counts = [len(self._find(name)) for name in self.settings.streams]
         if 0 in counts:
             raise self._nothing_found(list(self.settings.streams)[counts.index(0)])
-        return Check(ok=True, account=self.settings.folder, detail=f"{sum(counts):,} files")
+        return Check(
+            ok=True,
+            account=self.settings.folder,
+            detail=f"{sum(counts):,} file{'s' * (sum(counts) != 1)}",
+        )
 
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         """Yield the rows of files that are new or changed since `state`, in order of names.
@@ -405,7 +409,7 @@ class _File:
             line = text.strip()
             if not line:
                 continue
-            if number == 1 and line.startswith(b"[") and not line.endswith(b"]"):
+            if number == 1 and line.startswith(b"["):
                 raise _unreadable(
                     self.path, self.place, "it is one JSON document, not one record a line"
                 )

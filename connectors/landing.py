@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -51,6 +53,7 @@ ROWS_PER_GROUP = 16_384
 
 
 ROWS_PER_FETCH = 10_000
+EMPTY_FILES_STAY_S = 24 * 3600
 
 # Structs compare field by field: the greatest (`_version`, `_seq`) is a key's current row.
 _LIVE = """
@@ -145,8 +148,7 @@ class StreamLanding:
             ) from None
         try:
             holder.write_text(str(os.getpid()))
-            for left_over in self.folder.glob(".tmp-*"):
-                left_over.unlink()
+            self._tidy()
             yield
         finally:
             holder.unlink(missing_ok=True)
@@ -199,17 +201,23 @@ class StreamLanding:
         )
         final = self.folder / f"{first_seq:020d}.parquet"
         _write_durably(table, footer, final, self.place)
-        self._drop_superseded_empty_files()
         return final
 
-    def _drop_superseded_empty_files(self) -> None:
-        """Remove an old empty file, whose state two newer files have replaced.
+    def _tidy(self) -> None:
+        """Remove what crashes left behind, and empty files whose state is long replaced.
 
-        It holds no row. The newest but one stays: a reader may just have listed it.
+        Such a file holds no row. For a day it stays, for readers that have listed it.
         """
+        for left_over in self.folder.glob(".tmp-*"):
+            left_over.unlink()
         files = self.files()
-        for old in files[1:-2][-2:]:
-            if pq.read_metadata(old).num_rows == 0:
+        for old, following in pairwise(files[1:]):
+            takes_one_seq = int(following.stem) == int(old.stem) + 1
+            if (
+                takes_one_seq
+                and time.time() - following.stat().st_mtime > EMPTY_FILES_STAY_S
+                and pq.read_metadata(old).num_rows == 0
+            ):
                 old.unlink()
 
     # Reading

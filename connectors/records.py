@@ -221,7 +221,7 @@ def _constant(name: str) -> NoReturn:
 # parsing them would cost time, and fail on very long ones.
 _SCAN = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=str, parse_float=str, parse_constant=_constant
-).scan_once
+).scan_once  # type: ignore[attr-defined]
 _WHITESPACE = " \t\r\n"
 
 

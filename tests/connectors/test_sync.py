@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -149,12 +150,17 @@ def test_a_sync_of_nothing_new_lands_an_empty_file_that_says_so(run, home):
     assert last.sync["finished_at"]
 
 
-def test_empty_files_do_not_pile_up(run, home):
+def test_empty_files_stay_for_a_day_and_no_longer(run, home):
     run(Page(records=[thing(1)]))
-    for number in range(10):
+    for number in range(5):
         run(Page(state={"cursor": str(number)}))
-    assert len(files(home)) <= 4
-    assert footer(home).state == {"cursor": "9"}
+    assert len(files(home)) == 2 + 5
+    two_days_ago = time.time() - 2 * 24 * 3600
+    for path in files(home):
+        os.utime(path, (two_days_ago, two_days_ago))
+    run(Page(records=[thing(2, 1)]))
+    assert len(files(home)) == 2 + 2
+    assert footer(home).counts["rows"] == 2
 
 
 def test_a_commit_never_replaces_a_file(run, home):
