@@ -26,6 +26,7 @@ import requests
 from connectors.base import Check, Page, Policy, State, Stream, Tombstone, Window, by_field
 from connectors.errors import AuthError, BadRequest
 from connectors.incremental import NewestFirstWalk
+from connectors.pagination import numbered
 from connectors.records import pick, split, values
 from connectors.session import Limit, Session
 
@@ -224,18 +225,20 @@ class Discourse:
         walk = state.pop("walk", None)
         seen: set[int] = set()
         for first in [walk["position"]] if walk else [1, 1]:
+            shown: set[int] = set()
             for number in itertools.count(first):  # pages count from 1, and page 0 is page 1
                 rows = self._user_page(number)
-                fresh = {key for row in rows if (key := values(row, "id")[0]) is not None} - seen
-                if not fresh and not (rows and number == first):
+                keys = {key for row in rows if (key := values(row, "id")[0]) is not None}
+                if keys <= shown:
                     break
-                seen |= fresh
+                shown |= keys
                 unchanged: list[str] = []
                 if self._settings.sso:
                     rows, unchanged, marks = self._with_sign_on(rows, state["marks"])
                     state |= {"marks": marks}
                 here = state | {"walk": {"position": number}}
                 yield Page(records=rows, seen_keys=unchanged, state=here)
+            seen |= shown
             if not _lacks(seen, state):
                 break
         if walk is None:
@@ -269,7 +272,7 @@ class Discourse:
             if marks.get(str(key)) == mark:
                 unchanged.append(str(key))
                 continue
-            detail = self._get_or_none(f"/admin/users/{key}.json")
+            detail = self._get_or_none(f"/admin/users/{key}.json") if key is not None else None
             records.append(_spliced(row, detail) if detail else row)
             marks[str(key)] = mark
         return records, unchanged, marks
@@ -331,15 +334,21 @@ class Discourse:
         Newest first on purpose: a bump during the walk can only repeat a topic, while in
         ascending order it would pull an unread one across the page's edge.
         """
-        for number in itertools.count(first):
-            body = self._topic_list(floor, number)
-            rows = split(body, "topic_list", "topics")
-            yield number, rows
+
+        def is_last(body: bytes) -> bool:
             # Pinned topics lead a page whatever their age, so any young one keeps us going.
-            bumps = [values(row, "bumped_at")[0] for row in rows]
-            is_below = floor is not None and not any(b and _later(b, floor) for b in bumps)
-            if is_below or pick(body, "topic_list", "more_topics_url") is None:
-                return
+            bumps = [values(row, "bumped_at")[0] for row in split(body, "topic_list", "topics")]
+            is_below = bumps and not any(b and _later(b, floor or b) for b in bumps)
+            return bool(is_below) or pick(body, "topic_list", "more_topics_url") is None
+
+        pages = numbered(
+            lambda number: self._topic_list(floor, number),
+            is_last,
+            start=first,
+            place=self.session.place,
+        )
+        for number, (body, _) in enumerate(pages, first):
+            yield number, split(body, "topic_list", "topics")
 
     def _topic_list(self, floor: str | None, number: int) -> bytes:
         """Ask for a page of `/filter.json`, or of `/latest.json` where that is too new."""

@@ -166,8 +166,9 @@ def test_a_deletion_during_the_walk_costs_nobody_else_their_record(site, landed)
         site.user(f"weaver{number}")
     site.sync("users")
     delete_an_early_one = at_page(1, lambda: site.forum.delete_user(site.bob, site.now))
-    site.sync("users", on_progress=delete_an_early_one)
-    site.sync("users")
+    assert site.sync("users", on_progress=delete_an_early_one).deletes == 0
+    assert set(live(landed("forum.users"))) == {*site.forum.users, site.bob}
+    assert site.sync("users").deletes == 1
     assert set(live(landed("forum.users"))) == set(site.forum.users)
 
 
