@@ -79,7 +79,7 @@ class CrmLife:
         self.customers: list[Organization] = []
         self._duplicates: list[tuple[Person, str]] = []
         self._junk: list[str] = []
-        self._binned_junk: list[str] = []
+        self._binned_junk: list[tuple[datetime, str]] = []
         self._open_cases: dict[str, int] = {}
         for sobject, described in CUSTOM_FIELDS:
             org.add_custom_field(sobject, described)
@@ -858,6 +858,8 @@ class CrmLife:
         for _ in range(WAITING_TWINS):
             self._add_junk(at)
             self._add_twin(at)
+        while len(self._junk) > WAITING_TWINS:
+            self._bin_junk(at)
 
     def chores(self, at: datetime) -> None:
         """Do one of every kind of change: merge, delete, purge, restore, custom fields.
@@ -879,13 +881,14 @@ class CrmLife:
             contact = self.live_contact(person)
             if contact is not None:
                 self._delete_and_restore(at, person, contact)
-        if len(self._binned_junk) > WAITING_TWINS // 2:
-            self._purge_contact(at, None, self._binned_junk.pop(0))
+        # The vendor empties the bin by itself after 15 days.
+        fresh = [(since, junk) for since, junk in self._binned_junk if at - since < 14 * DAY]
+        if len(fresh) > WAITING_TWINS // 2:
+            self._purge_contact(at, None, fresh.pop(0)[1])
+        self._binned_junk = fresh
         self._add_junk(at)
         if len(self._junk) > WAITING_TWINS:
-            junk = self._junk.pop(0)
-            self.org.delete("Contact", junk, at)
-            self._binned_junk.append(junk)
+            self._bin_junk(at)
         if self.customers:
             self.change_tier(at, rng.choice(self.customers))
         waiting = [
@@ -926,6 +929,11 @@ class CrmLife:
         self._junk.append(junk)
         self.truth.profile("salesforce", "contacts", junk, None, at)
         self.truth.trap("test_record", "salesforce", "contacts", junk, None, at)
+
+    def _bin_junk(self, at: datetime) -> None:
+        junk = self._junk.pop(0)
+        self.org.delete("Contact", junk, at)
+        self._binned_junk.append((at, junk))
 
     def _delete_and_restore(self, at: datetime, person: Person, contact: str) -> None:
         try:
