@@ -54,6 +54,15 @@ lower(coalesce(
 json_extract_string({{ custom }}, '$."' || {{ field }} || '"')
 {%- endmacro %}
 
+{# A custom field's number with all its digits: JSON's own numbers are floats. Keys stand in
+   unescaped quotes, which no text inside a value can show. #}
+{% macro custom_number(custom, field) -%}
+try_cast(
+            nullif(regexp_extract({{ custom }}, '"' || {{ field }} || '": ?"?([-0-9.]+)', 1), '')
+            as decimal(38, 9)
+        )
+{%- endmacro %}
+
 {# Sixteen hexadecimal digits of a key, as the visible part of an id. #}
 {% macro opaque_id(prefix, key) -%}
 '{{ prefix }}_' || substr(md5({{ key }}), 1, 16)

@@ -34,10 +34,8 @@ cleaned as (
         {{ custom_value('profiles.custom', 'meanings.external_id_field') }} as told_external_id,
         {{ try_date(custom_value('profiles.custom', 'meanings.renewal_date_field')) }}
             as told_renewal_date,
-        try_cast(
-            {{ custom_value('profiles.custom', 'meanings.renewal_amount_field') }}
-            as decimal(38, 9)
-        ) as told_renewal_amount
+        {{ custom_number('profiles.custom', 'meanings.renewal_amount_field') }}
+            as told_renewal_amount
     from profiles
     left join meanings
         on profiles.source = meanings.source and profiles.stream = meanings.stream

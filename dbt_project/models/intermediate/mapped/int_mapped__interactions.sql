@@ -1,9 +1,32 @@
-with interactions as (
+with recursive interactions as (
     select
         *,
         _source || ':' || _stream || ':' || _key as interaction_id
     from {{ current(ref('stg_mapped__interactions')) }} as interactions
     where occurred_at is not null
+),
+
+-- From what opens a thread down to the last reply, where the source does not name the thread.
+threads as (
+    select
+        interactions.interaction_id,
+        coalesce(
+            interactions.thread_id,
+            interactions.in_reply_to_id,
+            case when lower(interactions.kind) in ('question', 'post', 'announcement')
+                then interactions.interaction_id end
+        ) as thread_id
+    from interactions
+    left join interactions as parents on interactions.in_reply_to_id = parents.interaction_id
+    where parents.interaction_id is null
+
+    union all
+
+    select
+        interactions.interaction_id,
+        coalesce(interactions.thread_id, threads.thread_id, threads.interaction_id)
+    from threads
+    inner join interactions on threads.interaction_id = interactions.in_reply_to_id
 ),
 
 -- Accepting is told by the question; a source that never tells leaves it unknown.
@@ -25,8 +48,7 @@ select {{ interaction_row({
     'channel': "coalesce(lower(interactions.channel), 'other')", 'place': 'interactions.place',
     'kind': "coalesce(lower(interactions.kind), 'other')",
     'direction': 'lower(interactions.direction)',
-    'thread_id': "coalesce(interactions.thread_id, case when lower(interactions.kind) = 'question'
-        then interactions.interaction_id end, parents.thread_id, interactions.in_reply_to_id)",
+    'thread_id': 'coalesce(threads.thread_id, interactions.thread_id)',
     'in_reply_to_interaction_id': 'interactions.in_reply_to_id',
     'actor_profile_key': 'interactions.person_key',
     'target_profile_key': 'coalesce(interactions.to_person_key, parents.person_key)',
@@ -41,6 +63,7 @@ select {{ interaction_row({
 }) }}
 from interactions
 left join interactions as parents on interactions.in_reply_to_id = parents.interaction_id
+left join threads on interactions.interaction_id = threads.interaction_id
 left join accepted on interactions.interaction_id = accepted.accepted_id
 left join sources_with_acceptance on interactions._source = sources_with_acceptance._source
 

@@ -1,0 +1,38 @@
+"""Runs dbt on a landing that a test wrote, in process and without touching the project folder.
+
+Belongs here: one function. Does not belong here: what is landed (`landing_fixture`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.dbt.landing_fixture import Landing
+
+PROJECT = Path(__file__).parents[2] / "dbt_project"
+
+
+def build(database: Path, landing: Landing, *arguments: str) -> dict[str, str]:
+    """Write the landing, run `dbt build` and return node name -> status; raise if one fails."""
+    from dbt.cli.main import dbtRunner
+
+    landing.write(database)
+    os.environ["RAPPORT_BUILD_DB"] = str(database)
+    result = dbtRunner().invoke(
+        [
+            *("build", "--quiet", *arguments),
+            *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+            *("--target-path", str(database.parent), "--log-path", str(database.parent)),
+        ]
+    )
+    if result.exception is not None:
+        raise result.exception
+    statuses = {run.node.name: str(run.status) for run in result.result}
+    failed = {
+        run.node.name: run.message
+        for run in result.result
+        if run.status not in ("success", "pass", "no-op")
+    }
+    assert not failed, failed
+    return statuses

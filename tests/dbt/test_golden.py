@@ -1,0 +1,352 @@
+"""The tables that the tricky landing must become, row by row where it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.dbt.build import build
+from tests.dbt.landing_fixture import (
+    ACCOUNT,
+    CASE,
+    CONTACT,
+    DEAL,
+    EVENT,
+    KNOWN_AT,
+    LEAD,
+    TASK,
+    USER,
+    Landing,
+    sf_id,
+    tricky,
+)
+
+pytestmark = pytest.mark.dbt
+
+LAYERS = ("--exclude", "path:models/metrics")
+GLOBEX, INITECH = f"crm:accounts:{sf_id(ACCOUNT, 1)}", f"crm:accounts:{sf_id(ACCOUNT, 2)}"
+ROBERT, ANN = f"crm:contacts:{sf_id(CONTACT, 1)}", f"crm:contacts:{sf_id(CONTACT, 2)}"
+DANA = f"crm:users:{sf_id(USER, 1)}"
+
+
+class Tables:
+    """Reads the finished database; ids are named by a profile that has them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            return connection.execute(query).fetchall()
+
+    def values(self, query: str) -> list[Any]:
+        return [row[0] for row in self.rows(query)]
+
+    def person(self, profile_key: str) -> str:
+        return str(self._id("person_id", profile_key))
+
+    def organization(self, profile_key: str) -> str:
+        return str(self._id("organization_id", profile_key))
+
+    def _id(self, column: str, profile_key: str) -> Any:
+        [value] = self.values(
+            f"select {column} from dim_profile where profile_key = '{profile_key}'"
+        )
+        return value
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
+    """The tricky organization, built once."""
+    database = tmp_path_factory.mktemp("golden") / "build.duckdb"
+    build(database, tricky(), *LAYERS)
+    yield Tables(database)
+
+
+def test_a_version_that_cannot_be_typed_says_why_and_the_good_one_stays(tables: Tables) -> None:
+    assert tables.rows(
+        "select _key, _error from stg_salesforce__contacts where _error is not null"
+    ) == [(sf_id(CONTACT, 1), "CreatedDate is not a timestamp")]
+    assert tables.values("select _error from stg_mapped__purchases where id = '3'") == [
+        "amount is not a decimal"
+    ]
+    assert tables.values(f"select title from identity_profile where profile_key = '{ROBERT}'") == [
+        "CTO"
+    ]
+    assert tables.values(
+        "select count(*) from fct_purchase where purchase_id = 'shop:orders:3'"
+    ) == [0]
+
+
+def test_nothing_loaded_after_known_at_is_seen(tables: Tables) -> None:
+    assert tables.values(f"select title from identity_profile where profile_key = '{ANN}'") == [
+        None
+    ]
+    [(last_seen_at,)] = tables.rows(
+        f"select last_seen_at from dim_profile where profile_key = '{ANN}'"
+    )
+    assert last_seen_at <= KNOWN_AT
+
+
+def test_custom_fields_keep_their_digits_and_fill_what_they_mean(tables: Tables) -> None:
+    [row] = tables.rows(
+        "select name, renewal_date::varchar, renewal_amount, currency, custom "
+        f"from dim_organization where organization_id = '{tables.organization(GLOBEX)}'"
+    )
+    assert row[:4] == ("Globex", "2026-09-30", Decimal("1234567890123456.78"), "EUR")
+    assert row[4] == (
+        '{"Renewal_Amount__c": 1234567890123456.78, "Renewal_Date__c": "2026-09-30", '
+        '"Tier__c": "Gold \\"A\\""}'
+    )
+
+
+def test_merges_are_followed_to_their_end(tables: Tables) -> None:
+    assert dict(
+        tables.rows("select native_id, merged_into from dim_profile where merged_into is not null")
+    ) == {
+        sf_id(ACCOUNT, 3): GLOBEX,
+        sf_id(ACCOUNT, 4): GLOBEX,
+        sf_id(CONTACT, 5): ROBERT,
+    }
+    for number in (3, 4):
+        merged = tables.organization(f"crm:accounts:{sf_id(ACCOUNT, number)}")
+        assert merged == tables.organization(GLOBEX)
+
+
+def test_one_person_across_lead_contact_forum_case_and_order(tables: Tables) -> None:
+    everywhere = {
+        ROBERT,
+        f"crm:contacts:{sf_id(CONTACT, 5)}",
+        f"crm:leads:{sf_id(LEAD, 1)}",
+        "crm:cases:mailto:bob.miller@globex.com",
+        "forum:users:1",
+        "shop:orders:mailto:bob.miller@globex.com",
+    }
+    person = tables.person(ROBERT)
+    assert (
+        set(tables.values(f"select profile_key from dim_profile where person_id = '{person}'"))
+        == everywhere
+    )
+    assert tables.rows(
+        "select display_name, primary_email, party_kind, n_profiles, silos, is_linked, owner_name "
+        f"from dim_person where person_id = '{person}'"
+    ) == [
+        ("Robert Miller", "bob.miller+forum@globex.com", "customer", 5, "crm,forum,orders", True,
+         "Dana Scully")
+    ]  # fmt: skip
+
+
+def test_single_sign_on_joins_by_the_short_form_of_an_id(tables: Tables) -> None:
+    assert tables.person("forum:users:3") == tables.person(ANN)
+
+
+def test_one_of_us_is_one_person(tables: Tables) -> None:
+    assert tables.person("forum:users:5") == tables.person(DANA)
+    assert set(tables.values("select display_name from dim_person where is_staff")) == {
+        "Dana Scully",
+        "Gavin Belson",
+    }
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "reason"),
+    [
+        (ANN, "forum:users:2", "the names disagree"),
+        (
+            f"crm:contacts:{sf_id(CONTACT, 4)}",
+            "forum:users:6",
+            "a mailbox of a task, not of a person",
+        ),
+        (ANN, f"crm:leads:{sf_id(LEAD, 3)}", "no side made the owner prove the address"),
+        (
+            f"crm:contacts:{sf_id(CONTACT, 3)}",
+            f"crm:contacts:{sf_id(CONTACT, 4)}",
+            "the names disagree",
+        ),
+    ],
+)
+def test_refused_pairs_keep_their_reason(
+    tables: Tables, left: str, right: str, reason: str
+) -> None:
+    assert tables.values(
+        "select refusal from identity_edge "
+        f"where left_key = '{left}' and right_key = '{right}' and state = 'refused'"
+    ) == [reason]
+    assert tables.person(left) != tables.person(right)
+
+
+def test_no_evidence_shows_a_whole_address_or_number(tables: Tables) -> None:
+    evidence = tables.values("select evidence from identity_edge where evidence is not null")
+    assert "b***@globex.com" in evidence
+    assert all("***" in text and "miller" not in text and len(text) < 20 for text in evidence)
+
+
+def test_phone_and_agreeing_name_join_across_spellings(tables: Tables) -> None:
+    assert tables.person(f"crm:contacts:{sf_id(CONTACT, 3)}") == tables.person(
+        f"crm:leads:{sf_id(LEAD, 2)}"
+    )
+
+
+def test_a_change_of_employer_closes_one_stay_and_opens_the_next(tables: Tables) -> None:
+    moved = datetime(2026, 6, 10, tzinfo=UTC)
+    assert tables.rows(
+        "select organization_id, basis, valid_from, valid_to, is_current "
+        "from bridge_person_organization "
+        f"where person_id = '{tables.person(ANN)}' order by valid_from"
+    ) == [
+        (tables.organization(GLOBEX), "record", datetime(2024, 1, 10, 8, tzinfo=UTC), moved, False),
+        (tables.organization(INITECH), "record", moved, None, True),
+    ]
+
+
+def test_an_interaction_counts_for_the_organization_at_its_time(tables: Tables) -> None:
+    found = dict(tables.rows("select interaction_id, organization_id from fct_interaction"))
+    assert found[f"crm:tasks:{sf_id(TASK, 1)}"] == tables.organization(GLOBEX)
+    assert found[f"crm:tasks:{sf_id(TASK, 2)}"] == tables.organization(INITECH)
+    # earlier than the first stay that is known
+    assert found["forum:posts:107"] == tables.organization(GLOBEX)
+
+
+def test_an_address_shows_the_organization_where_no_record_does(tables: Tables) -> None:
+    assert tables.rows(
+        "select organization_id, basis from bridge_person_organization "
+        f"where person_id = '{tables.person('forum:users:7')}'"
+    ) == [(tables.organization(GLOBEX), "email_domain")]
+    # free mail, even as an organization's web address, shows none
+    assert tables.values(
+        "select count(*) from identity_organization_domain where domain = 'gmail.com'"
+    ) == [0]
+
+
+def test_forum_posts_become_questions_answers_and_replies(tables: Tables) -> None:
+    rows = tables.rows(
+        "select split_part(interaction_id, ':', 3), kind, direction, "
+        "split_part(in_reply_to_interaction_id, ':', 3), split_part(target_profile_key, ':', 3), "
+        "is_accepted, is_deleted from fct_interaction where source = 'forum' order by 1"
+    )
+    assert rows == [
+        ("100", "question", "inbound", None, None, None, False),
+        ("101", "answer", "peer", "100", "1", True, False),
+        ("102", "reply", "outbound", "101", "2", False, False),
+        ("103", "answer", "peer", "100", "1", False, True),
+        ("104", "reply", "peer", "101", "2", False, False),
+        ("107", "answer", "peer", "100", "1", False, False),
+        ("108", "answer", "outbound", "100", "1", False, False),
+        ("109", "answer", "peer", "100", "1", False, True),
+        ("110", "announcement", "outbound", None, None, None, False),
+        ("111", "reply", "inbound", "110", "5", False, False),
+    ]
+
+
+def test_activities_have_a_direction_and_an_open_task_is_no_act(tables: Tables) -> None:
+    assert tables.rows(
+        "select interaction_id, kind, direction, actor_profile_key, is_staff_actor "
+        "from fct_interaction where stream in ('tasks', 'events') order by 1"
+    ) == [
+        (f"crm:events:{sf_id(EVENT, 1)}", "meeting", "outbound", DANA, True),
+        (f"crm:tasks:{sf_id(TASK, 1)}", "call", "inbound", ANN, False),
+        (f"crm:tasks:{sf_id(TASK, 2)}", "email", "outbound", DANA, True),
+    ]
+
+
+def test_the_first_response_is_a_person_s_that_the_asker_could_see(tables: Tables) -> None:
+    case = f"crm:cases:{sf_id(CASE, 1)}"
+    assert tables.rows(
+        "select organization_id, person_id, owner_person_id, channel, is_closed, "
+        f"first_response_at, n_staff from fct_case where case_id = '{case}'"
+    ) == [
+        (tables.organization(GLOBEX), tables.person(ROBERT), tables.person(DANA), "email", True,
+         datetime(2026, 6, 1, 10, 30, tzinfo=UTC), 1)
+    ]  # fmt: skip
+    assert tables.rows(
+        f"select kind, is_staff, is_public from fct_case_event where case_id = '{case}' "
+        "order by occurred_at"
+    ) == [
+        ("opened", False, True),
+        ("comment", False, True),
+        ("note", True, False),
+        ("comment", True, True),
+        ("closed", None, True),
+    ]
+
+
+def test_deals_and_their_people(tables: Tables) -> None:
+    assert tables.rows(
+        "select deal_id, organization_id, amount, currency, is_won, closed_at "
+        "from fct_deal where source = 'crm' order by 1"
+    ) == [
+        (f"crm:opportunities:{sf_id(DEAL, 1)}", tables.organization(GLOBEX), Decimal("1000.50"),
+         "EUR", True, datetime(2026, 5, 1, tzinfo=UTC)),
+        (f"crm:opportunities:{sf_id(DEAL, 2)}", tables.organization(INITECH), None, "EUR", False,
+         None),
+    ]  # fmt: skip
+    assert tables.rows("select person_id, role, is_primary from bridge_deal_person") == [
+        (tables.person(ROBERT), "Decision Maker", True)
+    ]
+
+
+def test_imported_questions_know_their_accepted_answer(tables: Tables) -> None:
+    assert tables.rows(
+        "select split_part(interaction_id, ':', 3), thread_id, direction, is_accepted "
+        "from fct_interaction where source = 'shop' order by 1"
+    ) == [
+        ("a1", "shop:qa:q1", "peer", False),
+        ("a2", "shop:qa:q1", "peer", True),
+        ("c1", "shop:qa:q1", "peer", None),
+        ("q1", "shop:qa:q1", "inbound", None),
+    ]
+
+
+def test_a_second_build_adds_what_landed_since_and_nothing_else(
+    tables: Tables, tmp_path: Path
+) -> None:
+    database = tmp_path / "build.duckdb"
+    database.write_bytes(tables.path.read_bytes())
+    landing = tricky()
+    later = KNOWN_AT - timedelta(hours=1)
+    landing.delete("salesforce__contacts", sf_id(CONTACT, 3), at=later)
+    landing.add("discourse__users", {"id": 3, "username": "annie", "email": "annie@gmail.com"},
+                version=later, loaded_at=later)  # fmt: skip
+    held = tables.values("select count(*) from stg_salesforce__contacts")[0]
+    build(database, landing, *LAYERS)
+
+    after = Tables(database)
+    assert after.values("select count(*) from stg_salesforce__contacts") == [held + 1]
+    assert after.rows(
+        f"select is_deleted, display_name from dim_profile where native_id = '{sf_id(CONTACT, 3)}'"
+    ) == [(True, "Jonathan Smith")]
+    # without the sign-on's id nothing joins the two any more, and the contact keeps its id
+    assert after.person("forum:users:3") != after.person(ANN) == tables.person(ANN)
+
+
+def test_the_same_landing_gives_the_same_tables(tables: Tables, tmp_path: Path) -> None:
+    database = tmp_path / "build.duckdb"
+    landing = tricky()
+    for rows in landing.rows.values():
+        rows.reverse()
+    build(database, landing, *LAYERS)
+    again = Tables(database)
+    for table in (
+        *("dim_person", "dim_organization", "bridge_person_organization", "fct_interaction"),
+        *("fct_case", "fct_case_event", "fct_deal", "fct_purchase", "identity_edge"),
+    ):
+        query = f"select * from {table} order by all"
+        assert again.rows(query) == tables.rows(query), table
+
+
+def test_no_source_at_all_gives_typed_empty_tables(tmp_path: Path) -> None:
+    database = tmp_path / "build.duckdb"
+    build(database, Landing({}))
+    empty = Tables(database)
+    for table in empty.values(
+        "select table_name from information_schema.tables where table_schema = 'main' "
+        "and (table_name like 'dim%' or table_name like 'fct%' or table_name like 'bridge%')"
+    ):
+        assert empty.values(f"select count(*) from {table}") == [0], table
