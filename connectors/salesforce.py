@@ -263,6 +263,8 @@ class Salesforce:
         if window.since and is_first:
             state["since"] = _literal(window.since)
         is_census = "walk" not in state and _census_is_due(state, window)
+        if is_first:  # what was just read as a whole has lost nothing yet
+            state["census_at"] = _literal(window.now)
         while True:
             walk = ChangeWalk.begin(stream, state, window)
             is_new = walk.position is None
@@ -275,7 +277,8 @@ class Salesforce:
         yield Page(state=state, source_count=count, notes=(coverage,) if coverage else ())
         if is_census:
             yield from self._census(stream)
-            yield Page(state=state | {"census_at": _literal(window.now)}, census_complete=True)
+            state = state | {"census_at": _literal(window.now)}
+            yield Page(state=state, census_complete=True)
 
     def _walk(self, stream: Stream, fields: Sequence[str], walk: ChangeWalk) -> Iterator[Page]:
         """Yield the rows of a window; behind the last one if the query's locator expired."""
@@ -517,7 +520,7 @@ def _census_is_due(state: State, window: Window) -> bool:
     """Look for records that left without a trace: weekly, and daily while we hold too many."""
     last = state.get("census_at")
     if last is None:
-        return True
+        return window.full_refresh
     counted = state.get("counted")
     has_extra = counted is not None and window.held_count and window.held_count() > counted
     every = CENSUS_OF_SURPLUS_EVERY if has_extra else CENSUS_EVERY
