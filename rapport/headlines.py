@@ -15,11 +15,21 @@ from rich.table import Table
 from rich.text import Text
 
 from rapport.config import Config
-from rapport.report import PAGE_NAME, facts, words
+from rapport.report import PAGE_NAME, facts, panels, words
 from rapport.report.facts import Facts, Row
 
 LISTED = 5
 KINDS_PRINTED = 8
+HELP = (
+    "questions",
+    "answered_share",
+    "median_first_response_hours",
+    "solved_share",
+    "answers",
+    "helpers",
+    "top_helper_share",
+    "helper_absence_factor",
+)
 
 
 def numbers(config: Config) -> dict[str, Any]:
@@ -66,12 +76,10 @@ def _plain(config: Config, found: Facts) -> dict[str, Any]:
         "quick_ratio": community.get("quick_ratio"),
         "answered_7d_share": community.get("answered_7d_share"),
         "answered_7d_n": community.get("questions_7d"),
-        "median_first_response_hours": community.get("median_first_response_hours"),
-        "median_first_response_n": community.get("questions"),
-        "helpers": community.get("helpers"),
-        "top_helper_share": community.get("top_helper_share"),
-        "top_helper_share_n": community.get("member_answers"),
-        "absence_factor": community.get("helper_absence_factor"),
+        "help": {
+            name: {column: community.get(column + suffix) for column in HELP}
+            for name, suffix in panels.WINDOWS
+        },
         "verdict": community.get("verdict"),
         "organizations_to_look_after": {
             "total": found.organizations.total,
@@ -105,6 +113,7 @@ def print_all(console: Console, config: Config, mark: str | None = None) -> None
         console.print(Text(words.name(found.strategy.vision.statement, limit=200), style="italic"))
     _lines(console, _overview(values))
     _lines(console, _community(values))
+    _help(console, found)
     _list(console, "Organizations to look after", values["organizations_to_look_after"])
     _list(console, "People drifting away", values["people_drifting"])
     _lines(console, _trust(values))
@@ -117,7 +126,7 @@ def _overview(values: dict[str, Any]) -> list[tuple[str, str]]:
     kinds = list(values["interactions_by_kind"].items())
     named = [f"{words.kind(kind)} {n:,}" for kind, n in kinds[:KINDS_PRINTED]]
     if len(kinds) > KINDS_PRINTED:
-        named.append(f"{len(kinds) - KINDS_PRINTED} more kinds")
+        named.append(words.plural(len(kinds) - KINDS_PRINTED, "more kind"))
     linked = values["forum_people_linked_to_crm"]
     by_silo = [
         f"{words.silo(silo)} {words.percent(row['share'])} (n = {row['n']:,})"
@@ -135,23 +144,28 @@ def _overview(values: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _community(values: dict[str, Any]) -> list[tuple[str, str]]:
-    def with_n(text: str, n: int | None, noun: str) -> str:
-        return f"{text} (n = {words.count(n)} {noun})"
-
     lines = [
         ("active in 28 days", f"{words.count(values['active_people'])}, quick ratio "
                               f"{words.ratio(values['quick_ratio'])}"),
-        ("answered within 7 days", with_n(words.percent(values["answered_7d_share"]),
-                                          values["answered_7d_n"], "questions")),
-        ("median first response", with_n(words.duration(values["median_first_response_hours"]),
-                                         values["median_first_response_n"], "questions")),
-        ("helpers", words.count(values["helpers"])),
-        ("top helper's share", with_n(words.percent(values["top_helper_share"]),
-                                      values["top_helper_share_n"], "answers by members")),
-        ("absence factor", f"{words.count(values['absence_factor'])} (the fewest people who give "
-                           "half of the answers)"),
+        ("answered within 7 days", f"{words.percent(values['answered_7d_share'])} "
+                                   f"(n = {words.count(values['answered_7d_n'])} questions)"),
     ]  # fmt: skip
     return [*lines, ("verdict", values["verdict"])] if values["verdict"] else lines
+
+
+def _help(console: Console, found: Facts) -> None:
+    """Print who asks, who answers and how fast, over three windows side by side."""
+    if not found.community:
+        return
+    console.print()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    for _ in panels.WINDOWS:
+        table.add_column(justify="right")
+    table.add_row("help in the community", *(name for name, _ in panels.WINDOWS))
+    for label, texts in panels.windows(found.community):
+        table.add_row(label[0].lower() + label[1:], *texts)
+    console.print(table)
 
 
 def _trust(values: dict[str, Any]) -> list[tuple[str, str]]:

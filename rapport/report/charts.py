@@ -180,17 +180,18 @@ def _text(x: float, y: float, content: str, css: str, anchor: str = "middle") ->
 
 
 def gap(usual: float | None, current: float | None, scale: float) -> Markup:
-    """Draw the current gap as a bar and the usual gap as its dark beginning, `scale` days wide."""
+    """Draw the usual gap as a bar over the current one; `scale` days fill the width."""
     if current is None or not scale:
         return Markup("")
     width = 120
-    now = min(float(current) / scale, 1) * width
-    drawn = [f'<rect class="now" x="0" y="2" width="{max(now, 1):.1f}" height="6" rx="3"/>']
+
+    def bar(css: str, days: float, y: int) -> str:
+        length = max(min(float(days) / scale, 1) * width, 1)
+        return f'<rect class="{css}" x="0" y="{y}" width="{length:.1f}" height="4" rx="2"/>'
+
+    drawn = [bar("now", current, 5)]
     if usual is not None:
-        before = min(float(usual) / scale, 1) * width
-        drawn.append(
-            f'<rect class="usual" x="0" y="2" width="{max(before, 1):.1f}" height="6" rx="3"/>'
-        )
+        drawn.append(bar("usual", usual, 0))
     return Markup(
         f'<svg class="gap" viewBox="0 0 {width} 10" aria-hidden="true">{"".join(drawn)}</svg>'
     )

@@ -29,6 +29,8 @@ PLACES = 8
 STEP_DAYS = 28
 STEPS = 14  # today and 13 steps back: the last twelve months
 ACTIVE_DAYS = 90  # who counts as active when silos are compared
+DEFAULT_QUIET_DAYS = 180  # without a strategy: silent for so long is gone
+EARLIER_DAYS = 84  # the snapshot that today's score is compared with
 REGULAR_DAYS = 5  # active days within a year from which on absence says something
 SANDBOX_MARK = "# Written for a sandbox"  # first line of a rapport.yml made for one
 
@@ -38,12 +40,12 @@ Row = Mapping[str, Any]
 _HEALTH = """* exclude (known_at),
     round(answers * member_answers_share)::bigint as member_answers"""
 
-# A relationship that carried something within a year and shows a reason now: the lowest score
-# first. Who was never in touch, or is silent for longer, is counted beside the list.
+# A living relationship that shows a reason now: the lowest score first. Who was never in touch,
+# or is silent for so long that it counts as gone, is counted beside the list.
 ORGANIZATIONS_SQL = """\
 from rel_organization
 where as_of = date '{as_of}' and basis = '{basis}'
-  and reason_1 is not null and current_gap_days <= 365
+  and reason_1 is not null and current_gap_days < {quiet}
 order by score, n desc, organization_id"""
 
 # Regulars away for more than twice their usual gap (at least a week), and not yet for so long
@@ -91,7 +93,8 @@ class Facts:
             None where there is none.
         places: current rows of `rel_community_health` per place, most active first.
         organizations: to look after.
-        silent_organizations: never in touch, or silent for more than a year.
+        gone_organizations: never in touch, or silent for `quiet_days` and more.
+        quiet_days: silence from which on somebody counts as gone.
         people: regulars who are drifting away.
         streams: rows of `rel_data_trust`, one per stream.
         quarantine: source.stream -> reason -> records.
@@ -112,7 +115,8 @@ class Facts:
     history: Sequence[Row | None]
     places: Ranked
     organizations: Ranked
-    silent_organizations: int
+    gone_organizations: int
+    quiet_days: int
     people: Ranked
     streams: Sequence[Row]
     quarantine: Mapping[str, Mapping[str, int]]
@@ -169,12 +173,12 @@ def _read(query: _Query, config: Config, chosen: Strategy | None) -> Facts:
         as_of=as_of,
     )
     basis = snapshot[0]["basis"] if snapshot else "as_known"
-    quiet = chosen.event_definitions.defection.quiet_days if chosen else 180
+    quiet = chosen.event_definitions.defection.quiet_days if chosen else DEFAULT_QUIET_DAYS
     silos = _silos(query)
     totals = _totals(query, as_of)
     community = _community(query, as_of, basis)
     forum_linked = _forum_linked(query, as_of)
-    organizations = _organizations(query, as_of, basis)
+    organizations = _organizations(query, as_of, basis, quiet)
     streams = _streams(query, as_of, basis)
     return Facts(
         as_of=as_of,
@@ -190,12 +194,13 @@ def _read(query: _Query, config: Config, chosen: Strategy | None) -> Facts:
         history=_history(query, as_of),
         places=_places(query, as_of, basis),
         organizations=organizations,
-        silent_organizations=_silent_organizations(query, as_of, basis),
+        gone_organizations=_gone_organizations(query, as_of, basis, quiet),
+        quiet_days=quiet,
         people=_people(query, as_of, basis, quiet),
         streams=streams,
         quarantine=_quarantine(config),
         silos=silos,
-        unknown=list(_unknown(silos, totals, community, chosen, streams)),
+        unknown=_unknown(silos, totals, community, chosen),
     )
 
 
@@ -311,36 +316,48 @@ def _places(query: _Query, as_of: date, basis: str) -> Ranked:
     return Ranked(rows=rows, total=_total(query, sql), sql=f"select *\n{sql};")
 
 
-def _organizations(query: _Query, as_of: date, basis: str) -> Ranked:
-    sql = ORGANIZATIONS_SQL.format(as_of=as_of, basis=basis)
+def _organizations(query: _Query, as_of: date, basis: str, quiet: int) -> Ranked:
+    sql = ORGANIZATIONS_SQL.format(as_of=as_of, basis=basis, quiet=quiet)
     rows = query.rows(
         f"""
         with listed as (
             select *, row_number() over (order by score, n desc, organization_id) as rank
-            from (select * exclude (last_inbound_at, last_outbound_at, known_at)
+            from (select * exclude (last_inbound_at, last_outbound_at, known_at),
+                      last_inbound_at::date as last_inbound_on
                   {sql} limit {LIST_LIMIT})
+        ),
+        earlier as (
+            select organization_id, score
+            from rel_organization
+            where as_of = $earlier
+            qualify row_number() over (
+                partition by organization_id order by basis = 'as_known' desc) = 1
         )
         select
             listed.*, organizations.name, organizations.currency,
-            coalesce(owners.display_name, organizations.owner_name) as owner_name
+            coalesce(owners.display_name, organizations.owner_name) as owner_name,
+            earlier.score as earlier_score
         from listed
+        left join earlier on listed.organization_id = earlier.organization_id
         left join dim_organization as organizations
             on listed.organization_id = organizations.organization_id
         left join dim_person as owners on listed.owner_person_id = owners.person_id
         order by listed.rank
-        """
+        """,
+        earlier=as_of - timedelta(days=EARLIER_DAYS),
     )
     return Ranked(rows=rows, total=_total(query, sql), sql=f"select *\n{sql};")
 
 
-def _silent_organizations(query: _Query, as_of: date, basis: str) -> int:
-    silent: int = query.row(
+def _gone_organizations(query: _Query, as_of: date, basis: str, quiet: int) -> int:
+    gone: int = query.row(
         "select count(*) as n from rel_organization where as_of = $as_of and basis = $basis "
-        "and (current_gap_days is null or current_gap_days > 365)",
+        "and (current_gap_days is null or current_gap_days >= $quiet)",
         as_of=as_of,
         basis=basis,
+        quiet=quiet,
     )["n"]
-    return silent
+    return gone
 
 
 def _people(query: _Query, as_of: date, basis: str, quiet: int) -> Ranked:
@@ -397,7 +414,6 @@ def _unknown(
     totals: Row,
     community: Row | None,
     chosen: Strategy | None,
-    streams: Sequence[Row],
 ) -> list[Unknown]:
     """Return what the data cannot tell, most far-reaching first."""
     found = []
@@ -437,11 +453,6 @@ def _unknown(
                 why="no strategy.yml is written: it says what the relationships are for",
             )
         )
-    found += [
-        Unknown(what=f"part of {row['source']}.{row['stream']}", why=row["coverage_text"])
-        for row in streams
-        if row["coverage_text"]
-    ]
     return found  # fmt: skip
 
 

@@ -145,6 +145,28 @@ def table(history: Sequence[Row | None]) -> tuple[list[str], list[list[str]]]:
     return ["28 days to", "basis", *(spec.title for spec in specs)], rows
 
 
+WINDOWS = (("28 days", ""), ("364 days", "_364d"), ("all time", "_ever"))
+_HELP: Sequence[tuple[str, str, Text]] = (
+    ("Questions", "questions", words.count),
+    ("Answered so far", "answered_share", words.percent),
+    ("Median first response", "median_first_response_hours", words.duration),
+    ("Solved", "solved_share", words.percent),
+    ("Answers", "answers", words.count),
+    ("Helpers", "helpers", words.count),
+    ("Top helper's share", "top_helper_share", words.percent),
+    ("Absence factor", "helper_absence_factor", words.count),
+)
+
+
+def windows(community: Row | None) -> list[tuple[str, list[str]]]:
+    """Return (label, value per window) of help over 28 days, 364 days and all time."""
+    return [
+        (label, [text(_number(community, column + suffix)) for _, suffix in WINDOWS])
+        for label, column, text in _HELP
+        if community
+    ]
+
+
 def _panel(spec: _Spec, history: Sequence[Row | None], as_of: date) -> Panel:
     marks = [
         _mark(spec, row, as_of - timedelta(days=STEP_DAYS * (len(history) - 1 - i)))

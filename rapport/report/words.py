@@ -74,12 +74,12 @@ def ratio(value: Number | None) -> str:
 
 
 def duration(hours: Number | None) -> str:
-    """Return hours in the unit people would say: `40 min`, `5.2 h`, `3.1 days`, or `unknown`."""
+    """Return hours in the unit people would say: `40 min`, `5.2 h`, `3.1 days`."""
     if hours is None:
         return UNKNOWN
     value = float(hours)
     if value < 1:
-        return f"{value * 60:.0f} min"
+        return f"{value * 60:.0f} min" if value * 60 >= 1 else "under 1 min"
     if value < 48:
         return f"{value:.1f} h" if value < 10 else f"{value:.0f} h"
     return f"{value / 24:.1f} days" if value < 240 else f"{value / 24:,.0f} days"
@@ -115,10 +115,10 @@ def short_day(value: date) -> str:
 
 
 def money(amount: Number | None, currency: object) -> str:
-    """Return `12,000 USD` (cents only when there are any), or `unknown`."""
+    """Return `12,000 USD` (cents only of small amounts), or `unknown`."""
     if amount is None:
         return UNKNOWN
-    text = f"{amount:,.0f}" if amount == int(amount) else f"{amount:,.2f}"
+    text = f"{amount:,.0f}" if amount >= 1000 or amount == int(amount) else f"{amount:,.2f}"
     return f"{text} {name(currency, '', 8)}".rstrip()
 
 

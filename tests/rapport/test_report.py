@@ -102,7 +102,7 @@ def test_each_organization_shows_owner_reason_rhythm_people_cases_and_renewal(
     page = page_of(config, company(["Ada"]))
     row = text_of(section(page, "organizations").split("<tr>")[2])
     for part in (
-        "Ada Owner: Ada at risk",
+        "Ada owner: Ada at risk",
         "usually in touch every 3 days, now 9 days quiet",
         "3 days → 9 days",
         "CRM 0 forum 0 support 0",
