@@ -730,6 +730,7 @@ def random_world(
     """People of three organizations who post, ask, answer, mail and buy over nine months."""
     ledger = Ledger(models, as_of, backcast=[as_of - timedelta(days=n) for n in (31, 59, 90)])
     ledger.configure(forum="forum", crm="crm", shop="orders")
+    ledger.add("control.streams", {"source": "forum", "stream": "posts", "rows": acts})
     names = [f"per_{number:03}" for number in range(people)]
     rows: list[Callable[[], None]] = []
     for number, name in enumerate(names):
