@@ -116,7 +116,7 @@ def test_each_organization_shows_owner_reason_rhythm_people_cases_and_renewal(
 def test_each_person_shows_reason_rhythm_first_quiet_silo_and_owner(config: Config) -> None:
     page = page_of(config, company(["Ada"]))
     row = text_of(section(page, "people").split("<tr>")[3])
-    assert "slowing: look in" in row
+    assert "slowing look in" in row
     assert "usually every 3 days, now 26 days quiet" in row
     assert "forum went quiet first, 31 days ago" in row
     assert "3 days → 26 days from 118 gaps forum CRM, forum Ada" in row
