@@ -99,8 +99,9 @@ class Column(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         column: a field of the record.
         value: a constant.
         first_of: fields of the record, the first one that is not empty.
-        values: translation of the found value; a value not listed stays as it is.
-        default: used when nothing was found.
+        values: translation of the found value; a value not listed becomes `default`, or stays
+            as it is where there is none.
+        default: also used when nothing was found.
         stream: for a reference: the stream (of the same source) that it points to.
         timezone: for a time without zone: the zone it was written in (default UTC).
         format: for a time in another form than ISO 8601: its strptime format.
@@ -344,15 +345,14 @@ def _found(spec: Column, values: Mapping[str, Scalar]) -> str:
         return f"{_literal(_text(spec.value))}"
     fields = [spec.column] if spec.column else spec.first_of or []
     text = _field(fields[0]) if len(fields) == 1 else f"coalesce({', '.join(map(_field, fields))})"
+    default = None if spec.default is None else _literal(_text(spec.default))
     if values:
         cases = " ".join(
             f"when {_literal(found)} then {_literal(_text(given))}"
             for found, given in values.items()
         )
-        text = f"case {text} {cases} else {text} end"
-    if spec.default is not None:
-        text = f"coalesce({text}, {_literal(_text(spec.default))})"
-    return text
+        text = f"case {text} {cases} else {default or text} end"
+    return f"coalesce({text}, {default})" if default else text
 
 
 def _instant(text: str, spec: Column, stream: MappedStream) -> str:

@@ -91,6 +91,26 @@ def test_a_person_given_by_address_is_qualified_as_an_address(tmp_path: Path) ->
     assert row["amount"] == "1.10"
 
 
+@pytest.mark.parametrize(
+    ("column", "found"),
+    [
+        ({"column": "Kind", "values": {"2": "answer"}}, ["answer", "3", None]),
+        (
+            {"column": "Kind", "values": {"2": "answer"}, "default": "post"},
+            ["answer", "post", "post"],
+        ),
+        ({"column": "Kind", "default": "post"}, ["2", "3", "post"]),
+    ],
+)
+def test_a_default_stands_for_what_is_not_listed_or_empty(
+    tmp_path: Path, column: dict[str, Any], found: list[str | None]
+) -> None:
+    raw = {"to": "interaction", "columns": {"occurred_at": "At", "kind": column}}
+    records = [POST | {"Id": str(i), "Kind": kind} for i, kind in enumerate(("2", "3", ""))]
+    rows = mapped("interaction", stream(tmp_path, "posts", records, raw))
+    assert [row["kind"] for row in rows] == found
+
+
 def test_digits_of_numbers_stay_as_written(tmp_path: Path) -> None:
     raw = {"to": "purchase", "columns": {"occurred_at": "At", "amount": "Sum"}}
     text = '{"Id":"1","At":"2026-01-02","Sum":12345678901234567890.120}'
