@@ -76,3 +76,12 @@ try_cast(
 {% macro default__text_list(json_list) -%}
 unnest(from_json({{ json_list }}, '["VARCHAR"]'))
 {%- endmacro %}
+
+{# The different values of a group, comma separated in alphabetical order. #}
+{% macro sorted_list(value) -%}
+{{ adapter.dispatch('sorted_list', 'rapport')(value) }}
+{%- endmacro %}
+
+{% macro default__sorted_list(value) -%}
+string_agg(distinct {{ value }}, ',' order by {{ value }})
+{%- endmacro %}

@@ -72,7 +72,10 @@ candidates as (
     union all
 
     select
-        case when one.is_verified or other.is_verified then 'verified_email' else 'unverified_email' end,
+        case
+            when one.is_verified or other.is_verified then 'verified_email'
+            else 'unverified_email'
+        end,
         one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
         coalesce(
             one.reason,
@@ -107,27 +110,46 @@ candidates as (
     select
         case one.id_type when 'domain' then 'same_domain' else 'same_name' end,
         one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
-        coalesce(one.reason)
+        one.reason
     from identifiers as one
     inner join identifiers as other
         on one.value = other.value
         and one.id_type = other.id_type
         and one.source < other.source
     where one.id_type in ('domain', 'name')
+),
+
+pairs as (
+    select
+        least(one, other) as left_key,
+        greatest(one, other) as right_key,
+        entity,
+        rule_id,
+        id_type,
+        {{ masked('value') }} as evidence,
+        refusal
+    from candidates
+    where one <> other
+),
+
+-- One row per pair, rule and evidence; a value seen twice on a profile is one evidence.
+distinct_pairs as (
+    select left_key, right_key, entity, rule_id, id_type, evidence, max(refusal) as refusal
+    from pairs
+    group by left_key, right_key, entity, rule_id, id_type, evidence
 )
 
 select
-    least(candidates.one, candidates.other) as left_key,
-    greatest(candidates.one, candidates.other) as right_key,
-    candidates.entity,
-    candidates.rule_id,
+    distinct_pairs.left_key,
+    distinct_pairs.right_key,
+    distinct_pairs.entity,
+    distinct_pairs.rule_id,
+    distinct_pairs.id_type,
+    distinct_pairs.evidence,
+    coalesce(
+        distinct_pairs.refusal, case when rules.band <> 'auto' then 'only a suggestion' end
+    ) as refusal,
     rules.tier,
-    rules.needs_agreement,
-    candidates.id_type,
-    {{ masked('candidates.value') }} as evidence,
-    max(case when rules.band <> 'auto' then coalesce(candidates.refusal, 'only a suggestion')
-        else candidates.refusal end) as refusal
-from candidates
-inner join {{ ref('identity_rule') }} as rules on candidates.rule_id = rules.rule_id
-where candidates.one <> candidates.other
-group by 1, 2, 3, 4, 5, 6, 7, 8
+    rules.needs_agreement
+from distinct_pairs
+inner join {{ ref('identity_rule') }} as rules on distinct_pairs.rule_id = rules.rule_id

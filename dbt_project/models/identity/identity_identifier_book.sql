@@ -41,9 +41,12 @@ flagged as (
         case
             when mailbox_words.flag is not null then mailbox_words.flag
             when counted.id_type = 'email'
-                and split_part(counted.value, '@', 2) in (select word from mailbox_words where usage = 'domain')
+                and split_part(counted.value, '@', 2)
+                in (select word from mailbox_words where usage = 'domain')
                 then 'placeholder'
-            when counted.id_type = 'phone' and regexp_replace(substr(counted.value, 4), '(.)\\1{6,}$', '') = ''
+            -- one digit over and over after the country's
+            when counted.id_type = 'phone'
+                and replace(substr(counted.value, 4), substr(counted.value, length(counted.value)), '') = ''
                 then 'placeholder'
             when counted.id_type = 'email' and counted.n_surnames >= {{ surnames_per_mailbox }}
                 then 'shared'

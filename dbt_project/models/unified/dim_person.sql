@@ -23,8 +23,9 @@ phones as (
 
 -- The address to use: a person's own before a task's, proven before written down.
 emails as (
-    select profiles.person_id, profiles.email, profiles.rank, book.flag = 'ok' as is_own,
-        coalesce(profiles.is_email_verified, false) as is_verified,
+    select
+        profiles.person_id,
+        profiles.email,
         row_number() over (
             partition by profiles.person_id
             order by
@@ -80,7 +81,7 @@ golden as (
             filter (where profiles.owner_profile_key is not null) as owner_profile_key,
         count(case when not profiles.is_deleted then 1 end) as n_profiles,
         count(distinct profiles.silo) as n_silos,
-        string_agg(distinct profiles.silo, ',' order by profiles.silo) as silos,
+        {{ sorted_list('profiles.silo') }} as silos,
         min(profiles.created_at) as created_at,
         min(profiles.first_seen_at) as first_seen_at,
         max(profiles.last_seen_at) as last_seen_at,
