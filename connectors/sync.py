@@ -219,7 +219,7 @@ class _Sync:
                     since=since,
                     until=until,
                     full_refresh=self.full_refresh,
-                    held_count=self.landing.count,
+                    held_count=self._held_count,
                 )
                 for page in self.source.read(self.stream, self.state, window):
                     self._take(page)
@@ -240,8 +240,8 @@ class _Sync:
             if not isinstance(error, RapportError):
                 redaction.mask_exception(error)
             raise
-        self._checkpoint(is_last=True)
         self._reconcile()
+        self._checkpoint(is_last=True)
         return self.result
 
     def _take(self, page: Page) -> None:
@@ -337,19 +337,25 @@ class _Sync:
         return gone
 
     def _reconcile(self) -> None:
-        """Compare what the source counts with what we hold."""
-        count = self.result.source_count
-        if count is None and self.census_done:
-            count = len(self.seen)
+        """Compare what the source counts with what we hold, once all of it is landed."""
+        count = len(self.seen) if self.census_done else self.result.source_count
         if count is None or self.result.ended_early:
             return
-        held = self.landing.count()
+        if self.buffer.items:
+            self._checkpoint()
+        held = self._held_count()
         self._note(
             source_count=count,
             held_count=held,
             missing=max(0, count - held),
             extra=max(0, held - count),
         )
+
+    def _held_count(self) -> int:
+        """Count the live records held, or take the last count if nothing was landed since."""
+        footer = self.landing.footer()
+        known = footer.sync.get("held_count") if footer else None
+        return self.landing.count() if known is None else int(known)
 
     # Facts
 
@@ -370,6 +376,9 @@ class _Sync:
             "duplicates": result.duplicates,
             "quarantined": result.quarantined,
             "source_count": result.source_count,
+            "held_count": result.held_count,
+            "missing": result.missing,
+            "extra": result.extra,
             "notes": list(result.notes),
             "done": finished_at is not None and not result.ended_early,
         }

@@ -446,11 +446,14 @@ def test_a_full_refresh_is_never_half_empty(run, home, landed, current):
 # Reconciliation, progress, quarantine
 
 
-def test_the_source_is_reconciled_with_what_is_held(run):
+def test_the_source_is_reconciled_with_what_is_held(run, home):
     result = run(Page(records=[thing(1), thing(2)], source_count=3))
     assert (result.source_count, result.held_count, result.missing, result.extra) == (3, 2, 1, 0)
     result = run(Page(source_count=1))
     assert (result.missing, result.extra) == (0, 1)
+    assert footer(home).sync["held_count"] == 2
+    result = run(Page(records=[thing(3, 1)], source_count=3))
+    assert (result.held_count, result.missing, result.extra) == (3, 0, 0)
     assert run(Page()).missing is None
 
 
