@@ -542,8 +542,8 @@ class CrmLife:
             time.at(time.office_hour(midnight), self.open_case, some())
         for _ in range(time.poisson(0.0006 * len(active) * pace)):
             time.at(time.office_hour(midnight), self._open_upgrade, some())
-        for seconds in (20, 30, 40):
-            time.at(midnight + timedelta(hours=23, minutes=59, seconds=seconds), self._nightly)
+        for seconds in range(6):
+            time.at(midnight + timedelta(hours=23, minutes=57, seconds=seconds), self._nightly)
 
     def _contact_customer(self, at: datetime, organization: Organization) -> None:
         inbound = self.time.chance(0.3)

@@ -102,7 +102,7 @@ class Sandbox:
         return self.world.advance(days=days, seconds=seconds)
 
     def write_truth(self, folder: Path | str) -> None:
-        """Write what is true now to `folder` (see `sandbox.truth`)."""
+        """Write what is true now to `folder/*.parquet` (see `sandbox.truth`)."""
         self.world.write_truth(folder)
 
 

@@ -7,7 +7,8 @@ Files, written by `Truth.write`:
     organizations: one row per real organization.
     profiles: one row per record of a person or organization ever made, with the person
         or organization it stands for (null: for nobody, such as a bot or a test record)
-        and its state now: live, deleted, merged, purged, anonymized.
+        and its state now: live, deleted, merged, purged, anonymized. `profile_key` takes
+        the sources to be called `crm` and `forum`.
     memberships: who worked where from when until when.
     traps: one row per difficulty laid, with the record it sits on.
     effects: one row per planted effect and subject, with dates and strength.
@@ -54,11 +55,13 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     "profiles": pa.schema(
         [
+            ("profile_key", _TEXT),
             ("source_type", _TEXT),
             ("stream", _TEXT),
             ("native_id", _TEXT),
             ("entity", _TEXT),
-            ("true_id", _TEXT),
+            ("person", _TEXT),
+            ("organization", _TEXT),
             ("state", _TEXT),
             ("merged_into", _TEXT),
             ("made_at", _TIME),

@@ -30,7 +30,9 @@ DAYS = 730
 """How long the world has lived when it is opened."""
 
 ROLES = ("sales", "support", "engineering", "community", "support", "sales", "sales")
-LATE_VISIBLE_S = 90.0
+LATE_VISIBLE_S = 240.0
+"""Every third write shows in queries only so much later than its stamp says."""
+
 SELF_HOSTED = ForumSettings(
     time_zone="America/New_York",
     ip_per_10_s=20_000,
@@ -54,6 +56,9 @@ COUNTED = {
     "tasks": "Task",
     "events": "Event",
 }
+
+SOURCES = {"salesforce": "crm", "discourse": "forum"}
+"""What the sources are called in the rapport.yml of a sandbox, and so in profile keys."""
 
 _QUIET = ((24, 58), (38, 45), (52, 70))
 """Planted: days until the renewal, days of silence before now."""
@@ -378,7 +383,7 @@ class World:
         return counts
 
     def write_truth(self, folder: Path | str) -> None:
-        """Write the truth as of now to `folder` (see `sandbox.truth`)."""
+        """Write the truth as of now to `folder/*.parquet` (see `sandbox.truth`)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with self.org.lock, self.forum.lock:
@@ -456,13 +461,16 @@ class World:
                     state = "anonymized" if user.anonymized else "live"
             if state == "purged" and merged_into:
                 state = "merged"
+            is_person = profile.entity == "person"
             rows.append(
                 (
+                    f"{SOURCES[profile.source_type]}:{profile.stream}:{profile.native_id}",
                     profile.source_type,
                     profile.stream,
                     profile.native_id,
                     profile.entity,
-                    profile.true_id,
+                    profile.true_id if is_person else None,
+                    None if is_person else profile.true_id,
                     state,
                     merged_into if state == "merged" else None,
                     profile.made_at,
