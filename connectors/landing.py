@@ -361,6 +361,11 @@ def _write_durably(table: pa.Table, footer: Footer, final: Path, place: str) -> 
             f"{place}: the landing file `{final.name}` exists already. Two writers were at work "
             "on this stream; nothing was replaced. Run the sync again."
         ) from None
+    except OSError as error:
+        raise LandingError(
+            f"{place}: the landing file `{final.name}` cannot be written: {error.strerror}. "
+            "What was landed before is whole; mend the disk and run the sync again."
+        ) from None
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()

@@ -135,10 +135,19 @@ def sync_stream(
     landing = Landing(home).stream(source.name, stream.name)
     with landing.lock():
         landing.ensure_first_file()
-        sync = _Sync(source, stream, Path(home), landing, full_refresh, since is not None)
-        sync.on_progress = on_progress
-        sync.vanish_share = vanish_share
-        return sync.run(since, until, checkpoint_bytes, checkpoint_s)
+        return _Sync(
+            source,
+            stream,
+            Path(home),
+            landing,
+            since=since,
+            until=until,
+            full_refresh=full_refresh,
+            on_progress=on_progress,
+            checkpoint_bytes=checkpoint_bytes,
+            checkpoint_s=checkpoint_s,
+            vanish_share=vanish_share,
+        ).run()
 
 
 @dataclass
@@ -153,22 +162,31 @@ class _Buffer:
 
 
 class _Sync:
-    on_progress: Callable[[Progress], None] | None = None
-    vanish_share = VANISH_SHARE
-
     def __init__(
         self,
         source: Source,
         stream: Stream,
         home: Path,
         landing: StreamLanding,
+        *,
+        since: datetime | None,
+        until: datetime | None,
         full_refresh: bool,
-        is_backfill: bool,
+        on_progress: Callable[[Progress], None] | None,
+        checkpoint_bytes: int,
+        checkpoint_s: float,
+        vanish_share: float,
     ) -> None:
         self.source = source
         self.stream = stream
         self.landing = landing
+        self.since = since
+        self.until = until
         self.full_refresh = full_refresh
+        self.on_progress = on_progress
+        self.checkpoint_bytes = checkpoint_bytes
+        self.checkpoint_s = checkpoint_s
+        self.vanish_share = vanish_share
         self.place = f"{source.name}.{stream.name}"
         self.started_at = datetime.now(UTC)
         self.began = time.monotonic()
@@ -188,7 +206,7 @@ class _Sync:
             landing,
             self.sync_id,
             full_refresh=full_refresh,
-            cursor=None if is_backfill or cursor is None else parse_stamp(str(cursor)),
+            cursor=None if since or cursor is None else parse_stamp(str(cursor)),
         )
         self.result = SyncResult(
             source=source.name,
@@ -204,27 +222,13 @@ class _Sync:
 
     # The loop
 
-    def run(
-        self,
-        since: datetime | None,
-        until: datetime | None,
-        checkpoint_bytes: int,
-        checkpoint_s: float,
-    ) -> SyncResult:
+    def run(self) -> SyncResult:
         try:
             with self._speaking_for_stream():
-                now = self.session.server_now() if self.session else datetime.now(UTC)
-                window = Window(
-                    now=now,
-                    since=since,
-                    until=until,
-                    full_refresh=self.full_refresh,
-                    held_count=self._held_count,
-                )
-                for page in self.source.read(self.stream, self.state, window):
+                for page in self.source.read(self.stream, self.state, self._window()):
                     self._take(page)
                     age = time.monotonic() - self.buffer.began
-                    if self.buffer.size >= checkpoint_bytes or age >= checkpoint_s:
+                    if self.buffer.size >= self.checkpoint_bytes or age >= self.checkpoint_s:
                         self._checkpoint()
         except QuotaSpent:
             self._note(ended_early=True)
@@ -243,6 +247,15 @@ class _Sync:
         self._reconcile()
         self._checkpoint(is_last=True)
         return self.result
+
+    def _window(self) -> Window:
+        return Window(
+            now=self.session.server_now() if self.session else datetime.now(UTC),
+            since=self.since,
+            until=self.until,
+            full_refresh=self.full_refresh,
+            held_count=self._held_count,
+        )
 
     def _take(self, page: Page) -> None:
         """Buffer a page; its state counts only together with everything on it."""

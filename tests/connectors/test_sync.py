@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -192,6 +193,19 @@ def test_a_broken_landing_file_is_named(run, home):
     files(home)[-1].write_bytes(b"PAR1 nonsense")
     with pytest.raises(LandingError, match=r"src\.things: the landing file `0+1\.parquet`"):
         run(Page(records=[thing(2)]))
+
+
+def test_a_full_disk_is_named_and_leaves_what_was_landed_whole(run, home, current, monkeypatch):
+    run(Page(records=[thing(1)]))
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LandingError, match=r"cannot be written: No space left on device\."):
+        run(Page(records=[thing(2)]))
+    assert current() == {"1": "n"}
+    assert not list(files(home)[0].parent.glob(".tmp-*"))
 
 
 # Checkpoints
