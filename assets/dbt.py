@@ -37,6 +37,7 @@ from rapport import mapping
 from rapport.config import Config, declared_streams
 
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+MODELS_STEP = "dbt_models"
 WRITER_POOL = "duckdb_writer"
 LONGEST_WAIT_FOR_SOURCES_S = 20 * 60
 WAIT_STEP_S = 5.0
@@ -190,7 +191,7 @@ def dbt_models(config: Config, project: Path = DBT_PROJECT) -> dg.AssetsDefiniti
 
     @dbt_assets(
         manifest=nodes,
-        name="dbt_models",
+        name=MODELS_STEP,
         dagster_dbt_translator=translator,
         pool=WRITER_POOL,
         # One run per day: a build describes one `as_of`.
@@ -213,8 +214,7 @@ def _build(
     project: Path,
 ) -> Iterator[Any]:
     wait_for_sources(context, warehouse.config)
-    as_of = date.fromisoformat(context.partition_key) if context.has_partition_key else None
-    plan = warehouse.plan(context.run.run_id, as_of)
+    plan = warehouse.plan(context.run.run_id, _asked_day(context))
     if not plan.needed and not context.is_subset:
         context.log.info(f"dbt is not started: {plan.reason}.")
         warehouse.on_event(f"Nothing to build: {plan.reason}.")
@@ -330,6 +330,13 @@ def wait_for_sources(context: dg.AssetExecutionContext, config: Config) -> None:
             told |= waiting_for
         time.sleep(WAIT_STEP_S)
     context.log.warning("The sources are still busy; building from what has landed so far.")
+
+
+def _asked_day(context: dg.AssetExecutionContext) -> date | None:
+    """Return the partition of this run; backfills name theirs as a range of one day."""
+    if context.has_partition_key or context.has_partition_key_range:
+        return date.fromisoformat(context.partition_key)
+    return None
 
 
 def _selection(

@@ -15,8 +15,8 @@ from pathlib import Path
 import dagster as dg
 
 from assets import instance as instances
-from assets.dbt import ensure_manifest
-from assets.jobs import ALL, METRICS, sync_job_name
+from assets.dbt import MODELS_STEP, ensure_manifest
+from assets.jobs import ALL, METRICS
 from assets.partitions import FIRST_DAY
 from assets.publish import PUBLISHED_WAREHOUSE
 from assets.resources import OnEvent, silent
@@ -57,8 +57,8 @@ def run_job(
 ) -> RunResult:
     """Run a job to its end in this process.
 
-    `rapport` is run as its parts, one run per source and then the metrics, so that a source
-    that fails stops nobody else's numbers: its error is raised after they are published.
+    A stream that fails keeps the job `rapport` from its numbers, but not everybody else from
+    theirs: `metrics` follows in a run of its own, and the stream's error is raised after it.
 
     Args:
         job: `rapport`, `metrics` or `sync_<source>`.
@@ -72,20 +72,16 @@ def run_job(
     on_event = _past_redirection(on_event or silent)
     ensure_manifest(environment(config))
     definitions = build_defs(config, on_event=on_event, retries=None)
-    parts = [*map(sync_job_name, config.sources), METRICS] if job == ALL else [job]
     day = (as_of or config.as_of_date()).isoformat()
-    failures: dict[str, RapportError] = {}
-    results: list[dg.ExecuteInProcessResult] = []
     with contextlib.ExitStack() as stack:
         recording = instance or stack.enter_context(instances.prepare(config))
-        for part in parts:
-            if part == METRICS and failures and not any(map(_materialized, results)):
-                break  # no source answered: there is nothing new to build from
-            result = _execute(definitions, part, day, recording, config.home)
-            results.append(result)
-            if not result.success:
-                failures[part] = _first_error(result)
-                on_event(f"{part} failed: {failures[part]}")
+        results = [_execute(definitions, job, day, recording, config.home)]
+        failures = _failures(results[0])
+        for step, error in failures.items():
+            on_event(f"{step} failed: {error}")
+        if job == ALL and failures and _synced_but_not_built(results[0]):
+            results.append(_execute(definitions, METRICS, day, recording, config.home))
+            failures |= _failures(results[1])
     if failures:
         raise next(iter(failures.values()))
     return RunResult(
@@ -99,8 +95,12 @@ def _execute(
     definitions: dg.Definitions, job: str, day: str, instance: dg.DagsterInstance, home: Path
 ) -> dg.ExecuteInProcessResult:
     found = definitions.resolve_job_def(job)
-    # dagster-dbt repeats dbt's output on standard output; a waiting user gets our lines instead.
-    with (home / CONSOLE_LOG).open("a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
+    # dbt's output and Dagster's notes go to a file; a waiting user gets our lines instead.
+    with (
+        (home / CONSOLE_LOG).open("a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
         try:
             return found.execute_in_process(
                 run_config=QUIET,
@@ -117,11 +117,11 @@ def _execute(
 
 
 def _past_redirection(on_event: OnEvent) -> OnEvent:
-    """Return `on_event` writing to where standard output leads now."""
-    terminal = sys.stdout
+    """Return `on_event` writing to where standard output and error lead now."""
+    out, err = sys.stdout, sys.stderr
 
     def outside(text: str) -> None:
-        with contextlib.redirect_stdout(terminal):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             on_event(text)
 
     return outside
@@ -142,15 +142,28 @@ def _ended_early(result: dg.ExecuteInProcessResult) -> list[str]:
     ]
 
 
-def _first_error(result: dg.ExecuteInProcessResult) -> RapportError:
-    """Return the first failed step's error as the class it was raised as."""
+def _synced_but_not_built(result: dg.ExecuteInProcessResult) -> bool:
+    """Return whether something was synced, and the models were never begun."""
+    begun = {event.step_key for event in result.all_events if event.is_step_start}
+    return MODELS_STEP not in begun and bool(_materialized(result))
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> dict[str, RapportError]:
+    """Return failed step -> its error, as the class it was raised as."""
+    found: dict[str, RapportError] = {}
     for event in result.get_step_failure_events():
+        step = (event.step_key or "").replace("__", ".")
         if event.step_failure_data.error:
-            name, message = first_cause(event.step_failure_data.error)
-            kind = getattr(errors, name, None)
-            if kind is None:
-                return RapportError(f"{event.step_key}: {name}: {message}")
-            if issubclass(kind, RequestError):
-                return kind(message, place=(event.step_key or "").replace("__", "."))
-            return kind(message)
-    return RapportError(f"the job {result.job_def.name} failed; its log tells why.")
+            found[step] = _as_raised(step, *first_cause(event.step_failure_data.error))
+    if not result.success and not found:
+        found[result.job_def.name] = RapportError(f"the job {result.job_def.name} failed.")
+    return found
+
+
+def _as_raised(step: str, name: str, message: str) -> RapportError:
+    kind = getattr(errors, name, None)
+    if kind is None:
+        return RapportError(f"{step}: {name}: {message}")
+    if issubclass(kind, RequestError):
+        return kind(message, place=step)
+    return kind(message)

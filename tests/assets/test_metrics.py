@@ -78,6 +78,18 @@ def test_a_backfill_of_one_metric_builds_that_metric_alone(lab) -> None:
     assert lab.warehouse.calls == ["plan 2026-03-31", "prepare", "finish"]
 
 
+def test_a_backfill_launched_from_the_ui_names_its_day_as_a_range(lab) -> None:
+    """Dagster's backfills tag their runs with a range of one day instead of a partition."""
+    day = "2026-04-30"
+    tags = {
+        "dagster/asset_partition_range_start": day,
+        "dagster/asset_partition_range_end": day,
+    }
+    result = lab.run("metrics", day=None, tags=tags)
+    assert result.success
+    assert lab.warehouse.calls[0] == f"plan {day}"
+
+
 def test_everything_runs_in_one_job(lab) -> None:
     result = lab.run("rapport")
     assert result.success
