@@ -118,7 +118,7 @@ class Page:
             its tombstone belongs on the same page.
         state: the stream's state after this page; None keeps the previous one. A reader
             must be able to go on from any state it has yielded, so that a crash costs at
-            most one checkpoint of pages.
+            most one checkpoint of pages. Values inside it must not change afterwards.
         seen_keys: for `census`: keys shown by this page that carry no record.
         census_complete: this page ends a complete walk: keys held but not seen since the
             walk began are deleted.

@@ -9,7 +9,6 @@ a reader goes on after a crash. A stream's cursor moves only when a walk has end
 
     ChangeWalk       change stamps in a half-open window (updated-since, search)
     NewestFirstWalk  newest first, down to where the last walk began
-    ForwardIdWalk    ids that only grow
 """
 
 from __future__ import annotations
@@ -143,28 +142,6 @@ class NewestFirstWalk:
         if top is None or (cursor is not None and cursor > top):
             return kept
         return {**kept, "cursor": _text(top)}
-
-
-@dataclass
-class ForwardIdWalk:
-    """Reads records by ids that only grow, oldest first; needs no `walk` in the state.
-
-    Attributes:
-        after: read ids greater than this.
-    """
-
-    after: int
-    _state: State
-
-    @classmethod
-    def begin(cls, state: State, window: Window, *, lookback_ids: int = 0) -> ForwardIdWalk:
-        """Begin behind the cursor, or `lookback_ids` before it."""
-        cursor = 0 if window.full_refresh else int(state.get("cursor", 0))
-        return cls(max(0, cursor - lookback_ids), {} if window.full_refresh else state)
-
-    def at(self, last_id: int) -> State:
-        """Return the state after all ids up to `last_id` are read."""
-        return {**self._state, "cursor": max(last_id, int(self._state.get("cursor", 0)))}
 
 
 def _stamp(text: Any) -> datetime | None:

@@ -16,6 +16,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -225,7 +226,7 @@ class _Sync:
     def run(self) -> SyncResult:
         try:
             with self._speaking_for_stream():
-                for page in self.source.read(self.stream, self.state, self._window()):
+                for page in self.source.read(self.stream, deepcopy(self.state), self._window()):
                     self._take(page)
                     age = time.monotonic() - self.buffer.began
                     if self.buffer.size >= self.checkpoint_bytes or age >= self.checkpoint_s:
@@ -282,7 +283,8 @@ class _Sync:
         if page.census_complete:
             buffer.items += self._vanished()
         if page.state is not None:
-            buffer.state = page.state
+            # The reader may go on working on its own.
+            buffer.state = dict(page.state)
         self.records_read += len(page.records)
         self._note(
             pages=self.result.pages + 1,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.base import Stream, Window
 from connectors.errors import ServerError
-from connectors.incremental import ChangeWalk, ForwardIdWalk, NewestFirstWalk
+from connectors.incremental import ChangeWalk, NewestFirstWalk
 from connectors.pagination import next_links, numbered
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -115,11 +115,3 @@ def test_newest_first_moves_its_watermark_only_after_the_whole_walk():
 def test_newest_first_over_nothing_keeps_its_watermark():
     state = {"cursor": "2026-02-01T00:00:00+00:00"}
     assert NewestFirstWalk.begin(STREAM, state, Window(now=NOW)).done() == state
-
-
-def test_forward_ids_go_on_behind_the_last_one():
-    walk = ForwardIdWalk.begin({"cursor": 40}, Window(now=NOW), lookback_ids=10)
-    assert walk.after == 30
-    assert walk.at(35) == {"cursor": 40}
-    assert walk.at(55) == {"cursor": 55}
-    assert ForwardIdWalk.begin({"cursor": 40}, Window(now=NOW, full_refresh=True)).after == 0

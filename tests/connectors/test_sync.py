@@ -244,6 +244,21 @@ def test_a_page_without_state_keeps_the_one_before(run, home):
     assert footer(home).state == {"walk": {"page": 2}}
 
 
+def test_a_reader_may_work_on_its_state_without_moving_ours(run, home):
+    run(Page(state={"cursor": "a", "walk": {"page": 1}}))
+
+    class Careless(Fixed):
+        def read(self, stream, state, window):
+            state["walk"]["page"] = 2
+            yield Page(records=[thing(1)], state=state)
+            state["cursor"] = "ahead of the data"
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        sync_stream(Careless(), THINGS, home)
+    assert footer(home).state == {"cursor": "a", "walk": {"page": 2}}
+
+
 def test_a_spent_quota_ends_early_and_keeps_its_place(run, home, current):
     spent = QuotaSpent("spent", place="src.things", status=403)
     result = run(Page(records=[thing(1)], state={"walk": {"page": 2}}), spent)
