@@ -451,16 +451,13 @@ class ForumLife:
 
     def _bump_old(self, at: datetime) -> None:
         """Let somebody answer a topic that slept for months."""
-        age = self.time.rng.randrange(60, 300)
-        old = [
-            topic.id
-            for topic in self.forum.topics.values()
-            if topic.bumped_at < at - timedelta(days=age)
-            and topic.archetype == "regular"
-            and not self._gone(topic.id)
-        ]
-        if old:
-            self._answer(at, self.time.rng.choice(old[-200:]))
+        rng, before = self.time.rng, at - timedelta(days=60)
+        for _ in range(20):
+            topic = self.forum.topics[rng.randint(1, len(self.forum.topics))]
+            asleep = topic.archetype == "regular" and topic.bumped_at < before
+            if asleep and topic.category_id == HELP and not self._gone(topic.id):
+                self._answer(at, topic.id)
+                return
 
     def _message(self, at: datetime, person: Person) -> None:
         if self.staff:

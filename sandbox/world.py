@@ -336,7 +336,7 @@ class World:
         for _ in range(timeline.poisson(moves)):
             timeline.at(timeline.office_hour(midnight), self._change_employer)
         # Once the world is open every day brings every kind of change.
-        if midnight >= self._anchor or timeline.chance(0.04 * self.size / 1000):
+        if midnight >= self._anchor or timeline.chance(min(0.08, 0.04 * self.size / 1000)):
             timeline.at(midnight + timedelta(hours=11), self.crm.chores)
             timeline.at(midnight + timedelta(hours=11, minutes=5), self.community.chores)
 

@@ -378,6 +378,11 @@ def test_both_vendors_are_served_and_one_clock_moves_both() -> None:
         assert len(latest.json()["topic_list"]["topics"]) == 30
 
 
+def test_the_forums_limits_are_raised_unless_the_vendors_own_are_asked_for() -> None:
+    assert small(people=60).forum.settings.admin_api_per_minute > 10_000
+    assert small(people=60, vendor_limits=True).forum.settings.admin_api_per_minute == 60
+
+
 def test_a_taken_port_is_named() -> None:
     with serve(people=60, port=0, now=NOW) as sandbox:
         taken = int(sandbox.urls["salesforce"].rsplit(":", 1)[1])
