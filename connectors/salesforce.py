@@ -30,7 +30,7 @@ from requests.adapters import HTTPAdapter
 from connectors.base import Check, Page, Policy, State, Stream, Tombstone, Window, by_field
 from connectors.errors import AuthError, BadRequest, ConfigError, RapportError, ServerError
 from connectors.incremental import ChangeWalk
-from connectors.pagination import LoopGuard
+from connectors.pagination import LoopGuard, next_links
 from connectors.records import parse_stamp, pick, split, values
 from connectors.session import Limit, Session
 
@@ -351,14 +351,15 @@ class Salesforce:
 
     def _census(self, stream: Stream) -> Iterator[Page]:
         """Yield every id the org still has, those in the bin too: their tombstones say more."""
-        guard = LoopGuard(self.session.place)
-        path = self._query(f"SELECT Id FROM {stream.object_name}")
-        while path:
-            guard.check(path)
-            body = self._get(path)
+        pages = next_links(
+            self._get,
+            self._query(f"SELECT Id FROM {stream.object_name}"),
+            lambda body: pick(body, "nextRecordsUrl"),
+            place=self.session.place,
+        )
+        for body, _ in pages:
             keys = (values(record, "Id")[0] for record in split(body, "records"))
             yield Page(seen_keys=[key for key in keys if key])
-            path = pick(body, "nextRecordsUrl")
 
     def _query(self, soql: str) -> str:
         return f"/services/data/v{self._settings.api_version}/queryAll/?{urlencode({'q': soql})}"
