@@ -339,6 +339,7 @@ def _forum(landing: Landing) -> None:
     user(5, "dscully", name="Dana Scully", email="dana@acme.com", moderator=True)
     user(6, "helper", name="Globex Support", email="support@globex.com")
     user(7, "wen", name="Wen Wu", email="wen@globex.com")
+    user(8, "newbie", email="N.ew+forum@googlemail.com")
 
     def topic(number: int, **more: Any) -> None:
         landing.add("discourse__topics", {"id": number, "category_id": 4, "archetype": "regular",

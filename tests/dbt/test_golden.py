@@ -147,6 +147,10 @@ def test_single_sign_on_joins_by_the_short_form_of_an_id(tables: Tables) -> None
     assert tables.person("forum:users:3") == tables.person(ANN)
 
 
+def test_one_mailbox_is_one_in_all_its_spellings(tables: Tables) -> None:
+    assert tables.person("forum:users:8") == tables.person("shop:orders:mailto:new@gmail.com")
+
+
 def test_one_of_us_is_one_person(tables: Tables) -> None:
     assert tables.person("forum:users:5") == tables.person(DANA)
     assert set(tables.values("select display_name from dim_person where is_staff")) == {
