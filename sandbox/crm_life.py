@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from sandbox import names, texts
-from sandbox.people import Organization, Person, Population
+from sandbox.people import COMPANY, Organization, Person, Population
 from sandbox.rates import Rates
 from sandbox.salesforce import ApiError, Org
 from sandbox.timeline import DAY, Timeline
@@ -100,7 +100,7 @@ class CrmLife:
                 "LastName": person.family,
                 "Title": role.title(),
                 "Department": role.title(),
-                "CompanyName": "Harbor Looms",
+                "CompanyName": COMPANY,
                 "Alias": f"u{number:04d}",
                 "CommunityNickname": f"staff{number}",
                 "TimeZoneSidKey": zones[number % 4],

@@ -234,6 +234,13 @@ class ForumLife:
         self.forum.rename_user(user, self.forum.free_username(wanted))
         self.truth.trap("renamed", "discourse", "users", user, person.id, at)
 
+    def follow(self, at: datetime, person: Person) -> None:
+        """Let somebody who changed employer confirm the new address."""
+        if person.forum_ids and person.work_email:
+            user = person.forum_ids[-1]
+            self.forum.set_email(user, person.work_email)
+            self.truth.trap("forum_email_changed", "discourse", "users", user, person.id, at)
+
     def anonymize(self, at: datetime, person: Person) -> None:
         """Let somebody have their account erased."""
         if person in self.members and person.forum_ids and person is not self.top_helper:
@@ -484,6 +491,13 @@ class ForumLife:
         if not self._gone(topic):
             self.forum.delete_topic(topic, at, by=self._moderator())
             self.truth.trap("deleted_topic", "discourse", "topics", topic, None, at)
+            author = self.forum.topics[topic].user_id
+            if author in self.person_of and self.time.chance(self.rates.topic_recovered):
+                self.time.at(at + DAY, self._recover_topic, topic)
+
+    def _recover_topic(self, at: datetime, topic: int) -> None:
+        self.forum.recover_topic(topic)
+        self.truth.trap("recovered_topic", "discourse", "topics", topic, None, at)
 
     def _delete_post(self, at: datetime, post: int) -> None:
         row = self.forum.posts[post]
@@ -537,7 +551,12 @@ class ForumLife:
         topic = self.forum.create_topic(
             user, rng.choice(texts.SPAM_TITLES), "http://spam.example", at, category_id=HELP
         )
-        self.time.at(at + self.time.waits(0.5), self._remove_spam, user, topic)
+        flagged = at + timedelta(minutes=rng.randrange(2, 40))
+        self.time.at(flagged, self._hide, self.forum.topics[topic].posts[0].id)
+        self.time.at(flagged + self.time.waits(0.5), self._remove_spam, user, topic)
+
+    def _hide(self, at: datetime, post: int) -> None:
+        self.forum.hide_post(post, at)
 
     def _remove_spam(self, at: datetime, user: int, topic: int) -> None:
         self._delete_topic(at, topic)

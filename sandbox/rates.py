@@ -87,6 +87,7 @@ class Rates:
     anonymized_per_year: float = 0.004
     staff_with_private_account: float = 0.12
     unconfirmed: float = 0.03
+    forum_email_follows: float = 0.25
 
     # Life in the forum. Five posts to a topic and a median first answer of about 3.6 h are
     # what public forums of this size show; one in eight topics stays unanswered.
@@ -108,6 +109,7 @@ class Rates:
     deleted_by_staff: float = 0.007
     deleted_by_author: float = 0.005
     topic_deleted: float = 0.004
+    topic_recovered: float = 0.08
     topic_closed: float = 0.02
     topic_split: float = 0.002
     whisper: float = 0.012

@@ -12,7 +12,7 @@ in a forum (Discourse). The same seed, size and date make the same world, to the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sandbox.clock import Clock
@@ -351,7 +351,10 @@ class World:
         ]
         targets = [o for o in self.crm.customers if not o.single and not o.churned]
         if movers and targets:
-            self.crm.change_employer(at, rng.choice(movers), rng.choice(targets))
+            person = rng.choice(movers)
+            self.crm.change_employer(at, person, rng.choice(targets))
+            if self.timeline.chance(self.rates.forum_email_follows):
+                self.timeline.at(at + timedelta(days=14), self.community.follow, person)
 
     # What is true
 
@@ -501,8 +504,3 @@ class World:
             for o in self.crm.customers
             if sum(contacts[account] for account in o.account_ids) == 1
         ]
-
-
-def midnight_utc() -> datetime:
-    """Return today's midnight, the moment a world is opened at unless told otherwise."""
-    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
