@@ -69,8 +69,11 @@ class Changes:
         seq = self._landing.next_seq()
         rows: list[Row] = []
         for item in items:
-            decide = self._delete if isinstance(item, Tombstone) else self._upsert
-            row = decide(item, self._held.get(item.key, []), now)  # type: ignore[arg-type]
+            history = self._held.get(item.key, [])
+            if isinstance(item, Tombstone):
+                row = self._delete(item, history, now)
+            else:
+                row = self._upsert(item, history, now)
             if row is None:
                 continue
             rows.append(row)

@@ -19,7 +19,9 @@ import random
 import re
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -45,6 +47,7 @@ from connectors.errors import (
     ServerError,
     Unreachable,
 )
+from connectors.records import is_balanced
 
 log = redaction.logger
 
@@ -164,10 +167,7 @@ class Session(requests.Session):
             if refusal is not None and response.status_code >= 400:
                 raise refusal(response)
             self.check(response, hint)
-            body: bytes = response.content
-            if body[:2] == b"\x1f\x8b":  # gzip that the headers do not admit to
-                body = gzip.decompress(body)
-            body = body.removeprefix(b"\xef\xbb\xbf").strip()
+            body = _plain(response.content)
             if _is_whole(body):
                 return body
             if body[:1] not in (b"{", b"["):
@@ -210,6 +210,11 @@ class Session(requests.Session):
                 f"{self.place}: `{redaction.mask(_without_query(str(url)))}` is not an address "
                 "that can be asked. Check `url` in rapport.yml."
             ) from None
+        except (broken.InvalidHeader, UnicodeEncodeError):
+            raise ConfigError(
+                f"{self.place}: a credential holds a line break, a blank or a letter that cannot "
+                "travel in a request. Check the environment variables that rapport.yml names."
+            ) from None
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         if kwargs.get("timeout") is None:
@@ -224,6 +229,12 @@ class Session(requests.Session):
                 response = super().send(request, **kwargs)
             except RapportError:  # from a redirect, which comes through here again
                 raise
+            except broken.TooManyRedirects:
+                raise ServerError(
+                    f"{self.place}: `{_path(request.url)}` redirects in circles. "
+                    "Check `url` in rapport.yml.",
+                    place=self.place,
+                ) from None
             except broken.SSLError:
                 raise self._unreachable(request, "its certificate is not accepted") from None
             except (
@@ -403,10 +414,16 @@ def _reason(error: Exception) -> str:
     return "the connection breaks off"
 
 
+def _plain(body: bytes) -> bytes:
+    """Return a body without byte order mark, and without gzip that its headers do not admit to."""
+    if body.startswith(b"\x1f\x8b"):
+        with suppress(OSError, EOFError, zlib.error):
+            body = gzip.decompress(body)
+    return body.removeprefix(b"\xef\xbb\xbf").strip()
+
+
 def _is_whole(body: bytes) -> bool:
     """Tell whether a body is JSON to its end; a single bad record inside does not matter."""
-    from connectors.records import is_balanced
-
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):

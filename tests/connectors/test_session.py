@@ -163,6 +163,25 @@ def test_an_address_that_is_none_is_a_mistake_in_the_configuration(url):
         Session("forum").fetch("GET", url)
 
 
+def test_a_credential_that_cannot_travel_is_a_mistake_and_is_not_shown(session):
+    for value in ("s3cret-broken\n", "s3cret-brоken"):  # a line break, a Cyrillic letter
+        with pytest.raises(ConfigError, match="cannot travel in a request") as caught:
+            session.fetch("GET", "/", headers={"Api-Key": value})
+        assert "s3cret" not in str(caught.value)
+
+
+def test_redirects_in_circles_end(session, vendor, answer):
+    vendor.answer = lambda path: answer(status=302, headers={"Location": "/"})
+    with pytest.raises(ServerError, match="redirects in circles"):
+        session.fetch("GET", "/")
+
+
+def test_a_broken_gzip_is_not_json(session, vendor, answer):
+    vendor.answer = lambda path: answer(gzip.compress(b"[1]")[:-6])
+    with pytest.raises(ServerError, match="which is not JSON"):
+        session.fetch("GET", "/")
+
+
 def test_a_silent_server_does_not_hold_us_for_ever(vendor, answer):
     def slow(path):
         time.sleep(0.4)

@@ -592,7 +592,7 @@ def test_kill_minus_nine_costs_a_checkpoint_and_nothing_else(vendor, answer, tmp
     program = [sys.executable, "-m", "tests.connectors.paged_source", vendor.url, str(tmp_path)]
     dice = random.Random(5)
     kills = 0
-    while kills < 8:
+    while kills < 6:
         before = len(asked)
         process = subprocess.Popen(program)
         # Wait for the first page (start-up is slow and dull), then let it work for a moment.
