@@ -69,7 +69,7 @@ def _plain(config: Config, found: Facts) -> dict[str, Any]:
             "n": found.forum_linked["n"],
         },
         "linked_share_by_silo": {
-            row["silo"]: {"share": row["linked"] / row["n"], "n": row["n"]}
+            row["silo"]: {"share": row["linked_share"], "n": row["n"]}
             for row in found.linked_by_silo
         },
         "active_people": community.get("active"),
@@ -112,10 +112,13 @@ def print_all(console: Console, config: Config, mark: str | None = None) -> None
     if found.strategy:
         console.print(Text(words.name(found.strategy.vision.statement, limit=200), style="italic"))
     _lines(console, _overview(values))
-    _lines(console, _community(values))
+    if facts.has_community(found):
+        _lines(console, _community(values))
     _help(console, found)
-    _list(console, "Organizations to look after", values["organizations_to_look_after"])
-    _list(console, "People drifting away", values["people_drifting"])
+    if found.totals["organizations"]:
+        _list(console, "Organizations to look after", values["organizations_to_look_after"])
+    if found.totals["people"]:
+        _list(console, "People drifting away", values["people_drifting"])
     _lines(console, _trust(values))
     _unknown(console, found)
     _lines(console, _places(values))
@@ -128,17 +131,19 @@ def _overview(values: dict[str, Any]) -> list[tuple[str, str]]:
     if len(kinds) > KINDS_PRINTED:
         named.append(words.plural(len(kinds) - KINDS_PRINTED, "more kind"))
     linked = values["forum_people_linked_to_crm"]
+    known_to_crm = words.percent(linked["share"])
+    if linked["share"] is not None:
+        known_to_crm += f" (n = {linked['n']:,} active in {facts.ACTIVE_DAYS} days)"
     by_silo = [
         f"{words.silo(silo)} {words.percent(row['share'])} (n = {row['n']:,})"
         for silo, row in values["linked_share_by_silo"].items()
     ]
     besides = f"{words.plural(values['staff'], 'colleague')}, {words.plural(values['bots'], 'bot')}"
     return [
-        ("people", f"{words.count(values['people'])} (besides {besides})"),
-        ("organizations", words.count(values["organizations"])),
+        ("people", f"{words.some(values['people'])} (besides {besides})"),
+        ("organizations", words.some(values["organizations"])),
         ("interactions", f"{words.count(values['interactions'])}: {', '.join(named) or 'none'}"),
-        ("forum people in the CRM", f"{words.percent(linked['share'])} (n = {linked['n']:,} "
-                                    f"active in {facts.ACTIVE_DAYS} days)"),
+        ("forum people in the CRM", known_to_crm),
         ("seen in another silo", ", ".join(by_silo) or words.UNKNOWN),
     ]  # fmt: skip
 
@@ -155,7 +160,7 @@ def _community(values: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _help(console: Console, found: Facts) -> None:
     """Print who asks, who answers and how fast, over three windows side by side."""
-    if not found.community:
+    if not facts.has_community(found):
         return
     console.print()
     table = Table.grid(padding=(0, 2))

@@ -52,8 +52,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     for function in (
-        words.name, words.count, words.percent, words.ratio, words.duration, words.days,
-        words.day, words.numeric_day, words.money, words.silo, words.kind, words.plural,
+        words.name, words.count, words.some, words.percent, words.ratio, words.duration,
+        words.days, words.day, words.numeric_day, words.moment, words.money, words.silo,
+        words.kind, words.plural,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.globals["gap"] = charts.gap
@@ -64,7 +65,7 @@ def _content(config: Config, found: facts.Facts) -> dict[str, object]:
     headings, history = panels.table(found.history)
     return {
         "facts": found,
-        "company": config.own_domains[0] if config.own_domains else None,
+        "company": _company(config),
         "is_sandbox": facts.is_sandbox(config),
         "style": Markup(_style()),
         "groups": panels.groups(found.history, found.as_of),
@@ -74,6 +75,7 @@ def _content(config: Config, found: facts.Facts) -> dict[str, object]:
         "history": history,
         "shown_at_once": SHOWN_AT_ONCE,
         "gap_scale": _gap_scale,
+        "has_community": facts.has_community(found),
         "forum_linked_share": facts.forum_linked_share(found),
         "active_days": facts.ACTIVE_DAYS,
         "earlier_weeks": facts.EARLIER_DAYS // 7,
@@ -81,6 +83,13 @@ def _content(config: Config, found: facts.Facts) -> dict[str, object]:
         "labels": {source.name: source.label for source in config.sources.values()},
         "database": facts.database_path(config),
     }
+
+
+def _company(config: Config) -> str:
+    """Return whose relationships these are: the own domain, else the sources by their labels."""
+    if config.own_domains:
+        return config.own_domains[0]
+    return ", ".join(source.label for source in config.sources.values())
 
 
 def _style() -> str:

@@ -18,10 +18,10 @@ from typing import Any
 import duckdb
 
 from connectors.errors import BuildError
-from connectors.quarantine import Quarantine
 from rapport import strategy
-from rapport.config import Config, declared_streams
+from rapport.config import Config
 from rapport.publish import WAREHOUSE_NAME
+from rapport.status import stream_lines
 from rapport.strategy import Strategy
 
 LIST_LIMIT = 50
@@ -87,7 +87,7 @@ class Facts:
         totals: people, staff, bots, organizations, interactions, purchases, cases, deals.
         kinds: rows `kind`, `n`, most frequent first.
         forum_linked: `n` active people of the forum, `linked` of them with a CRM profile.
-        linked_by_silo: rows `silo`, `n` people, `linked` people also seen in another silo.
+        linked_by_silo: rows `silo`, `n` people, `linked_share` of them seen in another silo.
         community: the current row of `rel_community_health` for everything, or None.
         history: the newest snapshot of each of the last 14 steps of 28 days, oldest first;
             None where there is none.
@@ -96,7 +96,7 @@ class Facts:
         gone_organizations: never in touch, or silent for `quiet_days` and more.
         quiet_days: silence from which on somebody counts as gone.
         people: regulars who are drifting away.
-        streams: rows of `rel_data_trust`, one per stream.
+        streams: one row per stream: what `rapport status` says, and `profiles`, `linked_share`.
         quarantine: source.stream -> reason -> records.
         silos: silos that the data carries.
         unknown: what cannot be told and why.
@@ -125,7 +125,7 @@ class Facts:
 
 
 def read(config: Config) -> Facts:
-    """Read what is published, and the reasons in quarantine/.
+    """Read what is published, and how the streams stand in landing/ and quarantine/.
 
     Raises:
         BuildError: nothing is published, or it was written by a version that knew other tables.
@@ -179,7 +179,7 @@ def _read(query: _Query, config: Config, chosen: Strategy | None) -> Facts:
     community = _community(query, as_of, basis)
     forum_linked = _forum_linked(query, as_of)
     organizations = _organizations(query, as_of, basis, quiet)
-    streams = _streams(query, as_of, basis)
+    streams = _streams(query, config, as_of, basis)
     return Facts(
         as_of=as_of,
         basis=basis,
@@ -198,7 +198,7 @@ def _read(query: _Query, config: Config, chosen: Strategy | None) -> Facts:
         quiet_days=quiet,
         people=_people(query, as_of, basis, quiet),
         streams=streams,
-        quarantine=_quarantine(config),
+        quarantine={line["place"]: line["quarantined"] for line in streams if line["quarantined"]},
         silos=silos,
         unknown=_unknown(silos, totals, community, chosen),
     )
@@ -267,6 +267,7 @@ def _forum_linked(query: _Query, as_of: date) -> Row:
 
 
 def _linked_by_silo(query: _Query) -> list[dict[str, Any]]:
+    """Return people per silo; the share is null where no second silo could show them."""
     return query.rows(
         """
         with people as (
@@ -276,7 +277,10 @@ def _linked_by_silo(query: _Query) -> list[dict[str, Any]]:
             where profiles.entity = 'person' and not coalesce(profiles.is_deleted, false)
               and not coalesce(people.is_staff, false) and not coalesce(people.is_bot, false)
         )
-        select silo, count(*) as n, count(*) filter (where is_linked) as linked
+        select
+            silo, count(*) as n,
+            case when count(*) over () > 1 then count(*) filter (where is_linked) / count(*) end
+                as linked_share
         from people group by silo order by silo
         """
     )
@@ -390,23 +394,19 @@ def _total(query: _Query, sql: str) -> int:
     return total
 
 
-def _streams(query: _Query, as_of: date, basis: str) -> list[dict[str, Any]]:
-    return query.rows(
-        "select * exclude (known_at) from rel_data_trust "
-        "where as_of = $as_of and basis = $basis and field = '*' order by source, stream",
-        as_of=as_of,
-        basis=basis,
-    )
-
-
-def _quarantine(config: Config) -> dict[str, dict[str, int]]:
-    found = {}
-    for source in config.sources:
-        for stream in declared_streams(config, source):
-            reasons = Quarantine(config.home, source, stream.name).reasons()
-            if reasons:
-                found[f"{source}.{stream.name}"] = reasons
-    return found
+def _streams(query: _Query, config: Config, as_of: date, basis: str) -> list[dict[str, Any]]:
+    """Return how each stream stands now, with the share of its people seen in another silo."""
+    linked = {
+        f"{row['source']}.{row['stream']}": row
+        for row in query.rows(
+            "select source, stream, profiles, linked_share from rel_data_trust "
+            "where as_of = $as_of and basis = $basis and field = '*'",
+            as_of=as_of,
+            basis=basis,
+        )
+    }
+    nothing = {"profiles": None, "linked_share": None}
+    return [nothing | line | linked.get(line["place"], {}) for line in stream_lines(config)]
 
 
 def _unknown(
@@ -429,6 +429,20 @@ def _unknown(
             Unknown(
                 what="community health: who comes, who stays, whether questions get answered",
                 why="no forum is connected",
+            )
+        )
+    if not totals["people"]:
+        found.append(
+            Unknown(
+                what="who drifts away, and who of an organization takes part",
+                why="no source names people outside",
+            )
+        )
+    if not totals["organizations"]:
+        found.append(
+            Unknown(
+                what="how the relationship with each organization fares",
+                why="no source names organizations",
             )
         )
     if "support" not in silos:
@@ -483,6 +497,11 @@ def _unknown_in(community: Row) -> list[Unknown]:
             Unknown(what="who carries the community", why="nobody answered in the last 28 days")
         )
     return found  # fmt: skip
+
+
+def has_community(found: Facts) -> bool:
+    """Tell whether a forum or another community could be looked at."""
+    return found.community is not None and found.community["active"] is not None
 
 
 def forum_linked_share(found: Facts) -> float | None:

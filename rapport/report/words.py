@@ -49,6 +49,11 @@ def count(value: Number | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
+def some(value: int) -> str:
+    """Return `12,345`, or `unknown` for none: a source that names nobody cannot tell."""
+    return count(value or None)
+
+
 def compact(value: Number | None) -> str:
     """Return at most four characters for a label in a chart: `950`, `1.2k`, `34k`, `5.6M`."""
     if value is None:
@@ -102,6 +107,11 @@ def plural(value: int, noun: str) -> str:
 def day(value: date | None) -> str:
     """Return `22 November 2026`, or `unknown`."""
     return UNKNOWN if value is None else f"{value.day} {value:%B %Y}"
+
+
+def moment(stamp: str | None) -> str:
+    """Return `2026-11-22 04:45` of an ISO 8601 stamp in UTC, or `never`."""
+    return stamp[:16].replace("T", " ") if stamp else "never"
 
 
 def numeric_day(value: date | None) -> str:

@@ -273,11 +273,10 @@ def _health(verdicts: bool) -> Rows:
 
 def _trust(silos: Sequence[str]) -> Rows:
     for silo in silos:
-        for stream in ("people", "posts"):
-            yield snapshot() | {
-                "source": silo, "stream": stream, "field": "*", "rows_held": 4120, "deletes": 12,
-                "quarantined": 2 if stream == "posts" else 0, "freshness_hours": 0.2,
-                "source_count": 4120 if stream == "people" else None, "missing": 0,
-                "profiles": 70 if stream == "people" else None, "linked_share": 0.64,
-                "coverage_text": "the API lists 30 days only" if silo == "support" else None,
-            }  # fmt: skip
+        yield snapshot() | {
+            "source": silo,
+            "stream": "users",
+            "field": "*",
+            "profiles": 70,
+            "linked_share": 0.64,
+        }

@@ -75,8 +75,10 @@ def test_an_empty_warehouse_prints_unknown(tmp_path: Path) -> None:
     config = configure(tmp_path)
     published.write(config.home, {})
     text = printed(config)
-    assert "answered within 7 days  unknown (n = unknown questions)" in text
-    assert "Organizations to look after: none" in text
+    assert "people                   unknown" in text
+    assert "organizations            unknown" in text
+    assert "whether questions get answered: no forum is connected" in text
+    assert "how the relationship with each organization fares: no source names" in text
 
 
 def test_names_of_strangers_neither_steer_the_terminal_nor_the_markup(tmp_path: Path) -> None:

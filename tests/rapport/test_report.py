@@ -227,7 +227,10 @@ def test_quarantined_records_are_counted_with_their_reasons(tmp_path: Path) -> N
         '"text":"x","seen_at":"2026-11-22T00:00:00Z","sync_id":"1"}\n'
     )
     (folder / "1.jsonl").write_text(line, encoding="utf-8")
-    assert "forum.posts: 1 lone surrogate." in text_of(page_of(config, {}))
+    trust = text_of(section(page_of(config, company()), "trust"))
+    assert "forum.posts: 1 lone surrogate." in trust
+    assert "forum posts never 0 1 no people the source does not count" in trust
+    assert "forum users never 0 0 64 % n = 70" in trust
 
 
 def test_the_same_warehouse_gives_the_same_page(config: Config) -> None:
