@@ -260,7 +260,7 @@ class _Site:
     def __init__(self, forum: Forum, clock: Clock) -> None:
         self.forum = forum
         self.clock = clock
-        self._posts_cache: dict[tuple[int, bool], tuple[datetime, bytes]] = {}
+        self._newest_posts: dict[bool, tuple[datetime, bytes]] = {}
         self._limits: dict[tuple[str, ...], _Window] = {}
         self.requests: Counter[str] = Counter()
 
@@ -788,20 +788,20 @@ class _Site:
         return _answer(self._post_row(post, topic, viewer, raw=True))
 
     def latest_posts(self, request: Request, viewer: User | None) -> Response:
-        newest = self.forum.newest_post_id
-        # Without `before` the newest post is shown, in both ways of counting.
-        before = _integer(request, "before", newest + (not self.forum.settings.posts_window))
         staff = viewer is not None and viewer.staff
-        cached = self._posts_cache.get((before, staff))
-        now = self.clock.now()
-        settings = self.forum.settings
-        if cached is not None and now - cached[0] < timedelta(seconds=settings.posts_cache_s):
-            body = cached[1]
-        else:
+        now, settings = self.clock.now(), self.forum.settings
+        if "before" in request.query_params:
+            return _answer(
+                {"latest_posts": self._posts_before(_integer(request, "before", 0), viewer)}
+            )
+        # Only the newest page is cached, for those who see alike.
+        cached = self._newest_posts.get(staff)
+        if cached is None or now - cached[0] >= timedelta(seconds=settings.posts_cache_s):
+            # Without `before` the newest post is shown, in both ways of counting.
+            before = self.forum.newest_post_id + (not settings.posts_window)
             body = _json.encode({"latest_posts": self._posts_before(before, viewer)})
-            if settings.posts_cache_s and "before" not in request.query_params:
-                self._posts_cache[before, staff] = (now, body)
-        return Response(body, media_type="application/json")
+            cached = self._newest_posts[staff] = (now, body)
+        return Response(cached[1], media_type="application/json")
 
     def _posts_before(self, before: int, viewer: User | None) -> list[dict[str, Any]]:
         posts = self.forum.posts
