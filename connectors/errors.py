@@ -65,7 +65,7 @@ class RateLimited(RequestError, Retriable):
 
 
 class QuotaSpent(RequestError, Fatal):
-    """A daily quota is used up: the sync keeps what it has and goes on next time (exit status 3)."""
+    """A daily quota is used up: the sync keeps what it has and ends early (exit status 3)."""
 
 
 class ServerError(RequestError, Retriable):
