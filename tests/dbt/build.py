@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dbt.contracts.graph.manifest import Manifest
+
 from tests.dbt.landing_fixture import Landing
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
+
+_parsed: list[Manifest] = []
 
 
 def build(database: Path, landing: Landing, *arguments: str) -> dict[str, str]:
@@ -19,12 +23,12 @@ def build(database: Path, landing: Landing, *arguments: str) -> dict[str, str]:
 
     landing.write(database)
     os.environ["RAPPORT_BUILD_DB"] = str(database)
-    result = dbtRunner().invoke(
-        [
-            *("build", "--quiet", *arguments),
-            *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
-            *("--target-path", str(database.parent), "--log-path", str(database.parent)),
-        ]
+    folders = [
+        *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+        *("--target-path", str(database.parent), "--log-path", str(database.parent)),
+    ]
+    result = dbtRunner(manifest=_manifest(tuple(folders))).invoke(
+        ["build", "--quiet", *arguments, *folders]
     )
     if result.exception is not None:
         raise result.exception
@@ -36,3 +40,15 @@ def build(database: Path, landing: Landing, *arguments: str) -> dict[str, str]:
     }
     assert not failed, failed
     return statuses
+
+
+def _manifest(folders: tuple[str, ...]) -> Manifest:
+    """Parse the project once for all builds of a test session."""
+    from dbt.cli.main import dbtRunner
+
+    if not _parsed:
+        parsed = dbtRunner().invoke(["parse", "--quiet", *folders])
+        assert isinstance(parsed.result, Manifest), parsed.exception
+        _parsed.append(parsed.result)
+    # a run leaves its compiled text in the manifest, and ephemeral models would be taken from it
+    return _parsed[0].deepcopy()
