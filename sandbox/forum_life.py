@@ -613,7 +613,8 @@ class ForumLife:
         self._delete_post(at, second.posts[1].id)
         self.forum.edit_title(third.id, f"{third.title} (edited)", at)
         self._like(at, third.posts[1].id)
-        self._delete_topic(at, fourth.id)
+        if self.time.day(at) % 3 == 0:
+            self._delete_topic(at, fourth.id)
         self._bump_old(at)
         person = self._readers.draw(self.time)
         if person is not None and person is not self.top_helper:
