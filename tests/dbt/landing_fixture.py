@@ -397,3 +397,7 @@ def _shop(landing: Landing) -> None:
     }.items():  # fmt: skip
         landing.add("mapped__interactions", {"id": key, **record}, stream="qa")
     landing.add("mapped__people", {"id": "1", "name": "Nora Quill"}, stream="members")
+    # one row of an export that shows a firm and its only person
+    landing.add("mapped__organizations", {"id": "ALFKI", "name": "Alfreds"}, stream="customers")
+    landing.add("mapped__people", {"id": "ALFKI", "name": "Maria Anders",
+                "organization": "shop:customers:ALFKI"}, stream="customers")

@@ -308,6 +308,17 @@ def test_imported_questions_know_their_accepted_answer(tables: Tables) -> None:
     ]
 
 
+def test_one_record_can_show_a_person_and_their_organization(tables: Tables) -> None:
+    firm, person = "shop:customers:ALFKI#organization", "shop:customers:ALFKI"
+    assert tables.rows(
+        "select entity, profile_key, organization_key from dim_profile "
+        "where native_id = 'ALFKI' order by 1"
+    ) == [("organization", firm, None), ("person", person, firm)]
+    assert tables.values(
+        f"select organization_id from dim_person where person_id = '{tables.person(person)}'"
+    ) == [tables.organization(firm)]
+
+
 def test_a_second_build_adds_what_landed_since_and_nothing_else(
     tables: Tables, tmp_path: Path
 ) -> None:

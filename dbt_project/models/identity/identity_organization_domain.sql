@@ -20,7 +20,7 @@ told as (
     select
         organizations.organization_id, {{ email_domain('profiles.email') }}, 'addresses_of_people'
     from profiles
-    inner join organizations on profiles.organization_key = organizations.profile_key
+    inner join organizations on profiles.organization_key = organizations.reference_key
     where profiles.entity = 'person' and profiles.email is not null
 ),
 

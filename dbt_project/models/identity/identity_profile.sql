@@ -29,7 +29,10 @@ own_domains as (
 cleaned as (
     select
         profiles.*,
-        profiles.source || ':' || profiles.stream || ':' || profiles.native_id as profile_key,
+        profiles.source || ':' || profiles.stream || ':' || profiles.native_id as reference_key,
+        count(*) over (
+            partition by profiles.source, profiles.stream, profiles.native_id
+        ) > 1 as shows_both_entities,
         nullif(lower(trim(profiles.email)), '') as clean_email,
         {{ custom_value('profiles.custom', 'meanings.external_id_field') }} as told_external_id,
         {{ try_date(custom_value('profiles.custom', 'meanings.renewal_date_field')) }}
@@ -42,7 +45,11 @@ cleaned as (
 )
 
 select
-    cleaned.profile_key,
+    -- one record of an import can show a person and their organization
+    cleaned.reference_key
+    || case when cleaned.shows_both_entities and cleaned.entity = 'organization'
+        then '#organization' else '' end as profile_key,
+    cleaned.reference_key,
     cleaned.source,
     coalesce(sources.source_type, 'unknown') as source_type,
     coalesce(sources.silo, 'other') as silo,

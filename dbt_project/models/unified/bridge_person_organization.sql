@@ -36,7 +36,7 @@ versions as (
             else told._version
         end as valid_from
     from told
-    left join organizations on told.organization_key = organizations.profile_key
+    left join organizations on told.organization_key = organizations.reference_key
     window by_profile as (partition by told.profile_key order by told._version, told._seq)
 ),
 

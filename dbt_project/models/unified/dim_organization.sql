@@ -105,7 +105,7 @@ left join own_domains on golden.told_domain = own_domains.domain
 left join deals on golden.organization_id = deals.organization_id
 left join buyers on golden.organization_id = buyers.organization_id
 left join organizations as parents
-    on golden.parent_key = parents.profile_key
+    on golden.parent_key = parents.reference_key
     and golden.organization_id <> parents.organization_id
 left join people as owners on golden.owner_profile_key = owners.profile_key
 left join owner_names on owners.person_id = owner_names.person_id

@@ -52,7 +52,7 @@ select
     coalesce(profiles.is_email_verified, false) and profiles.email is not null as is_email_verified,
     coalesce(phones.e164, profiles.phone, profiles.further_phone) as phone,
     profiles.external_id,
-    profiles.organization_key,
+    coalesce(employers.profile_key, profiles.organization_key) as organization_key,
     profiles.organization_name,
     profiles.owner_profile_key,
     profiles.is_staff,
@@ -68,3 +68,4 @@ left join phones on coalesce(profiles.phone, profiles.further_phone) = phones.ph
 left join survivors on profiles.profile_key = survivors.profile_key
 left join people on profiles.profile_key = people.profile_key
 left join organizations on profiles.profile_key = organizations.profile_key
+left join organizations as employers on profiles.organization_key = employers.reference_key

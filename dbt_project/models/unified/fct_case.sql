@@ -47,7 +47,7 @@ select
     cases.loaded_at
 from cases
 left join openings on cases.case_id = openings.interaction_id
-left join organizations on cases.organization_key = organizations.profile_key
+left join organizations on cases.organization_key = organizations.reference_key
 left join people on cases.person_key = people.profile_key
 left join people as owners on cases.owner_key = owners.profile_key
 left join responses on cases.case_id = responses.case_id

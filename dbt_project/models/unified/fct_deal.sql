@@ -29,5 +29,5 @@ select
     deals.is_deleted,
     deals.loaded_at
 from deals
-left join organizations on deals.organization_key = organizations.profile_key
+left join organizations on deals.organization_key = organizations.reference_key
 left join people on deals.owner_key = people.profile_key

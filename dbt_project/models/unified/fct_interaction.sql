@@ -110,6 +110,6 @@ select
     coalesce(sided.is_deleted, false) as is_deleted
 from sided
 left join memberships on sided.interaction_id = memberships.interaction_id
-left join organizations on sided.organization_key = organizations.profile_key
+left join organizations on sided.organization_key = organizations.reference_key
 left join sources on sided.source = sources.source
 where sided.occurred_at is not null

@@ -25,4 +25,4 @@ select
     purchases._first_loaded_at as loaded_at
 from purchases
 left join people on purchases.person_key = people.profile_key
-left join organizations on purchases.organization_key = organizations.profile_key
+left join organizations on purchases.organization_key = organizations.reference_key

@@ -54,8 +54,14 @@ mentioned as (
         ) as native_id
     from mentions
     where profile_key is not null
-        and profile_key not in (select _source || ':' || _stream || ':' || _key from people)
-        and profile_key not in (select _source || ':' || _stream || ':' || _key from organizations)
+        and (
+            (entity = 'person'
+                and profile_key not in (select _source || ':' || _stream || ':' || _key from people))
+            or (entity = 'organization'
+                and profile_key not in (
+                    select _source || ':' || _stream || ':' || _key from organizations
+                ))
+        )
     group by profile_key, entity
 )
 
