@@ -136,8 +136,8 @@ def manifest(project: Path = DBT_PROJECT) -> dict[str, Any]:
     if not path.exists():
         raise BuildError(
             f"`{project.name}/target/manifest.json` is not there. Make it with "
-            f"`dbt parse --project-dir {project.name} --profiles-dir {project.name}` "
-            "(`make setup` does)."
+            f"`dbt parse --project-dir {project.name} --profiles-dir {project.name}`, "
+            "or start by `rapport dev` or `rapport run`, which do."
         )
     found: dict[str, Any] = json.loads(path.read_bytes())
     return found

@@ -6,10 +6,13 @@ history. Does not belong here: what the settings are (`dagster.yaml`).
 
 from __future__ import annotations
 
+import functools
 import shutil
+import sqlite3
 from pathlib import Path
 
 import dagster as dg
+import sqlalchemy
 
 from assets.dbt import WRITER_POOL
 from assets.streams import pool_of
@@ -41,3 +44,19 @@ def prepare(config: Config) -> dg.DagsterInstance:
         if pool not in known:
             instance.event_log_storage.set_concurrency_slots(pool, SLOTS_PER_POOL)
     return instance
+
+
+@functools.cache
+def flush_history_lazily() -> None:
+    """Let this process write Dagster's history without waiting for the disk after each event.
+
+    Dagster commits several times per event to SQLite, a thousand times in a build, and every
+    commit waits for the disk: on a busy one, longer than the build itself. A killed process
+    loses nothing by this; a power failure may cost the history, which is not the data.
+    """
+
+    def no_waiting(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("pragma synchronous = off")
+
+    sqlalchemy.event.listen(sqlalchemy.engine.Engine, "connect", no_waiting)

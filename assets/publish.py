@@ -7,6 +7,7 @@ one ends the run before this step.
 
 # Dagster reads the annotations of a step when it is defined: they must not be put off.
 from collections.abc import Iterable
+from datetime import timedelta
 
 import dagster as dg
 
@@ -14,14 +15,18 @@ from assets import checks
 from assets.dbt import WRITER_POOL
 from assets.resources import Warehouse
 from assets.streams import OWNER, failing_clearly
+from rapport.config import Config
 
 GROUP = "published"
+EVERY_DAY = dg.FreshnessPolicy.time_window(
+    warn_window=timedelta(hours=26), fail_window=timedelta(hours=36)
+)
 PUBLISHED_WAREHOUSE = dg.AssetKey("published_warehouse")
 REPORT = dg.AssetKey("report")
 PUBLISHED_PREFIXES = ("dim_", "fct_", "bridge_", "rel_")
 
 
-def published_assets(models: Iterable[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+def published_assets(config: Config, models: Iterable[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     """Return the published warehouse, made from those of `models` it copies, and the report."""
     copied = [key for key in models if key.path[-1].startswith(PUBLISHED_PREFIXES)]
 
@@ -35,6 +40,8 @@ def published_assets(models: Iterable[dg.AssetKey]) -> list[dg.AssetsDefinition]
         owners=[OWNER],
         tags={"layer": "published"},
         metadata={"dagster/uri": "warehouse.duckdb"},
+        # Where time stands still nothing grows stale; else each day has numbers of its own.
+        freshness_policy=EVERY_DAY if config.as_of is None else None,
         pool=WRITER_POOL,
         check_specs=[checks.readable_spec(PUBLISHED_WAREHOUSE)],
     )

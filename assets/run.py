@@ -70,6 +70,7 @@ def run_job(
         RapportError: the first error that stopped a step.
     """
     on_event = _past_redirection(on_event or silent)
+    instances.flush_history_lazily()
     ensure_manifest(environment(config))
     definitions = build_defs(config, on_event=on_event, retries=None)
     day = (as_of or config.as_of_date()).isoformat()

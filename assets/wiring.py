@@ -49,7 +49,7 @@ def build_defs(
     syncs = sync_jobs(config)
     metrics = metrics_job(models)
     return dg.Definitions(
-        assets=[*stream_assets(config, retries), models, *published_assets(models.keys)],
+        assets=[*stream_assets(config, retries), models, *published_assets(config, models.keys)],
         jobs=[*syncs, metrics, whole_job()],
         schedules=schedules(config, syncs, metrics),
         sensors=[failure_alert(config)],

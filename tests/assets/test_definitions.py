@@ -14,12 +14,21 @@ import dagster as dg
 import pytest
 
 from assets import wiring
+from assets.dbt import feeding_streams
 from assets.partitions import as_of_days
+from assets.publish import PUBLISHED_WAREHOUSE
 from assets.streams import LANDING_COLUMNS, _gaps
 from connectors.errors import BuildError, ConfigError
 from connectors.landing import SCHEMA
+from rapport import config as configuration
 from rapport.config import Config, declared_streams
 
+FORUM = {
+    "type": "discourse",
+    "url": "https://community.example",
+    "api_key": "${DISCOURSE_KEY}",
+    "api_username": "rapport",
+}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -71,6 +80,27 @@ def test_lineage_runs_from_the_vendor_stream_to_the_report(lab) -> None:
     upstream = graph.get_ancestor_asset_keys(dg.AssetKey("report"))
     assert dg.AssetKey(["forum", "posts"]) in upstream
     assert not any(key.path[0] in ("landing", "control") for key in upstream)
+
+
+def test_a_dbt_source_is_fed_by_every_source_of_its_type_and_by_mappings(tmp_path: Path) -> None:
+    mapped = {
+        "path": "people.csv",
+        "key": ["id"],
+        "map": {"to": "person", "columns": {"name": "n"}},
+    }
+    tree = {
+        "sources": {
+            "forum": FORUM,
+            "forum_eu": FORUM,
+            "exports": {"type": "files", "streams": {"people": mapped}},
+        }
+    }
+    feeds = feeding_streams(configuration.parse(tree, tmp_path / "rapport.yml"))
+    assert feeds["discourse__posts"] == {
+        dg.AssetKey(["forum", "posts"]),
+        dg.AssetKey(["forum_eu", "posts"]),
+    }
+    assert feeds["mapped__people"] == {dg.AssetKey(["exports", "people"])}
 
 
 def test_each_source_has_a_pool_and_the_database_has_one_writer(lab) -> None:
@@ -138,6 +168,19 @@ def test_freshness_follows_the_schedule_of_the_source(lab) -> None:
     policy = found["crm/accounts"].freshness_policy
     assert policy.warn_window.to_timedelta() == timedelta(minutes=20)
     assert policy.fail_window.to_timedelta() == timedelta(minutes=40)
+
+
+def test_published_numbers_grow_stale_only_where_time_goes_on(
+    lab, config: Config, dbt_project: Path
+) -> None:
+    assert specs(lab)["published_warehouse"].freshness_policy is None
+    going_on = wiring.build_defs(replace(config, as_of=None), project=dbt_project)
+    (policy,) = [
+        spec.freshness_policy
+        for spec in going_on.resolve_all_asset_specs()
+        if spec.key == PUBLISHED_WAREHOUSE
+    ]
+    assert policy.fail_window.to_timedelta() == timedelta(hours=36)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import dagster as dg
 import duckdb
 import pytest
 
+from assets import dbt
+
 pytestmark = pytest.mark.dbt
 
 
@@ -88,6 +90,23 @@ def test_a_backfill_launched_from_the_ui_names_its_day_as_a_range(lab) -> None:
     result = lab.run("metrics", day=None, tags=tags)
     assert result.success
     assert lab.warehouse.calls[0] == f"plan {day}"
+
+
+def test_a_scheduled_build_waits_for_syncs_under_way(lab, monkeypatch) -> None:
+    job = lab.definitions.resolve_job_def("sync_crm")
+    sync = lab.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    waited: list[float] = []
+
+    def sync_ends(seconds: float) -> None:
+        waited.append(seconds)
+        assert lab.warehouse.calls == []
+        lab.instance.report_run_canceled(lab.instance.get_run_by_id(sync.run_id))
+
+    monkeypatch.setattr(dbt.time, "sleep", sync_ends)
+    lab.warehouse.needed = False
+    assert lab.run("metrics", tags={"dagster/schedule_name": "metrics_schedule"}).success
+    assert waited == [dbt.WAIT_STEP_S]
+    assert lab.warehouse.calls == ["plan 2026-06-30"]
 
 
 def test_everything_runs_in_one_job(lab) -> None:
