@@ -1,9 +1,9 @@
 {#
     Which way an act goes between us (staff and our programs) and outsiders. What the source
-    says counts first; towards nobody in a public place is towards everybody. `actor_is_ours`
-    and `target_is_ours` are null where nobody is known.
+    says counts first; an act towards nobody is towards everybody. `actor_is_ours` and
+    `target_is_ours` are null where nobody is known.
 #}
-{% macro direction(told, actor_is_ours, target_is_ours, channel) -%}
+{% macro direction(told, actor_is_ours, target_is_ours) -%}
 case
         when {{ told }} in ('inbound', 'outbound', 'peer', 'internal') then {{ told }}
         when ({{ actor_is_ours }}) and ({{ target_is_ours }}) then 'internal'

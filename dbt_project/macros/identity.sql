@@ -1,6 +1,7 @@
 {#
-    Profile -> id of what it belongs to; `reference_key` is how other records refer to it. The id is made from the profile that was there first, so
-    that one who joins later does not change it, and the same landing gives the same ids.
+    Profile -> id of what it belongs to; `reference_key` is how other records refer to it. The
+    id is made from the profile that was there first, so that one who joins later does not
+    change it, and the same landing gives the same ids.
 #}
 {% macro resolved(entity, prefix, id_column) %}
 with profiles as (

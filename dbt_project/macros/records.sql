@@ -148,7 +148,10 @@ regexp_replace(cast({{ parsed_value(field) }} as {{ dbt.type_string() }}), '[.]?
 {%- endfor -%}
 {%- for column, field, type in custom if type not in ('text', 'json') -%}
     {%- do checks.append(
-        [field, type, is_given(field) ~ ' and ' ~ typed_value(parsed_value(field), type) ~ ' is null']
+        [
+            field, type,
+            is_given(field) ~ ' and (' ~ typed_value(parsed_value(field), type) ~ ') is null',
+        ]
     ) -%}
 {%- endfor -%}
 {{ return(checks) }}
@@ -213,7 +216,8 @@ cast(_raw."{{ field | replace('.', '"."') }}" as {{ dbt.type_string() }})
 {% macro typed_value(value, type) -%}
 {%- if type == 'timestamp' -%} {{ try_timestamp(value) }}
 {%- elif type == 'date' -%} {{ try_date(value) }}
-{%- elif type == 'integer' -%} case when {{ value }} = floor({{ value }}) then cast({{ value }} as bigint) end
+{%- elif type == 'integer' -%}
+case when {{ value }} = floor({{ value }}) then cast({{ value }} as bigint) end
 {%- elif type == 'json' -%} cast({{ value }} as {{ dbt.type_string() }})
 {%- else -%} {{ value }}
 {%- endif -%}

@@ -7,7 +7,8 @@
 {% macro profile_row(values) -%}
 {{ typed_row(values, {
     'source': 'string', 'stream': 'string', 'native_id': 'string', 'entity': 'string',
-    'display_name': 'string', 'full_name': 'string', 'given_name': 'string', 'family_name': 'string',
+    'display_name': 'string', 'full_name': 'string',
+    'given_name': 'string', 'family_name': 'string',
     'email': 'string', 'is_email_verified': 'boolean', 'further_emails': 'string',
     'phone': 'string', 'further_phone': 'string',
     'external_id': 'string', 'alternate_id': 'string',
@@ -59,6 +60,7 @@
     {%- do exceptions.raise_compiler_error('no such column here: ' ~ name) -%}
 {%- endfor -%}
 {%- for name, type in columns.items() %}
-    cast({{ values.get(name, 'null') }} as {{ dbt.type_string() if type == 'string' else type }}) as {{ name }}{{ ',' if not loop.last }}
+    {%- set sql_type = dbt.type_string() if type == 'string' else type %}
+    cast({{ values.get(name, 'null') }} as {{ sql_type }}) as {{ name }}{{ ',' if not loop.last }}
 {%- endfor %}
 {%- endmacro %}

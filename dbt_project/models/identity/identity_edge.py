@@ -24,7 +24,8 @@ def model(dbt, session):
 
     rows = (
         candidates.project(
-            "left_key, right_key, entity, rule_id, id_type, evidence, tier, needs_agreement, refusal"
+            "left_key, right_key, entity, rule_id, id_type, evidence, tier, needs_agreement, "
+            "refusal"
         )
         .order("left_key, right_key, tier, rule_id, evidence")
         .fetchall()

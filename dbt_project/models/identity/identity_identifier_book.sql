@@ -46,7 +46,9 @@ flagged as (
                 then 'placeholder'
             -- one digit over and over after the country's
             when counted.id_type = 'phone'
-                and replace(substr(counted.value, 4), substr(counted.value, length(counted.value)), '') = ''
+                and '' = replace(
+                    substr(counted.value, 4), substr(counted.value, length(counted.value)), ''
+                )
                 then 'placeholder'
             when counted.id_type = 'email' and counted.n_surnames >= {{ surnames_per_mailbox }}
                 then 'shared'

@@ -13,7 +13,9 @@ organizations as (
 ),
 
 openings as (
-    select interaction_id, organization_id from {{ ref('fct_interaction') }} where kind = 'case_opened'
+    select interaction_id, organization_id
+    from {{ ref('fct_interaction') }}
+    where kind = 'case_opened'
 ),
 
 -- An act dated before the opening is an earlier act noted on the case, not an answer to it.

@@ -39,7 +39,6 @@ sided as (
             'interactions.direction',
             'actors.is_staff or actors.is_bot',
             'targets.is_staff or targets.is_bot',
-            'interactions.channel',
         ) }} as resolved_direction,
         -- the outside party, whose organization this is about
         case
@@ -72,7 +71,11 @@ memberships as (
         sided.interaction_id,
         max_by(
             stays.organization_id,
-            (case when stays.basis = 'record' then 1 else 0 end, stays.valid_from, stays.organization_id)
+            (
+                case when stays.basis = 'record' then 1 else 0 end,
+                stays.valid_from,
+                stays.organization_id
+            )
         ) as organization_id
     from sided
     inner join stays

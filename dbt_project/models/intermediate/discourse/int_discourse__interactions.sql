@@ -68,8 +68,8 @@ select {{ interaction_row({
     'in_reply_to_interaction_id': 'case when post_number > 1 then parent_id end',
     'actor_profile_key': 'author_key',
     'target_profile_key': 'case when post_number > 1 then parent_author_key end',
-    'is_accepted': "case when kind in ('answer', 'reply') and sources_with_solutions._source is not null
-        then coalesce(is_accepted, false) end",
+    'is_accepted': "case when kind in ('answer', 'reply')
+        and sources_with_solutions._source is not null then coalesce(is_accepted, false) end",
     'visibility': "'public'", 'occurred_at': 'created_at', 'source_seen_at': 'created_at',
     'loaded_at': '_first_loaded_at', 'is_deleted': 'is_gone',
 }) }}

@@ -39,7 +39,8 @@ from users
 union all
 
 select {{ profile_row({
-    'source': '_source', 'stream': "'users'", 'native_id': 'cast(user_id as ' ~ dbt.type_string() ~ ')',
+    'source': '_source', 'stream': "'users'",
+    'native_id': 'cast(user_id as ' ~ dbt.type_string() ~ ')',
     'entity': "'person'", 'display_name': 'username',
     'is_staff': 'coalesce(is_staff, false) and user_id > 0', 'is_bot': 'user_id < 0',
     'is_single_account': 'user_id > 0', 'is_deleted': 'false',

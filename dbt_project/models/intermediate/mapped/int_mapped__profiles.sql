@@ -1,3 +1,13 @@
+{# Columns that refer to a person or an organization; whom a record names as owner is one of us. #}
+{% set references = {
+    'people': ['organization_key', 'owner_key'],
+    'organizations': ['parent_key', 'owner_key'],
+    'interactions': ['person_key', 'to_person_key', 'organization_key'],
+    'purchases': ['person_key', 'organization_key'],
+    'cases': ['person_key', 'organization_key', 'owner_key'],
+    'deals': ['person_key', 'organization_key', 'owner_key'],
+} %}
+
 with people as (
     select * from {{ current(ref('stg_mapped__people')) }} as people
 ),
@@ -7,62 +17,64 @@ organizations as (
 ),
 
 mentions as (
-    select 'person' as entity, person_key as profile_key, false as is_staff, _first_loaded_at, _last_loaded_at
-    from {{ current(ref('stg_mapped__interactions')) }} as interactions
-    union all
-    select 'person', to_person_key, false, _first_loaded_at, _last_loaded_at
-    from {{ current(ref('stg_mapped__interactions')) }} as interactions
-    union all
-    select 'organization', organization_key, false, _first_loaded_at, _last_loaded_at
-    from {{ current(ref('stg_mapped__interactions')) }} as interactions
-    {%- for stream, owner in [('purchases', none), ('cases', 'owner_key'), ('deals', 'owner_key')] %}
-    union all
-    select 'person', person_key, false, _first_loaded_at, _last_loaded_at
+    {%- for stream, columns in references.items() %}
+    {%- set outer_loop = loop %}
+    {%- for column in columns %}
+    select
+        {{ "'organization'" if column in ('organization_key', 'parent_key') else "'person'" }}
+            as entity,
+        {{ column }} as profile_key,
+        {{ 'true' if column == 'owner_key' else 'false' }} as is_staff,
+        _first_loaded_at,
+        _last_loaded_at
     from {{ current(ref('stg_mapped__' ~ stream)) }} as {{ stream }}
-    union all
-    select 'organization', organization_key, false, _first_loaded_at, _last_loaded_at
-    from {{ current(ref('stg_mapped__' ~ stream)) }} as {{ stream }}
-    {%- if owner %}
-    union all
-    select 'person', owner_key, true, _first_loaded_at, _last_loaded_at
-    from {{ current(ref('stg_mapped__' ~ stream)) }} as {{ stream }}
-    {%- endif %}
+    where {{ column }} is not null
+    {{ 'union all' if not (loop.last and outer_loop.last) }}
     {%- endfor %}
+    {%- endfor %}
+),
+
+held as (
+    select 'person' as entity, _source || ':' || _stream || ':' || _key as profile_key from people
     union all
-    select 'organization', organization_key, false, _first_loaded_at, _last_loaded_at from people
-    union all
-    select 'person', owner_key, true, _first_loaded_at, _last_loaded_at from people
-    union all
-    select 'organization', parent_key, false, _first_loaded_at, _last_loaded_at from organizations
-    union all
-    select 'person', owner_key, true, _first_loaded_at, _last_loaded_at from organizations
+    select 'organization', _source || ':' || _stream || ':' || _key from organizations
+),
+
+owners as (
+    select distinct profile_key from mentions where is_staff
 ),
 
 -- Who is only referred to: known by the reference alone, an address or a name that is the key.
 mentioned as (
     select
-        profile_key,
-        entity,
-        bool_or(is_staff) as is_staff,
-        min(_first_loaded_at) as _first_loaded_at,
-        max(_last_loaded_at) as _last_loaded_at,
-        split_part(profile_key, ':', 1) as source,
-        split_part(profile_key, ':', 2) as stream,
+        mentions.profile_key,
+        mentions.entity,
+        split_part(mentions.profile_key, ':', 1) as source,
+        split_part(mentions.profile_key, ':', 2) as stream,
         substr(
-            profile_key,
-            length(split_part(profile_key, ':', 1)) + length(split_part(profile_key, ':', 2)) + 3
-        ) as native_id
+            mentions.profile_key,
+            length(split_part(mentions.profile_key, ':', 1))
+            + length(split_part(mentions.profile_key, ':', 2)) + 3
+        ) as native_id,
+        bool_or(mentions.is_staff) as is_staff,
+        min(mentions._first_loaded_at) as _first_loaded_at,
+        max(mentions._last_loaded_at) as _last_loaded_at
     from mentions
-    where profile_key is not null
-        and (
-            (entity = 'person'
-                and profile_key not in (select _source || ':' || _stream || ':' || _key from people))
-            or (entity = 'organization'
-                and profile_key not in (
-                    select _source || ':' || _stream || ':' || _key from organizations
-                ))
-        )
-    group by profile_key, entity
+    left join held
+        on mentions.entity = held.entity and mentions.profile_key = held.profile_key
+    where held.profile_key is null
+    group by mentions.profile_key, mentions.entity
+),
+
+-- A key is a name where it has letters.
+named as (
+    select
+        *,
+        case
+            when native_id not like 'mailto:%' and lower(native_id) <> upper(native_id)
+                then native_id
+        end as name
+    from mentioned
 )
 
 select {{ profile_row({
@@ -72,13 +84,16 @@ select {{ profile_row({
     'email': 'email', 'is_email_verified': 'coalesce(is_email_verified, false)', 'phone': 'phone',
     'external_id': 'external_id', 'organization_key': 'organization_key',
     'owner_profile_key': 'owner_key', 'party_kind': 'lower(kind)',
-    'is_staff': "coalesce(is_staff, false) or lower(kind) = 'staff'",
+    'is_staff':
+        "coalesce(is_staff, false) or lower(kind) = 'staff' or owners.profile_key is not null",
     'is_bot': 'coalesce(is_bot, false)', 'is_deleted': '_is_deleted',
     'merged_into': "_source || ':' || _stream || ':' || _now_merged_into",
     'created_at': 'created_at', 'first_seen_at': '_first_loaded_at',
     'last_seen_at': '_last_loaded_at', 'custom': 'custom',
 }) }}
 from people
+left join owners
+    on people._source || ':' || people._stream || ':' || people._key = owners.profile_key
 
 union all
 
@@ -86,8 +101,8 @@ select {{ profile_row({
     'source': '_source', 'stream': '_stream', 'native_id': '_key', 'entity': "'organization'",
     'display_name': 'name', 'full_name': 'name', 'domain': web_domain('domain'),
     'parent_key': 'parent_key', 'owner_profile_key': 'owner_key', 'party_kind': 'lower(kind)',
-    'is_known_by_name': 'true', 'industry': 'industry', 'renewal_date': 'renewal_date', 'renewal_amount': 'renewal_amount',
-    'is_deleted': '_is_deleted',
+    'is_known_by_name': 'true', 'industry': 'industry',
+    'renewal_date': 'renewal_date', 'renewal_amount': 'renewal_amount', 'is_deleted': '_is_deleted',
     'merged_into': "_source || ':' || _stream || ':' || _now_merged_into",
     'created_at': 'created_at', 'first_seen_at': '_first_loaded_at',
     'last_seen_at': '_last_loaded_at', 'custom': 'custom',
@@ -98,10 +113,10 @@ union all
 
 select {{ profile_row({
     'source': 'source', 'stream': 'stream', 'native_id': 'native_id', 'entity': 'entity',
-    'display_name': "case when native_id not like 'mailto:%' then native_id end",
-    'full_name': "case when native_id not like 'mailto:%' then native_id end",
+    'display_name': 'name', 'full_name': 'name',
     'email': "case when native_id like 'mailto:%' then substr(native_id, 8) end",
     'is_email_verified': 'false', 'is_staff': 'is_staff', 'is_known_by_name': 'true',
-    'is_deleted': 'false', 'first_seen_at': '_first_loaded_at', 'last_seen_at': '_last_loaded_at',
+    'is_deleted': 'false',
+    'first_seen_at': '_first_loaded_at', 'last_seen_at': '_last_loaded_at',
 }) }}
-from mentioned
+from named

@@ -53,8 +53,8 @@ activities as (
 addressed_activities as (
     select
         *,
-        {{ salesforce_user('owner_id') }} as owner_key,
-        {{ salesforce_person('who_id') }} as person_key,
+        {{ salesforce_user('owner_id') }} as inside_key,
+        {{ salesforce_person('who_id') }} as outside_key,
         coalesce(
             {{ profile_key('accounts', 'account_id') }},
             case when what_id like '001%' then {{ profile_key('accounts', 'what_id') }} end
@@ -97,8 +97,8 @@ select {{ interaction_row({
     'channel': "coalesce(words.channel, 'task')", 'kind': "coalesce(words.kind, 'task')",
     'direction': "case when is_inbound then 'inbound' else 'outbound' end",
     'thread_id': 'case_key', 'in_reply_to_interaction_id': 'case_key',
-    'actor_profile_key': 'case when is_inbound then addressed_activities.person_key else addressed_activities.owner_key end',
-    'target_profile_key': 'case when is_inbound then addressed_activities.owner_key else addressed_activities.person_key end',
+    'actor_profile_key': 'case when is_inbound then outside_key else inside_key end',
+    'target_profile_key': 'case when is_inbound then inside_key else outside_key end',
     'organization_key':
         'coalesce(account_key, opportunities.organization_key, cases.organization_key)',
     'visibility': "case when is_private then 'private' else 'public' end",
