@@ -74,7 +74,6 @@ def _content(config: Config, found: facts.Facts) -> dict[str, object]:
         "history_headings": headings,
         "history": history,
         "shown_at_once": SHOWN_AT_ONCE,
-        "gap_scale": _gap_scale,
         "has_community": facts.has_community(found),
         "forum_linked_share": facts.forum_linked_share(found),
         "active_days": facts.ACTIVE_DAYS,
@@ -95,8 +94,3 @@ def _company(config: Config) -> str:
 def _style() -> str:
     source, _, _ = PackageLoader("rapport.report").get_source(Environment(), "style.css")
     return source
-
-
-def _gap_scale(rows: list[facts.Row]) -> float:
-    """Return the days that fill a gap's bar: the longest current gap in the list."""
-    return max((float(row["current_gap_days"] or 0) for row in rows), default=0)

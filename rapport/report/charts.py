@@ -22,6 +22,8 @@ _LEFT, _RIGHT, _TOP = 4, 4, 18
 _BASE, _BASE_OF_COUNTS = 97, 110  # counts need no line of n below
 _N_LINE, _DAY_LINE = 109, 127
 LOW_COVERAGE = 0.5
+CUT = 5  # times the highest median: where the line up to a p90 ends
+FULL_GAP_DAYS = 90  # silence that fills its bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +117,11 @@ class _Frame:
 
     def __init__(self, marks: Sequence[Mark], at_least: float = 0) -> None:
         self._marks = marks
-        values = [value for mark in marks for value in (mark.value, mark.high) if value is not None]
-        self._top = max([at_least, *values])
+        values = [mark.value for mark in marks if mark.value is not None]
+        highs = [mark.high for mark in marks if mark.high is not None]
+        # One long tail must not press everything else flat: its line is cut, its words are not.
+        tallest = max(values, default=0)
+        self._top = max([at_least, tallest, min(max(highs, default=0), CUT * tallest)])
         counts = all(mark.n is None for mark in marks)
         self.base = _BASE_OF_COUNTS if counts else _BASE
         self.step = (WIDTH - _LEFT - _RIGHT) / max(len(marks), 1)
@@ -125,7 +130,7 @@ class _Frame:
         return _LEFT + self.step * (i + 0.5)
 
     def y(self, value: float) -> float:
-        return self.base - (value / self._top if self._top else 0) * (self.base - _TOP)
+        return self.base - min(value / self._top if self._top else 0, 1) * (self.base - _TOP)
 
     def gap(self, i: int) -> str:
         return _text(self.middle(i), self.base - 5, "?", "gap")
@@ -179,14 +184,14 @@ def _text(x: float, y: float, content: str, css: str, anchor: str = "middle") ->
     )
 
 
-def gap(usual: float | None, current: float | None, scale: float) -> Markup:
-    """Draw the usual gap as a bar over the current one; `scale` days fill the width."""
-    if current is None or not scale:
+def gap(usual: float | None, current: float | None) -> Markup:
+    """Draw the usual gap as a bar over the current one; 90 days and more fill the width."""
+    if current is None:
         return Markup("")
     width = 120
 
     def bar(css: str, days: float, y: int) -> str:
-        length = max(min(float(days) / scale, 1) * width, 1)
+        length = max(min(float(days) / FULL_GAP_DAYS, 1) * width, 2)
         return f'<rect class="{css}" x="0" y="{y}" width="{length:.1f}" height="4" rx="2"/>'
 
     drawn = [bar("now", current, 5)]

@@ -4,7 +4,7 @@ Belongs here: every query on `warehouse.duckdb`, the order of the two lists, and
 unknown. Does not belong here: words for one value (`words`), drawing (`charts`), or any
 definition of a metric (`dbt_project/models/metrics`).
 
-Lists are ordered by what the relationship carried, never by money.
+Lists are ordered by how much contact the relationship carried, never by money.
 """
 
 from __future__ import annotations
@@ -40,13 +40,19 @@ Row = Mapping[str, Any]
 _HEALTH = """* exclude (known_at),
     round(answers * member_answers_share)::bigint as member_answers"""
 
-# A living relationship that shows a reason now: the lowest score first. Who was never in touch,
-# or is silent for so long that it counts as gone, is counted beside the list.
+# Living relationships that something happened to; the busiest first. Who was never in touch, or
+# is silent for so long that it counts as gone, is counted beside the list, and so is who only
+# shows a lesser reason.
 ORGANIZATIONS_SQL = """\
 from rel_organization
 where as_of = date '{as_of}' and basis = '{basis}'
   and reason_1 is not null and current_gap_days < {quiet}
-order by score, n desc, organization_id"""
+  and (
+    champion_left
+    or current_gap_days > coalesce(2 * greatest(usual_gap_days, 7), 90)
+    or (unanswered_90d > 0 and 2 * unanswered_90d >= requests_90d)
+  )
+order by n desc, score, organization_id"""
 
 # Regulars away for more than twice their usual gap (at least a week), and not yet for so long
 # that they count as gone: who came most often first.
@@ -93,6 +99,7 @@ class Facts:
             None where there is none.
         places: current rows of `rel_community_health` per place, most active first.
         organizations: to look after.
+        lesser_organizations: in touch, with a reason that is not enough for the list.
         gone_organizations: never in touch, or silent for `quiet_days` and more.
         quiet_days: silence from which on somebody counts as gone.
         people: regulars who are drifting away.
@@ -115,6 +122,7 @@ class Facts:
     history: Sequence[Row | None]
     places: Ranked
     organizations: Ranked
+    lesser_organizations: int
     gone_organizations: int
     quiet_days: int
     people: Ranked
@@ -194,6 +202,8 @@ def _read(query: _Query, config: Config, chosen: Strategy | None) -> Facts:
         history=_history(query, as_of),
         places=_places(query, as_of, basis),
         organizations=organizations,
+        lesser_organizations=_reasoned_organizations(query, as_of, basis, quiet)
+        - organizations.total,
         gone_organizations=_gone_organizations(query, as_of, basis, quiet),
         quiet_days=quiet,
         people=_people(query, as_of, basis, quiet),
@@ -325,7 +335,7 @@ def _organizations(query: _Query, as_of: date, basis: str, quiet: int) -> Ranked
     rows = query.rows(
         f"""
         with listed as (
-            select *, row_number() over (order by score, n desc, organization_id) as rank
+            select *, row_number() over (order by n desc, score, organization_id) as rank
             from (select * exclude (last_inbound_at, last_outbound_at, known_at),
                       last_inbound_at::date as last_inbound_on
                   {sql} limit {LIST_LIMIT})
@@ -351,6 +361,17 @@ def _organizations(query: _Query, as_of: date, basis: str, quiet: int) -> Ranked
         earlier=as_of - timedelta(days=EARLIER_DAYS),
     )
     return Ranked(rows=rows, total=_total(query, sql), sql=f"select *\n{sql};")
+
+
+def _reasoned_organizations(query: _Query, as_of: date, basis: str, quiet: int) -> int:
+    reasoned: int = query.row(
+        "select count(*) as n from rel_organization where as_of = $as_of and basis = $basis "
+        "and reason_1 is not null and current_gap_days < $quiet",
+        as_of=as_of,
+        basis=basis,
+        quiet=quiet,
+    )["n"]
+    return reasoned
 
 
 def _gone_organizations(query: _Query, as_of: date, basis: str, quiet: int) -> int:

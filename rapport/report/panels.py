@@ -71,7 +71,7 @@ _GROUPS: Sequence[tuple[str, Sequence[_Spec]]] = (
         "Do questions get answered",
         (
             _Spec(
-                title="Answered within 7 days",
+                title="Answered in 7 days",
                 hint="of questions at least seven days old",
                 column="answered_7d_share",
                 text=words.percent,

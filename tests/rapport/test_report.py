@@ -107,7 +107,7 @@ def test_each_organization_shows_owner_reason_rhythm_people_cases_and_renewal(
         "3 days → 9 days",
         "CRM 0 forum 0 support 0",
         "single-threaded",
-        "8 / 100 n = 4",
+        "8 / 100 n = 100",
         "2027-01-01 in 40 days 0 USD",
     ):
         assert part in row
@@ -126,7 +126,7 @@ def test_a_list_is_cut_and_says_how_many_more_and_how_to_see_them(config: Config
     page = page_of(config, company(["Ada"]))
     organizations, people = section(page, "organizations"), section(page, "people")
     assert organizations.count('<td class="who">') == facts.LIST_LIMIT
-    assert "5 organizations more: the query that lists all" in organizations
+    assert "4 organizations more: the query that lists all" in organizations
     assert people.count('<td class="who">') == facts.LIST_LIMIT
     query = text_of(people.split("<pre>")[1].split("</pre>")[0]).replace("&gt;", ">")
     query = query.replace("&lt;", "<").replace("&#39;", "'")
@@ -134,6 +134,14 @@ def test_a_list_is_cut_and_says_how_many_more_and_how_to_see_them(config: Config
         assert (
             len(connection.execute(f"select person_id from ({query.rstrip(';')})").fetchall()) == 70
         )
+
+
+def test_organizations_that_need_nobody_now_are_counted_beside_the_list(config: Config) -> None:
+    page = text_of(section(page_of(config, company(["Ada"])), "organizations"))
+    assert (
+        "Not listed: 1 organization with a lesser reason (a message that waits, only one person "
+        "in contact); 5 organizations silent for 180 days or more, or never in touch." in page
+    )
 
 
 def test_money_orders_nothing(config: Config) -> None:
@@ -275,6 +283,17 @@ def test_a_chart_of_zeros_and_a_chart_of_nothing_still_draw() -> None:
     zero = charts.Mark(as_of=AS_OF, basis="as_known", value=0.0)
     assert 'height="1.0"' in charts.bars([zero], words.count, "zeros")
     assert "<svg" in charts.spreads([], words.duration, "nothing")
+
+
+def test_one_long_tail_does_not_press_the_medians_flat() -> None:
+    marks = [
+        charts.Mark(as_of=AS_OF, basis="as_known", value=5.0, n=300, high=high)
+        for high in (None, 360.0)
+    ]
+    drawn = charts.spreads(marks, words.duration, "waits")
+    dots = [float(y) for y in re.findall(r'cy="([\d.]+)"', drawn)]
+    assert dots[0] == dots[1] < 85
+    assert "15.0 days" in drawn
 
 
 @pytest.fixture(scope="module")
