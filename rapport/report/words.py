@@ -87,7 +87,7 @@ def duration(hours: Number | None) -> str:
         return f"{value * 60:.0f} min" if value * 60 >= 1 else "under 1 min"
     if value < 48:
         return f"{value:.1f} h" if value < 10 else f"{value:.0f} h"
-    return f"{value / 24:.1f} days" if value < 240 else f"{value / 24:,.0f} days"
+    return days(round(value / 24, 1 if value < 240 else 0))
 
 
 def days(value: Number | None) -> str:

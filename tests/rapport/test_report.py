@@ -71,7 +71,7 @@ def test_an_empty_warehouse_renders_and_calls_nothing_zero_that_it_does_not_know
     assert "Unknown: no source names people" in page
     assert "Unknown: no forum or other community is connected" in page
     figures = text_of(page.split('<dl class="figures">')[1].split("</dl>")[0])
-    assert "Answered within 7 days unknown" in figures
+    assert "Answered in 7 days unknown" in figures
     assert "Absence factor unknown" in figures
 
 
@@ -126,7 +126,7 @@ def test_a_list_is_cut_and_says_how_many_more_and_how_to_see_them(config: Config
     page = page_of(config, company(["Ada"]))
     organizations, people = section(page, "organizations"), section(page, "people")
     assert organizations.count('<td class="who">') == facts.LIST_LIMIT
-    assert "4 organizations more: the query that lists all" in organizations
+    assert "4 more: the query that lists all" in organizations
     assert people.count('<td class="who">') == facts.LIST_LIMIT
     query = text_of(people.split("<pre>")[1].split("</pre>")[0]).replace("&gt;", ">")
     query = query.replace("&lt;", "<").replace("&#39;", "'")
@@ -185,7 +185,7 @@ def test_charts_tell_backcast_low_coverage_and_gaps_from_known_values(config: Co
     assert active.count('class="mark backcast"') == 10
     assert active.count('class="gap"') == 1
     answered = page.split("<figure>")[7].split("</figure>")[0]
-    assert "Answered within 7 days" in answered
+    assert "Answered in 7 days" in answered
     assert answered.count('class="n"') == 13  # n at every mark
 
 
@@ -288,12 +288,12 @@ def test_a_chart_of_zeros_and_a_chart_of_nothing_still_draw() -> None:
 def test_one_long_tail_does_not_press_the_medians_flat() -> None:
     marks = [
         charts.Mark(as_of=AS_OF, basis="as_known", value=5.0, n=300, high=high)
-        for high in (None, 360.0)
+        for high in (12.0, 360.0)
     ]
     drawn = charts.spreads(marks, words.duration, "waits")
     dots = [float(y) for y in re.findall(r'cy="([\d.]+)"', drawn)]
     assert dots[0] == dots[1] < 85
-    assert "15.0 days" in drawn
+    assert "15 days" in drawn
 
 
 @pytest.fixture(scope="module")
