@@ -20,6 +20,7 @@ Verdict = Literal["agree", "unknown", "disagree"]
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TITLES = frozenset("mr mrs ms miss mx dr prof sir jr sr ii iii iv phd md".split())
 _NEVER_IN_NAMES = frozenset("_@<>{}[];:=/\\|")
+_LONGEST_NAME = 200
 _LETTERS_PER_TYPO = 5
 """A word may hold one typo for every so many letters: none in a short one."""
 _MOST_TYPOS = 2
@@ -75,11 +76,15 @@ class Nicknames:
 
 def read_name(given: str | None, family: str | None, full: str | None) -> Name:
     """Return the name told by its parts, else by the whole ("Last, First" and "First Last")."""
-    if given and family:
+    if given and family and len(given) + len(family) <= _LONGEST_NAME:
         name = Name(_words(given), _words(family))
         if name.is_full:
             return name
-    if not full or any(char.isdigit() or char in _NEVER_IN_NAMES for char in full):
+    if (
+        not full
+        or len(full) > _LONGEST_NAME
+        or any(char.isdigit() or char in _NEVER_IN_NAMES for char in full)
+    ):
         return UNKNOWN
     before, comma, after = full.partition(",")
     if comma and _words(before) and _words(after):

@@ -392,6 +392,10 @@ def _shop(landing: Landing) -> None:
                "occurred_at": "2026-06-01T11:00:00Z", "in_reply_to": "shop:qa:q1"},
         "a2": {"person": "shop:members:3", "kind": "answer", "channel": "forum",
                "occurred_at": "2026-06-01T12:00:00Z", "in_reply_to": "shop:qa:q1"},
+        # the asker's account is gone
+        "q2": {"kind": "question", "channel": "forum", "occurred_at": "2026-06-02T10:00:00Z"},
+        "a3": {"person": "shop:members:2", "kind": "answer", "channel": "forum",
+               "occurred_at": "2026-06-02T11:00:00Z", "in_reply_to": "shop:qa:q2"},
         "c1": {"person": "shop:members:1", "kind": "comment", "channel": "forum",
                "occurred_at": "2026-06-01T13:00:00Z", "in_reply_to": "shop:qa:a1"},
     }.items():  # fmt: skip

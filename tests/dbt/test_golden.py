@@ -303,8 +303,10 @@ def test_imported_questions_know_their_accepted_answer(tables: Tables) -> None:
     ) == [
         ("a1", "shop:qa:q1", "peer", False),
         ("a2", "shop:qa:q1", "peer", True),
+        ("a3", "shop:qa:q2", "unknown", False),
         ("c1", "shop:qa:q1", "peer", None),
         ("q1", "shop:qa:q1", "inbound", None),
+        ("q2", "shop:qa:q2", "unknown", None),
     ]
 
 

@@ -37,7 +37,9 @@ deals as (
     select
         organization_id,
         bool_or(is_won) as has_won_deal,
-        bool_or(not is_closed) as has_open_deal
+        bool_or(not is_closed) as has_open_deal,
+        max_by(owner_person_id, (not is_closed, created_at, deal_id))
+            filter (where owner_person_id is not null) as owner_person_id
     from {{ ref('fct_deal') }}
     where not is_deleted
     group by organization_id
@@ -91,7 +93,8 @@ select
     end as party_kind,
     parents.organization_id as parent_organization_id,
     golden.industry,
-    owners.person_id as owner_person_id,
+    -- where its record names nobody: who works on its deals
+    coalesce(owners.person_id, deals.owner_person_id) as owner_person_id,
     owner_names.owner_name,
     golden.renewal_date,
     golden.renewal_amount,
@@ -108,4 +111,5 @@ left join organizations as parents
     on golden.parent_key = parents.reference_key
     and golden.organization_id <> parents.organization_id
 left join people as owners on golden.owner_profile_key = owners.profile_key
-left join owner_names on owners.person_id = owner_names.person_id
+left join owner_names
+    on coalesce(owners.person_id, deals.owner_person_id) = owner_names.person_id

@@ -39,6 +39,7 @@ sided as (
             'interactions.direction',
             'actors.is_staff or actors.is_bot',
             'targets.is_staff or targets.is_bot',
+            'interactions.in_reply_to_interaction_id is not null',
         ) }} as resolved_direction,
         -- the outside party, whose organization this is about
         case

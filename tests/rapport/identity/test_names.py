@@ -64,6 +64,8 @@ def test_parts_count_before_the_whole_name() -> None:
 def test_an_address_or_a_number_is_no_name() -> None:
     assert read_name(None, None, "ann@globex.com Lee") == UNKNOWN
     assert read_name(None, None, "Room 12") == UNKNOWN
+    assert read_name(None, None, "Ann " * 1_000_000) == UNKNOWN
+    assert read_name("Ann", "Lee" * 1_000_000, None) == UNKNOWN
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
