@@ -296,15 +296,22 @@ class _DbtRun:
             info = message.raw_event["info"]
             if info["level"] == "error":
                 self.errors.append(" ".join(info["msg"].split()))
-            found += message.to_default_asset_events(
+            events = message.to_default_asset_events(
                 manifest=self._nodes,
                 dagster_dbt_translator=self._translator,
                 context=self._context,
                 target_path=target,
             )
+            found += filter(self._is_asked_for, events)
         if invocation.process.returncode and not self.errors:
             self.errors.append(f"Its exit status was {invocation.process.returncode}.")
         return found
+
+    def _is_asked_for(self, event: Any) -> bool:
+        """Return whether Dagster waits for an event: dbt may build more than was selected."""
+        if isinstance(event, dg.Output):
+            return event.output_name in self._context.op_execution_context.selected_output_names
+        return isinstance(event, dg.AssetCheckResult)
 
 
 def wait_for_sources(context: dg.AssetExecutionContext, config: Config) -> None:
@@ -342,11 +349,15 @@ def _asked_day(context: dg.AssetExecutionContext) -> date | None:
 def _selection(
     context: dg.AssetExecutionContext, nodes: Mapping[str, Any], translator: Translator
 ) -> list[str]:
-    """Return the dbt command for a part of the models; nothing when all are asked for."""
+    """Return the dbt command for a part of the models; nothing when all are asked for.
+
+    A metric table is built together with the steps before it in its own layer, which hold only
+    what the last build asked for.
+    """
     if not context.is_subset:
         return []
     chosen = [
-        node["name"]
+        f"+{node['name']},{'.'.join(node['fqn'][:2])}" if is_snapshot(node) else node["name"]
         for node in nodes["nodes"].values()
         if translator.get_asset_key(node) in context.selected_asset_keys
     ]

@@ -21,6 +21,12 @@ def skipped(result) -> set[str]:
     return {e.step_key for e in result.all_events if e.event_type_value == "STEP_SKIPPED"}
 
 
+def days_of_rel_organization(lab) -> list[date]:
+    with duckdb.connect(str(lab.config.home / "build.duckdb"), read_only=True) as connection:
+        rows = connection.execute("select as_of from rel_organization").fetchall()
+    return [day for (day,) in rows]
+
+
 def test_metrics_build_publish_and_report_in_order(lab) -> None:
     result = lab.run("metrics")
     assert result.success
@@ -62,25 +68,18 @@ def test_nothing_is_published_when_a_blocking_check_fails(lab) -> None:
     assert "dbt failed; nothing was published" in error
 
 
-def test_a_past_day_is_built_as_asked(lab) -> None:
-    assert lab.run("metrics", day="2026-03-31").success
-    assert "plan 2026-03-31" in lab.warehouse.calls
-    with duckdb.connect(str(lab.config.home / "build.duckdb"), read_only=True) as connection:
-        rows = connection.execute("select as_of from rel_organization").fetchall()
-    assert rows == [(date(2026, 3, 31),)]
-
-
-def test_a_backfill_of_one_metric_builds_that_metric_alone(lab) -> None:
+def test_a_backfill_of_one_metric_builds_it_with_the_steps_of_its_layer(lab) -> None:
     assert lab.run("metrics").success
     lab.warehouse.calls.clear()
     lab.warehouse.needed = False
     result = lab.run("metrics", day="2026-03-31", asset_selection=[dg.AssetKey("rel_organization")])
     assert result.success
     assert materialized(result) == ["rel_organization"]
+    assert days_of_rel_organization(lab) == [date(2026, 3, 31)]
     assert lab.warehouse.calls == ["plan 2026-03-31", "prepare", "finish"]
 
 
-def test_a_backfill_launched_from_the_ui_names_its_day_as_a_range(lab) -> None:
+def test_a_past_day_is_built_as_a_backfill_of_the_ui_asks_for_it(lab) -> None:
     """Dagster's backfills tag their runs with a range of one day instead of a partition."""
     day = "2026-04-30"
     tags = {
@@ -90,6 +89,7 @@ def test_a_backfill_launched_from_the_ui_names_its_day_as_a_range(lab) -> None:
     result = lab.run("metrics", day=None, tags=tags)
     assert result.success
     assert lab.warehouse.calls[0] == f"plan {day}"
+    assert days_of_rel_organization(lab) == [date(2026, 4, 30)]
 
 
 def test_a_scheduled_build_waits_for_syncs_under_way(lab, monkeypatch) -> None:
@@ -107,10 +107,3 @@ def test_a_scheduled_build_waits_for_syncs_under_way(lab, monkeypatch) -> None:
     assert lab.run("metrics", tags={"dagster/schedule_name": "metrics_schedule"}).success
     assert waited == [dbt.WAIT_STEP_S]
     assert lab.warehouse.calls == ["plan 2026-06-30"]
-
-
-def test_everything_runs_in_one_job(lab) -> None:
-    result = lab.run("rapport")
-    assert result.success
-    order = materialized(result)
-    assert order.index("forum/posts") < order.index("fct_interaction") < order.index("report")

@@ -1,3 +1,3 @@
-select run.as_of, count(*) as n
-from {{ ref('fct_interaction') }}, {{ source('control', 'run') }} as run
-group by run.as_of
+select snapshots.as_of, count(*) as n
+from {{ ref('fct_interaction') }}, {{ ref('int_snapshots') }} as snapshots
+group by snapshots.as_of
