@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +26,7 @@ import duckdb
 
 from connectors import registry
 from connectors.base import Rejected
-from connectors.errors import BuildError
+from connectors.errors import BuildError, ConfigError
 from connectors.landing import Landing
 from connectors.quarantine import Quarantine
 from rapport import mapping, strategy
@@ -42,6 +43,7 @@ BACKCAST_SNAPSHOTS = 13  # 13 steps of 28 days: the twelve months before the fir
 Untyped = dict[tuple[str, str], list[tuple[str, int, str]]]
 """(source, stream) -> (key, seq, what could not be typed) of its rows."""
 
+_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # it becomes part of SQL
 _LANDING_COLUMNS = {
     "_key": "varchar",
     "_seq": "bigint",
@@ -365,6 +367,11 @@ def _custom_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
         for object_name, fields in by_object.items():
             for field in fields:
                 entry: dict[str, Any] = {"name": field} if isinstance(field, str) else dict(field)
+                if not _FIELD_NAME.fullmatch(str(entry.get("name"))):
+                    raise ConfigError(
+                        f"{config.path.name}: sources.{name}.fields.{object_name} names the field "
+                        f"`{entry.get('name')}`. Field names hold letters, digits and `_`."
+                    )
                 yield name, streams.get(object_name, str(object_name)), entry
 
 
