@@ -47,6 +47,7 @@ class Models:
         nodes = json.loads(manifest.read_text())["nodes"]
         self.sql: dict[str, str] = {}
         self.tables: dict[str, str] = {}
+        self.columns: dict[str, dict[str, Any]] = {}
         self.seeds: dict[str, Path] = {}
         waiting: dict[str, dict[str, Any]] = {}
         for node in nodes.values():
@@ -69,6 +70,8 @@ class Models:
             for key in sorted(ready):
                 node = waiting.pop(key)
                 self.sql[node["name"]] = node["compiled_code"]
+                if node["name"].startswith("rel_"):
+                    self.columns[node["name"]] = node["columns"]
 
 
 class Ledger:

@@ -882,6 +882,29 @@ def test_no_model_but_the_organization_row_names_an_amount(models: Models) -> No
     assert not money.search(score)
 
 
+def test_every_column_says_what_it_holds_and_names_nobody(models: Models) -> None:
+    for table, columns in models.columns.items():
+        for name, column in columns.items():
+            meta = column["config"]["meta"]
+            assert column["description"], f"{table}.{name}"
+            assert meta["pii"] in ("none", "pseudonym"), f"{table}.{name}"
+            if column["data_type"].startswith(("bigint", "double", "decimal")):
+                assert {"unit", "additivity"} <= meta.keys(), f"{table}.{name}"
+
+
+def test_a_community_is_called_thriving_by_the_bounds_of_the_strategy(models: Models) -> None:
+    for bound, verdict in (("2", "thriving"), ("11", "mixed")):
+        ledger = Ledger(models, AS_OF)
+        ledger.configure(forum="forum")
+        ledger.add("control.settings", {"name": "has_strategy", "value": "true"})
+        ledger.add("control.settings", {"name": "thriving_absence_factor", "value": bound})
+        for number in range(12):
+            ask_and_answer(ledger, f"asker-{number}", f"helper-{number}")
+        row = community(ledger.build())
+        assert row["helper_absence_factor"] == 6
+        assert row["verdict"] == verdict
+
+
 def test_dropping_the_crm_lowers_coverage_and_breaks_nothing(models: Models) -> None:
     ledger = random_world(models, random.Random(2)).build()
     whole = ledger.one(f"select min(coverage) c from rel_organization where as_of = '{AS_OF}'")

@@ -4,7 +4,7 @@
 
 with
 
--- Four weeks, a year of weeks, and longer than any community lives.
+-- Four weeks; for the whole community also a year of weeks, and longer than any lives.
 windows as (
 
     select
@@ -96,6 +96,7 @@ asked as (
         on
             questions.day <= windows.as_of
             and questions.day > windows.starts_after
+            and (windows.window_days = 28 or questions.segment_type = 'all')
 
 ),
 
@@ -196,6 +197,7 @@ helped as (
         on
             answers.day <= windows.as_of
             and answers.day > windows.starts_after
+            and (windows.window_days = 28 or answers.segment_type = 'all')
     group by
         windows.as_of,
         windows.basis,

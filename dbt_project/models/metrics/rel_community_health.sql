@@ -245,16 +245,19 @@ final as (
         cast(elephant_factor as bigint) as elephant_factor,
         {{ share('organization_answers', 'helper_answers') }} as organization_known_share,
 
-        ---------- help over longer times
+        ---------- help over longer times, for the whole community
         {%- for name in ['364d', 'ever'] %}
-        cast(case when is_known then questions_{{ name }} end as bigint) as questions_{{ name }},
+        cast(case when is_known and segment = 'all' then questions_{{ name }} end as bigint)
+            as questions_{{ name }},
         {{ share('questions_answered_' ~ name, 'questions_' ~ name) }} as answered_share_{{ name }},
         cast(median_first_response_seconds_{{ name }} as double) / 3600
             as median_first_response_hours_{{ name }},
         {{ share('questions_solved_' ~ name, 'questions_solvable_' ~ name) }}
             as solved_share_{{ name }},
-        cast(case when is_known then answers_{{ name }} end as bigint) as answers_{{ name }},
-        cast(case when is_known then helpers_{{ name }} end as bigint) as helpers_{{ name }},
+        cast(case when is_known and segment = 'all' then answers_{{ name }} end as bigint)
+            as answers_{{ name }},
+        cast(case when is_known and segment = 'all' then helpers_{{ name }} end as bigint)
+            as helpers_{{ name }},
         {{ share('top_helper_answers_' ~ name, 'helper_answers_' ~ name) }}
             as top_helper_share_{{ name }},
         cast(helper_absence_factor_{{ name }} as bigint) as helper_absence_factor_{{ name }},

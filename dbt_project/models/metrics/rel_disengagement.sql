@@ -20,13 +20,6 @@ seen as (
 
 ),
 
-activity as (
-
-    select * from {{ ref('rel_activity_daily') }}
-    where role = 'actor' and person_id is not null and not is_staff and not is_bot
-
-),
-
 people as (
 
     select * from {{ ref('dim_person') }}
@@ -36,37 +29,14 @@ people as (
 
 silo_days as (
 
-    select
-        person_id,
-        silo,
-        day,
-        {{ days_between('lag(day) over (partition by person_id, silo order by day)', 'day') }}
-            as gap
-    from (
-        select
-            activity.person_id,
-            activity.silo,
-            activity.day
-        from activity
-        inner join people on activity.person_id = people.person_id
-        group by activity.person_id, activity.silo, activity.day
-    ) as days
+    select * from {{ ref('int_people__days') }}
 
 ),
 
 person_days as (
 
-    select
-        person_id,
-        day,
-        {{ days_between('lag(day) over (partition by person_id order by day)', 'day') }} as gap
-    from (
-        select
-            person_id,
-            day
-        from silo_days
-        group by person_id, day
-    ) as days
+    select * from silo_days
+    where is_first_of_day
 
 ),
 
@@ -234,8 +204,8 @@ silo_states as (
         silo_days.silo,
         max(silo_days.day) as last_day,
         {{ days_between('max(silo_days.day)', 'snapshots.as_of') }} as days_quiet,
-        count(silo_days.gap) as gaps,
-        {{ exact_median('silo_days.gap') }} as usual_gap
+        count(silo_days.silo_gap) as gaps,
+        {{ exact_median('silo_days.silo_gap') }} as usual_gap
     from snapshots
     inner join silo_days on silo_days.day <= snapshots.as_of
     group by snapshots.as_of, snapshots.basis, silo_days.person_id, silo_days.silo
@@ -279,11 +249,11 @@ first_quiet as (
 last_acts as (
 
     select
-        act.actor_person_id as person_id,
-        act.day,
-        max(act.occurred_at) as last_act_at
-    from {{ ref('int_acts__counted') }} as act
-    group by act.actor_person_id, act.day
+        person_id,
+        day,
+        max(last_act_at) as last_act_at
+    from silo_days
+    group by person_id, day
 
 ),
 
