@@ -105,8 +105,12 @@ class Translator(DagsterDbtTranslator):
 
 
 def is_snapshot(node: Mapping[str, Any]) -> bool:
-    """Return whether a node is a metric table with one slice per `as_of`."""
-    return node["name"].startswith("rel_") and "as_of" in node.get("columns", {})
+    """Return whether a node is a metric table that keeps a slice per `as_of`.
+
+    A table that every build replaces as a whole (a ledger) has an `as_of` but no past slices.
+    """
+    keeps = node.get("config", {}).get("materialized") == "incremental"
+    return keeps and node["name"].startswith("rel_") and "as_of" in node.get("columns", {})
 
 
 def feeding_streams(config: Config) -> dict[str, set[dg.AssetKey]]:

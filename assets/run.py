@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -78,8 +78,8 @@ def run_job(
         recording = instance or stack.enter_context(instances.prepare(config))
         results = [_execute(definitions, job, day, recording, config.home)]
         failures = _failures(results[0])
-        for step, error in failures.items():
-            on_event(f"{step} failed: {error}")
+        for line in _failure_lines(failures):
+            on_event(line)
         if job == ALL and failures and _synced_but_not_built(results[0]):
             results.append(_execute(definitions, METRICS, day, recording, config.home))
             failures |= _failures(results[1])
@@ -159,6 +159,17 @@ def _failures(result: dg.ExecuteInProcessResult) -> dict[str, RapportError]:
     if not result.success and not found:
         found[result.job_def.name] = RapportError(f"the job {result.job_def.name} failed.")
     return found
+
+
+def _failure_lines(failures: Mapping[str, RapportError]) -> list[str]:
+    """Return one line per source: a source that is away fails in every stream alike."""
+    by_source: dict[str, list[RapportError]] = {}
+    for step, error in failures.items():
+        by_source.setdefault(step.partition(".")[0], []).append(error)
+    return [
+        f"failed: {first}" + (f" ({len(more)} more streams of {source} failed.)" if more else "")
+        for source, (first, *more) in by_source.items()
+    ]
 
 
 def _as_raised(step: str, name: str, message: str) -> RapportError:

@@ -27,6 +27,7 @@ from rapport.config import Config, SourceConfig, declared_streams
 OWNER = "team:relationship-data"
 FIELDS_SENT = "fields_sent"
 PROGRESS_EVERY_S = 20.0
+WAIT_WORTH_TELLING_S = 5.0
 
 RETRIES = dg.RetryPolicy(
     max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
@@ -198,12 +199,13 @@ def _fields_sent_before(context: dg.AssetExecutionContext, key: dg.AssetKey) -> 
 
 
 def _progress_lines(*listeners: Callable[[str], Any]) -> Callable[[Any], None]:
-    """Return a listener that passes on one line every so often, and every wait."""
+    """Return a listener that passes on one line every so often, and every wait worth telling."""
     last = time.monotonic()
 
     def on_progress(progress: Any) -> None:
         nonlocal last
-        if not progress.waiting_s and time.monotonic() - last < PROGRESS_EVERY_S:
+        recently = time.monotonic() - last < PROGRESS_EVERY_S
+        if recently and progress.waiting_s < WAIT_WORTH_TELLING_S:
             return
         last = time.monotonic()
         line = (

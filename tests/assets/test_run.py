@@ -52,7 +52,7 @@ def test_a_failing_source_does_not_stop_the_others_and_its_error_is_raised(wired
     with pytest.raises(AuthError, match="Ask for a new secret"):
         running.run_job(wired.config, on_event=lines.append)
     assert wired.warehouse.calls[-1] == "render"
-    assert "crm.accounts failed: crm: HTTP 401. Ask for a new secret." in lines
+    assert "failed: crm: HTTP 401. Ask for a new secret. (9 more streams of crm failed.)" in lines
 
 
 def test_when_no_source_answers_nothing_is_built(wired) -> None:

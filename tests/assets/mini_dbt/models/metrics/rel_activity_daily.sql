@@ -1,1 +1,1 @@
-select 1 as n from {{ ref('fct_interaction') }}
+select as_of, 1 as n from {{ ref('int_snapshots') }}, {{ ref('fct_interaction') }}
