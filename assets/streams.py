@@ -118,7 +118,7 @@ def _sync(
     sources: Sources,
     source: str,
     stream: Stream,
-) -> dg.MaterializeResult:  # type: ignore[type-arg]
+) -> dg.MaterializeResult[Any]:
     from connectors.sync import sync_stream
 
     key = stream_key(source, stream.name)
