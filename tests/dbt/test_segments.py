@@ -18,7 +18,8 @@ ADDITIVE = {
     ),
     "rel_engagement_segment": (
         "people", "people_364d", "people_90d", "people_28d", "score", "people_leading",
-        "people_contributing", "people_participating", "people_exploring", "moved_up", "held", "moved_down", "n",
+        "people_contributing", "people_participating", "people_exploring", "moved_up", "held",
+        "moved_down", "n",
     ),
     "rel_cadence": ("started", "reached", "waiting", "n"),
 }  # fmt: skip

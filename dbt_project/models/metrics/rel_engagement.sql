@@ -439,7 +439,9 @@ final as (
         top_behavior,
 
         ---------- importance in their life
-        active_part + coalesce(silos_part, 0) + coalesce(unprompted_part, 0) as importance_in_life,
+        cast(
+            active_part + coalesce(silos_part, 0) + coalesce(unprompted_part, 0) as decimal(9, 2)
+        ) as importance_in_life,
         active_part as importance_active_part,
         silos_part as importance_silos_part,
         unprompted_part as importance_unprompted_part,

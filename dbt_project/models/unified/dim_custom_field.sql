@@ -18,11 +18,23 @@ told as (
         fields.field,
         fields.type,
         fields.pii,
-        nullif(trim({{ custom_value('profiles.custom', 'fields.field') }}), '') as value_text,
+        nullif(trim({{ custom_value('profiles.custom', 'fields.field') }}), '') as text,
         {{ custom_number('profiles.custom', 'fields.field') }} as number
     from profiles
     inner join fields
         on profiles.source = fields.source and profiles.stream = fields.stream
+),
+
+-- As text, too, a number keeps its digits.
+worded as (
+    select
+        *,
+        case
+            when type in ('integer', 'decimal')
+                then regexp_replace(cast(number as {{ dbt.type_string() }}), '[.]?0+$', '')
+            else text
+        end as value_text
+    from told
 )
 
 select
@@ -38,5 +50,5 @@ select
     case when type in ('date', 'timestamp') then {{ try_date('value_text') }} end as value_date,
     case when type = 'boolean' then try_cast(value_text as boolean) end as value_boolean,
     pii
-from told
+from worded
 where value_text is not null and entity_id is not null
