@@ -661,9 +661,7 @@ def test_a_verdict_is_told_by_bounds(
         )
     for age in ages:
         kind = "email" if age in ages[:unanswered] else "note"
-        ledger.act(
-            f"{age}", "ann", days_ago(age), kind, silo="crm", source="crm", channel="email"
-        )
+        ledger.act(f"{age}", "ann", days_ago(age), kind, silo="crm", source="crm", channel="email")
     row = ledger.build().one("select * from rel_organization")
     assert row["unanswered_90d"] == unanswered
     assert row["verdict"] == verdict
