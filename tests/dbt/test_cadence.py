@@ -61,7 +61,7 @@ def test_days_from_first_to_fourth_purchase_follow_a_hand_made_shop(models: Mode
     assert row["trip_wire_days"] == Decimal("72.0")
     assert (row["waiting"], row["past_trip_wire"]) == (1, 1)
     assert row["reason_1"] == "4th purchase: reached by 3 of 5, half of them within 90 days"
-    assert row["reason_2"] == "1 wait for it longer than the 72 days that 4 of 5 needed"
+    assert row["reason_2"] == "1 waits for it longer than the 72 days that 4 of 5 needed"
     fifth = cadence(ledger, 5)
     assert (fifth["reached"], fifth["median_gap_days"]) == (1, 90), "two orders of one day are one"
 

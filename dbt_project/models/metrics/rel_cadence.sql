@@ -318,7 +318,9 @@ final as (
         end as reason_1,
         case
             when past_trip_wire > 0
-                then cast(past_trip_wire as string) || ' wait for it longer than the '
+                then cast(past_trip_wire as string)
+                    || case when past_trip_wire = 1 then ' waits' else ' wait' end
+                    || ' for it longer than the '
                     || {{ counted('cast(floor(trip_wire_days) as bigint)', 'day') }}
                     || ' that 4 of 5 needed'
         end as reason_2,
