@@ -242,27 +242,28 @@ class Database:
         walk = ChangeWalk.begin(stream, state, window)
         form = _TimeForm.of(rows)
         if form is None:
-            yield Page(state=walk.done() if "walk" in state else state, source_count=0)
+            none = rows.counts(None)
+            yield Page(source_count=none.live, notes=none.notes(rows))
+            yield from _left_out(stream, rows, None, none, window.full_refresh)
+            yield Page(state=_without_walk(state), census_complete=_is_complete(window))
             return
         end = form.bound(walk.end, after=True)
         counts = rows.counts(end)
         yield Page(source_count=counts.live, notes=counts.notes(rows))
         start = form.bound(walk.start) if walk.start is not None else None
-        last = None
-        for batch in rows.read(start, end, _unpack(walk.position)):
+        last = _unpack(walk.position)
+        for batch in rows.read(start, end, last):
             last = batch[-1].position
             yield _page(stream, batch, walk.at(_pack(last)))
         yield from _left_out(stream, rows, end, counts, window.full_refresh)
-        seen = form.instant(last[0]) if last else None
-        held = parse_stamp(str(state.get("cursor")))
-        cursor = max((at for at in (seen, held) if at), default=None)
-        done = walk.done()
-        if done != state and cursor is not None:
-            # Not the end of the window: a loader may still bring what was stamped before it.
-            done = dataclasses.replace(walk, end=min(cursor, walk.end)).done()
-        elif "cursor" not in state:
-            done = {name: value for name, value in done.items() if name != "cursor"}
-        yield Page(state=done, census_complete=_is_complete(window))
+        # The cursor ends at the greatest stamp seen and not with the window: a loader may still
+        # bring what was stamped in between.
+        stamps = (parse_stamp(str(state.get("cursor"))), form.instant(last[0]) if last else None)
+        seen = max((at for at in stamps if at), default=None)
+        done = state
+        if seen is not None and walk.done() != state:
+            done = dataclasses.replace(walk, end=min(seen, walk.end)).done()
+        yield Page(state=_without_walk(done), census_complete=_is_complete(window))
 
     def _by_number(
         self, stream: Stream, rows: _Rows, state: State, window: Window
@@ -291,14 +292,24 @@ class Database:
 
         engine = self._engine
         try:
-            with engine.connect() as connection:
+            with self._opened(engine, place) as connection:
                 yield connection
-        except (sa.exc.SQLAlchemyError, UnicodeDecodeError, OSError, TypeError) as error:
-            if isinstance(error, TypeError) and "keyword" not in str(error):
-                raise
+        except (sa.exc.SQLAlchemyError, UnicodeDecodeError, OSError) as error:
             raise _explained(error, place, _parse_url(self.name, self.settings)) from None
         finally:
             engine.dispose()
+
+    def _opened(self, engine: sa.Engine, place: str) -> sa.Connection:
+        try:
+            return engine.connect()
+        except TypeError as error:
+            option = re.search(r"keyword argument '(\w+)'", str(error))
+            if option is None:
+                raise
+            raise ConfigError(
+                f"{place}: the driver of `{engine.url.drivername}` knows no option `{option[1]}`. "
+                "Take it out of `url`."
+            ) from None
 
     @cached_property
     def _engine(self) -> sa.Engine:
@@ -306,8 +317,8 @@ class Database:
 
         url = _parse_url(self.name, self.settings)
         redaction.register(_secrets_of(url))
-        url, options = _driver_options(url, self.name, Path(self.settings.folder))
         try:
+            url, options = _driver_options(url, self.name, Path(self.settings.folder))
             engine = sa.create_engine(
                 url, poolclass=sa.NullPool, hide_parameters=True, connect_args=options
             )
@@ -367,7 +378,7 @@ _WRITES = re.compile(r"\b(insert|update|delete|merge|into)\b", re.IGNORECASE)
 
 def _check_query(place: str, query: str) -> None:
     """Refuse what is not one SELECT; the database's read-only mode is the second guard."""
-    words = _QUIET.sub(" ", query).strip().rstrip(";").strip()
+    words = _QUIET.sub(" ", _without_semicolon(query)).strip()
     if not re.match(r"(select|with|values)\b", words, re.IGNORECASE):
         raise ConfigError(f"{place}.query: only a SELECT is run; this is none.")
     if ";" in words:
@@ -378,6 +389,11 @@ def _check_query(place: str, query: str) -> None:
             f"{place}.query: the word `{written[0]}` belongs to a statement that writes; only a "
             "SELECT is run. If it is a column's name, put it into double quotes."
         )
+
+
+def _without_semicolon(query: str) -> str:
+    words = _QUIET.sub(lambda quiet: " " * len(quiet[0]), query).rstrip()
+    return query[: len(words) - 1] if words.endswith(";") else query
 
 
 # Address and driver
@@ -472,8 +488,8 @@ def _no_driver(name: str, url: sa.URL, error: Exception) -> ConfigError:
             f"`{missing}`, which is not installed. Install it beside Rapport."
         )
     return ConfigError(
-        f"sources.{name}.url: `{url.drivername}` is no kind of database that SQLAlchemy knows here. "
-        "Install its dialect, or correct the word before `://`."
+        f"sources.{name}.url: `{url.drivername}` is no kind of database that SQLAlchemy knows "
+        "here. Install its dialect, or correct the word before `://`."
     )
 
 
@@ -530,13 +546,13 @@ class _Counts:
         notes = []
         if self.without_cursor:
             notes.append(
-                f"{self.without_cursor:,} rows have no `{cursor}` and are not read; use a `query` "
-                "with coalesce(...) as cursor"
+                f"rows without `{cursor}` are not read: {self.without_cursor:,}. A `query` with "
+                "coalesce(...) can give them one"
             )
         if self.not_yet:
             notes.append(
-                f"{self.not_yet:,} rows are left for later: their `{cursor}` is not before now. If "
-                "that is wrong, look at `timezone`"
+                f"rows whose `{cursor}` is not before now wait for it: {self.not_yet:,}. If they "
+                "should not, look at `timezone`"
             )
         return notes
 
@@ -557,7 +573,7 @@ class _Rows:
         self.connection = connection
         self.is_postgres = connection.dialect.name == "postgresql"
         if declared.query is not None:
-            text = declared.query.strip().rstrip(";")
+            text = _without_semicolon(declared.query)
             # The line break ends a comment; a colon is no parameter here.
             bare = re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", text)
             self._from: Any = sa.text(f"(\n{bare}\n) q")
@@ -609,7 +625,7 @@ class _Rows:
 
         none = sa.select(*columns).select_from(self._from).where(sa.false())
         result = self.connection.execute(none)
-        found = [(str(name), code) for name, code, *_ in result.cursor.description]  # type: ignore[union-attr]
+        found = [(str(name), code) for name, code, *_ in result.cursor.description]
         result.close()
         return found
 
@@ -649,9 +665,8 @@ class _Rows:
             return sa.false()
         text = sa.func.lower(sa.cast(_column(deleted.column), sa.String))
         if deleted.values is None:
-            return sa.func.coalesce(text.not_in(["", "0", "f", "false"]), sa.false())
-        forms = [form for value in deleted.values for form in _forms(value)]
-        return sa.func.coalesce(text.in_(forms), sa.false())
+            return text.not_in(["", "0", "f", "false"])
+        return text.in_([form for value in deleted.values for form in _forms(value)])
 
     def counts(self, end: Any) -> _Counts:
         """Count all live rows, those without a cursor, and those stamped at or after `end`."""
@@ -664,10 +679,12 @@ class _Rows:
             return sa.func.count(sa.case((condition, 1)))
 
         not_yet = sa.false() if end is None else self.cursor >= _bound(end)
-        query = sa.select(
-            number(sa.not_(self.is_gone)), number(self.cursor.is_(None)), number(not_yet)
-        ).select_from(self._from)
-        return _Counts(*self.connection.execute(query).one())
+        # What cannot be compared with a mark of deletion (null) is live.
+        live = sa.func.count() - number(self.is_gone)
+        query = sa.select(live, number(self.cursor.is_(None)), number(not_yet))
+        return _Counts(
+            *(int(count) for count in self.connection.execute(query.select_from(self._from)).one())
+        )
 
     def greatest(self) -> Any:
         """Return the greatest cursor in the database's own form; None: there is none."""
@@ -727,9 +744,8 @@ class _Rows:
             else quote(name)
             for name in self.columns
         ]
-        return sa.literal_column(
-            f"(select row_to_json(r) from (select {', '.join(parts)}) r)::text"
-        )
+        row = f"select row_to_json(r) from (select {', '.join(parts)}) r"
+        return sa.literal_column(f"({row})::text")
 
     def _own(self, expression: Any) -> Any:
         """Return an expression that comes back as it can be asked for: PostgreSQL's as text."""
@@ -833,6 +849,10 @@ def _left_out(
         yield Page(rejected=rejected, seen_keys=seen)
 
 
+def _without_walk(state: State) -> State:
+    return {name: value for name, value in state.items() if name != "walk"}
+
+
 def _is_complete(window: Window) -> bool:
     return window.full_refresh and window.since is None and window.until is None
 
@@ -876,10 +896,9 @@ class _TimeForm:
         if sample is None:
             return None
         form = cls(sample, ZoneInfo(declared.timezone))
-        if isinstance(sample, str) and re.fullmatch(r"[0-9]+", sample):
-            form = cls(int(sample), form.zone)
-        is_counter = isinstance(form.sample, int | float | Decimal) and (
-            not isinstance(form.sample, int) or form.sample < EARLIEST_UNIX_TIME
+        number = form.unix_time
+        is_counter = isinstance(sample, float | Decimal) or (
+            number is not None and number < EARLIEST_UNIX_TIME
         )
         if is_counter or form.instant(form.sample) is None:
             raise ConfigError(
@@ -887,6 +906,12 @@ class _TimeForm:
                 "that grows with every change, add `cursor_type: number`; texts must be ISO 8601."
             )
         return form
+
+    @property
+    def unix_time(self) -> int | None:
+        """Return the sample if it is a whole number, also one written as text."""
+        text = str(self.sample)
+        return int(text) if text.isascii() and text.isdigit() else None
 
     def instant(self, value: Any) -> datetime | None:
         """Return a value of the column as UTC."""
@@ -901,8 +926,9 @@ class _TimeForm:
                 moment.
         """
         sample = self.sample
-        if isinstance(sample, int):
-            return int(at.timestamp() * (1_000 if sample > 1e11 else 1))
+        if self.unix_time is not None:
+            number = int(at.timestamp() * (1_000 if self.unix_time > 1e11 else 1))
+            return type(sample)(number)
         own = datetime.fromisoformat(sample) if isinstance(sample, str) else sample
         zone = getattr(own, "tzinfo", None) or self.zone
         local = at.astimezone(zone)
@@ -1029,12 +1055,6 @@ def _explained(error: Exception, place: str, url: sa.URL) -> RapportError:
     state = _sqlstate(error)
     said = f" The database says: {_words(error)}." if state[:2] in ("42", "3D", "3F") else ""
     where = _account(url)
-    if isinstance(error, TypeError):
-        option = re.search(r"'(\w+)'", str(error))
-        return ConfigError(
-            f"{place}: the driver of `{url.drivername}` knows no option "
-            f"`{option[1] if option else '?'}`. Take it out of `url`."
-        )
     if isinstance(error, UnicodeDecodeError):
         return ServerError(
             f"{place}: the database sent text that is not UTF-8. Mend it there, or leave the "
