@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from connectors import Quarantine, open_source, sql, sync_stream
+from connectors import Quarantine, open_source, sync_stream, tables
 from connectors.errors import AuthError, ConfigError, LandingError, RapportError, Unreachable
 from connectors.landing import Landing
 
@@ -208,11 +208,9 @@ def rows(landed: Any) -> Any:
 
 def orders(base: Base, *values: tuple[Any, ...], columns: str = "id, updated_at, name") -> None:
     marks = ", ".join(f":v{i}" for i in range(len(values[0])))
-    for row in values:
-        base.run(
-            f"insert into orders ({columns}) values ({marks})",
-            **{f"v{i}": value for i, value in enumerate(row)},
-        )
+    rows = [{f"v{i}": value for i, value in enumerate(row)} for row in values]
+    with base.engine.begin() as connection:
+        connection.execute(sa.text(f"insert into orders ({columns}) values ({marks})"), rows)
 
 
 def create(base: Base, columns: str = "id integer, updated_at timestamp, name text") -> None:
@@ -328,7 +326,7 @@ def test_a_counter_is_not_taken_for_a_time(base: Base) -> None:
     create(base, "id integer, version integer, name text")
     base.declared["cursor"] = "version"
     orders(base, (1, 17, "a"), columns="id, version, name")
-    with pytest.raises(ConfigError, match="holds no times.*`cursor_type: number`"):
+    with pytest.raises(ConfigError, match=r"holds no times.*`cursor_type: number`"):
         base.sync()
 
 
@@ -398,8 +396,8 @@ def test_since_and_until_bound_a_sync_and_leave_no_gap_behind(base: Base, rows: 
 def test_an_interrupted_walk_goes_on_behind_the_last_page(
     base: Base, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql, "FIRST_ROWS", 3)
-    monkeypatch.setattr(sql, "MOST_ROWS_PER_PAGE", 3)
+    monkeypatch.setattr(tables, "FIRST_ROWS", 3)
+    monkeypatch.setattr(tables, "MOST_ROWS_PER_PAGE", 3)
     create(base, "a integer, b text, updated_at timestamp, name text")
     base.declared["key"] = ["a", "b"]
     # Few stamps, many ties: a page ends in the middle of one.
@@ -416,8 +414,8 @@ def test_an_interrupted_walk_goes_on_behind_the_last_page(
 def test_a_sync_that_dies_keeps_its_pages_and_the_next_one_asks_for_the_rest(
     base: Base, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql, "FIRST_ROWS", 10)
-    monkeypatch.setattr(sql, "MOST_ROWS_PER_PAGE", 10)
+    monkeypatch.setattr(tables, "FIRST_ROWS", 10)
+    monkeypatch.setattr(tables, "MOST_ROWS_PER_PAGE", 10)
     create(base)
     orders(base, *((i, f"2026-01-01 10:00:{i:02d}", "x") for i in range(40)))
     source = base.source()
@@ -611,7 +609,7 @@ def test_values_that_drivers_hand_over_become_json() -> None:
         "list": [float("nan"), Decimal("2.50")], "set": {"a"}, "map": {"x": float("-inf")},
         "bytes": memoryview(b"\x00\xff\x10"), "complex": complex(1, 2),
     }  # fmt: skip
-    assert sql._json(given.keys(), given.values()) == (
+    assert tables.as_json(given.keys(), given.values()) == (
         b'{"decimal":1.10,"large":1180591620717411303424,"nan":"NaN",'
         b'"aware":"2026-01-01T00:00:00Z","naive":"2026-01-01T10:00:00",'
         b'"uuid":"00000000-0000-0000-0000-000000000001","list":["NaN",2.50],"set":["a"],'
@@ -717,7 +715,7 @@ def test_a_statement_that_writes_is_refused_before_it_is_sent(
 
 def test_the_database_itself_refuses_to_write(base: Base) -> None:
     create(base)
-    with base.source()._connected("shop") as connection, pytest.raises(sa.exc.DBAPIError):
+    with base.source()._database.connected("shop") as connection, pytest.raises(sa.exc.DBAPIError):
         connection.exec_driver_sql("insert into orders (id) values (1)")
 
 
@@ -783,7 +781,7 @@ def test_a_query_with_two_columns_of_one_name_says_so(postgres: Base) -> None:
 def test_a_wrong_query_repeats_what_the_database_says(base: Base, query: str) -> None:
     create(base)
     base.declared = {"query": query, "key": "id", "snapshot": True}
-    with pytest.raises(ConfigError, match="The database says: .*(syntax|nope)"):
+    with pytest.raises(ConfigError, match=r"The database says: .*(syntax|nope)"):
         base.sync()
 
 
