@@ -520,6 +520,75 @@ def test_a_full_refresh_finds_rows_that_are_gone_and_spares_those_that_wait(
     }  # fmt: skip
 
 
+# Tables that another loader brought
+
+
+def test_a_table_as_airbyte_leaves_it(postgres: Base, landed: Any) -> None:
+    create(
+        postgres,
+        "_airbyte_raw_id text, _airbyte_extracted_at timestamptz, _airbyte_meta jsonb, id bigint, "
+        "properties jsonb, _ab_cdc_deleted_at text",
+    )
+    postgres.declared |= {
+        "cursor": "_airbyte_extracted_at",
+        "lookback": "6h",
+        "deleted": {"column": "_ab_cdc_deleted_at"},
+        "fields": ["properties"],
+    }
+    insert = (
+        "insert into orders select md5(n::text), timestamptz '2026-01-01 10:00Z', "
+        "'{\"changes\": []}', n, jsonb_build_object('email', n || '@example.com', "
+        "'total', 1.10) from generate_series(1, 3) as s(n)"
+    )
+    postgres.run(insert)
+    assert postgres.sync().rows == 3
+    # The next load replaces rows, marks one, and is stamped when it began.
+    postgres.run(
+        "update orders set _ab_cdc_deleted_at = '2026-01-01T10:30:00Z', "
+        "_airbyte_extracted_at = '2026-01-01 11:00Z' where id = 3",
+        "insert into orders values ('x', '2026-01-01 09:00Z', '{}', 4, '{}')",
+    )
+    result = postgres.sync()
+    assert (result.rows, result.deletes, result.late) == (1, 1, 1)
+    assert landed("shop.orders")["1"][2] == (
+        '{"_airbyte_extracted_at":"2026-01-01T10:00:00+00:00","id":1,'
+        '"properties":{"email": "1@example.com", "total": 1.10}}'
+    )
+
+
+def test_a_table_in_history_mode_shows_its_newest_version(base: Base, landed: Any) -> None:
+    create(
+        base,
+        "id text, name text, _fivetran_start timestamp, _fivetran_active boolean, "
+        "_fivetran_synced timestamp",
+    )
+    base.declared = {
+        "query": "select * from (select *, row_number() over (partition by id "
+        "order by _fivetran_start desc) as version from orders) as versions where version = 1",
+        "key": "id",
+        "cursor": "_fivetran_synced",
+        "deleted": {"column": "_fivetran_active", "values": [False]},
+        "fields": ["name"],
+    }
+    columns = "id, name, _fivetran_start, _fivetran_active, _fivetran_synced"
+    first, second, third = (f"2026-01-0{day} 10:00:00" for day in (1, 2, 3))
+    orders(base, ("a", "A1", first, True, first), ("b", "B1", first, True, first), columns=columns)
+    base.sync()
+    # One load closes a version, opens the next, and deletes another record.
+    base.run(
+        f"update orders set _fivetran_active = false, _fivetran_synced = '{second}'",
+    )
+    orders(base, ("a", "A2", second, True, second), columns=columns)
+    base.sync()
+    assert {key: op for key, (op, _, _) in landed("shop.orders").items()} == {
+        "a": "upsert", "b": "delete",
+    }  # fmt: skip
+    assert json.loads(landed("shop.orders")["a"][2])["name"] == "A2"
+    orders(base, ("b", "B2", third, True, third), columns=columns)
+    base.sync()
+    assert landed("shop.orders")["b"][0] == "upsert"
+
+
 # Values
 
 
