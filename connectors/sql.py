@@ -208,15 +208,13 @@ class Database:
             yield Page(notes=["the cursor is a number: --since and --until do not apply"])
         counts = rows.counts(None)
         yield Page(source_count=counts.live, notes=counts.notes(rows))
-        position = None if window.full_refresh else unpack(state.get("walk"))
-        start = None if window.full_refresh else unpack(state.get("cursor"))
-        cursor = state.get("cursor")
-        for batch in rows.read(start, None, position):
-            packed = pack(batch[-1].position)
-            cursor = packed[0]
-            yield _page(stream, batch, {**state, "walk": packed})
+        held = {} if window.full_refresh else state
+        walk = held.get("walk")
+        for batch in rows.read(unpack(held.get("cursor")), None, unpack(walk)):
+            walk = pack(batch[-1].position)
+            yield _page(stream, batch, {**held, "walk": walk})
         yield from _left_out(stream, rows, None, counts, window.full_refresh)
-        done = {} if cursor is None else {"cursor": cursor}
+        done = {"cursor": walk[0]} if walk else _without_walk(held)
         yield Page(state=done, census_complete=_is_complete(window))
 
 

@@ -93,6 +93,7 @@ class SqlStream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def key_of(declared: SqlStream) -> tuple[str, ...]:
+    """Return the columns that identify a row."""
     return (declared.key,) if isinstance(declared.key, str) else tuple(declared.key)
 
 
@@ -105,10 +106,12 @@ def fields_of(declared: SqlStream) -> tuple[str, ...]:
 
 
 def duration(text: str) -> timedelta:
+    """Turn `90s`, `15m`, `2h` or `1d` into a length of time."""
     return timedelta(seconds=int(text[:-1]) * SECONDS[text[-1]])
 
 
 def check_declaration(place: str, declared: SqlStream) -> None:
+    """Raise `ConfigError`, naming `place`, if a stream cannot be read as it is declared."""
     if (declared.table is None) == (declared.query is None):
         raise ConfigError(f"{place}: write either `table:` or `query:`.")
     if not key_of(declared):
@@ -136,6 +139,8 @@ Position = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Row:
+    """A row as JSON, whether it is marked as deleted, and where it stands (snapshots: nowhere)."""
+
     record: bytes
     is_deleted: bool
     position: Position
@@ -189,11 +194,8 @@ class Rows:
             schema, _, table = str(declared.table).rpartition(".")
             self._from = sa.table(table, schema=schema or None)
         types = self._look()
-        self.columns = [
-            name
-            for name in types
-            if fields_of(declared) in (("*",),) or name in fields_of(declared)
-        ]
+        taken = fields_of(declared)
+        self.columns = [name for name in types if taken == ("*",) or name in taken]
         self.types = types
         self.binary = [name for name in self.columns if types[name] == BYTEA]
         self.notes = [f"bytes are kept as base64: {', '.join(self.binary)}"] if self.binary else []
@@ -292,9 +294,8 @@ class Rows:
         # What cannot be compared with a mark of deletion (null) is live.
         live = sa.func.count() - number(self.is_gone)
         query = sa.select(live, number(self.cursor.is_(None)), number(not_yet))
-        return Counts(
-            *(int(count) for count in self.connection.execute(query.select_from(self._from)).one())
-        )
+        found = self.connection.execute(query.select_from(self._from)).one()
+        return Counts(*(int(count) for count in found))
 
     def greatest(self) -> Any:
         """Return the greatest cursor in the database's own form; None: there is none."""

@@ -19,8 +19,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors import Quarantine, open_source, sync_stream, tables
+from connectors.base import Window
 from connectors.errors import AuthError, ConfigError, LandingError, RapportError, Unreachable
 from connectors.landing import Landing
 
@@ -133,8 +136,6 @@ class Base:
         return sync_stream(source, stream, self.home, **options)
 
     def pages(self, state: dict[str, Any] | None = None, **window: Any) -> list[Any]:
-        from connectors.base import Window
-
         source = self.source()
         (stream,) = source.streams()
         return list(source.read(stream, state or {}, Window(now=datetime.now(UTC), **window)))
@@ -438,6 +439,43 @@ def test_a_sync_that_dies_keeps_its_pages_and_the_next_one_asks_for_the_rest(
     assert "walk" not in base.state()
 
 
+def test_a_lost_connection_says_so_and_the_walk_can_go_on(
+    postgres: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "FIRST_ROWS", 10)
+    monkeypatch.setattr(tables, "MOST_ROWS_PER_PAGE", 10)
+    create(postgres)
+    orders(postgres, *((i, f"2026-01-01 10:00:{i:02d}", "x") for i in range(40)))
+    source = postgres.source()
+    (stream,) = source.streams()
+    reading = source.read(stream, {}, Window(now=datetime.now(UTC)))
+    page = next(page for page in reading if page.records)
+    postgres.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'reader'")
+    with pytest.raises(Unreachable, match=r"no connection to .* or it was lost"):
+        list(reading)
+    assert sum(len(later.records) for later in postgres.pages(page.state)) == 30
+
+
+@given(
+    st.lists(
+        st.none() | st.text() | st.integers() | st.binary() | st.uuids() | st.dates()
+        | st.datetimes(timezones=st.just(UTC)) | st.decimals(allow_nan=False)
+        | st.floats(allow_nan=False, allow_infinity=False)
+    )
+)  # fmt: skip
+def test_a_position_survives_the_state(position: list[Any]) -> None:
+    state = json.loads(json.dumps(tables.pack(tuple(position))))
+    assert tables.unpack(state) == tuple(position)
+
+
+def test_counting_can_be_left_out(base: Base, rows: Any) -> None:
+    create(base)
+    base.declared["count"] = False
+    orders(base, (1, LONG_AGO, "a"))
+    result = base.sync()
+    assert (result.rows, result.source_count) == (1, None)
+
+
 # Deletes
 
 
@@ -723,8 +761,6 @@ def test_memory_does_not_grow_with_the_table(base: Base) -> None:
     base.run(f"insert into orders select n, '{LONG_AGO}', {padding} from {numbers}")
     source = base.source()
     (stream,) = source.streams()
-    from connectors.base import Window
-
     tracemalloc.start()
     records = sum(
         len(page.records) for page in source.read(stream, {}, Window(now=datetime.now(UTC)))
