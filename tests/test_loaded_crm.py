@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 import sqlite3
@@ -10,12 +11,14 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from connectors.landing import Landing
 from connectors.quarantine import Quarantine
 from connectors.sync import sync_stream
 from rapport import config
+from rapport.build import mapped_streams
 from rapport.cli import DONE, main
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "loaded_crm"
@@ -77,6 +80,20 @@ def test_the_second_sync_brings_what_the_loader_changed_and_nothing_else(folder:
     assert (second["contacts"].rows, second["contacts"].deletes) == (0, 1)
     assert (second["opportunities"].rows, second["opportunities"].deletes) == (1, 0)
     assert open_deal in set(Landing(home).stream("crm", "opportunities").current_keys())
+
+
+def test_what_the_page_on_databases_shows_is_accepted(tmp_path: Path) -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "databases.md").read_text(encoding="utf-8")
+    whole, streams = (
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.S)
+    )
+    whole["sources"]["crm"] = {"type": "sql", "url": "sqlite:///crm.db", "streams": streams}
+    shown = config.parse(whole, tmp_path / "rapport.yml")
+    assert [stream.name for stream in config.declared_streams(shown, "shop")] == ["orders", "plans"]
+    assert [stream.deletes for stream in config.declared_streams(shown, "crm")] == ["tombstones"]
+    assert [mapped.stream for mapped in mapped_streams(shown, Landing(shown.home))] == [
+        "orders", "plans",
+    ]  # fmt: skip
 
 
 @pytest.mark.demo
