@@ -38,7 +38,7 @@ from connectors.discovery import (
 from connectors.errors import AuthError, BadRequest
 from connectors.incremental import NewestFirstWalk
 from connectors.pagination import numbered
-from connectors.planning import Allowance, Cost, Step
+from connectors.planning import ALWAYS, Allowance, Cost, Step
 from connectors.records import pick, split, values
 from connectors.session import Limit, Session
 
@@ -274,7 +274,7 @@ class Discourse:
         """Return the usual limit of an admin key: no answer tells what is left."""
         return Allowance(
             windows=((ADMIN_CALLS_PER_MINUTE, 60.0),),
-            opening=(Step(what="clock", calls=1, how="once for each sync"),),
+            opening=(Step(what="clock", calls=1, how=ALWAYS),),
             how="a forum's default for admin keys; its administrators can change it. "
             "There is no daily quota",
         )
@@ -291,14 +291,15 @@ class Discourse:
         )
         if not self._settings.sso:
             return Cost(steps=(listing,), records=count, records_how=how)
-        is_due = _is_due(state, "marks_at", SSO_REFRESH_EVERY, window)
-        new = count if is_due else max(0, count - len(state["marks"]))
-        why = f"each is due every {SSO_REFRESH_EVERY.days} days" if is_due else "new since then"
+        if _is_due(state, "marks_at", SSO_REFRESH_EVERY, window):
+            new, why = count, f"each is due every {SSO_REFRESH_EVERY.days} days"
+        else:
+            new = sum(state["marks"].get(key) != mark for key, mark in self._marks_lately.items())
+            why = f"new or changed among the {len(self._marks_lately):,} seen last"
         return Cost(
             steps=(listing, Step(what="pages of one user", calls=new, how=f"{new:,} users, {why}")),
             records=new,
-            records_how=how,
-            notes=() if is_due else ("users who changed take one call each, uncounted here",),
+            records_how="users whose own page is read",
         )
 
     def _plan_topics(self, stream: Stream, state: State, window: Window) -> Cost:
@@ -373,6 +374,17 @@ class Discourse:
         return pick(self._get("/about.json"), "about", "stats") or {}
 
     @functools.cached_property
+    def _marks_lately(self) -> dict[str, int]:
+        """Return id -> mark of the users seen last: who changed is nearly always among them."""
+        marks: dict[str, int] = {}
+        for number in range(1, PAGES_SAMPLED + 1):
+            rows = self._user_page(number, seen_last_first=True)
+            marks |= {str(key): mark for key, mark in map(_user_mark, rows) if key is not None}
+            if len(rows) < USERS_PER_PAGE:
+                break
+        return marks
+
+    @functools.cached_property
     def _newest_post(self) -> tuple[int, int]:
         """Return the newest post's id, and how many ids a page of posts goes down."""
         rows = split(self._get("/posts.json"), "latest_posts")
@@ -433,8 +445,10 @@ class Discourse:
             state["known"] = {"count": len(seen), "newest": max(seen, default=0)}
         yield Page(state=state, census_complete=walk is None)
 
-    def _user_page(self, number: int) -> list[bytes]:
+    def _user_page(self, number: int, *, seen_last_first: bool = False) -> list[bytes]:
         asked: dict[str, Any] = {"order": "created", "asc": "true", "page": number}
+        if seen_last_first:
+            asked |= {"order": "seen", "asc": "false"}
         if self._settings.show_emails:
             asked["show_emails"] = "true"
         try:
@@ -455,8 +469,7 @@ class Discourse:
         """
         marks, records, unchanged = dict(marks), [], []
         for row in rows:
-            key, *identity = values(row, "id", *_MARKED)
-            mark = zlib.crc32(msgspec.json.encode(identity))
+            key, mark = _user_mark(row)
             if marks.get(str(key)) == mark:
                 unchanged.append(str(key))
                 continue
@@ -685,6 +698,12 @@ def limits(answer: requests.Response) -> Limit | None:
         return None
     wait_s = pick(answer.content, "extras", "wait_seconds")
     return Limit(float(wait_s), reason="the forum's limit") if wait_s is not None else None
+
+
+def _user_mark(row: bytes) -> tuple[Any, int]:
+    """Return a user's id, and what changes with whatever is worth reading their page for."""
+    key, *identity = values(row, "id", *_MARKED)
+    return key, zlib.crc32(msgspec.json.encode(identity))
 
 
 class _Listed(NamedTuple):

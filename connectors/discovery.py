@@ -180,7 +180,7 @@ def guess_pii(name: str, vendor_type: str = "", length: int = 0) -> tuple[str, s
         return "text", f"guess: `{found[2]}` in the name"
     if found := _PSEUDONYM.search(words):
         return "pseudonym", f"guess: `{found[2]}` in the name"
-    return "none", "guess: neither name nor type suggests a person"
+    return "none", "guess: nothing suggests a person"
 
 
 def shape(records: Iterable[bytes]) -> dict[str, str]:

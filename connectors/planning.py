@@ -29,6 +29,10 @@ RECORDS_PER_S = 10_000
 """How fast records are checked and landed: a careful figure for one core, beside the calls."""
 
 
+ALWAYS = "every time"
+"""`Step.how` of what each read does, whatever has changed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """A part of what a read does.
@@ -294,11 +298,12 @@ class _Pace:
             return None, "cannot tell: no call could be timed"
         if not cost.calls and cost.records is None:
             return None, "cannot tell: how many records there are is not known"
-        calling = cost.calls * (self.seconds_per_call or 0.0)
+        per_call = self.seconds_per_call or 0.0
+        calling = cost.calls * per_call
         landing = (cost.records or 0) / RECORDS_PER_S
         parts = []
         if cost.calls:
-            parts.append(f"{cost.calls:,} calls at {self.seconds_per_call:.2f} s, as timed now")
+            parts.append(f"{cost.calls:,} calls at {per_call * 1000:.0f} ms, as timed now")
         if cost.records:
             parts.append(f"{cost.records:,} records at {RECORDS_PER_S:,}/s")
         limited = least_seconds(cost.calls, self.allowance.windows)

@@ -32,7 +32,7 @@ from connectors.discovery import Discovery, FoundField, FoundObject, FoundStream
 from connectors.errors import AuthError, BadRequest, ConfigError, RapportError, ServerError
 from connectors.incremental import ChangeWalk
 from connectors.pagination import LoopGuard, next_links
-from connectors.planning import Allowance, Cost, Step, pages
+from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
 from connectors.records import parse_stamp, pick, split, values
 from connectors.session import Limit, Session
 
@@ -321,7 +321,7 @@ class Salesforce:
     def plan(self, stream: Stream, state: State, window: Window) -> Cost:
         """Count what `read` would ask for, by the same conditions with `COUNT()`."""
         fields, coverage = self._visible(stream)
-        steps = [Step(what="describe", calls=1, how="one for each sync of a stream")]
+        steps = [Step(what="describe", calls=1, how=ALWAYS)]
         if not fields:
             return Cost(steps=tuple(steps), records=0, notes=(str(coverage),))
         records = 0
@@ -338,7 +338,7 @@ class Salesforce:
             state = walk.done()
             if walk.position is None:
                 break
-        steps.append(Step(what="count", calls=1, how="to compare with what is held"))
+        steps.append(Step(what="count", calls=1, how=ALWAYS))
         return Cost(
             steps=tuple(steps), records=records, records_how="COUNT(), those in the bin included"
         )
@@ -351,8 +351,8 @@ class Salesforce:
             per_day=daily.get("Max"),
             left=daily.get("Remaining"),
             opening=(
-                Step(what="clock", calls=1, how="once for each sync", is_metered=False),
-                Step(what="login", calls=1, how="once for each sync", is_metered=False),
+                Step(what="clock", calls=1, how=ALWAYS, is_metered=False),
+                Step(what="login", calls=1, how=ALWAYS, is_metered=False),
             ),
             how="`limits`: calls of the whole org in the last 24 hours",
         )
@@ -629,6 +629,8 @@ def _page_step(what: str, records: int) -> Step:
 def _found_field(stream: Stream, told: dict[str, Any]) -> FoundField:
     """Return a field of describe as ours, those outside the allow-list with a guess at `pii`."""
     notes = []
+    if told["name"] in ("IsDeleted", "MasterRecordId"):
+        notes.append("asked for to tell deletes, not kept")
     if told.get("calculated"):
         notes.append("formula: seen only when the record itself changes")
     if told["type"] in _COMPOUND:
