@@ -20,9 +20,10 @@ CANNOT_TELL = "cannot tell: this connector does not ask which other fields exist
 LONG_TEXT_CHARACTERS = 255
 
 _DIRECT = re.compile(
-    r"(^|_)(e?mail|phone|mobile|fax|tel|address|street|birth|dob|ssn|iban|passport|ip|handle|"
-    r"twitter|linkedin|facebook|instagram|skype|signature|avatar|username|nickname|"
-    r"(first|last|full|given|family|maiden|middle|display|contact|person|customer|owner|billing|"
+    r"(^|_)(e?mail|phone|mobile|fax|tel|address|street|birth_?(?:date|day)?|dob|ssn|iban|"
+    r"passport|ip|handle|twitter|linkedin|facebook|instagram|skype|signature|avatar|"
+    r"username|nickname|"
+    r"(?:first|last|full|given|family|maiden|middle|display|contact|person|customer|owner|billing|"
     r"shipping)_?names?)(_|$)"
 )
 _TEXT = re.compile(

@@ -224,6 +224,9 @@ def _draft(
         return _Draft(stream=stream.name, mode=mode, note=note), footer
     planner = cast(Plans, source)
     window = Window(now=now, held_count=landing.count)
+    session = getattr(source, "session", None)
+    if isinstance(session, Session):
+        session.place = f"{source.name}.{stream.name}"
     try:
         return _Draft(
             stream=stream.name,

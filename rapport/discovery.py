@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from connectors.base import DeleteStrategy
+from connectors.base import DeleteStrategy, Stream
 from connectors.discovery import Discovery, FoundField, FoundStream, discover
 from rapport.config import Config
 from rapport.syncing import chosen_streams
@@ -163,18 +163,15 @@ def print_all(console: Console, it: Discovered) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("stream", "key", "cursor", "sync", "deletes", "lag", "look-back"):
-        table.add_column(heading, no_wrap=heading == "stream")
-    for heading in ("taken", "left out"):
-        table.add_column(heading, justify="right")
+    for heading in ("stream", "sync", "deletes"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("taken", "left out", "custom"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for found in it.found.streams:
         stream = found.stream
         table.add_row(
-            stream.name, ", ".join(stream.key), stream.cursor or "-", stream.sync_mode,
-            stream.deletes, _span(stream.lag.total_seconds()),
-            _span(stream.lookback.total_seconds()),
-            "all" if "*" in stream.fields else f"{len(stream.fields)}",
-            _left_out(found),
+            stream.name, stream.sync_mode, stream.deletes,
+            "all" if "*" in stream.fields else f"{len(stream.fields)}", *_left_out(found),
         )  # fmt: skip
     say(f"{it.source} ({it.type})")
     console.print(table)
@@ -197,6 +194,7 @@ def print_all(console: Console, it: Discovered) -> None:
 
 
 def _notes(say: Any, it: Discovered) -> None:
+    _grouped(say, it, "How they are read", [_reading(found.stream) for found in it.found.streams])
     used = dict.fromkeys(found.stream.deletes for found in it.found.streams)
     say("\nHow deletes are learned: " + "; ".join(f"{how}: {DELETES[how]}" for how in used))
     for title, notes in (
@@ -209,9 +207,29 @@ def _notes(say: Any, it: Discovered) -> None:
             say(f"\n{title}:")
             for line in lines:
                 say(line)
-    say("\nWhere the fields come from:")
-    for how, names in _by_text((f.how, f.stream.name) for f in it.found.streams).items():
-        say(f"  {', '.join(names)}: {_printable(how)}")
+    _grouped(say, it, "Where the fields come from", [found.how for found in it.found.streams])
+
+
+def _reading(stream: Stream) -> str:
+    facts = [f"key {', '.join(stream.key)}"]
+    if stream.cursor:
+        facts.append(f"cursor {stream.cursor}")
+    if stream.lag:
+        facts.append(f"the newest {_span(stream.lag.total_seconds())} is left for the next sync")
+    if stream.lookback:
+        facts.append(f"{_span(stream.lookback.total_seconds())} before the cursor is read again")
+    return "; ".join(facts)
+
+
+def _grouped(say: Any, it: Discovered, title: str, texts: Iterable[str]) -> None:
+    """Print each text once, behind the streams that it is true of."""
+    names: dict[str, list[str]] = {}
+    for found, text in zip(it.found.streams, texts, strict=True):
+        names.setdefault(text, []).append(found.stream.name)
+    say(f"\n{title}:")
+    for text, of in names.items():
+        who = "all" if len(of) == len(it.found.streams) > 1 else ", ".join(of)
+        say(f"  {who}: {_printable(text)}")
 
 
 def _fields(
@@ -263,25 +281,19 @@ def _objects(say: Any, it: Discovered) -> None:
         say("  (to read one, name it under `objects:` in rapport.yml)")
 
 
-def _left_out(found: FoundStream) -> str:
-    if not found.is_complete and not found.not_taken:
-        return "?" if "*" not in found.stream.fields else "0"
+def _left_out(found: FoundStream) -> tuple[str, str]:
+    """Return how many fields are not taken, and how many of them are custom."""
+    if not (found.is_complete or found.not_taken or "*" in found.stream.fields):
+        return "?", "?"
     custom = sum(bool(field.is_custom) for field in found.not_taken)
-    return f"{len(found.not_taken)}" + (f" ({custom} custom)" if custom else "")
-
-
-def _by_text(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for text, name in pairs:
-        grouped.setdefault(text, []).append(name)
-    return grouped
+    return f"{len(found.not_taken)}", f"{custom}" if custom else "-"
 
 
 def _span(seconds: float) -> str:
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s" if seconds else "-"
+    return f"{seconds:g} s"
 
 
 def _printable(text: str) -> str:
