@@ -240,7 +240,7 @@ def _fields(
         table.add_column(heading, overflow="fold")
     for field in fields:
         origin = "custom" if field.is_custom else ""
-        pii = field.pii if field.pii_basis == "declared" else f"{field.pii} ({field.pii_basis})"
+        pii = field.pii if field.pii_basis == "declared" else f"{field.pii} (guess)"
         table.add_row(
             field.name, field.vendor_type or field.type, _printable(field.label), pii,
             "; ".join(filter(None, (origin, field.note))),
