@@ -76,6 +76,7 @@ _TAKEN_BY_SETTING = {
     "secondary_emails": "`show_emails: true` takes it",
     "single_sign_on_record.external_id": "`sso: true` takes it, by one call per user",
 }
+TWICE = "if any was deleted since, the whole list is read twice, to be sure of it"
 _TEXTS = ("raw", "cooked", "excerpt", "title", "fancy_title", "topic_title", "topic_html_title")
 _NOT_READ = (
     FoundObject(name="private_messages", label="Messages", note="never taken"),
@@ -289,8 +290,9 @@ class Discourse:
             calls=max(1, math.ceil(count / USERS_PER_PAGE) + 1 - skipped),
             how=f"{how}, {USERS_PER_PAGE} a page, and one to see the end",
         )
+        notes = (TWICE,) if "known" in state else ()
         if not self._settings.sso:
-            return Cost(steps=(listing,), records=count, records_how=how)
+            return Cost(steps=(listing,), records=count, records_how=how, notes=notes)
         if _is_due(state, "marks_at", SSO_REFRESH_EVERY, window):
             new, why = count, f"each is due every {SSO_REFRESH_EVERY.days} days"
         else:
@@ -300,6 +302,7 @@ class Discourse:
             steps=(listing, Step(what="pages of one user", calls=new, how=f"{new:,} users, {why}")),
             records=new,
             records_how="users whose own page is read",
+            notes=notes,
         )
 
     def _plan_topics(self, stream: Stream, state: State, window: Window) -> Cost:
@@ -323,7 +326,8 @@ class Discourse:
             calls=calls,
             how=f"{count:,} topics: {how}, {TOPICS_PER_PAGE} a page",
         )
-        return Cost(steps=(step,), records=count, records_how=how)
+        notes = (TWICE,) if is_whole and "known" in state else ()
+        return Cost(steps=(step,), records=count, records_how=how, notes=notes)
 
     def _plan_posts(self, state: State, window: Window) -> Cost:
         newest, ids_per_page = self._newest_post

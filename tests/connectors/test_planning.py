@@ -100,6 +100,14 @@ def test_a_weekly_census_is_planned_when_it_is_due(company, tmp_path):
     assert is_near(plan.next.cost.calls, synced(company, "crm", tmp_path)["all"])
 
 
+def test_a_second_reading_after_deletions_is_warned_of(company, tmp_path):
+    synced(company, "forum", tmp_path)
+    company.advance(days=8)
+    users, topics, _ = planned(company, "forum", tmp_path).streams
+    for each in (users, topics):
+        assert any("read twice" in note for note in each.next.cost.notes)
+
+
 def test_an_interrupted_walk_is_planned_from_where_it_stopped(company, tmp_path):
     source = opened(company, "crm", tmp_path)
     tasks = next(stream for stream in source.streams() if stream.name == "tasks")
