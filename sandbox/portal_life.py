@@ -366,12 +366,20 @@ class PortalLife:
             return
         used = self.portal.get("contacts", known).properties.get("email")
         other = person.private_email if used != person.private_email else person.work_email
-        twin = self._add_contact(at, person, other) if other else None
+        local, _, domain = person.private_email.partition("@")
+        tagged = f"{local}+loom{len(self.contacts[person.id])}@{domain}"
+        twin = self._add_contact(at, person, other or tagged)
+        if twin is None:
+            # Both addresses are on the contact already: merged before.
+            twin = self._add_contact(at, person, tagged)
         if twin is None:
             return
         self.truth.trap("duplicate_contact", "hubspot", "contacts", twin, person.id, at)
         if self.dice.chance(self.rates.portal_second_merged):
-            self.time.at(at + self.dice.waits(20), self._merge, person)
+            merged_at = at + self.dice.waits(20)
+            self.time.at(merged_at, self._merge, person)
+            if self.dice.chance(0.3):
+                self.time.at(merged_at + self.dice.waits(20), self._sign_up_again, person)
         else:
             self._twins.append(person)
 
@@ -455,7 +463,7 @@ class PortalLife:
             for person in customers:
                 if dice.chance(rates.survey_answered):
                     time.at(dice.moment(midnight), self._answer_survey, person, "NPS", None)
-        for seconds in range(4):
+        for seconds in range(2):
             when = midnight + timedelta(hours=23, minutes=57, seconds=seconds)
             time.at(when, self._nightly)
 

@@ -158,7 +158,7 @@ class Rates:
     portal_archived: float = 0.02
     portal_erased: float = 0.008
     portal_company_twice: float = 0.05
-    tickets: float = 0.0024
+    tickets: float = 0.0019
     ticket_reopened: float = 0.05
     ticket_note: float = 0.3
     ticket_rated: float = 0.35
@@ -168,7 +168,7 @@ class Rates:
     service_tasks: float = 0.0012
     service_messages: float = 0.0004
     service_deals: float = 0.00025
-    survey_answered: float = 0.12
+    survey_answered: float = 0.08
     mail_opened: float = 0.36
     mail_clicked: float = 0.18
     mail_unsubscribed: float = 0.004

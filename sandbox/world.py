@@ -162,7 +162,7 @@ class World:
         )
         self.portal = Portal(founded=self.founded_at)
         self.portal.index_lag_s = LATE_VISIBLE_S
-        self.portal.index_lag_every = 3
+        self.portal.index_lag_every = 2
         if not vendor_limits:
             self.portal.calls_per_10_s, self.portal.searches_per_second = PORTAL_LIMITS
         self.marketing = PortalLife(

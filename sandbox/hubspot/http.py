@@ -685,7 +685,9 @@ class _Api:
             answer["archivedAt"] = iso(record.archived_at)
         if history:
             answer["propertiesWithHistory"] = {
-                name: _versions(record, name) for name in history if name in self.readable(kind)
+                name: _versions(table, record, name)
+                for name in history
+                if name in self.readable(kind)
             }
         associations = {}
         for target in linked:
@@ -1267,7 +1269,7 @@ class _Api:
                 answer = partial(self.statuses, call, email)
                 return answer, scope, f"{base}/statuses/{{email}}"
             case "GET", ["statuses", email, "unsubscribe-all"] if call.version != "v3":
-                answer = partial(self.action, [self.wide(email)])
+                answer = partial(self.status_wide, email)
                 return answer, scope, f"{base}/statuses/{{email}}/unsubscribe-all"
             case "POST", ["statuses", "batch", "read"] if call.version != "v3":
                 return lambda: self.batch_statuses(call), batch_scope, f"{base}/statuses/batch/read"
@@ -1346,6 +1348,10 @@ class _Api:
             "status": "UNSUBSCRIBED" if said else "NOT_SPECIFIED",
             "timestamp": iso(said.at if said else self.portal.founded),
         }
+
+    def status_wide(self, email: str) -> Response:
+        """`GET v4/statuses/<email>/unsubscribe-all`."""
+        return self.action([self.wide(email)])
 
     def batch_statuses(self, call: _Call) -> Response:
         """`POST v4/statuses/batch/read?channel=EMAIL`; what is no address is an error."""
@@ -1556,9 +1562,9 @@ def _missing(scope: str) -> ApiError:
     )
 
 
-def _versions(record: Record, name: str) -> list[dict[str, Any]]:
+def _versions(table: Table, record: Record, name: str) -> list[dict[str, Any]]:
     versions = []
-    for version in record.history.get(name, ()):
+    for version in table.histories[record.id].get(name, ()):
         shown = {
             "value": version.value or "",
             "timestamp": iso(version.at),
