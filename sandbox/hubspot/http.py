@@ -1564,17 +1564,10 @@ def _missing(scope: str) -> ApiError:
 
 def _versions(table: Table, record: Record, name: str) -> list[dict[str, Any]]:
     versions = []
-    for version in table.histories[record.id].get(name, ()):
-        shown = {
-            "value": version.value or "",
-            "timestamp": iso(version.at),
-            "sourceType": version.source,
-        }
-        if version.user_id is not None:
-            shown |= {
-                "sourceId": f"userId:{version.user_id}",
-                "updatedByUserId": version.user_id,
-            }
+    for value, at, source, user_id in table.histories[record.id].get(name, ()):
+        shown = {"value": value or "", "timestamp": iso(at), "sourceType": source}
+        if user_id is not None:
+            shown |= {"sourceId": f"userId:{user_id}", "updatedByUserId": user_id}
         versions.append(shown)
     return versions
 

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -66,13 +66,12 @@ class ApiError(Exception):
         self.links = dict(links or {})
 
 
-class Version(NamedTuple):
-    """A value a property has had."""
+Version = tuple[str | None, datetime, str, int | None]
+"""A value a property has had: the value, since when, how it came, by whose userId.
 
-    value: str | None
-    at: datetime
-    source: str
-    user_id: int | None
+Plain tuples of plain values: there are hundreds of thousands, and the garbage collector
+leaves these alone.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Table:
         self.records: dict[int, Record] = {}
         self.live: list[int] = []
         self.archived: list[int] = []
-        self.histories: dict[int, dict[str, list[Version]]] = {}
+        self.histories: dict[int, dict[str, tuple[Version, ...]]] = {}
         """Record -> property -> its versions, newest first."""
         self.heirs: dict[int, int] = {}
         """Merged away -> the record that goes on."""
@@ -653,9 +652,7 @@ class Portal:
         history = table.histories.setdefault(record.id, {})
         kept = schema.HISTORY_KEPT.get(kind.name, schema.HISTORY_KEPT_ELSEWHERE)
         for prop, value in values.items():
-            versions = history.setdefault(prop, [])
-            versions.insert(0, Version(value, at, source, by))
-            del versions[kept + 1 :]
+            history[prop] = ((value, at, source, by), *history.get(prop, ())[:kept])
             if value is None:
                 properties.pop(prop, None)
             else:
@@ -748,7 +745,7 @@ class Portal:
             key = table.mint()
             table.histories[key] = woven
             new = {k: v for k, v in values.items() if k != table.kind.stamp and v is not None}
-            moved = {k: v for k, v in new.items() if k not in woven or woven[k][0].value != v}
+            moved = {k: v for k, v in new.items() if k not in woven or woven[k][0][0] != v}
             kept = {k: v for k, v in new.items() if k not in moved}
             fresh = Record(key, kept, created_at, at, None)
             self._put(table, fresh, moved, at, by, "MERGE_OBJECTS")
