@@ -1144,6 +1144,7 @@ class _Api:
             "name": kind.singular,
             "fullyQualifiedName": kind.fully_qualified_name,
             "labels": kind.labels,
+            "allowsSensitiveProperties": False,
             "requiredProperties": [],
             "searchableProperties": list(kind.searched),
             "secondaryDisplayProperties": [],

@@ -272,12 +272,15 @@ class Portal:
             self._name(name, table.kind)
         self._names |= schema.ALSO_CALLED
         self.scopes = {
-            "oauth", "tickets", "content", "crm.lists.read", "crm.objects.owners.read",
-            "communication_preferences.read", "communication_preferences.statuses.batch.read",
-            *(table.kind.scope for table in self.tables.values()),
-            *(table.kind.write_scope for table in self.tables.values() if not
-              table.kind.read_only),
-        }  # fmt: skip
+            "oauth",
+            "content",
+            "crm.lists.read",
+            "crm.objects.owners.read",
+            "communication_preferences.read",
+            "communication_preferences.statuses.batch.read",
+        }
+        for table in self.tables.values():
+            self.scopes |= {table.kind.scope, table.kind.write_scope}
 
     # What there is
 

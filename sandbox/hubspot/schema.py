@@ -445,6 +445,8 @@ def object_types() -> dict[str, ObjectType]:
             scope, write_scope = "crm.objects.contacts.read", "crm.objects.contacts.write"
         elif name == "tickets":
             scope = write_scope = "tickets"
+        elif name == "feedback_submissions":
+            write_scope = scope
         born = "createdate" if name in MAY_MERGE else "hs_createdate"
         stamp = "lastmodifieddate" if name == "contacts" else "hs_lastmodifieddate"
         if name == "contacts":
