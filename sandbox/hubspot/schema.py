@@ -396,11 +396,7 @@ _SINGULAR = {
     "meetings": "meeting_event", "calls": "call", "emails": "email",
     "communications": "communication", "postal_mail": "postal_mail",
 }  # fmt: skip
-ALSO_CALLED = {
-    "meeting": "meetings",
-    "engagement": "notes",
-    "feedback-submissions": "feedback_submissions",
-}
+ALSO_CALLED = {"meeting": "meetings", "feedback-submissions": "feedback_submissions"}
 
 _DEFAULT = {
     "contacts": "createdate email firstname hs_object_id lastmodifieddate lastname",

@@ -1163,6 +1163,28 @@ def test_what_is_not_there_is_a_404(tenant: Tenant, path: str):
     assert set(answer.json()) >= {"message", "correlationId", "category"}
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/crm/v3/objects/contacts/search", []),
+        ("/crm/v3/objects/contacts/search", {"filterGroups": [1]}),
+        ("/crm/v3/objects/contacts/search", {"sorts": [1]}),
+        ("/crm/v3/objects/contacts/batch/read", {"inputs": ["51"]}),
+        ("/crm/v3/objects/contacts/batch/read", {}),
+        ("/crm/v3/objects/contacts/batch/create", {"inputs": [None]}),
+        ("/crm/v3/objects/contacts", {"associations": [{"to": {"id": "1"}, "types": [{}]}]}),
+        ("/crm/v3/objects/contacts/merge", {"primaryObjectId": "1"}),
+        ("/crm/v4/associations/contacts/companies/batch/read", {"inputs": 1}),
+        ("/crm/v3/lists/search", {"offset": "a"}),
+        ("/communication-preferences/v4/statuses/batch/read", {"inputs": ["a@x.example"]}),
+    ],
+)
+def test_a_body_of_another_shape_is_refused_in_words(tenant: Tenant, path: str, body: Any):
+    answer = tenant.post(path, body)
+    assert answer.status_code == 400
+    assert answer.json()["category"] == "VALIDATION_ERROR"
+
+
 def test_an_unknown_object_and_a_broken_body_are_400s(tenant: Tenant):
     assert tenant.call("GET", "/crm/v3/objects/nonsense").status_code == 400
     broken = tenant.call("POST", "/crm/v3/objects/contacts/search", data=b"{")
@@ -1182,6 +1204,7 @@ def test_a_url_beyond_15_kb_is_too_long(tenant: Tenant):
 @pytest.mark.parametrize(
     ("kind", "status", "word"),
     [
+        ("429", 429, "TEN_SECONDLY_ROLLING"),
         ("500", 500, "internal error"),
         ("423", 423, "LOCKED"),
         ("477", 477, "MIGRATION"),
