@@ -180,14 +180,16 @@ def test_kill_nine_ten_times_and_the_tables_are_those_of_an_undisturbed_sync(
 def test_a_second_sync_of_a_stream_says_so_and_loses_nothing(config: Config) -> None:
     before = landed(config)
     with Landing(config.home).stream("forum", "posts").lock():
-        done = CliRunner().invoke(main, ["--config", str(config.path), "sync", "forum.posts"])
-    assert done.exit_code == FAILED
-    assert "forum.posts: another sync of this stream is running" in done.output
-    assert f"pid {os.getpid()}" in done.output
+        other = subprocess.run(
+            command(config, "sync", "forum.posts"), capture_output=True, text=True, check=False
+        )
+    assert other.returncode == FAILED
+    said = f"forum.posts: another sync of this stream is running (pid {os.getpid()})"
+    assert said in " ".join(other.stderr.split())
     assert landed(config) == before
 
 
-def test_what_the_world_knows_to_be_one_person_is_never_joined_with_another(
+def test_people_whom_the_world_knows_to_be_two_are_not_joined(
     config: Config, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     sandbox.write_truth(tmp_path)
@@ -201,7 +203,8 @@ def test_what_the_world_knows_to_be_one_person_is_never_joined_with_another(
         ).fetchall()
     pairs, wrong = joined[0]
     assert pairs > PEOPLE / 10
-    assert wrong / pairs < 0.02
+    # Namesakes who share a switchboard are planted; a company this small cannot tell them apart.
+    assert wrong <= 2
 
 
 def test_the_command_line_prints_headlines_and_status_as_json(config: Config) -> None:
