@@ -96,7 +96,7 @@ class Rejected:
 
     Attributes:
         reason: `invalid_json`, `duplicate_name`, `lone_surrogate`, `nul`, `no_key`,
-            `not_an_object`, `too_deep`, `ragged_row`.
+            `not_an_object`, `too_deep`, `ragged_row`, `no_cursor`.
         detail: where and why, in words, without the record's own text.
         key: the record's `_key`, if it can be told.
         text: the record as far as its fields are allowed.
