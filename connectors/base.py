@@ -202,6 +202,9 @@ class Source(Protocol):
     takes in rapport.yml), `STREAMS` (declarations), `POLICY` and
     `connect(name, settings, session)`, which returns an object of this shape. If it has an
     attribute `session`, a sync takes the server's clock and its counters from there.
+
+    Optional: `discover()` (see `connectors.discovery`), `plan(stream, state, window)` and
+    `allowance()` (see `connectors.planning`). A source without them is said to be unable to tell.
     """
 
     type: ClassVar[str]
