@@ -30,7 +30,7 @@ from connectors.errors import BuildError, ConfigError
 from connectors.landing import Landing
 from connectors.quarantine import Quarantine
 from rapport import mapping, strategy
-from rapport.config import Config, declared_streams
+from rapport.config import Config, declared_streams, suggestion
 from rapport.status import stream_lines
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -300,7 +300,7 @@ Table = tuple[Mapping[str, str], Sequence[tuple[Any, ...]]]
 
 
 def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
-    weights, settings = strategy.parameters(config.strategy_path)
+    chosen = strategy.parameters(config.strategy_path)
     lines = stream_lines(config)
     last_syncs: dict[str, list[str]] = {name: [] for name in config.sources}
     for line in lines:
@@ -334,6 +334,7 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
         for line in lines
     ]
     custom = list(_custom_fields(config))
+    _check_segments(config, chosen.segment_rules, [field for _, _, field in custom])
     return {
         "run": ({"as_of": "date", "known_at": "timestamptz"}, [(plan.as_of, plan.known_at)]),
         "snapshots": ({"as_of": "date", "basis": "varchar"}, plan.snapshots),
@@ -351,11 +352,24 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
         ),
         "own_domains": ({"domain": "varchar"}, [(domain,) for domain in config.own_domains]),
         "behavior_weights": (
-            {"behavior": "varchar", "weight": "double", "half_life_days": "double"}, weights,
+            {"behavior": "varchar", "weight": "double", "half_life_days": "double"},
+            chosen.weights,
+        ),
+        "segment_rules": (
+            {"segment_type": "varchar", "origin": "varchar", "field": "varchar"},
+            chosen.segment_rules,
+        ),
+        "cadence_steps": (
+            {"step": "varchar", "behavior": "varchar", "is_community_only": "boolean"},
+            chosen.cadence_steps,
         ),
         "settings": (
             {"name": "varchar", "value": "varchar"},
-            [*settings, ("phone_region", config.phone_region), ("currency", config.currency)],
+            [
+                *chosen.settings,
+                ("phone_region", config.phone_region),
+                ("currency", config.currency),
+            ],
         ),
         "custom_fields": (
             {"source": "varchar", "stream": "varchar", "field": "varchar", "type": "varchar",
@@ -374,7 +388,16 @@ def _source_of(line: Mapping[str, Any]) -> str:
 
 
 def _custom_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """Yield (source, stream, field) for every custom field that rapport.yml adds."""
+    """Yield (source, stream, field) for every custom field that rapport.yml adds, each once."""
+    seen = set()
+    for name, stream, field in (*_added_fields(config), *_mapped_fields(config)):
+        if (name, stream, field["name"]) not in seen:
+            seen.add((name, stream, field["name"]))
+            yield name, stream, field
+
+
+def _added_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """Yield those under `fields:`."""
     for name, source in config.sources.items():
         by_object = source.settings.get("fields")
         if not isinstance(by_object, Mapping):
@@ -389,6 +412,38 @@ def _custom_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
                         f"`{entry.get('name')}`. Field names hold letters, digits and `_`."
                     )
                 yield name, streams.get(object_name, str(object_name)), entry
+
+
+def _mapped_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """Yield those that `map:` keeps as `custom`; an export tells no type."""
+    for mapped in mapped_streams(config, Landing(config.home)):
+        for one in mapped.maps:
+            kept = one.columns.get("custom")
+            for field in kept if isinstance(kept, list) else ():
+                yield mapped.source, mapped.stream, {"name": field}
+
+
+def _check_segments(
+    config: Config,
+    rules: Iterable[tuple[str, str, str]],
+    fields: Sequence[Mapping[str, Any]],
+) -> None:
+    """Raise `ConfigError` for a segment by a field that nobody takes or that shows people."""
+    known = {field["name"] for field in fields}
+    for name, origin, field in rules:
+        if origin != "custom":
+            continue
+        where = f"{config.strategy_path.name}: segments.{name}.from.custom is `{field}`"
+        if field not in known:
+            raise ConfigError(
+                f"{where}, which no source in {config.path.name} takes."
+                f"{suggestion(field, known)} Add it under `fields:` of its source."
+            )
+        if any(f["name"] == field and f.get("pii", "none") != "none" for f in fields):
+            raise ConfigError(
+                f"{where}, which shows people (its `pii` is not `none`). "
+                "Segments stand in every table; choose another field."
+            )
 
 
 def _table(

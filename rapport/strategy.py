@@ -7,14 +7,19 @@ and no verdict.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from connectors.errors import ConfigError
 from rapport.config import convert, read_yaml
 
 STRATEGY_NAME = "strategy.yml"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 class Vision(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +88,63 @@ class Levels(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     quiet: float = 4.0
 
 
+class EngagementLevels(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Who counts as leading, contributing and participating; the rest is exploring.
+
+    Shares of the people who did something within a year, by engagement score: 0.98 means that
+    98 of 100 have a lower one.
+    """
+
+    leading: float = 0.98
+    contributing: float = 0.90
+    participating: float = 0.60
+
+
+class CadenceStep(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A kind of day whose repetition is measured, beside days with a purchase.
+
+    Attributes:
+        name: what the step is called in `rel_cadence`.
+        behaviors: an act of any of them makes the day count.
+        where: `community` counts public acts in forums and social places alone.
+    """
+
+    name: str
+    behaviors: list[str]
+    where: Literal["anywhere", "community"] = "anywhere"
+
+
+CONTRIBUTION = CadenceStep(
+    name="contribution",
+    behaviors=["post", "question", "answer", "accepted_answer", "reply", "comment"],
+    where="community",
+)
+
+
+class SegmentValue(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Where a segment's value stands; exactly one of the two.
+
+    Attributes:
+        custom: a custom field that rapport.yml takes, of people or of their organizations.
+        column: `party_kind`, `industry` or `owner` (who of us looks after them).
+    """
+
+    custom: str | None = None
+    column: Literal["party_kind", "industry", "owner"] | None = None
+
+
+class Segment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"source": "from"}):
+    """One way to divide people and organizations; everybody has one value of it.
+
+    Attributes:
+        name: what the division is called in the tables (`segment_type`).
+        source: written `from`: where the value stands.
+    """
+
+    name: str
+    source: SegmentValue
+
+
 class Strategy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The whole file; every key but `vision` has a default."""
 
@@ -92,6 +154,9 @@ class Strategy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     behaviors: Behaviors = msgspec.field(default_factory=Behaviors)
     community: Community = msgspec.field(default_factory=Community)
     disengagement: Levels = msgspec.field(default_factory=Levels)
+    levels: EngagementLevels = msgspec.field(default_factory=EngagementLevels)
+    cadence: list[CadenceStep] = msgspec.field(default_factory=lambda: [CONTRIBUTION])
+    segments: list[Segment] = []
 
 
 def load(path: Path) -> Strategy | None:
@@ -106,6 +171,7 @@ def load(path: Path) -> Strategy | None:
     if isinstance(tree, dict) and "version" in tree:
         tree["version"] = str(tree["version"])
     strategy: Strategy = convert(tree, Strategy, path.name)
+    _check(strategy, path.name)
     return strategy
 
 
@@ -114,20 +180,30 @@ def fingerprint(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def parameters(path: Path) -> tuple[list[tuple[str, float, float | None]], list[tuple[str, str]]]:
-    """Return the rows of `control.behavior_weights` and `control.settings`.
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """What SQL joins: the rows of the `control` tables that a strategy fills.
 
-    Weights: (behavior, weight, half_life_days or None for the default of its behavior).
+    Attributes:
+        weights: (behavior, weight, half_life_days); None where its default holds.
+        settings: (name, value).
+        segment_rules: (segment_type, `custom` or `column`, field).
+        cadence_steps: (step, behavior, in the community alone).
     """
+
+    weights: list[tuple[str, float | None, float | None]]
+    settings: list[tuple[str, str]]
+    segment_rules: list[tuple[str, str, str]]
+    cadence_steps: list[tuple[str, str, bool]]
+
+
+def parameters(path: Path) -> Parameters:
+    """Return what a strategy file says, or the defaults when there is none."""
     strategy = load(path)
     chosen = strategy or Strategy(
         version="none", vision=Vision(statement="", archetype="community")
     )
-    lives = chosen.behaviors.half_life_days
-    weights = [
-        (behavior, weight, lives.get(behavior, lives.get("default")))
-        for behavior, weight in sorted(chosen.behaviors.weights.items())
-    ]
+    weights, lives = chosen.behaviors.weights, chosen.behaviors.half_life_days
     settings = [
         ("has_strategy", "true" if strategy else "false"),
         ("strategy_version", chosen.version),
@@ -137,8 +213,71 @@ def parameters(path: Path) -> tuple[list[tuple[str, float, float | None]], list[
         ("thriving_absence_factor", str(chosen.community.absence_factor)),
         ("slowing_gap_ratio", str(chosen.disengagement.slowing)),
         ("quiet_gap_ratio", str(chosen.disengagement.quiet)),
+        ("leading_share", str(chosen.levels.leading)),
+        ("contributing_share", str(chosen.levels.contributing)),
+        ("participating_share", str(chosen.levels.participating)),
     ]
-    return weights, settings
+    if "default" in lives:
+        settings.append(("half_life_days", str(lives["default"])))
+    return Parameters(
+        weights=[
+            (behavior, weights.get(behavior), lives.get(behavior))
+            for behavior in sorted({*weights, *lives} - {"default"})
+        ],
+        settings=settings,
+        segment_rules=[
+            (segment.name, "custom", segment.source.custom)
+            if segment.source.custom
+            else (segment.name, "column", segment.source.column or "")
+            for segment in chosen.segments
+        ],
+        cadence_steps=[
+            (step.name, behavior, step.where == "community")
+            for step in chosen.cadence
+            for behavior in dict.fromkeys(step.behaviors)
+        ],
+    )
+
+
+def _check(strategy: Strategy, where: str) -> None:
+    """Raise `ConfigError` for what the types alone do not tell."""
+    for behavior, days in strategy.behaviors.half_life_days.items():
+        if days <= 0:
+            raise ConfigError(
+                f"{where}: behaviors.half_life_days.{behavior} is {days:g}. "
+                "Write the days after which an act counts half, more than 0."
+            )
+    levels = strategy.levels
+    if not 0 <= levels.participating <= levels.contributing <= levels.leading <= 1:
+        raise ConfigError(
+            f"{where}: levels are shares of people from 0 to 1 that rise from participating "
+            f"({levels.participating:g}) over contributing ({levels.contributing:g}) to leading "
+            f"({levels.leading:g})."
+        )
+    _check_names([step.name for step in strategy.cadence], "cadence", {"purchase"}, where)
+    _check_names(
+        [segment.name for segment in strategy.segments],
+        "segments",
+        {"all", "silo", "place"},
+        where,
+    )
+    for segment in strategy.segments:
+        if (segment.source.custom is None) == (segment.source.column is None):
+            raise ConfigError(
+                f"{where}: segments.{segment.name}.from needs exactly one of `custom` (a custom "
+                "field) and `column`."
+            )
+
+
+def _check_names(names: Sequence[str], place: str, taken: Container[str], where: str) -> None:
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"{where}: `{name}` under {place} is part of tables; "
+                "use a small letter, then small letters, digits and `_`."
+            )
+        if name in taken or names.count(name) > 1:
+            raise ConfigError(f"{where}: the name `{name}` under {place} is taken. Choose another.")
 
 
 def json_schema() -> dict[str, Any]:

@@ -60,6 +60,8 @@ _CONTROL = {
     " source_count bigint, held_count bigint, coverage varchar",
     "own_domains": "domain varchar",
     "behavior_weights": "behavior varchar, weight double, half_life_days double",
+    "segment_rules": "segment_type varchar, origin varchar, field varchar",
+    "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
     "settings": "name varchar, value varchar",
     "custom_fields": "source varchar, stream varchar, field varchar, type varchar, pii varchar",
     "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
@@ -206,6 +208,7 @@ def tricky() -> Landing:
     landing.control = {
         "own_domains": [("acme.com",)],
         "settings": [("phone_region", "US"), ("currency", "EUR")],
+        "segment_rules": [("tier", "custom", "Tier__c"), ("kind", "column", "party_kind")],
         "custom_fields": [
             ("crm", "accounts", "Renewal_Date__c", "date", "none"),
             ("crm", "accounts", "Renewal_Amount__c", "decimal", "none"),

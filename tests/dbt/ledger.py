@@ -28,13 +28,18 @@ CONTROL = {
         "source_count bigint, held_count bigint, coverage varchar"
     ),
     "behavior_weights": "behavior varchar, weight double, half_life_days double",
+    "segment_rules": "segment_type varchar, origin varchar, field varchar",
+    "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
     "settings": "name varchar, value varchar",
 }
 """Columns of the control tables that the metric models read."""
 
 SNAPSHOT_TABLES = (
+    "rel_cadence",
     "rel_community_health",
     "rel_disengagement",
+    "rel_engagement",
+    "rel_engagement_segment",
     "rel_organization",
     "rel_data_trust",
 )

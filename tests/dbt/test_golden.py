@@ -107,6 +107,35 @@ def test_custom_fields_keep_their_digits_and_fill_what_they_mean(tables: Tables)
     )
 
 
+def test_custom_fields_stand_typed_and_divide_people_and_organizations(tables: Tables) -> None:
+    globex = tables.organization(GLOBEX)
+    assert tables.rows(
+        "select entity, entity_id, source, stream, field, type, value_text, value_number, "
+        "value_date::varchar, pii from dim_custom_field order by field"
+    ) == [
+        ("organization", globex, "crm", "accounts", "Renewal_Amount__c", "decimal",
+         "1234567890123456.78", Decimal("1234567890123456.78"), None, "none"),
+        ("organization", globex, "crm", "accounts", "Renewal_Date__c", "date",
+         "2026-09-30", None, "2026-09-30", "none"),
+        ("organization", globex, "crm", "accounts", "Tier__c", "text",
+         'Gold "A"', None, None, "none"),
+    ]  # fmt: skip
+    assert tables.values(
+        "select segment from bridge_organization_segment "
+        f"where segment_type = 'tier' and organization_id = '{globex}'"
+    ) == ['Gold "A"']
+    segments = dict(
+        tables.rows(
+            "select segment_type, segment from bridge_person_segment "
+            f"where person_id = '{tables.person(ROBERT)}'"
+        )
+    )
+    assert segments == {"tier": 'Gold "A"', "kind": "customer"}
+    assert tables.values(
+        "select distinct count(*) from bridge_person_segment group by person_id"
+    ) == [2]
+
+
 def test_merges_are_followed_to_their_end(tables: Tables) -> None:
     assert dict(
         tables.rows("select native_id, merged_into from dim_profile where merged_into is not null")

@@ -6,13 +6,11 @@ replacing of snapshots) is checked in `test_metrics_build`.
 
 from __future__ import annotations
 
-import os
 import random
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,28 +19,9 @@ from hypothesis import strategies as st
 
 from tests.dbt.ledger import SNAPSHOT_TABLES, Ledger, Models, contents, noon
 
-PROJECT = Path(__file__).parents[2] / "dbt_project"
 AS_OF = date(2026, 3, 31)
 END = datetime(2026, 4, 1, tzinfo=UTC)
 MONEY = ("renewal_amount", "open_deal_amount")
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
-    """The metric models, compiled once."""
-    from dbt.cli.main import dbtRunner
-
-    folder = tmp_path_factory.mktemp("compiled")
-    os.environ["RAPPORT_BUILD_DB"] = str(folder / "build.duckdb")
-    result = dbtRunner().invoke(
-        [
-            *("--quiet", "compile", "--select", "path:models/metrics", "default_behavior_weights"),
-            *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
-            *("--target-path", str(folder), "--log-path", str(folder)),
-        ]
-    )
-    assert result.success, result.exception
-    return Models(folder / "manifest.json", PROJECT / "seeds")
 
 
 def days_ago(days: int) -> datetime:

@@ -12,10 +12,9 @@ import duckdb
 import pytest
 
 from tests.dbt.ledger import SNAPSHOT_TABLES, Ledger, Models, contents
-from tests.dbt.test_metrics import AS_OF, PROJECT, models, random_world
+from tests.dbt.test_metrics import AS_OF, random_world
 
-__all__ = ["models"]  # the fixture
-
+PROJECT = Path(__file__).parents[2] / "dbt_project"
 EARLIER = AS_OF - timedelta(days=31)
 LATER = AS_OF + timedelta(days=7)
 pytestmark = pytest.mark.dbt

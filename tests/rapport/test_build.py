@@ -163,6 +163,67 @@ def test_a_field_that_could_be_more_than_a_name_is_refused(shop: Config) -> None
         build.prepare(wrong, build.plan(wrong))
 
 
+def crm_with_fields(shop: Config, *fields: object) -> Config:
+    """A CRM that takes fields of accounts, and an export that keeps one of its own."""
+    customers = {
+        "path": "orders.csv",
+        "key": ["id"],
+        "map": {"to": "person", "columns": {"email": "mail", "custom": ["Plan Name", "Region"]}},
+    }
+    crm = {
+        "type": "salesforce",
+        "domain": "acme.my",
+        "client_id": "x",
+        "client_secret": "y",
+        "fields": {"Account": [*fields, *fields[:1]]},
+    }
+    shop_source = {"type": "files", "streams": {"customers": customers}}
+    return config.parse({"sources": {"crm": crm, "shop": shop_source}}, shop.path)
+
+
+def test_custom_fields_of_connectors_and_exports_are_known_once(shop: Config) -> None:
+    taking = crm_with_fields(shop, "Tier__c", {"name": "Note__c", "pii": "text"})
+    (shop.folder / "strategy.yml").write_text(
+        "version: 1\nvision: {statement: x, archetype: peer}\n"
+        "segments: [{name: tier, from: {custom: Tier__c}}, {name: plan, from: {custom: Plan Name}}]"
+    )
+    build.prepare(taking, build.plan(taking))
+    with duckdb.connect(str(taking.home / build.BUILD_NAME), read_only=True) as connection:
+        assert connection.execute("from control.custom_fields order by all").fetchall() == [
+            ("crm", "accounts", "Note__c", "text", "text"),
+            ("crm", "accounts", "Tier__c", "text", "none"),
+            ("shop", "customers", "Plan Name", "text", "none"),
+            ("shop", "customers", "Region", "text", "none"),
+        ]
+        assert connection.execute("from control.segment_rules").fetchall() == [
+            ("tier", "custom", "Tier__c"),
+            ("plan", "custom", "Plan Name"),
+        ]
+        assert connection.execute(
+            "select distinct step, is_community_only from control.cadence_steps"
+        ).fetchall() == [("contribution", True)]
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("Teir__c", "which no source in rapport.yml takes. Did you mean `Tier__c`?"),
+        ("Mail__c", "which shows people"),
+    ],
+)
+def test_a_segment_by_a_field_that_nobody_takes_or_that_shows_people_is_refused(
+    shop: Config, field: str, said: str
+) -> None:
+    taking = crm_with_fields(shop, "Tier__c", {"name": "Mail__c", "pii": "direct"})
+    (shop.folder / "strategy.yml").write_text(
+        "version: 1\nvision: {statement: x, archetype: peer}\n"
+        f"segments: [{{name: tier, from: {{custom: {field}}}}}]"
+    )
+    with pytest.raises(ConfigError) as caught:
+        build.prepare(taking, build.plan(taking))
+    assert said in str(caught.value)
+
+
 def test_every_type_of_source_opens_without_a_request(tmp_path: Path) -> None:
     """Definitions are loaded from declarations alone."""
     settings = {"url": "http://127.0.0.1:1", "api_key": "${KEY}"}

@@ -66,12 +66,16 @@ datediff({{ last }}, {{ first }})
 
 
 {# Exact median; of an even number of values the mean of the middle two. #}
-{% macro exact_median(value) %}{{ return(adapter.dispatch('exact_median')(value)) }}{% endmacro %}
+{% macro exact_median(value) %}{{ return(exact_quantile(value, 0.5)) }}{% endmacro %}
 
-{% macro default__exact_median(value) -%}
-quantile_cont({{ value }}, 0.5)
+
+{# Exact quantile, between two values by straight interpolation. #}
+{% macro exact_quantile(value, share) %}{{ return(adapter.dispatch('exact_quantile')(value, share)) }}{% endmacro %}
+
+{% macro default__exact_quantile(value, share) -%}
+quantile_cont({{ value }}, {{ share }})
 {%- endmacro %}
 
-{% macro spark__exact_median(value) -%}
-percentile({{ value }}, 0.5)
+{% macro spark__exact_quantile(value, share) -%}
+percentile({{ value }}, {{ share }})
 {%- endmacro %}

@@ -48,6 +48,9 @@
             ('thriving_quick_ratio', 'decimal(9, 3)', 1),
             ('thriving_answered_share', 'decimal(9, 3)', 0.8),
             ('thriving_absence_factor', 'int', 5),
+            ('leading_share', 'decimal(9, 6)', 0.98),
+            ('contributing_share', 'decimal(9, 6)', 0.9),
+            ('participating_share', 'decimal(9, 6)', 0.6),
         ] %}
         coalesce(
             cast(max(case when name = '{{ name }}' then value end) as {{ type }}), {{ default }}

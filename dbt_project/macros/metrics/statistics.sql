@@ -25,6 +25,44 @@
         min(case when log_survival <= ln(0.5) + 1e-9 then wait end) as median_wait,
         min(case when log_survival <= ln(0.1) + 1e-9 then wait end) as p90_wait
     from (
+        {{ survival_curve(relation, groups, wait, is_over) }}
+    ) as curve
+    group by {{ groups | join(', ') }}
+{% endmacro %}
+
+
+{#
+  Share whose wait was over by each of `horizons` (Kaplan-Meier), nine decimals.
+
+  One row per group: `share_by_<horizon>`, null where nobody was watched for that long while some
+  still waited.
+#}
+{% macro product_limit_shares(relation, groups, wait, is_over, horizons) %}
+    select
+        {{ groups | join(', ') }},
+        {%- for horizon in horizons %}
+        case
+            when max(wait) >= {{ horizon }} or min(log_survival) <= -1000
+                then round(
+                    1 - exp(
+                        coalesce(min(case when wait <= {{ horizon }} then log_survival end), 0)
+                    ),
+                    9
+                )
+        end as share_by_{{ horizon }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        {{ survival_curve(relation, groups, wait, is_over) }}
+    ) as curve
+    group by {{ groups | join(', ') }}
+{% endmacro %}
+
+
+{#
+  The Kaplan-Meier curve: per group and length of a wait the logarithm of the share that waits
+  longer (at most -1000 where nobody does).
+#}
+{% macro survival_curve(relation, groups, wait, is_over) %}
         select
             {{ groups | join(', ') }},
             wait,
@@ -56,8 +94,6 @@
                 group by {{ groups | join(', ') }}, {{ wait }}
             ) as waits
         ) as risks
-    ) as curve
-    group by {{ groups | join(', ') }}
 {% endmacro %}
 
 

@@ -24,3 +24,17 @@ end)
 {% macro nth_reason(reasons, n) -%}
 nullif(split_part(concat_ws('|', {{ reasons | join(', ') }}), '|', {{ n }}), '')
 {%- endmacro %}
+
+{# `once`, `twice`, `12 times`. #}
+{% macro times(number) -%}
+(case {{ number }}
+    when 1 then 'once'
+    when 2 then 'twice'
+    else cast({{ number }} as string) || ' times'
+end)
+{%- endmacro %}
+
+{# `2nd`, `3rd`, `4th`: of numbers from 2 to 9. #}
+{% macro ordinal_word(number) -%}
+(cast({{ number }} as string) || case {{ number }} when 2 then 'nd' when 3 then 'rd' else 'th' end)
+{%- endmacro %}

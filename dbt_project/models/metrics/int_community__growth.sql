@@ -48,7 +48,7 @@ person_days as (
 
 segmented_days as (
 
-    {{ in_segments('person_days') }}
+    {{ in_segments('person_days', 'person_id') }}
 
 ),
 
@@ -93,6 +93,12 @@ registered as (
 
 ),
 
+registered_by_segment as (
+
+    {{ by_person_segment('registered', 'person_id') }}
+
+),
+
 belonging as (
 
     select
@@ -101,6 +107,13 @@ belonging as (
         person_id,
         since_day
     from registered
+    union all
+    select
+        segment_type,
+        segment,
+        person_id,
+        since_day
+    from registered_by_segment
     union all
     select
         'silo' as segment_type,

@@ -69,7 +69,7 @@ asked_questions as (
 
 segmented_questions as (
 
-    {{ in_segments('asked_questions') }}
+    {{ in_segments('asked_questions', 'asker_person_id') }}
 
 ),
 
@@ -177,7 +177,7 @@ answer_days as (
 
 segmented_answers as (
 
-    {{ in_segments('answer_days') }}
+    {{ in_segments('answer_days', 'helper_id') }}
 
 ),
 
@@ -337,9 +337,43 @@ tie_days as (
 
 ),
 
+-- A tie belongs to the segment of each of its ends.
+ends_of_ties as (
+
+    select
+        one_id as end_id,
+        *
+    from tie_days
+    union all
+    select
+        other_id as end_id,
+        *
+    from tie_days
+
+),
+
+segmented_ends as (
+
+    {{ by_person_segment('ends_of_ties', 'end_id') }}
+
+),
+
 segmented_ties as (
 
-    {{ in_segments('tie_days') }}
+    {{ in_places('tie_days') }}
+
+    union all
+
+    select
+        segment_type,
+        segment,
+        one_id,
+        other_id,
+        silo,
+        place,
+        day,
+        touches_staff
+    from segmented_ends
 
 ),
 

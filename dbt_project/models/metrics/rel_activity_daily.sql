@@ -14,25 +14,15 @@ acts as (
 
 ),
 
-default_weights as (
-
-    select * from {{ ref('default_behavior_weights') }}
-
-),
-
-chosen_weights as (
-
-    select * from {{ source('control', 'behavior_weights') }}
-
-),
-
 weights as (
 
-    select
-        coalesce(chosen_weights.behavior, default_weights.behavior) as behavior,
-        cast(coalesce(chosen_weights.weight, default_weights.weight) as decimal(9, 3)) as weight
-    from default_weights
-    full outer join chosen_weights on default_weights.behavior = chosen_weights.behavior
+    {{ behavior_weights() }}
+
+),
+
+unnamed as (
+
+    {{ unnamed_behavior('weights') }}
 
 ),
 
@@ -118,13 +108,13 @@ final as (
         cast(
             case
                 when counted.role = 'target' then 0
-                else coalesce(weights.weight, 1)
+                else coalesce(weights.weight, unnamed.weight)
             end as decimal(9, 3)
         ) as weight,
         cast(
             case
                 when counted.role = 'target' then 0
-                else coalesce(weights.weight, 1) * counted.events
+                else coalesce(weights.weight, unnamed.weight) * counted.events
             end as decimal(18, 3)
         ) as weighted_events,
 
@@ -139,6 +129,7 @@ final as (
     from counted
     -- many to one: a behavior has one weight
     left join weights on counted.behavior = weights.behavior
+    cross join unnamed
     cross join run
 
 )

@@ -1,0 +1,28 @@
+with rules as (
+    select * from {{ source('control', 'segment_rules') }}
+),
+
+organizations as (
+    select * from {{ ref('dim_organization') }}
+),
+
+custom_of_organizations as (
+    {{ custom_values('organization') }}
+)
+
+select
+    organizations.organization_id,
+    rules.segment_type,
+    {{ segment_of(
+        "case
+            when rules.origin = 'custom' then custom_of_organizations.value
+            when rules.field = 'party_kind' then organizations.party_kind
+            when rules.field = 'industry' then organizations.industry
+            when rules.field = 'owner' then organizations.owner_person_id
+        end"
+    ) }} as segment
+from organizations
+cross join rules
+left join custom_of_organizations
+    on organizations.organization_id = custom_of_organizations.entity_id
+    and rules.field = custom_of_organizations.field
