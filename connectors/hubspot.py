@@ -23,7 +23,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
@@ -87,7 +87,7 @@ _TYPES = by_field(
     "hs_submission_timestamp first_agent_reply_date last_reply_date",
     decimal="amount hs_value hs_deal_stage_probability",
     integer="numberofemployees hs_call_duration hs_object_id",
-    boolean="hs_email_optout hs_email_bad_address hs_is_closed hs_is_closed_won",
+    boolean="hs_email_optout hs_is_closed hs_is_closed_won",
 )
 _PII = by_field(
     direct="email hs_additional_emails firstname lastname phone mobilephone hs_email_from_email "
@@ -144,7 +144,8 @@ STREAMS: tuple[Stream, ...] = (
         "contacts",
         "email hs_additional_emails firstname lastname phone mobilephone jobtitle company "
         "associatedcompanyid hubspot_owner_id lifecyclestage hs_lead_status country industry "
-        "hs_email_optout hs_email_bad_address hs_legal_basis createdate lastmodifieddate",
+        "hs_email_optout hs_email_hard_bounce_reason_enum hs_legal_basis createdate "
+        "lastmodifieddate",
     ),
     _object(
         "companies",
@@ -160,8 +161,8 @@ STREAMS: tuple[Stream, ...] = (
     _object(
         "tickets",
         "hs_pipeline hs_pipeline_stage hs_ticket_priority hs_ticket_category source_type "
-        "hubspot_owner_id closed_date first_agent_reply_date last_reply_date createdate "
-        "hs_lastmodifieddate",
+        "hubspot_owner_id hs_is_closed closed_date first_agent_reply_date last_reply_date "
+        "createdate hs_lastmodifieddate",
     ),
     _object(
         "calls",
@@ -636,20 +637,22 @@ class HubSpot:
     def _owners(self) -> Iterator[Page]:
         """Read the active owners, then the deactivated: they still own what they owned."""
         for archived in (None, True):
-            yield from self._whole(
-                lambda client, after, archived=archived: client.crm.owners.owners_api.get_page(
+
+            def page(client: Client, after: str | None, archived: bool | None = archived) -> Any:
+                return client.crm.owners.owners_api.get_page(
                     limit=ROWS_PER_LIST, after=after, archived=archived, _preload_content=False
                 )
-            )
+
+            yield from self._whole(page)
 
     def _pipelines(self) -> Iterator[Page]:
         for kind in ("deals", "tickets"):
-            body = self._ask(
-                lambda client, kind=kind: client.crm.pipelines.pipelines_api.get_all(
-                    kind, _preload_content=False
-                )
-            )
-            yield Page(records=[_spliced(row, objectType=kind) for row in split(body, "results")])
+
+            def ask(client: Client, kind: str = kind) -> Any:
+                return client.crm.pipelines.pipelines_api.get_all(kind, _preload_content=False)
+
+            rows = split(self._ask(ask), "results")
+            yield Page(records=[_spliced(row, objectType=kind) for row in rows])
 
     def _marketing_emails(self) -> Iterator[Page]:
         yield from self._whole(
@@ -666,11 +669,11 @@ class HubSpot:
         )
         yield Page(records=split(body, "subscriptionDefinitions"))
 
-    def _whole(self, call: Callable[[Client, str | None], bytes]) -> Iterator[Page]:
+    def _whole(self, call: Callable[..., bytes]) -> Iterator[Page]:
         guard = LoopGuard(self.session.place)
         after: str | None = None
         while True:
-            body = self._ask(lambda client, after=after: call(client, after))
+            body = self._ask(partial(call, after=after))
             yield Page(records=split(body, "results"))
             after = pick(body, "paging", "next", "after")
             if after is None:
@@ -879,7 +882,7 @@ def _failed(body: bytes) -> set[str]:
 
 def _spliced(record: bytes, **more: str) -> bytes:
     """Put what the address told in front of a record's own bytes."""
-    return msgspec.json.encode(more | msgspec.json.decode(record, type=dict[str, msgspec.Raw]))
+    return msgspec.json.encode({**more, **msgspec.json.decode(record, type=dict[str, msgspec.Raw])})
 
 
 def _raw(body: bytes, name: str) -> msgspec.Raw | None:
