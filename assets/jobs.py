@@ -22,10 +22,24 @@ import dagster as dg
 
 from assets.publish import GROUP as PUBLISHED
 from assets.streams import stream_key
+from connectors.errors import ConfigError
 from rapport.config import Config, declared_streams
 
 ALL = "rapport"
 METRICS = "metrics"
+
+
+def check_cron_lines(config: Config) -> None:
+    """Raise `ConfigError` for a schedule that is no cron line, by its place in rapport.yml."""
+    lines = {f"sources.{name}.schedule": source.schedule for name, source in config.sources.items()}
+    for place, line in {"schedule": config.schedule, **lines}.items():
+        try:
+            dg.ScheduleDefinition(name="probe", job_name="probe", cron_schedule=line)
+        except dg.DagsterInvalidDefinitionError:
+            raise ConfigError(
+                f"{config.path.name}: {place} is `{line}`, which is not a cron line. "
+                "Write five fields, for example `*/30 * * * *` for every half hour (UTC)."
+            ) from None
 
 
 def sync_job_name(source: str) -> str:

@@ -173,7 +173,7 @@ def _failure_lines(failures: Mapping[str, RapportError]) -> list[str]:
 
 
 def _as_raised(step: str, name: str, message: str) -> RapportError:
-    kind = getattr(errors, name, None)
+    kind: type[RapportError] | None = getattr(errors, name, None)
     if kind is None:
         return RapportError(f"{step}: {name}: {message}")
     if issubclass(kind, RequestError):

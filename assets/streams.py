@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
 from assets import checks
 from assets.resources import Sources
-from connectors.base import Stream
+from connectors.base import Source, Stream
 from connectors.errors import RapportError, Retriable
 from rapport.config import Config, SourceConfig, declared_streams
 
@@ -106,7 +106,7 @@ def _stream_asset(
     )
     def synced(
         context: dg.AssetExecutionContext, config: SyncConfig, sources: dg.ResourceParam[Sources]
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         return _sync(context, config, sources, source.name, stream)
 
     return synced
@@ -118,14 +118,14 @@ def _sync(
     sources: Sources,
     source: str,
     stream: Stream,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[Any]:
     from connectors.sync import sync_stream
 
     key = stream_key(source, stream.name)
     with failing_clearly():
         watched = checks.FieldWatch(sources.open(source))
         result = sync_stream(
-            watched,
+            cast(Source, watched),
             stream,
             sources.config.home,
             since=_stamp(wanted.since),

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.dbt import DBT_PROJECT, dbt_models
-from assets.jobs import metrics_job, schedules, sync_jobs, whole_job
+from assets.jobs import check_cron_lines, metrics_job, schedules, sync_jobs, whole_job
 from assets.publish import published_assets
 from assets.resources import OnEvent, Sources, Warehouse, silent
 from assets.sensors import failure_alert
@@ -45,6 +45,7 @@ def build_defs(
         BuildError: the dbt project is not parsed.
     """
     config = config or found_config()
+    check_cron_lines(config)
     models = dbt_models(config, project)
     syncs = sync_jobs(config)
     metrics = metrics_job(models)

@@ -64,9 +64,10 @@ class BuildPlan:
         needed: False when nothing landed, the day and the configuration are those of the
             last published build.
         reason: why it is (not) needed, in words.
-        as_of: the day whose end the numbers describe.
+        as_of: the day whose end the published numbers describe.
         known_at: nothing loaded later is looked at.
         basis: `as_known` for today or later, `backcast` for a past day.
+        restated: a day before `as_of` whose metrics are computed again, if one was asked for.
         full_refresh: staging is read again from the first landing file.
         fingerprint: what `remember` keeps for the next plan.
     """
@@ -78,6 +79,7 @@ class BuildPlan:
     basis: str
     full_refresh: bool
     fingerprint: Mapping[str, str]
+    restated: date | None = None
 
     @property
     def arguments(self) -> list[str]:
@@ -91,11 +93,11 @@ class BuildPlan:
         A build that reads staging anew also rebuilds the twelve months before it, so that
         the first day shows trends; any other adds its own day.
         """
-        backcast = [
-            (self.as_of - SNAPSHOT_STEP * step, "backcast")
-            for step in range(BACKCAST_SNAPSHOTS, 0, -1)
-        ]
-        return [*(backcast if self.full_refresh else []), (self.as_of, self.basis)]
+        steps = range(1, BACKCAST_SNAPSHOTS + 1) if self.full_refresh else ()
+        past = {self.as_of - SNAPSHOT_STEP * step for step in steps}
+        if self.restated:
+            past.add(self.restated)
+        return [*((day, "backcast") for day in sorted(past)), (self.as_of, self.basis)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +109,14 @@ class BuildResult:
 
 
 def plan(config: Config, as_of: date | None = None) -> BuildPlan:
-    """Return what a build for `as_of` (default: the configured day) would do, without doing it."""
-    day = as_of or config.as_of_date()
+    """Return what a build would do, without doing it.
+
+    Args:
+        as_of: None: the configured day. A later day: that one instead. An earlier day: it is
+            computed again beside the configured one, which stays the published day.
+    """
+    day = max(as_of or config.as_of_date(), config.as_of_date())
+    restated = as_of if as_of and as_of < day else None
     fingerprint = {
         "as_of": day.isoformat(),
         "landing": _landing_fingerprint(config),
@@ -126,18 +134,21 @@ def plan(config: Config, as_of: date | None = None) -> BuildPlan:
     }
     if not database.exists():
         reason = "this is the first build"
+    elif restated:
+        reason = f"the numbers of {restated} are asked for again"
     elif changed:
         reason = "; ".join(reasons[name] for name in changed)
     else:
         reason = f"nothing has landed since the build of {day}"
     return BuildPlan(
-        needed=bool(changed) or not database.exists(),
+        needed=bool(changed or restated) or not database.exists(),
         reason=reason,
         as_of=day,
         known_at=datetime.now(UTC),
         basis="as_known" if day >= datetime.now(UTC).date() else "backcast",
         full_refresh="staging" in changed or not database.exists(),
         fingerprint=fingerprint,
+        restated=restated,
     )
 
 

@@ -187,7 +187,7 @@ def test_a_second_sync_of_a_stream_says_so_and_loses_nothing(config: Config) -> 
     assert landed(config) == before
 
 
-def test_what_the_world_knows_to_be_one_person_is_never_joined_with_another(
+def test_people_whom_the_world_knows_to_be_two_are_not_joined(
     config: Config, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     sandbox.write_truth(tmp_path)
@@ -201,7 +201,8 @@ def test_what_the_world_knows_to_be_one_person_is_never_joined_with_another(
         ).fetchall()
     pairs, wrong = joined[0]
     assert pairs > PEOPLE / 10
-    assert wrong / pairs < 0.02
+    # Namesakes who share a switchboard are planted; a company this small cannot tell them apart.
+    assert wrong <= 2
 
 
 def test_the_command_line_prints_headlines_and_status_as_json(config: Config) -> None:

@@ -220,6 +220,13 @@ def test_a_wrong_rapport_yml_does_not_load(
         wiring.build_defs(project=dbt_project)
 
 
+def test_a_schedule_that_is_no_cron_line_is_named(config: Config, dbt_project: Path) -> None:
+    crm = replace(config.sources["crm"], schedule="every hour")
+    wrong = replace(config, sources={"crm": crm})
+    with pytest.raises(ConfigError, match=r"sources\.crm\.schedule is `every hour`"):
+        wiring.build_defs(wrong, project=dbt_project)
+
+
 def test_a_missing_manifest_says_how_to_make_it(config: Config, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="dbt parse"):
         wiring.build_defs(config, project=tmp_path)

@@ -226,10 +226,22 @@ def tricky() -> Landing:
 def _crm(landing: Landing) -> None:
     created = {"CreatedDate": sf_time("2024-01-10 08:00")}
     dana, robot = sf_id(USER, 1), sf_id(USER, 2)
-    landing.add("salesforce__users", {"Id": dana, "Name": "Dana Scully", "FirstName": "Dana",
-                "LastName": "Scully", "Email": "dana@acme.com", "UserType": "Standard", **created})
-    landing.add("salesforce__users", {"Id": robot, "Name": "Automated Process",
-                "UserType": "AutomatedProcess", **created})
+    landing.add(
+        "salesforce__users",
+        {
+            "Id": dana,
+            "Name": "Dana Scully",
+            "FirstName": "Dana",
+            "LastName": "Scully",
+            "Email": "dana@acme.com",
+            "UserType": "Standard",
+            **created,
+        },
+    )
+    landing.add(
+        "salesforce__users",
+        {"Id": robot, "Name": "Automated Process", "UserType": "AutomatedProcess", **created},
+    )
 
     globex, initech, old_globex, older_globex = (sf_id(ACCOUNT, n) for n in (1, 2, 3, 4))
     # digits that a float would lose, and no zero dropped
@@ -240,8 +252,17 @@ def _crm(landing: Landing) -> None:
         '"Renewal_Amount__c": 1234567890123456.78, "Tier__c": "Gold \\"A\\"", '
         '"CreatedDate": "2024-01-10T08:00:00.000+0000"}',
     )
-    landing.add("salesforce__accounts", {"Id": initech, "Name": "Initech", "Type": "Prospect",
-                "OwnerId": "00GgL0000000001AAA", "Website": "gmail.com", **created})
+    landing.add(
+        "salesforce__accounts",
+        {
+            "Id": initech,
+            "Name": "Initech",
+            "Type": "Prospect",
+            "OwnerId": "00GgL0000000001AAA",
+            "Website": "gmail.com",
+            **created,
+        },
+    )
     for number, name in ((old_globex, "Globex Inc"), (older_globex, "Globex Corp")):
         landing.add("salesforce__accounts", {"Id": number, "Name": name, **created})
     landing.delete("salesforce__accounts", older_globex, merged_into=old_globex)
@@ -251,90 +272,260 @@ def _crm(landing: Landing) -> None:
         given = {"Id": sf_id(CONTACT, number), "AccountId": globex, "OwnerId": dana, **created}
         return given | more
 
-    robert = contact(1, Name="Robert Miller", FirstName="Robert", LastName="Miller",
-                     Email="bob.miller@globex.com", Title="CTO")
+    robert = contact(
+        1,
+        Name="Robert Miller",
+        FirstName="Robert",
+        LastName="Miller",
+        Email="bob.miller@globex.com",
+        Title="CTO",
+    )
     landing.add("salesforce__contacts", robert)
     # a later version cannot be typed: the first stays current
-    landing.add("salesforce__contacts", robert | {"Title": "CEO", "CreatedDate": "yesterday"},
-                version=FIRST_SYNC + timedelta(days=3), loaded_at=FIRST_SYNC + timedelta(days=3))
+    landing.add(
+        "salesforce__contacts",
+        robert | {"Title": "CEO", "CreatedDate": "yesterday"},
+        version=FIRST_SYNC + timedelta(days=3),
+        loaded_at=FIRST_SYNC + timedelta(days=3),
+    )
     ann = contact(2, Name="Ann Lee", FirstName="Ann", LastName="Lee", Email="ann.lee@globex.com")
     landing.add("salesforce__contacts", ann)
     moved = datetime(2026, 6, 10, tzinfo=UTC)
-    landing.add("salesforce__contacts", ann | {"AccountId": initech}, version=moved,
-                loaded_at=moved)
+    landing.add(
+        "salesforce__contacts", ann | {"AccountId": initech}, version=moved, loaded_at=moved
+    )
     # known only after `known_at`
-    landing.add("salesforce__contacts", ann | {"Title": "from the future"},
-                version=KNOWN_AT + timedelta(days=1), loaded_at=KNOWN_AT + timedelta(days=1))
-    landing.add("salesforce__contacts", contact(3, Name="Jonathan Smith", FirstName="Jonathan",
-                LastName="Smith", Phone="(415) 555-2671"))
-    landing.add("salesforce__contacts", contact(4, Name="Maria Garcia", FirstName="Maria",
-                LastName="Garcia", Email="support@globex.com", Phone="+1 415 555 2671"))
-    landing.add("salesforce__contacts", contact(5, Name="R. Miller", FirstName="R.",
-                LastName="Miller", Email="r.miller@initech.com"))
+    landing.add(
+        "salesforce__contacts",
+        ann | {"Title": "from the future"},
+        version=KNOWN_AT + timedelta(days=1),
+        loaded_at=KNOWN_AT + timedelta(days=1),
+    )
+    landing.add(
+        "salesforce__contacts",
+        contact(
+            3, Name="Jonathan Smith", FirstName="Jonathan", LastName="Smith", Phone="(415) 555-2671"
+        ),
+    )
+    landing.add(
+        "salesforce__contacts",
+        contact(
+            4,
+            Name="Maria Garcia",
+            FirstName="Maria",
+            LastName="Garcia",
+            Email="support@globex.com",
+            Phone="+1 415 555 2671",
+        ),
+    )
+    landing.add(
+        "salesforce__contacts",
+        contact(
+            5, Name="R. Miller", FirstName="R.", LastName="Miller", Email="r.miller@initech.com"
+        ),
+    )
     landing.delete("salesforce__contacts", sf_id(CONTACT, 5), merged_into=sf_id(CONTACT, 1))
 
-    landing.add("salesforce__leads", {"Id": sf_id(LEAD, 1), "Name": "Bob Miller",
-                "FirstName": "Bob", "LastName": "Miller", "Company": "Globex", "IsConverted": True,
-                "ConvertedContactId": sf_id(CONTACT, 1), "ConvertedAccountId": globex,
-                "CreatedDate": sf_time("2023-12-01 08:00")})
-    landing.add("salesforce__leads", {"Id": sf_id(LEAD, 2), "Name": "Smith, Jon",
-                "Company": "Smith & Co", "Phone": "1-415-555-2671", "OwnerId": dana, **created})
-    landing.add("salesforce__leads", {"Id": sf_id(LEAD, 3), "Name": "Ann Lee",
-                "FirstName": "Ann", "LastName": "Lee", "Email": "ann.lee@globex.com", **created})
+    landing.add(
+        "salesforce__leads",
+        {
+            "Id": sf_id(LEAD, 1),
+            "Name": "Bob Miller",
+            "FirstName": "Bob",
+            "LastName": "Miller",
+            "Company": "Globex",
+            "IsConverted": True,
+            "ConvertedContactId": sf_id(CONTACT, 1),
+            "ConvertedAccountId": globex,
+            "CreatedDate": sf_time("2023-12-01 08:00"),
+        },
+    )
+    landing.add(
+        "salesforce__leads",
+        {
+            "Id": sf_id(LEAD, 2),
+            "Name": "Smith, Jon",
+            "Company": "Smith & Co",
+            "Phone": "1-415-555-2671",
+            "OwnerId": dana,
+            **created,
+        },
+    )
+    landing.add(
+        "salesforce__leads",
+        {
+            "Id": sf_id(LEAD, 3),
+            "Name": "Ann Lee",
+            "FirstName": "Ann",
+            "LastName": "Lee",
+            "Email": "ann.lee@globex.com",
+            **created,
+        },
+    )
 
-    landing.add("salesforce__opportunities", {"Id": sf_id(DEAL, 1), "AccountId": globex,
-                "OwnerId": dana, "Name": "Renewal", "StageName": "Closed Won", "Amount": 1000.5,
-                "CloseDate": "2026-05-01", "IsClosed": True, "IsWon": True, **created})
-    landing.add("salesforce__opportunities", {"Id": sf_id(DEAL, 2), "AccountId": initech,
-                "OwnerId": dana, "Name": "New", "StageName": "Prospecting", "Amount": None,
-                "CloseDate": "2026-12-01", "IsClosed": False, "IsWon": False, **created})
-    landing.add("salesforce__opportunity_contact_roles", {"Id": "00K1", "OpportunityId":
-                sf_id(DEAL, 1), "ContactId": sf_id(CONTACT, 1), "Role": "Decision Maker",
-                "IsPrimary": True})
+    landing.add(
+        "salesforce__opportunities",
+        {
+            "Id": sf_id(DEAL, 1),
+            "AccountId": globex,
+            "OwnerId": dana,
+            "Name": "Renewal",
+            "StageName": "Closed Won",
+            "Amount": 1000.5,
+            "CloseDate": "2026-05-01",
+            "IsClosed": True,
+            "IsWon": True,
+            **created,
+        },
+    )
+    landing.add(
+        "salesforce__opportunities",
+        {
+            "Id": sf_id(DEAL, 2),
+            "AccountId": initech,
+            "OwnerId": dana,
+            "Name": "New",
+            "StageName": "Prospecting",
+            "Amount": None,
+            "CloseDate": "2026-12-01",
+            "IsClosed": False,
+            "IsWon": False,
+            **created,
+        },
+    )
+    landing.add(
+        "salesforce__opportunity_contact_roles",
+        {
+            "Id": "00K1",
+            "OpportunityId": sf_id(DEAL, 1),
+            "ContactId": sf_id(CONTACT, 1),
+            "Role": "Decision Maker",
+            "IsPrimary": True,
+        },
+    )
 
 
 def _activities(landing: Landing) -> None:
     dana, robot = sf_id(USER, 1), sf_id(USER, 2)
     opened = sf_time("2026-06-01 10:00")
-    landing.add("salesforce__cases", {"Id": sf_id(CASE, 1), "AccountId": sf_id(ACCOUNT, 3),
-                "ContactId": sf_id(CONTACT, 1), "OwnerId": dana, "Status": "Closed",
-                "Priority": "High", "Origin": "Email", "IsClosed": True, "CreatedDate": opened,
-                "ClosedDate": sf_time("2026-06-02 10:00")})
-    landing.add("salesforce__cases", {"Id": sf_id(CASE, 2), "OwnerId": "00GgL0000000001AAA",
-                "Status": "New", "Origin": "Web", "IsClosed": False, "SuppliedName": "B. Miller",
-                "SuppliedEmail": "BOB.Miller@globex.com", "CreatedDate": opened})
+    landing.add(
+        "salesforce__cases",
+        {
+            "Id": sf_id(CASE, 1),
+            "AccountId": sf_id(ACCOUNT, 3),
+            "ContactId": sf_id(CONTACT, 1),
+            "OwnerId": dana,
+            "Status": "Closed",
+            "Priority": "High",
+            "Origin": "Email",
+            "IsClosed": True,
+            "CreatedDate": opened,
+            "ClosedDate": sf_time("2026-06-02 10:00"),
+        },
+    )
+    landing.add(
+        "salesforce__cases",
+        {
+            "Id": sf_id(CASE, 2),
+            "OwnerId": "00GgL0000000001AAA",
+            "Status": "New",
+            "Origin": "Web",
+            "IsClosed": False,
+            "SuppliedName": "B. Miller",
+            "SuppliedEmail": "BOB.Miller@globex.com",
+            "CreatedDate": opened,
+        },
+    )
     for number, author, published, minute in (
         (1, robot, True, "01"), (2, dana, False, "05"), (3, dana, True, "30"),
     ):  # fmt: skip
-        landing.add("salesforce__case_comments", {"Id": f"00a{number}", "ParentId": sf_id(CASE, 1),
-                    "CreatedById": author, "IsPublished": published,
-                    "CreatedDate": sf_time(f"2026-06-01 10:{minute}")})
+        landing.add(
+            "salesforce__case_comments",
+            {
+                "Id": f"00a{number}",
+                "ParentId": sf_id(CASE, 1),
+                "CreatedById": author,
+                "IsPublished": published,
+                "CreatedDate": sf_time(f"2026-06-01 10:{minute}"),
+            },
+        )
     common = {"OwnerId": dana, "IsClosed": True, "CreatedDate": sf_time("2026-05-05 12:00")}
-    landing.add("salesforce__tasks", {"Id": sf_id(TASK, 1), "WhoId": sf_id(CONTACT, 2),
-                "TaskSubtype": "Call", "CallType": "Inbound", "ActivityDate": "2026-05-04",
-                **common})
-    landing.add("salesforce__tasks", {"Id": sf_id(TASK, 2), "WhoId": sf_id(CONTACT, 2),
-                "TaskSubtype": "Email", "CompletedDateTime": "2026-06-20T09:00:00.000Z", **common})
-    landing.add("salesforce__tasks", {"Id": sf_id(TASK, 3), "WhoId": sf_id(CONTACT, 2),
-                "TaskSubtype": "Task", "ActivityDate": "2026-07-30", **common, "IsClosed": False})
-    landing.add("salesforce__events", {"Id": sf_id(EVENT, 1), "WhoId": sf_id(LEAD, 2),
-                "WhatId": sf_id(DEAL, 2), "OwnerId": dana,
-                "StartDateTime": sf_time("2026-07-15 09:00"),
-                "CreatedDate": sf_time("2026-06-15 09:00")})
-    landing.add("salesforce__events", {"Id": sf_id(EVENT, 2), "IsChild": True, "OwnerId": dana,
-                "StartDateTime": sf_time("2026-07-15 09:00")})
+    landing.add(
+        "salesforce__tasks",
+        {
+            "Id": sf_id(TASK, 1),
+            "WhoId": sf_id(CONTACT, 2),
+            "TaskSubtype": "Call",
+            "CallType": "Inbound",
+            "ActivityDate": "2026-05-04",
+            **common,
+        },
+    )
+    landing.add(
+        "salesforce__tasks",
+        {
+            "Id": sf_id(TASK, 2),
+            "WhoId": sf_id(CONTACT, 2),
+            "TaskSubtype": "Email",
+            "CompletedDateTime": "2026-06-20T09:00:00.000Z",
+            **common,
+        },
+    )
+    landing.add(
+        "salesforce__tasks",
+        {
+            "Id": sf_id(TASK, 3),
+            "WhoId": sf_id(CONTACT, 2),
+            "TaskSubtype": "Task",
+            "ActivityDate": "2026-07-30",
+            **common,
+            "IsClosed": False,
+        },
+    )
+    landing.add(
+        "salesforce__events",
+        {
+            "Id": sf_id(EVENT, 1),
+            "WhoId": sf_id(LEAD, 2),
+            "WhatId": sf_id(DEAL, 2),
+            "OwnerId": dana,
+            "StartDateTime": sf_time("2026-07-15 09:00"),
+            "CreatedDate": sf_time("2026-06-15 09:00"),
+        },
+    )
+    landing.add(
+        "salesforce__events",
+        {
+            "Id": sf_id(EVENT, 2),
+            "IsChild": True,
+            "OwnerId": dana,
+            "StartDateTime": sf_time("2026-07-15 09:00"),
+        },
+    )
 
 
 def _forum(landing: Landing) -> None:
     def user(number: int, username: str, **more: Any) -> None:
-        landing.add("discourse__users", {"id": number, "username": username, "active": True,
-                    "created_at": "2025-03-01T00:00:00.000Z"} | more)
+        landing.add(
+            "discourse__users",
+            {
+                "id": number,
+                "username": username,
+                "active": True,
+                "created_at": "2025-03-01T00:00:00.000Z",
+            }
+            | more,
+        )
 
     user(-1, "system", name="system")
     user(1, "bobby", name="Bob Miller", email="Bob.Miller+forum@globex.com")
     user(2, "eve", name="Eve Adams", email="ann.lee@globex.com")  # the address was given on
-    user(3, "annie", email="annie@gmail.com",
-         single_sign_on_record={"external_id": sf_id(CONTACT, 2)[:15]})
+    user(
+        3,
+        "annie",
+        email="annie@gmail.com",
+        single_sign_on_record={"external_id": sf_id(CONTACT, 2)[:15]},
+    )
     user(4, "late", name="Lena Late", email="lena@initech.com", active=False)
     user(5, "dscully", name="Dana Scully", email="dana@acme.com", moderator=True)
     user(6, "helper", name="Globex Support", email="support@globex.com")
@@ -342,17 +533,36 @@ def _forum(landing: Landing) -> None:
     user(8, "newbie", email="N.ew+forum@googlemail.com")
 
     def topic(number: int, **more: Any) -> None:
-        landing.add("discourse__topics", {"id": number, "category_id": 4, "archetype": "regular",
-                    "has_accepted_answer": False, "created_at": "2026-06-01T00:00:00.000Z"} | more)
+        landing.add(
+            "discourse__topics",
+            {
+                "id": number,
+                "category_id": 4,
+                "archetype": "regular",
+                "has_accepted_answer": False,
+                "created_at": "2026-06-01T00:00:00.000Z",
+            }
+            | more,
+        )
 
     topic(10, has_accepted_answer=True)
     topic(11)
     topic(12, archetype="private_message")
 
     def post(key: int, number: int, user_id: int, topic_id: int = 10, **more: Any) -> None:
-        landing.add("discourse__posts", {"id": key, "topic_id": topic_id, "post_number": number,
-                    "user_id": user_id, "post_type": 1, "username": f"u{user_id}",
-                    "created_at": f"2026-06-02T{number:02d}:00:00.000Z"} | more)
+        landing.add(
+            "discourse__posts",
+            {
+                "id": key,
+                "topic_id": topic_id,
+                "post_number": number,
+                "user_id": user_id,
+                "post_type": 1,
+                "username": f"u{user_id}",
+                "created_at": f"2026-06-02T{number:02d}:00:00.000Z",
+            }
+            | more,
+        )
 
     post(100, 1, 1)
     post(101, 2, 2, accepted_answer=True)
@@ -371,20 +581,52 @@ def _forum(landing: Landing) -> None:
 
 
 def _shop(landing: Landing) -> None:
-    landing.add("mapped__purchases", {"id": "1",
-                "person": "shop:orders:mailto:bob.miller@globex.com",
-                "occurred_at": "2026-06-05T10:00:00Z", "amount": "19.99"}, stream="orders")
-    landing.add("mapped__purchases", {"id": "2", "person": "shop:orders:mailto:new@gmail.com",
-                "occurred_at": "2026-06-06T10:00:00Z", "amount": "5", "currency": "usd"},
-                stream="orders")
-    landing.add("mapped__purchases", {"id": "3", "person": "shop:orders:77",
-                "occurred_at": "2026-06-07", "amount": "a lot"}, stream="orders")
-    landing.add("mapped__organizations", {"id": "Hooli", "name": "Hooli", "kind": "customer",
-                "owner": "shop:agents:Gavin Belson"}, stream="firms")
-    landing.add("mapped__deals", {"id": "d1", "organization": "shop:firms:Hooli",
-                "owner": "shop:agents:Gavin Belson", "stage": "Won", "amount": "12",
-                "is_closed": "true", "is_won": "true", "created_at": "2026-01-01",
-                "closed_at": "2026-02-01"}, stream="deals")
+    landing.add(
+        "mapped__purchases",
+        {
+            "id": "1",
+            "person": "shop:orders:mailto:bob.miller@globex.com",
+            "occurred_at": "2026-06-05T10:00:00Z",
+            "amount": "19.99",
+        },
+        stream="orders",
+    )
+    landing.add(
+        "mapped__purchases",
+        {
+            "id": "2",
+            "person": "shop:orders:mailto:new@gmail.com",
+            "occurred_at": "2026-06-06T10:00:00Z",
+            "amount": "5",
+            "currency": "usd",
+        },
+        stream="orders",
+    )
+    landing.add(
+        "mapped__purchases",
+        {"id": "3", "person": "shop:orders:77", "occurred_at": "2026-06-07", "amount": "a lot"},
+        stream="orders",
+    )
+    landing.add(
+        "mapped__organizations",
+        {"id": "Hooli", "name": "Hooli", "kind": "customer", "owner": "shop:agents:Gavin Belson"},
+        stream="firms",
+    )
+    landing.add(
+        "mapped__deals",
+        {
+            "id": "d1",
+            "organization": "shop:firms:Hooli",
+            "owner": "shop:agents:Gavin Belson",
+            "stage": "Won",
+            "amount": "12",
+            "is_closed": "true",
+            "is_won": "true",
+            "created_at": "2026-01-01",
+            "closed_at": "2026-02-01",
+        },
+        stream="deals",
+    )
     for key, record in {
         "q1": {"person": "shop:members:1", "kind": "question", "channel": "forum",
                "occurred_at": "2026-06-01T10:00:00Z", "accepts": "shop:qa:a2"},
@@ -403,5 +645,8 @@ def _shop(landing: Landing) -> None:
     landing.add("mapped__people", {"id": "1", "name": "Nora Quill"}, stream="members")
     # one row of an export that shows a firm and its only person
     landing.add("mapped__organizations", {"id": "ALFKI", "name": "Alfreds"}, stream="customers")
-    landing.add("mapped__people", {"id": "ALFKI", "name": "Maria Anders",
-                "organization": "shop:customers:ALFKI"}, stream="customers")
+    landing.add(
+        "mapped__people",
+        {"id": "ALFKI", "name": "Maria Anders", "organization": "shop:customers:ALFKI"},
+        stream="customers",
+    )

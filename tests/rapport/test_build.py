@@ -1,0 +1,168 @@
+"""Whether a build is due, which days it computes, and what dbt finds before it starts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from connectors import open_source, sync_stream
+from connectors.errors import ConfigError
+from connectors.quarantine import Quarantine
+from rapport import build, config
+from rapport.config import Config
+
+DAY = date(2026, 6, 30)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Config:
+    (tmp_path / "orders.csv").write_text("id,mail,at,total\n1,a@b.example,2026-06-01,3.50\n")
+    stream = {
+        "path": "orders.csv",
+        "key": ["id"],
+        "map": {"to": "purchase", "columns": {"person": "mail", "occurred_at": "at"}},
+    }
+    source = {"type": "files", "silo": "orders", "streams": {"orders": stream}}
+    tree = {"as_of": DAY.isoformat(), "own_domains": ["us.example"], "sources": {"shop": source}}
+    return config.parse(tree, tmp_path / "rapport.yml")
+
+
+def sync(shop: Config) -> None:
+    source = shop.open("shop")
+    for stream in source.streams():
+        sync_stream(source, stream, shop.home)
+
+
+def built(shop: Config) -> None:
+    """Pretend that the build that is due now was made and published."""
+    plan = build.plan(shop)
+    build.prepare(shop, plan)
+    build.remember(shop, plan)
+
+
+def test_the_first_build_computes_a_year_in_steps_of_28_days(shop: Config) -> None:
+    plan = build.plan(shop)
+    assert plan.needed
+    assert plan.reason == "this is the first build"
+    assert plan.arguments[:2] == ["build", "--full-refresh"]
+    days = [day for day, _ in plan.snapshots]
+    assert days == [DAY - timedelta(days=28 * step) for step in range(13, -1, -1)]
+
+
+def test_nothing_new_needs_no_build_and_new_records_do(shop: Config, tmp_path: Path) -> None:
+    sync(shop)
+    built(shop)
+    assert not build.plan(shop).needed
+    sync(shop)
+    assert not build.plan(shop).needed, "an empty sync is nothing new"
+    with (tmp_path / "orders.csv").open("a") as file:
+        file.write("2,b@b.example,2026-06-02,1\n")
+    sync(shop)
+    plan = build.plan(shop)
+    assert plan.needed
+    assert plan.reason == "new records have landed"
+    assert not plan.full_refresh
+    assert [day for day, _ in plan.snapshots] == [DAY]
+
+
+def test_a_changed_mapping_reads_staging_anew(shop: Config) -> None:
+    sync(shop)
+    built(shop)
+    source = shop.source("shop")
+    streams = json.loads(json.dumps(source.settings["streams"]))
+    streams["orders"]["map"]["columns"]["amount"] = "total"
+    changed = replace(
+        shop, sources={"shop": replace(source, settings=source.settings | {"streams": streams})}
+    )
+    plan = build.plan(changed)
+    assert plan.needed
+    assert plan.full_refresh
+
+
+def test_a_past_day_is_restated_beside_the_published_one(shop: Config) -> None:
+    sync(shop)
+    built(shop)
+    plan = build.plan(shop, DAY - timedelta(days=40))
+    assert plan.needed
+    assert plan.as_of == DAY
+    assert plan.snapshots[0] == (DAY - timedelta(days=40), "backcast")
+    assert plan.snapshots[-1][0] == DAY
+    assert build.plan(shop, DAY + timedelta(days=1)).as_of == DAY + timedelta(days=1)
+
+
+def test_today_is_as_known_and_a_past_day_is_rebuilt(shop: Config) -> None:
+    assert build.plan(shop).basis == ("as_known" if datetime.now(UTC).date() <= DAY else "backcast")
+    assert build.plan(replace(shop, as_of=None)).basis == "as_known"
+
+
+def test_dbt_finds_every_stream_of_every_type_and_the_parameters(shop: Config) -> None:
+    sync(shop)
+    plan = build.plan(shop)
+    build.prepare(shop, plan)
+    with duckdb.connect(str(shop.home / build.BUILD_NAME), read_only=True) as connection:
+        views = {
+            name
+            for (name,) in connection.execute(
+                "select view_name from duckdb_views() where schema_name = 'landing'"
+            ).fetchall()
+        }
+        assert {"salesforce__contacts", "discourse__posts", "mapped__purchases"} <= views
+        for view in views:
+            rows = connection.execute(f"select count(*) from landing.{view}").fetchall()[0][0]
+            assert rows == (1 if view == "mapped__purchases" else 0)
+        assert connection.execute("select as_of from control.run").fetchall() == [(DAY,)]
+        assert connection.execute("select domain from control.own_domains").fetchall() == [
+            ("us.example",)
+        ]
+        assert connection.execute("select source, silo from control.sources").fetchall() == [
+            ("shop", "orders")
+        ]
+        [(rows, finished)] = connection.execute(
+            "select rows, finished from control.streams where stream = 'orders'"
+        ).fetchall()
+        assert (rows, finished) == (1, True)
+
+
+def test_rows_that_cannot_be_typed_reach_quarantine_with_their_text_once(shop: Config) -> None:
+    sync(shop)
+    plan = build.plan(shop)
+    build.prepare(shop, plan)
+    with duckdb.connect(str(shop.home / build.BUILD_NAME)) as connection:
+        connection.execute(
+            "create table stg_mapped__purchases as select _source, _stream, _key, _seq, "
+            "'occurred_at: no time' as _error from landing.mapped__purchases"
+        )
+    for _ in range(2):
+        assert build.finish(shop, plan).untyped == 1
+    [line] = Quarantine(shop.home, "shop", "orders").lines()
+    assert line.reason == "untyped"
+    assert line.detail == "occurred_at: no time"
+    assert "a@b.example" in line.text
+    with duckdb.connect(str(shop.home / build.BUILD_NAME)) as connection:
+        connection.execute("delete from stg_mapped__purchases")
+    assert build.finish(shop, plan).untyped == 0
+    assert not Quarantine(shop.home, "shop", "orders").lines()
+
+
+def test_a_field_that_could_be_more_than_a_name_is_refused(shop: Config) -> None:
+    crm = {
+        "type": "salesforce",
+        "domain": "acme.my",
+        "client_id": "x",
+        "client_secret": "y",
+        "fields": {"Account": ["Tier__c') --"]},
+    }
+    wrong = config.parse({"sources": {"crm": crm}}, shop.path)
+    with pytest.raises(ConfigError, match="Field names hold letters"):
+        build.prepare(wrong, build.plan(wrong))
+
+
+def test_every_type_of_source_opens_without_a_request(tmp_path: Path) -> None:
+    """Definitions are loaded from declarations alone."""
+    settings = {"url": "http://127.0.0.1:1", "api_key": "${KEY}"}
+    assert open_source("forum", "discourse", settings, home=tmp_path).streams()
