@@ -565,10 +565,12 @@ class HubSpot:
         )
         while True:
             walk = ChangeWalk.begin(stream, state, window)
-            start = walk.position or {"kind": None, **({"list": None} if is_whole else {})}
-            way = {"list": None} if "list" in start else {"search": "0"}
+            way: dict[str, Any] = {"list": None} if is_whole else {"search": "0"}
+            start = walk.position or {"kind": "contacts", **way}
+            if "list" in start:
+                way = {"list": None}
             kinds = list(_LINKED)
-            for kind in kinds[kinds.index(start["kind"]) if start["kind"] else 0 :]:
+            for kind in kinds[kinds.index(start["kind"]) :]:
                 position = start if kind == start["kind"] else way
                 try:
                     for ids, at in self._ids(kind, walk, position):
