@@ -293,6 +293,7 @@ def connect(name: str, settings: Settings, session: Session) -> HubSpot:
             "with `client_secret` and `refresh_token`."
         )
     session.base_url = (settings.url or API).rstrip("/")
+    session.calls_per_window = ((settings.calls_per_10_s, 10.0),)
     session.only_asks = True
     return HubSpot(name, settings, session)
 

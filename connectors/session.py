@@ -85,6 +85,7 @@ class Session(requests.Session):
         base_url: put before a path that starts with `/`.
         requests_made: calls sent, retries included.
         waits_s: seconds waited for limits, budget and retries.
+        calls_per_window: see `budget.Windows`; may be changed until the first call.
         only_asks: no POST of this source changes anything, so each may be tried again.
         on_wait: called with (seconds, reason) before each such wait.
     """
@@ -118,7 +119,7 @@ class Session(requests.Session):
         self.requests_made = 0
         self.waits_s = 0.0
         self.only_asks = False
-        self._calls_per_window = calls_per_window
+        self.calls_per_window = calls_per_window
         self._budget_dir = budget_dir
         # With any `auth` set, requests does not look into ~/.netrc, whose password would
         # silently replace ours.
@@ -355,7 +356,7 @@ class Session(requests.Session):
 
     @cached_property
     def budget(self) -> Budget:
-        return self.budget_of("", self._calls_per_window)
+        return self.budget_of("", self.calls_per_window)
 
     def await_slot(self, budget: Budget, reason: str) -> None:
         """Wait for the next slot of a budget that some calls have besides the common one."""
