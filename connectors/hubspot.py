@@ -2,14 +2,14 @@
 
 Speaks the CRM API v3 (associations v4) through hubspot-api-client, which knows paths, parameters
 and the bearer header: its typed endpoints build each request, our session sends it, and what
-they return is the answer's bytes (`_Ride`). Two calls are ours, since the client has the retired
-form of one and lacks the other: the OAuth token, and the account's own details.
+they return is the answer's bytes (`_Ride`). Three calls are ours: the client has the retired
+form of one (the OAuth token) and lacks the others (the account's details, consents v4).
 https://developers.hubspot.com/docs/api/overview
 
 Auth: the token of a private app, or OAuth with a refresh token (access lasts 30 minutes).
 Scopes: `crm.objects.{contacts,companies,deals,owners,feedback_submissions}.read`, `tickets`,
-`sales-email-read`, `content`, `communication_preferences.read`; without one of the last five the
-streams behind it stay empty and say so.
+`sales-email-read`, `content`, `communication_preferences.{read,statuses.batch.read}`; streams of
+products that many accounts lack stay empty without theirs, and say so.
 Limits: 100 calls per 10 s and app (more on higher plans: `calls_per_10_s`), searches 5 per
 second and account, a number per day. A 429 names its policy and brings no `Retry-After`.
 Deletes: archived records have a list of their own; a merge leaves the old ids in a property of
@@ -57,9 +57,11 @@ SILO = "crm"
 API = "https://api.hubapi.com"
 TOKEN_PATH = "/oauth/2026-03/token"
 ACCOUNT_PATH = "/account-info/v3/details"
+CONSENT_PATH = "/communication-preferences/v4/statuses/batch/read?channel=EMAIL"
 ROWS_PER_LIST = 100
 ROWS_PER_SEARCH = 200
 INPUTS_PER_ASSOCIATION_CALL = 1_000
+INPUTS_PER_CONSENT_CALL = 100
 CALLS_PER_10_S = 100
 SEARCHES_PER_S = 4  # of 5, which all integrations of the account share
 MAX_PROPERTIES_BYTES = 6_000  # of a list's address; more are read in a second call
@@ -72,7 +74,7 @@ LOOKBACK = timedelta(hours=1)  # how far the search index has been seen behind
 CENSUS_EVERY = timedelta(days=7)
 CENSUS_OF_SURPLUS_EVERY = timedelta(days=1)
 COUNT_EVERY = timedelta(days=1)
-REREAD_ASSOCIATIONS_EVERY = timedelta(days=1)
+_REREAD_EVERY = {"associations": timedelta(days=1), "subscription_statuses": timedelta(days=7)}
 PUNCTUAL = timedelta(hours=1)  # a daily sync that starts a little earlier is still a day later
 
 POLICY = Policy(
@@ -206,6 +208,22 @@ STREAMS: tuple[Stream, ...] = (
         types={"to": "json"},
         coverage="a link that changes without its record is noticed within a day",
     ),
+    Stream(
+        name="subscription_statuses",
+        key=("contactId",),
+        fields=(
+            "contactId",
+            *(
+                f"statuses.{field}"
+                for field in ("subscriptionId", "status", "source", "timestamp", "legalBasis")
+            ),
+        ),
+        lag=LAG,
+        lookback=LOOKBACK,
+        deletes="census",
+        types={"statuses": "json"},
+        coverage="a consent that changes without its contact is noticed within 7 days",
+    ),
     _list(
         "owners",
         "id email firstName lastName userId userIdIncludingInactive type archived createdAt "
@@ -246,6 +264,7 @@ _SCOPES = {
     "feedback_submissions": "crm.objects.feedback_submissions.read",
     "marketing_emails": "content",
     "subscription_types": "communication_preferences.read",
+    "subscription_statuses": "communication_preferences.statuses.batch.read",
     **{
         name: f"crm.objects.{name}.read"
         for name in ("contacts", "companies", "deals", "owners", "custom")
@@ -257,7 +276,7 @@ _SCOPES = {
 }
 _OPTIONAL = {
     *("tickets", "emails", "communications", "feedback_submissions", "marketing_emails"),
-    "subscription_types",
+    *("subscription_types", "subscription_statuses"),
 }
 """Streams that many accounts do not have: a missing scope is coverage there, not a mistake."""
 
@@ -344,7 +363,7 @@ class HubSpot:
 
     def check(self) -> Check:
         """Ask every kind of record for one, and name scopes and properties that are missing."""
-        account = pick(self._ask_path(ACCOUNT_PATH), "portalId")
+        account = pick(self._ask_path("GET", ACCOUNT_PATH), "portalId")
         missing = {}
         for stream in self._streams:
             try:
@@ -378,7 +397,13 @@ class HubSpot:
                 yield from lists[stream.name]()
                 yield Page(state={}, census_complete=True)
             elif stream.name == "associations":
-                yield from self._associations(stream, dict(state), window)
+                yield from self._beside(
+                    stream, dict(state), window, list(_LINKED), "hs_object_id", self._links
+                )
+            elif stream.name == "subscription_statuses":
+                yield from self._beside(
+                    stream, dict(state), window, ["contacts"], "email", self._consents
+                )
             else:
                 yield from self._objects(stream, dict(state), window)
         except _ScopeMissing:
@@ -549,37 +574,49 @@ class HubSpot:
                 return
             guard.check(after)
 
-    # Associations
+    # What lies beside records and changes without them
 
-    def _associations(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
-        """Read the links of changed records; of all records once a day.
+    def _beside(
+        self,
+        stream: Stream,
+        state: State,
+        window: Window,
+        kinds: Sequence[str],
+        name: str,
+        fetch: Callable[[str, Sequence[bytes]], tuple[list[bytes], list[Tombstone]]],
+    ) -> Iterator[Page]:
+        """Read what belongs to changed records; after `_REREAD_EVERY` to all of them.
 
-        One record holds all links of one record to one kind of others: `fromType`, `fromId`,
-        `toType` and the rows of the answer. State: that of `ChangeWalk`, and `whole_at`.
+        Args:
+            kinds: kinds of records to go through.
+            name: the property of a record that `fetch` needs.
+            fetch: (kind, records) -> (what belongs to them, keys to which nothing belongs).
+
+        State: that of `ChangeWalk`, and `whole_at`.
         """
         notes: list[str] = []
         is_asked = window.since is not None or window.until is not None
         is_whole = (
             "walk" not in state
             and not is_asked
-            and _is_due(state, "whole_at", REREAD_ASSOCIATIONS_EVERY, window)
+            and _is_due(state, "whole_at", _REREAD_EVERY[stream.name], window)
         )
         while True:
             walk = ChangeWalk.begin(stream, state, window)
             way: dict[str, Any] = {"list": None} if is_whole else {"search": "0"}
-            start = walk.position or {"kind": "contacts", **way}
+            start = walk.position or {"kind": kinds[0], **way}
             if "list" in start:
                 way = {"list": None}
-            kinds = list(_LINKED)
             for kind in kinds[kinds.index(start["kind"]) :]:
                 position = start if kind == start["kind"] else way
                 try:
-                    for ids, at in self._ids(kind, walk, position):
-                        records, tombstones = self._links(kind, ids)
+                    for rows, at in self._gathered(kind, name, walk, position):
+                        records, tombstones = fetch(kind, rows)
                         here = walk.at({"kind": kind} | at) if at else None
                         yield Page(records=records, tombstones=tombstones, state=here)
                 except _ScopeMissing:
-                    notes.append(f"{kind}: not visible to this token")
+                    scope = _scope(kind if len(kinds) > 1 else stream.name)
+                    notes.append(f"{kind}: not visible: needs the scope `{scope}`")
             state = walk.done()
             if "list" in start:
                 state["whole_at"] = _text(window.now)
@@ -587,19 +624,43 @@ class HubSpot:
                 break
         yield Page(state=state, census_complete=is_whole and not notes, notes=notes)
 
-    def _ids(
-        self, kind: str, walk: ChangeWalk, position: Mapping[str, Any]
-    ) -> Iterator[tuple[list[str], dict[str, Any] | None]]:
-        """Yield as many ids as one call for links takes, and the position behind them."""
-        ids: list[str] = []
-        for records, at in self._pages(kind, ["hs_object_id"], walk, position):
-            ids += [str(_id(row)) for row in records]
-            if at is None or len(ids) + ROWS_PER_SEARCH > INPUTS_PER_ASSOCIATION_CALL:
-                yield ids, at
-                ids = []
+    def _gathered(
+        self, kind: str, name: str, walk: ChangeWalk, position: Mapping[str, Any]
+    ) -> Iterator[tuple[list[bytes], dict[str, Any] | None]]:
+        """Yield as many records as one call takes ids, and the position behind them."""
+        rows: list[bytes] = []
+        for records, at in self._pages(kind, [name], walk, position):
+            rows += records
+            if at is None or len(rows) + ROWS_PER_SEARCH > INPUTS_PER_ASSOCIATION_CALL:
+                yield rows, at
+                rows = []
 
-    def _links(self, kind: str, ids: Sequence[str]) -> tuple[list[bytes], list[Tombstone]]:
-        """Return the links of these records, and tombstones for those that have none."""
+    def _consents(self, kind: str, rows: Sequence[bytes]) -> tuple[list[bytes], list[Tombstone]]:
+        """Return what contacts said to each kind of e-mail, by contact in place of address.
+
+        Version 4 alone tells `no` from `never asked`; the client library has version 3.
+        """
+        records = []
+        found = [values(row, "id", "properties") for row in rows]
+        ids = {told["email"].lower(): str(key) for key, told in found if told and told.get("email")}
+        emails = list(ids)
+        for at in range(0, len(emails), INPUTS_PER_CONSENT_CALL):
+            body = self._ask_path(
+                "POST", CONSENT_PATH, json={"inputs": emails[at : at + INPUTS_PER_CONSENT_CALL]}
+            )
+            for row in split(body, "results"):
+                email = str(values(row, "subscriberIdString")[0]).lower()
+                records.append(_spliced(row, contactId=ids.get(email, "")))
+        silent = {str(key) for key, _ in found} - {*ids.values()}
+        return records, [Tombstone(key=key) for key in sorted(silent)]
+
+    def _links(self, kind: str, rows: Sequence[bytes]) -> tuple[list[bytes], list[Tombstone]]:
+        """Return the links of these records, and tombstones for those that have none.
+
+        One record holds all links of one record to one kind of others: `fromType`, `fromId`,
+        `toType` and the rows of the answer.
+        """
+        ids = [str(_id(row)) for row in rows]
         records, tombstones = [], []
         for other in _LINKED[kind] if ids else ():
             linked: dict[str, list[msgspec.Raw]] = {}
@@ -696,11 +757,11 @@ class HubSpot:
                 self._client_and_end = None
         raise AssertionError("the loop returns or raises")
 
-    def _ask_path(self, path: str) -> bytes:
+    def _ask_path(self, method: str, path: str, **what: Any) -> bytes:
         """Ask what the client library does not know."""
         return self._ask(
             lambda client: self._send(
-                "GET", path, headers={"Authorization": f"Bearer {client.access_token}"}
+                method, path, headers={"Authorization": f"Bearer {client.access_token}"}, **what
             )
         )
 

@@ -17,6 +17,7 @@ from connectors.errors import AuthError, BadRequest, ConfigError, ServerError
 from connectors.sync import SyncResult, sync_stream
 from sandbox.clock import Clock
 from sandbox.faults import Faults
+from sandbox.hubspot import search
 from sandbox.hubspot.http import app
 from sandbox.hubspot.portal import Portal
 
@@ -128,8 +129,9 @@ def test_a_second_sync_searches_what_changed_and_lands_nothing_else(crm, landed)
     assert live(landed("crm.companies"))[ids[7]]["properties"]["name"] == "Dye works"
 
 
-def test_a_bulk_change_of_more_than_a_search_shows_is_read_whole(crm, landed):
-    count = 10_050
+def test_a_bulk_change_of_more_than_a_search_shows_is_read_whole(crm, landed, monkeypatch):
+    monkeypatch.setattr(search, "RESULTS_MAX", 1_000)
+    count = 1_450
     crm.portal.create("contacts", {"lastname": "First"}, crm.now)
     crm.clock.advance(days=1)
     crm.sync("contacts")
@@ -363,6 +365,24 @@ def test_a_walk_over_links_that_broke_goes_on_where_it_was(crm, landed, monkeypa
     assert crm.sync("associations").rows == 150
 
 
+def test_consents_are_known_by_contact_and_never_by_address(crm, landed):
+    crm.portal.add_subscription(1, "News", "What is new", crm.now)
+    (ada,) = crm.create("contacts", lastname="Weaver", email="ada@mill.example")
+    crm.create("contacts", lastname="Nobody")
+    crm.clock.advance(seconds=7200)
+    crm.sync("subscription_statuses")
+    rows = landed("crm.subscription_statuses")
+    assert list(rows) == [ada] and "mill.example" not in str(rows)
+    assert [told["status"] for told in live(rows)[ada]["statuses"]] == ["NOT_SPECIFIED"]
+    crm.portal.set_consent("ada@mill.example", 1, "UNSUBSCRIBED", crm.now)
+    crm.clock.advance(days=1)
+    assert not crm.sync("subscription_statuses").changed
+    crm.clock.advance(days=6)
+    crm.sync("subscription_statuses")
+    rows = landed("crm.subscription_statuses")
+    assert [told["status"] for told in live(rows)[ada]["statuses"]] == ["UNSUBSCRIBED"]
+
+
 def test_owners_pipelines_and_other_short_lists_are_read_whole(crm, landed):
     dana = crm.portal.add_owner("dana@acme.com", "Dana", "Scully", crm.now)
     fox = crm.portal.add_owner("fox@acme.com", "Fox", "Mulder", crm.now)
@@ -401,7 +421,7 @@ def test_a_missing_scope_is_coverage_where_many_accounts_lack_the_product(crm):
     assert (result.rows, result.notes) == (
         0, ("not visible: needs the scope `crm.objects.feedback_submissions.read`",),
     )  # fmt: skip
-    assert crm.sync("associations").notes == ("tickets: not visible to this token",)
+    assert crm.sync("associations").notes == ("tickets: not visible: needs the scope `tickets`",)
     crm.portal.scopes -= {"crm.objects.companies.read"}
     with pytest.raises(AuthError) as refusal:
         crm.sync("companies")

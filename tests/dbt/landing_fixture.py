@@ -27,7 +27,8 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
     ),
     "hubspot": (
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
-        "tasks", "communications", "feedback_submissions", "associations", "owners", "pipelines",
+        "tasks", "communications", "feedback_submissions", "associations", "subscription_statuses",
+        "owners", "pipelines",
     ),
     "discourse": ("users", "topics", "posts"),
 }  # fmt: skip
