@@ -152,6 +152,12 @@ def account() -> Landing:
         record(71, hs_contact_id="2", hs_survey_type="NPS", hs_value="9",
                hs_submission_timestamp="2026-06-10T09:00:00Z"),
     )  # fmt: skip
+    # answered before the merge, by somebody whose old record we never held
+    landing.delete("hubspot__contacts", "5", merged_into="2")
+    landing.add(
+        "hubspot__feedback_submissions",
+        record(72, hs_contact_id="5", hs_submission_timestamp="2026-06-11T09:00:00Z"),
+    )
     # the sign-on's number for Cy is Ben's by chance
     landing.add(
         "discourse__users",
@@ -273,6 +279,7 @@ def test_engagements_have_a_direction_and_plans_are_no_acts(tables: Tables) -> N
         ("65", "task", "task", "outbound", DANA, BEN, "public"),
         ("67", "chat", "other", "outbound", DANA, None, "public"),
         ("71", "survey", "survey", "inbound", BEN, None, "private"),
+        ("72", "survey", "survey", "inbound", BEN, None, "private"),
     ]
 
 

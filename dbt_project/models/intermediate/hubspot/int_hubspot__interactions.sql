@@ -119,8 +119,20 @@ addressed as (
     {%- endfor %}
 ),
 
+-- An answer keeps the id that its contact had then.
+merges as (
+    select _source, _key, max_by(_merged_into, _seq) as contact_id
+    from {{ known(ref('stg_hubspot__contacts')) }} as versions
+    where _merged_into is not null
+    group by _source, _key
+),
+
 answers as (
-    select * from {{ current(ref('stg_hubspot__feedback_submissions')) }} as answers
+    select
+        answers.*,
+        coalesce(merges.contact_id, answers.contact_id) as current_contact_id
+    from {{ current(ref('stg_hubspot__feedback_submissions')) }} as answers
+    left join merges on answers._source = merges._source and answers.contact_id = merges._key
 )
 
 select {{ interaction_row({
@@ -163,7 +175,7 @@ select {{ interaction_row({
     'source': '_source', 'stream': '_stream',
     'interaction_id': profile_key('feedback_submissions', '_key'), 'channel': "'survey'",
     'place': 'lower(survey_type)', 'kind': "'survey'", 'direction': "'inbound'",
-    'actor_profile_key': profile_key('contacts', 'contact_id'), 'is_prompted': 'true',
+    'actor_profile_key': profile_key('contacts', 'current_contact_id'), 'is_prompted': 'true',
     'visibility': "'private'", 'occurred_at': 'coalesce(submitted_at, created_at)',
     'source_seen_at': 'created_at', 'loaded_at': '_first_loaded_at', 'is_deleted': '_is_deleted',
 }) }}
