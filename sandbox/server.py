@@ -10,7 +10,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,13 +21,13 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox import discourse, salesforce
+from sandbox import discourse, hubspot, salesforce
 from sandbox.faults import Faults
 from sandbox.people import OWN_DOMAINS
-from sandbox.world import API_KEY, API_USERNAME, World
+from sandbox.world import API_KEY, API_USERNAME, VENDORS, World
 
 BASE_PORT = 8800
-PORTS = {"salesforce": 0, "discourse": 2}
+PORTS = {"salesforce": 0, "hubspot": 1, "discourse": 2}
 """Vendor -> offset from the base port."""
 
 START_S = 10.0
@@ -74,27 +74,35 @@ class Sandbox:
         `sources`: the entries of a rapport.yml that reads everything there is.
         """
         org = self.world.org
+        sources: dict[str, dict[str, Any]] = {}
+        if "salesforce" in self.urls:
+            sources["crm"] = {
+                "type": "salesforce",
+                "url": self.urls["salesforce"],
+                "domain": org.domain,
+                "client_id": org.client_id,
+                "client_secret": org.client_secret,
+                "fields": CUSTOM_FIELDS_TAKEN,
+            }
+        if "discourse" in self.urls:
+            sources["forum"] = {
+                "type": "discourse",
+                "url": self.urls["discourse"],
+                "api_key": API_KEY,
+                "api_username": API_USERNAME,
+                "show_emails": True,
+                "sso": True,
+            }
+        if "hubspot" in self.urls:
+            sources["hub"] = {
+                "type": "hubspot",
+                "url": self.urls["hubspot"],
+                "access_token": self.world.portal.access_token,
+            }
         return {
             "now": self.now.isoformat(),
             "own_domains": list(OWN_DOMAINS),
-            "sources": {
-                "crm": {
-                    "type": "salesforce",
-                    "url": self.urls["salesforce"],
-                    "domain": org.domain,
-                    "client_id": org.client_id,
-                    "client_secret": org.client_secret,
-                    "fields": CUSTOM_FIELDS_TAKEN,
-                },
-                "forum": {
-                    "type": "discourse",
-                    "url": self.urls["discourse"],
-                    "api_key": API_KEY,
-                    "api_username": API_USERNAME,
-                    "show_emails": True,
-                    "sso": True,
-                },
-            },
+            "sources": sources,
         }
 
     def advance(self, *, days: float = 0, seconds: float = 0) -> datetime:
@@ -115,29 +123,34 @@ def serve(
     faults: Faults | Mapping[str, Sequence[Any]] | None = None,
     *,
     vendor_limits: bool = False,
+    vendors: Collection[str] = VENDORS,
     world: World | None = None,
 ) -> Iterator[Sandbox]:
     """Serve a world until the block ends.
 
     Args:
-        people, seed, now, vendor_limits: see `World`.
-        port: base port (Salesforce there, Discourse two above); 0 picks free ones.
+        people, seed, now, vendor_limits, vendors: see `World`.
+        port: base port (Salesforce there, the others above: `PORTS`); 0 picks free ones.
         faults: what goes wrong, see `sandbox.faults`.
-        world: serve this one instead of making one.
+        world: serve this one, with the vendors it has, instead of making one.
 
     Raises:
         OSError: a port is taken.
     """
-    world = world or World(people=people, seed=seed, now=now, vendor_limits=vendor_limits)
+    world = world or World(
+        people=people, seed=seed, now=now, vendor_limits=vendor_limits, vendors=vendors
+    )
     plan = faults if isinstance(faults, Faults) else Faults(faults)
     sandbox = Sandbox(world, {}, plan)
-    apps: dict[str, ASGIApp] = {
-        "salesforce": salesforce.app(world.org, world.clock, plan),
-        "discourse": discourse.app(world.forum, world.clock, plan),
+    apps: dict[str, Callable[[], ASGIApp]] = {
+        "salesforce": lambda: salesforce.app(world.org, world.clock, plan),
+        "discourse": lambda: discourse.app(world.forum, world.clock, plan),
+        "hubspot": lambda: hubspot.app(world.portal, world.clock, plan),
     }
     with contextlib.ExitStack() as running:
-        for vendor, app in apps.items():
-            address = _running(_WithCredentials(app, sandbox), port and port + PORTS[vendor])
+        for vendor in world.vendors:
+            app = _WithCredentials(apps[vendor](), sandbox)
+            address = _running(app, port and port + PORTS[vendor])
             sandbox.urls[vendor] = running.enter_context(address)
         yield sandbox
 

@@ -19,6 +19,7 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 from zoneinfo import ZoneInfo
@@ -277,8 +278,7 @@ class _Api:
 
     def crm(self, call: _Call) -> tuple[Handler | None, str, str]:
         """Find what answers below `/crm`."""
-        parts, portal = call.parts[1:], self.portal
-        match call.method, parts:
+        match call.method, call.parts[1:]:
             case _, ["objects", _, *_] | ["associations", _, _, *_]:
                 return self.records(call)
             case "GET", ["owners"]:
@@ -290,7 +290,8 @@ class _Api:
             case "GET", ["properties", name, "groups"]:
                 return lambda: self.groups(name), "", "crm/properties/{type}/groups"
             case "GET", ["properties", name, one]:
-                return lambda: self.one_property(call, name, one), "", "crm/properties/{type}/{name}"
+                shown = "crm/properties/{type}/{name}"
+                return lambda: self.one_property(call, name, one), "", shown
             case "POST", ["properties", name, "batch", "read"]:
                 shown = "crm/properties/{type}/batch/read"
                 return lambda: self.some_properties(call, name), "", shown
@@ -298,18 +299,15 @@ class _Api:
                 shown = "/".join(["crm/pipelines/{type}", *("{id}", "stages", "{id}")[: len(rest)]])
                 return lambda: self.pipelines(name, rest), "", shown
             case "GET", ["schemas"]:
-                answer = lambda: self.done({"results": self.schemas()})  # noqa: E731
-                return answer, "", "crm/schemas"
+                return self.schemas, "", "crm/schemas"
             case "GET", ["schemas", name]:
-                kind = portal.table
-                return lambda: self.done(self.schema(kind(name).kind)), "", "crm/schemas/{type}"
+                return lambda: self.one_schema(name), "", "crm/schemas/{type}"
             case "GET", ["lists"]:
                 return lambda: self.some_lists(call), "crm.lists.read", "crm/lists"
             case "POST", ["lists", "search"]:
                 return lambda: self.search_lists(call), "crm.lists.read", "crm/lists/search"
             case "GET", ["lists", id]:
-                answer = lambda: self.done({"list": self.list_shown(id)})  # noqa: E731
-                return answer, "crm.lists.read", "crm/lists/{id}"
+                return lambda: self.one_list(id), "crm.lists.read", "crm/lists/{id}"
             case "GET", ["lists", id, "memberships", *rest] if rest in ([], ["join-order"]):
                 shown = "/".join(["crm/lists/{id}/memberships", *rest])
                 return lambda: self.members(call, id, bool(rest)), "crm.lists.read", shown
@@ -325,7 +323,7 @@ class _Api:
             return _raising(error), "", "crm/objects/?"
         read, write = kind.scope, kind.write_scope
         base = "crm/objects/{type}"
-        handler: Handler
+        answer: Handler
         match call.method, parts:
             case "GET", ["objects", _]:
                 return lambda: self.listing(call, name), read, base
@@ -336,8 +334,8 @@ class _Api:
             case "POST", ["objects", _, "batch", "read"]:
                 return lambda: self.batch_read(call, name), read, f"{base}/batch/read"
             case "POST", ["objects", _, "batch", "create" | "update" | "upsert" as act]:
-                handler = lambda: self.batch_write(call, name, act)  # noqa: E731
-                return handler, write, f"{base}/batch/{act}"
+                answer = partial(self.batch_write, call, name, act)
+                return answer, write, f"{base}/batch/{act}"
             case "POST", ["objects", _, "batch", "archive"]:
                 return lambda: self.batch_archive(call, name), write, f"{base}/batch/archive"
             case "POST", ["objects", _, "merge"]:
@@ -351,17 +349,17 @@ class _Api:
             case "DELETE", ["objects", _, id]:
                 return lambda: self.remove(name, id), write, f"{base}/{{id}}"
             case "GET", ["objects", _, id, "associations", target]:
-                handler = lambda: self.links(call, name, id, target)  # noqa: E731
-                return handler, read, f"{base}/{{id}}/associations/{{type}}"
+                answer = partial(self.links, call, name, id, target)
+                return answer, read, f"{base}/{{id}}/associations/{{type}}"
             case "PUT" | "DELETE", ["objects", _, id, "associations", *rest] if len(rest) in (2, 3):
-                handler = lambda: self.change_link(call, name, id, rest)  # noqa: E731
-                return handler, write, f"{base}/{{id}}/associations/{{type}}/{{id}}"
+                answer = partial(self.change_link, call, name, id, rest)
+                return answer, write, f"{base}/{{id}}/associations/{{type}}/{{id}}"
             case "POST", ["associations", _, target, "batch", "read"]:
-                handler = lambda: self.batch_links(call, name, target)  # noqa: E731
-                return handler, read, "crm/associations/{type}/{type}/batch/read"
+                answer = partial(self.batch_links, call, name, target)
+                return answer, read, "crm/associations/{type}/{type}/batch/read"
             case "GET", ["associations", _, target, "labels" | "types"]:
-                handler = lambda: self.labels(name, target)  # noqa: E731
-                return handler, read, "crm/associations/{type}/{type}/labels"
+                answer = partial(self.labels, name, target)
+                return answer, read, "crm/associations/{type}/{type}/labels"
         return None, "", f"{base}/?"
 
     # Tokens and limits
@@ -687,7 +685,9 @@ class _Api:
             answer["archivedAt"] = iso(record.archived_at)
         if history:
             answer["propertiesWithHistory"] = {
-                name: _versions(record, name) for name in history if name in self.readable(kind)
+                name: _versions(table, record, name)
+                for name in history
+                if name in self.readable(kind)
             }
         associations = {}
         for target in linked:
@@ -1125,10 +1125,15 @@ class _Api:
             raise not_found()
         return self.done(stage)
 
-    def schemas(self) -> list[dict[str, Any]]:
-        """Return the portal's own objects."""
+    def schemas(self) -> Response:
+        """`GET schemas`: the portal's own objects."""
         kinds = (table.kind for table in self.portal.tables.values())
-        return [self.schema(kind) for kind in kinds if kind.fully_qualified_name]
+        own = [self.schema(kind) for kind in kinds if kind.fully_qualified_name]
+        return self.done({"results": own})
+
+    def one_schema(self, name: str) -> Response:
+        """`GET schemas/<type>`."""
+        return self.done(self.schema(self.portal.table(name).kind))
 
     def schema(self, kind: ObjectType) -> dict[str, Any]:
         """Return an object's description."""
@@ -1191,6 +1196,10 @@ class _Api:
             for record, at in known.members.items()
             if record in table.records and table.records[record].archived_at is None
         )
+
+    def one_list(self, id: str) -> Response:
+        """`GET lists/<id>`."""
+        return self.done({"list": self.list_shown(id)})
 
     def some_lists(self, call: _Call) -> Response:
         """`GET lists?listIds=`."""
@@ -1257,11 +1266,11 @@ class _Api:
             case "GET", ["status", "email", email] if call.version == "v3":
                 return lambda: self.status_v3(email), scope, f"{base}/status/email/{{email}}"
             case "GET", ["statuses", email] if call.version != "v3":
-                handler = lambda: self.statuses(call, email)  # noqa: E731
-                return handler, scope, f"{base}/statuses/{{email}}"
+                answer = partial(self.statuses, call, email)
+                return answer, scope, f"{base}/statuses/{{email}}"
             case "GET", ["statuses", email, "unsubscribe-all"] if call.version != "v3":
-                handler = lambda: self.action([self.wide(email)])  # noqa: E731
-                return handler, scope, f"{base}/statuses/{{email}}/unsubscribe-all"
+                answer = partial(self.status_wide, email)
+                return answer, scope, f"{base}/statuses/{{email}}/unsubscribe-all"
             case "POST", ["statuses", "batch", "read"] if call.version != "v3":
                 return lambda: self.batch_statuses(call), batch_scope, f"{base}/statuses/batch/read"
             case "POST", ["statuses", "batch", "unsubscribe-all", "read"] if call.version != "v3":
@@ -1339,6 +1348,10 @@ class _Api:
             "status": "UNSUBSCRIBED" if said else "NOT_SPECIFIED",
             "timestamp": iso(said.at if said else self.portal.founded),
         }
+
+    def status_wide(self, email: str) -> Response:
+        """`GET v4/statuses/<email>/unsubscribe-all`."""
+        return self.action([self.wide(email)])
 
     def batch_statuses(self, call: _Call) -> Response:
         """`POST v4/statuses/batch/read?channel=EMAIL`; what is no address is an error."""
@@ -1476,6 +1489,7 @@ class _Api:
 
 _ROUTES: dict[str, Callable[[_Api, _Call], tuple[Handler | None, str, str]]] = {
     "crm": _Api.crm,
+    "crm-object-schemas": _Api.crm,
     "oauth": _Api.oauth,
     "account-info": _Api.account,
     "communication-preferences": _Api.preferences,
@@ -1548,19 +1562,12 @@ def _missing(scope: str) -> ApiError:
     )
 
 
-def _versions(record: Record, name: str) -> list[dict[str, Any]]:
+def _versions(table: Table, record: Record, name: str) -> list[dict[str, Any]]:
     versions = []
-    for version in record.history.get(name, ()):
-        shown = {
-            "value": version.value or "",
-            "timestamp": iso(version.at),
-            "sourceType": version.source,
-        }
-        if version.user_id is not None:
-            shown |= {
-                "sourceId": f"userId:{version.user_id}",
-                "updatedByUserId": version.user_id,
-            }
+    for value, at, source, user_id in table.histories[record.id].get(name, ()):
+        shown = {"value": value or "", "timestamp": iso(at), "sourceType": source}
+        if user_id is not None:
+            shown |= {"sourceId": f"userId:{user_id}", "updatedByUserId": user_id}
         versions.append(shown)
     return versions
 

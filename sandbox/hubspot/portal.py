@@ -18,7 +18,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from sandbox.hubspot import schema
 from sandbox.hubspot.schema import AssociationType, InvalidValue, ObjectType, iso
@@ -64,25 +66,23 @@ class ApiError(Exception):
         self.links = dict(links or {})
 
 
-class Version(NamedTuple):
-    """A value a property has had."""
+Version = tuple[str | None, datetime, str, int | None]
+"""A value a property has had: the value, since when, how it came, by whose userId.
 
-    value: str | None
-    at: datetime
-    source: str
-    user_id: int | None
+Plain tuples of plain values: there are hundreds of thousands, and the garbage collector
+leaves these alone.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record at one time; `history`: property -> its versions, newest first."""
+    """A record at one time."""
 
     id: int
     properties: dict[str, str]
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
-    history: dict[str, list[Version]]
 
 
 class Table:
@@ -93,6 +93,8 @@ class Table:
         self.records: dict[int, Record] = {}
         self.live: list[int] = []
         self.archived: list[int] = []
+        self.histories: dict[int, dict[str, tuple[Version, ...]]] = {}
+        """Record -> property -> its versions, newest first."""
         self.heirs: dict[int, int] = {}
         """Merged away -> the record that goes on."""
         self.minted = 0
@@ -120,6 +122,7 @@ class Table:
     def remove(self, key: int) -> None:
         """Forget a record altogether."""
         record = self.records.pop(key)
+        self.histories.pop(key, None)
         _drop(self.archived if record.archived_at else self.live, key)
         self._unindexed.pop(key, None)
 
@@ -509,7 +512,7 @@ class Portal:
                 **{k: v for k, v in source_values.items() if k in kind.properties},
                 **self._follow(kind, values, {}, at, at),
             }
-            record = Record(key, {}, at, at, None, {})
+            record = Record(key, {}, at, at, None)
             self._put(table, record, values, at, by, source)
             return str(key)
 
@@ -644,25 +647,35 @@ class Portal:
     ) -> Record:
         """Store a record with other values; this moves its stamp."""
         self.writes += 1
-        name = table.kind.name
-        properties, history = dict(record.properties), dict(record.history)
-        kept = schema.HISTORY_KEPT.get(name, schema.HISTORY_KEPT_ELSEWHERE)
+        kind = table.kind
+        properties = dict(record.properties)
+        history = table.histories.setdefault(record.id, {})
+        kept = schema.HISTORY_KEPT.get(kind.name, schema.HISTORY_KEPT_ELSEWHERE)
         for prop, value in values.items():
-            version = Version(value, at, source, by)
-            history[prop] = [version, *history.get(prop, ())[:kept]]
-            before = properties.pop(prop, None)
-            if value is not None:
+            history[prop] = ((value, at, source, by), *history.get(prop, ())[:kept])
+            if value is None:
+                properties.pop(prop, None)
+            else:
                 properties[prop] = value
-            if prop in table.kind.unique:
-                if before is not None:
-                    self._by_unique.pop((name, prop, before), None)
-                if value is not None:
-                    self._by_unique[name, prop, value] = record.id
-        properties[table.kind.stamp] = iso(at)
-        changed = replace(record, properties=properties, history=history, updated_at=at)
+        properties[kind.stamp] = iso(at)
+        changed = Record(record.id, properties, record.created_at, at, record.archived_at)
+        if not values.keys().isdisjoint(kind.unique):
+            self._release(kind, record)
+            self._claim(kind, changed)
         late = self.index_lag_s > 0 and self.writes % self.index_lag_every == 0
         table.put(changed, at + timedelta(seconds=self.index_lag_s) if late else None)
         return changed
+
+    def _claim(self, kind: ObjectType, record: Record) -> None:
+        """Let a record alone have its unique values."""
+        for key in _unique_keys(kind, record):
+            self._by_unique[key] = record.id
+
+    def _release(self, kind: ObjectType, record: Record) -> None:
+        """Let others have a record's unique values."""
+        for key in _unique_keys(kind, record):
+            if self._by_unique.get(key) == record.id:
+                del self._by_unique[key]
 
     def archive(self, name: str, id: str | int, at: datetime) -> None:
         """Archive a record: gone from lists and search, kept in the archived list."""
@@ -672,23 +685,17 @@ class Portal:
             if record is None or record.archived_at is not None:
                 return
             self.writes += 1
+            self._release(table.kind, record)
             table.put(replace(record, archived_at=at, updated_at=at))
-            for prop in table.kind.unique:
-                value = record.properties.get(prop)
-                self._by_unique.pop((table.kind.name, prop, value or ""), None)
 
     def restore(self, name: str, id: str | int, at: datetime) -> None:
         """Bring an archived record back under its id."""
         with self.lock:
             table = self.table(name)
-            record = self.get(name, id)
+            record = replace(self.get(name, id), archived_at=None)
             self._keep_unique(table, record.properties, record.id)
-            values = {
-                prop: record.properties[prop]
-                for prop in table.kind.unique
-                if prop in record.properties
-            }
-            self._put(table, replace(record, archived_at=None), values, at, None, "RESTORE")
+            self._claim(table.kind, record)
+            self._put(table, record, {}, at, None, "RESTORE")
 
     def merge(
         self,
@@ -730,28 +737,19 @@ class Portal:
             if table.kind.name == "contacts":
                 stamp = schema.epoch_ms(at)
                 values["hs_calculated_merged_vids"] = f"{primary.id}:{stamp};{other.id}:{stamp}"
-                lost = [other.properties.get("email"), primary.properties.get("email")]
-                extra = [*values.get("hs_additional_emails", "").split(";"), lost[0]]  # type: ignore[union-attr]
-                kept = sorted({email for email in extra if email and email != values.get("email")})
-                values["hs_additional_emails"] = ";".join(kept) or None
+                values["hs_additional_emails"] = _other_emails(primary, other, values.get("email"))
+            woven = {**table.histories[other.id], **table.histories[primary.id]}
             for record in (primary, other):
-                for prop in table.kind.unique:
-                    value = record.properties.get(prop)
-                    self._by_unique.pop((table.kind.name, prop, value or ""), None)
+                self._release(table.kind, record)
                 table.remove(record.id)
             key = table.mint()
-            fresh = Record(key, {}, created_at, at, None, _woven(primary.history, other.history))
-            new = {k: v for k, v in values.items() if k != table.kind.stamp}
-            moved = {
-                k: v
-                for k, v in new.items()
-                if not fresh.history.get(k) or fresh.history[k][0].value != v
-            }
-            unmoved = {k: v for k, v in new.items() if k not in moved and v is not None}
-            for prop in table.kind.unique:
-                if new.get(prop):
-                    self._by_unique[table.kind.name, prop, str(new[prop])] = key
-            self._put(table, replace(fresh, properties=unmoved), moved, at, by, "MERGE_OBJECTS")
+            table.histories[key] = woven
+            new = {k: v for k, v in values.items() if k != table.kind.stamp and v is not None}
+            moved = {k: v for k, v in new.items() if k not in woven or woven[k][0][0] != v}
+            kept = {k: v for k, v in new.items() if k not in moved}
+            fresh = Record(key, kept, created_at, at, None)
+            self._put(table, fresh, moved, at, by, "MERGE_OBJECTS")
+            self._claim(table.kind, table.records[key])
             for record in (primary, other):
                 table.heirs[record.id] = key
                 self._move_links(table.kind.name, record.id, key)
@@ -775,13 +773,12 @@ class Portal:
                 self.blocked_emails.add(value.strip().lower())
                 return
             table = self.tables["contacts"]
-            email = record.properties.get("email")
-            if email is not None:
-                self._by_unique.pop(("contacts", "email", email), None)
+            for _, _, email in list(_unique_keys(table.kind, record)):
                 self.blocked_emails.add(email)
                 self.opt_outs.pop(email, None)
                 for held in [key for key in self.consents if key[0] == email]:
                     del self.consents[held]
+            self._release(table.kind, record)
             table.remove(record.id)
             for old in [old for old, heir in table.heirs.items() if heir == record.id]:
                 del table.heirs[old]
@@ -1053,16 +1050,32 @@ def _number(id: str | int) -> int:
 
 
 def _json_text(value: Any) -> str:
-    import msgspec
-
     return msgspec.json.encode(value).decode()
 
 
-def _woven(
-    one: Mapping[str, list[Version]], other: Mapping[str, list[Version]]
-) -> dict[str, list[Version]]:
-    """Return the history of a merge: of each property the primary's, else the other's."""
-    return {**other, **one}
+def _unique_keys(kind: ObjectType, record: Record) -> Iterator[tuple[str, str, str]]:
+    """Yield what no other record may have; a contact's other addresses are its own too."""
+    for prop in kind.unique:
+        value = record.properties.get(prop)
+        if value is not None:
+            yield kind.name, prop, value
+    for email in record.properties.get("hs_additional_emails", "").split(";"):
+        if email and kind.name == "contacts":
+            yield kind.name, "email", email
+
+
+def _other_emails(primary: Record, other: Record, email: str | None) -> str | None:
+    """Return the addresses of a merged contact besides its first."""
+    known = {
+        address
+        for record in (primary, other)
+        for address in (
+            record.properties.get("email"),
+            *record.properties.get("hs_additional_emails", "").split(";"),
+        )
+        if address and address != email
+    }
+    return ";".join(sorted(known)) or None
 
 
 # What the portal works out when asked

@@ -155,6 +155,8 @@ def written(described: Property, value: Any) -> str | None:
         text = "true" if value else "false"
     elif isinstance(value, datetime):
         text = iso(value)
+        if kind == "datetime":
+            return text
     elif isinstance(value, date):
         text = value.isoformat()
     else:
@@ -191,9 +193,10 @@ def _moment(text: str, error: str) -> datetime:
 
 def iso(moment: datetime) -> str:
     """Return `2024-01-31T09:12:00.250Z`; a moment without milliseconds shows none."""
-    moment = moment.astimezone(UTC)
-    millis = moment.microsecond // 1000
-    return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{millis:03d}Z" if millis else "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    has_millis = moment.microsecond >= 1000
+    return moment.isoformat(timespec="milliseconds" if has_millis else "seconds")[:-6] + "Z"
 
 
 def epoch_ms(moment: datetime) -> int:
