@@ -417,23 +417,24 @@ class HubSpot:
         """Read what changed by search; at first and weekly everything by list; then the archive.
 
         State: that of `ChangeWalk`, `since` (where the user let history begin), `archived_to`
-        (when the archive was read), `counted_at`, `counted` (by the source, when the last sync
-        ended) and `census_at`.
+        (when the archive was read), `counted` (by the source, at `counted_at`; it holds while
+        nothing changes) and `census_at`.
         """
         is_first = "cursor" not in state and "walk" not in state
         is_asked = window.since is not None or window.until is not None
         is_census = "walk" not in state and not is_asked and _census_is_due(state, window)
-        state.pop("counted", None)  # holds for the sync that follows
         if is_first:  # what is read as a whole has lost nothing yet
-            state |= dict.fromkeys(("census_at", "archived_to", "counted_at"), _text(window.now))
+            state |= dict.fromkeys(("census_at", "archived_to"), _text(window.now))
             if window.since:
                 state["since"] = _text(window.since)
+        shown = 0
         while True:
             walk = ChangeWalk.begin(stream, state, window)
             is_new = walk.position is None
             position = walk.position or ({"list": None} if is_census else {"search": "0"})
             for records, at in self._pages(stream.object_name, _wanted(stream), walk, position):
                 kept = [row for row in records if _is_since(row, state.get("since"))]
+                shown += len(kept)
                 yield Page(
                     records=kept,
                     tombstones=[gone for row in kept for gone in _merges(row)],
@@ -443,17 +444,22 @@ class HubSpot:
             state = walk.done()
             if is_new:
                 break
+        listed = shown
         if not is_first:
             gone = list(self._archived(stream, _since(state["archived_to"]) - LOOKBACK))
+            shown += len(gone)
             state |= {"archived_to": _text(window.now)}
             yield Page(tombstones=gone, state=state)
-        count = None
         if is_census:
-            state |= {"census_at": _text(window.now)}
-        elif window.now - _since(state["counted_at"]) >= COUNT_EVERY - PUNCTUAL:
-            count = self._count(stream, state)
-            state |= {"counted": count, "counted_at": _text(window.now)}
-        yield Page(state=state, source_count=count, census_complete=is_census)
+            state |= {"census_at": _text(window.now), "counted": listed}
+            state["counted_at"] = state["census_at"]
+        elif shown or _is_due(state, "counted_at", COUNT_EVERY, window):
+            state |= {"counted": self._count(stream, state), "counted_at": _text(window.now)}
+        yield Page(
+            state=state,
+            source_count=None if is_census else state.get("counted"),
+            census_complete=is_census,
+        )
 
     def _pages(
         self, object_type: str, names: Sequence[str], walk: ChangeWalk, position: Mapping[str, Any]

@@ -199,13 +199,11 @@ def test_an_erased_contact_is_found_by_counting_and_a_complete_list(crm, landed)
     ids = crm.create("contacts", 60, lastname="Weaver")
     crm.sync("contacts")
     crm.portal.erase(ids[3], crm.now)
-    crm.clock.advance(seconds=3600)
-    assert crm.sync("contacts").deletes == 0
     crm.clock.advance(days=1)
     counted = crm.sync("contacts")
     assert (counted.deletes, counted.extra) == (0, 1)
     found = crm.sync("contacts")
-    assert found.deletes == 1
+    assert (found.deletes, found.extra) == (1, 0)
     assert set(live(landed("crm.contacts"))) == set(ids) - {ids[3]}
 
 
