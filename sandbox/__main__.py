@@ -15,6 +15,7 @@ from sandbox.server import BASE_PORT, serve
 SECRETS = (
     ("crm", "client_id", "SF_ID"),
     ("crm", "client_secret", "SF_SECRET"),
+    ("hub", "access_token", "HUBSPOT_TOKEN"),
     ("forum", "api_key", "DISCOURSE_KEY"),
 )
 
@@ -71,6 +72,8 @@ def _rapport_yml(credentials: dict[str, Any]) -> str:
     }
     lines = []
     for source, key, variable in SECRETS:
+        if source not in tree["sources"]:
+            continue
         lines.append(f"# export {variable}={tree['sources'][source][key]}")
         tree["sources"][source][key] = f"${{{variable}}}"
     return "\n".join([*lines, yaml.safe_dump(tree, sort_keys=False)])

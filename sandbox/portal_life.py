@@ -50,7 +50,7 @@ CUSTOM_PROPERTIES: tuple[tuple[str, dict[str, Any]], ...] = (
         "companies",
         {"name": "support_plan", "type": "enumeration", "options": ["basic", "plus", "premium"]},
     ),
-    ("companies", {"name": "machines_online", "type": "number"}),
+    ("companies", {"name": "loom_minutes", "label": "Loom minutes yesterday", "type": "number"}),
     ("companies", {"name": "next_service_on", "type": "date"}),
     ("tickets", {"name": "loom_model"}),
 )
@@ -306,7 +306,7 @@ class PortalLife:
             "hubspot", "companies", second, organization.id, at, entity="organization"
         )
         self.truth.trap("duplicate_company", "hubspot", "companies", second, organization.id, at)
-        later = at + self.dice.waits(30)
+        later = at + self.dice.waits(12)
         self.time.at(later, self._merge_companies, organization, first, second)
 
     def _merge_companies(
@@ -472,7 +472,7 @@ class PortalLife:
         if not self.companies:
             return
         company = self.dice.rng.choice(list(self.companies.values()))
-        values = {"machines_online": self.dice.rng.randrange(40)}
+        values = {"loom_minutes": self.dice.rng.randrange(100_000)}
         self.portal.update("companies", company, values, at, source="INTEGRATION")
 
     # Tickets
@@ -847,6 +847,9 @@ class PortalLife:
             self.time.at(at + timedelta(hours=60), self._restore, person, contact)
         if self.time.day(at) % 3 == 0:
             self._erase(at, rng.choice(known))
+            written_down = [o for o in self.population.organizations if o.id in self.companies]
+            if written_down:
+                self._import_company(at, rng.choice(written_down))
         junk = self.portal.create("contacts", {"firstname": "Test", "lastname": "Test"}, at)
         self.truth.profile("hubspot", "contacts", junk, None, at)
         self.truth.trap("test_record", "hubspot", "contacts", junk, None, at)

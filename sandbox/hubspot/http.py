@@ -70,10 +70,10 @@ def app(portal: Portal, clock: Clock, faults: Faults | None = None) -> Starlette
 
     Run it with the server's own `Date` header off: answers carry the clock's. Besides the
     vendor's paths it has the side door of `sandbox.control`. Kinds of faults of its own:
-    `500` (the vendor's JSON), `502`, `504`, `524` (a proxy's page), `423`, `477` (both wait
-    for `wait_s`), `limit_ten_secondly`, `limit_secondly`, `limit_daily` (429 in the vendor's
-    words; Retry-After only where the fault has `wait_s`), `expired_token` (all OAuth tokens
-    die).
+    `500` (the vendor's JSON), `502`, `504`, `524` (a proxy's page), `423` and `477`, `429` and
+    `limit_ten_secondly`, `limit_secondly`, `limit_daily` (429 in the vendor's words), all of
+    them with a Retry-After only where the fault has `wait_s`; `expired_token` (all OAuth
+    tokens die).
     """
     api = _Api(portal, clock)
     faults = faults or Faults()
@@ -167,10 +167,10 @@ class _Call:
             raise ApiError(400, "VALIDATION_ERROR", "Invalid input JSON: object expected")
         return given
 
-    def inputs(self, most: int) -> list[Any]:
-        """Return the entries of a batch."""
+    def inputs(self, most: int, kind: type = dict) -> list[Any]:
+        """Return the entries of a batch, all of one kind."""
         given = self.fields().get("inputs")
-        if not isinstance(given, list):
+        if not isinstance(given, list) or not all(isinstance(one, kind) for one in given):
             raise ApiError(
                 400, "VALIDATION_ERROR", "Invalid input JSON: Some required fields were not set: "
                 "[inputs]"
@@ -235,6 +235,7 @@ class _Api:
             "524": page(524, "524: A timeout occurred"),
             "423": waiting(_LOCKED),
             "477": waiting(_MIGRATING),
+            "429": limit("TEN_SECONDLY_ROLLING"),
             "limit_ten_secondly": limit("TEN_SECONDLY_ROLLING"),
             "limit_secondly": limit("SECONDLY"),
             "limit_daily": limit("DAILY"),
@@ -794,7 +795,7 @@ class _Api:
         found: dict[int, Record] = {}
         missing = []
         for one in inputs:
-            id = str(one.get("id", "")) if isinstance(one, dict) else ""
+            id = str(one.get("id", ""))
             record = self.portal.find(name, id, by)
             if record is None or (record.archived_at is not None) != call.flag("archived"):
                 missing.append(id)
@@ -831,17 +832,17 @@ class _Api:
         name, now = table.kind.name, self.clock.now()
         id = self.portal.create(name, fields.get("properties") or {}, now, source="INTEGRATION")
         for one in fields.get("associations") or ():
-            types = [int(kind["associationTypeId"]) for kind in one["types"]]
-            target = self._target_of(name, types[0])
-            self.portal.associate(name, id, target, str(one["to"]["id"]), now, types=types)
+            types, to = _type_ids(one.get("types")), one.get("to") or {}
+            target = self._target_of(name, types)
+            self.portal.associate(name, id, target, str(to.get("id")), now, types=types)
         return id
 
-    def _target_of(self, name: str, type_id: int) -> str:
-        """Return the object that links of a type lead to."""
+    def _target_of(self, name: str, types: Sequence[int]) -> str:
+        """Return the object that links of these types lead to."""
         for (source, target), kinds in self.portal.association_types.items():
-            if source == name and type_id in kinds:
+            if source == name and types and set(types) <= set(kinds):
                 return target
-        raise ApiError(400, "VALIDATION_ERROR", f"invalid association type {type_id}")
+        raise ApiError(400, "VALIDATION_ERROR", f"invalid association types {types}")
 
     def _refuse_read_only(self, kind: ObjectType) -> None:
         if kind.read_only:
@@ -994,8 +995,7 @@ class _Api:
         if call.method == "DELETE":
             self.portal.dissociate(name, id, target, other, now)
             return self.nothing()
-        given = [] if rest[0] == "default" else call.json()
-        types = [int(kind["associationTypeId"]) for kind in given]
+        types = [] if rest[0] == "default" else _type_ids(call.json())
         self.portal.associate(name, id, target, other, now, types=types)
         return self.done(
             {
@@ -1144,6 +1144,7 @@ class _Api:
             "name": kind.singular,
             "fullyQualifiedName": kind.fully_qualified_name,
             "labels": kind.labels,
+            "allowsSensitiveProperties": False,
             "requiredProperties": [],
             "searchableProperties": list(kind.searched),
             "secondaryDisplayProperties": [],
@@ -1218,7 +1219,9 @@ class _Api:
             and (not wanted or known.id in wanted)
             and (not kinds or known.processing in kinds)
         ]
-        offset, count = int(body.get("offset") or 0), int(body.get("count") or 20)
+        offset, count = body.get("offset") or 0, body.get("count") or 20
+        if not isinstance(offset, int) or not isinstance(count, int):
+            raise ApiError(400, "VALIDATION_ERROR", "Invalid input JSON: offset and count")
         shown = []
         for known in found[offset : offset + count]:
             described = self.list_shown(known.id)
@@ -1369,8 +1372,8 @@ class _Api:
 
     def _addresses(self, call: _Call) -> tuple[list[str], list[dict[str, Any]]]:
         good, errors = [], []
-        for one in call.inputs(BATCH_MAX):
-            if isinstance(one, str) and "@" in one:
+        for one in call.inputs(BATCH_MAX, str):
+            if "@" in one:
                 good.append(one)
             else:
                 errors.append(
@@ -1378,7 +1381,7 @@ class _Api:
                         "status": "error",
                         "category": "VALIDATION_ERROR",
                         "message": f"{one} is not a valid email address",
-                        "context": {"subscriberIdString": [str(one)]},
+                        "context": {"subscriberIdString": [one]},
                     }
                 )
         return good, errors
@@ -1565,7 +1568,7 @@ def _missing(scope: str) -> ApiError:
 def _versions(table: Table, record: Record, name: str) -> list[dict[str, Any]]:
     versions = []
     for value, at, source, user_id in table.histories[record.id].get(name, ()):
-        shown = {"value": value or "", "timestamp": iso(at), "sourceType": source}
+        shown: dict[str, Any] = {"value": value or "", "timestamp": iso(at), "sourceType": source}
         if user_id is not None:
             shown |= {"sourceId": f"userId:{user_id}", "updatedByUserId": user_id}
         versions.append(shown)
@@ -1574,6 +1577,14 @@ def _versions(table: Table, record: Record, name: str) -> list[dict[str, Any]]:
 
 def _type(kind: AssociationType) -> dict[str, Any]:
     return {"category": kind.category, "typeId": kind.type_id, "label": kind.label}
+
+
+def _type_ids(given: Any) -> list[int]:
+    """Return the type ids of `[{associationCategory, associationTypeId}, …]`."""
+    try:
+        return [int(kind["associationTypeId"]) for kind in given]
+    except (KeyError, TypeError, ValueError):
+        raise ApiError(400, "VALIDATION_ERROR", "Invalid input JSON: association types") from None
 
 
 def _link(key: int, kinds: Sequence[AssociationType], is_dated: bool) -> dict[str, Any]:

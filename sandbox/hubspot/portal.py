@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -272,12 +272,15 @@ class Portal:
             self._name(name, table.kind)
         self._names |= schema.ALSO_CALLED
         self.scopes = {
-            "oauth", "tickets", "content", "crm.lists.read", "crm.objects.owners.read",
-            "communication_preferences.read", "communication_preferences.statuses.batch.read",
-            *(table.kind.scope for table in self.tables.values()),
-            *(table.kind.write_scope for table in self.tables.values() if not
-              table.kind.read_only),
-        }  # fmt: skip
+            "oauth",
+            "content",
+            "crm.lists.read",
+            "crm.objects.owners.read",
+            "communication_preferences.read",
+            "communication_preferences.statuses.batch.read",
+        }
+        for table in self.tables.values():
+            self.scopes |= {table.kind.scope, table.kind.write_scope}
 
     # What there is
 
@@ -1080,6 +1083,8 @@ def _other_emails(primary: Record, other: Record, email: str | None) -> str | No
 
 # What the portal works out when asked
 
+WorkOut = Callable[[Portal, Table, Record], str | None]
+
 
 def _first_primary(portal: Portal, table: Table, record: Record) -> str | None:
     for company, kinds in portal.links(table.kind.name, record.id, "companies"):
@@ -1095,7 +1100,7 @@ def _parent(portal: Portal, table: Table, record: Record) -> str | None:
     return None
 
 
-def _count_of(target: str) -> Any:
+def _count_of(target: str) -> WorkOut:
     def count(portal: Portal, table: Table, record: Record) -> str | None:
         n = len(portal.links(table.kind.name, record.id, target))
         return str(n) if n else None
@@ -1124,7 +1129,7 @@ def _is_won(portal: Portal, table: Table, record: Record) -> str | None:
     return str(_probability(portal, table, record) == "1.0").lower()
 
 
-_WORKED_OUT: dict[str, Any] = {
+_WORKED_OUT: dict[str, WorkOut] = {
     "hs_object_id": lambda portal, table, record: str(record.id),
     "hs_ticket_id": lambda portal, table, record: str(record.id),
     "associatedcompanyid": _first_primary,

@@ -396,11 +396,7 @@ _SINGULAR = {
     "meetings": "meeting_event", "calls": "call", "emails": "email",
     "communications": "communication", "postal_mail": "postal_mail",
 }  # fmt: skip
-ALSO_CALLED = {
-    "meeting": "meetings",
-    "engagement": "notes",
-    "feedback-submissions": "feedback_submissions",
-}
+ALSO_CALLED = {"meeting": "meetings", "feedback-submissions": "feedback_submissions"}
 
 _DEFAULT = {
     "contacts": "createdate email firstname hs_object_id lastmodifieddate lastname",
@@ -445,6 +441,8 @@ def object_types() -> dict[str, ObjectType]:
             scope, write_scope = "crm.objects.contacts.read", "crm.objects.contacts.write"
         elif name == "tickets":
             scope = write_scope = "tickets"
+        elif name == "feedback_submissions":
+            write_scope = scope
         born = "createdate" if name in MAY_MERGE else "hs_createdate"
         stamp = "lastmodifieddate" if name == "contacts" else "hs_lastmodifieddate"
         if name == "contacts":

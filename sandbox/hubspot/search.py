@@ -36,7 +36,7 @@ def matching(portal: Portal, table: Table, body: Mapping[str, Any]) -> list[int]
     if unknown := set(body) - _KEYS:
         raise _wrong(f"Unknown properties in the request: {', '.join(sorted(unknown))}")
     groups = body.get("filterGroups") or []
-    filters = [_list(group.get("filters")) for group in _list(groups)]
+    filters = [_list(_dict(group).get("filters")) for group in _list(groups)]
     if len(filters) > GROUPS_MAX or any(len(group) > FILTERS_MAX for group in filters):
         raise _wrong(f"at most {GROUPS_MAX} filterGroups of {FILTERS_MAX} filters")
     if sum(map(len, filters)) > FILTERS_IN_ALL_MAX:
@@ -83,6 +83,12 @@ def _list(value: Any) -> Sequence[Any]:
     return value
 
 
+def _dict(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _wrong("Invalid input JSON")
+    return value
+
+
 def _has_words(table: Table, record: Record, words: Sequence[str]) -> bool:
     if not words:
         return True
@@ -95,7 +101,7 @@ def _sort(portal: Portal, table: Table, records: list[Record], sort: Any) -> Non
     if isinstance(sort, str):
         name, down = sort.removeprefix("-"), sort.startswith("-")
     else:
-        name = str(sort.get("propertyName", ""))
+        name = str(_dict(sort).get("propertyName", ""))
         down = str(sort.get("direction", "ASCENDING")).upper() == "DESCENDING"
     read = _reader(portal, table, name)
     with_value = [(value, record) for record in records if (value := read(record)) is not None]
