@@ -289,6 +289,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         client_id, client_secret, refresh_token: instead of it, OAuth.
         url: where to send every call instead: the sandbox, or a proxy.
         calls_per_10_s: calls the plan allows in 10 seconds: 100, 190 or 250.
+        searches_per_s: searches to leave in a second; the account's 5 are shared by all.
         fields: stream -> further properties to take.
         objects: custom objects, by name or type id (`2-123456`).
     """
@@ -299,6 +300,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     refresh_token: str | None = None
     url: str | None = None
     calls_per_10_s: int = CALLS_PER_10_S
+    searches_per_s: int = SEARCHES_PER_S
     fields: dict[str, list[str | CustomField]] = {}
     objects: list[str] = []
 
@@ -829,7 +831,7 @@ class HubSpot:
 
     @cached_property
     def _searches(self) -> Any:
-        return self.session.budget_of("searches", ((SEARCHES_PER_S, 1.0),))
+        return self.session.budget_of("searches", ((self._settings.searches_per_s, 1.0),))
 
     def _note_quota(self, answer: requests.Response, **_: Any) -> None:
         left = answer.headers.get("X-HubSpot-RateLimit-Daily-Remaining", "")

@@ -37,6 +37,7 @@ class Crm:
             "access_token": self.portal.access_token,
             "url": serve(app(self.portal, self.clock, self.faults)),
             "calls_per_10_s": 10**6,
+            "searches_per_s": 10**6,
             **settings,
         }
 
@@ -78,11 +79,6 @@ class Crm:
 
     def set_faults(self, *faults: dict[str, Any]) -> None:
         self.faults.set({"hubspot": faults})
-
-
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubspot, "SEARCHES_PER_S", 10**6)
 
 
 @pytest.fixture
