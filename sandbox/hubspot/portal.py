@@ -265,7 +265,8 @@ class Portal:
         self.opt_outs: dict[str, Consent] = {}
         self.marketing_emails: dict[str, MarketingEmail] = {}
         self.lists: dict[str, ContactList] = {}
-        self._links: dict[tuple[str, str], dict[int, dict[int, set[int]]]] = {}
+        self._links: dict[tuple[str, str], dict[int, dict[int, frozenset[int]]]] = {}
+        self._link_kinds: dict[frozenset[int], frozenset[int]] = {}
         self._by_unique: dict[tuple[str, str, str], int] = {}
         self._names: dict[str, str] = {}
         for name, table in self.tables.items():
@@ -859,21 +860,22 @@ class Portal:
         held = self._links.get((member[0], "companies"), {}).get(member[1], {})
         holder = next((other for other, types in held.items() if inward in types), None)
         if primary.type_id in wanted and holder is not None and holder != company[1]:
-            held[holder].discard(inward)
             back = self.association_types[member[0], "companies"][inward].inverse
-            self._links["companies", member[0]][holder][member[1]].discard(back)
+            held[holder] -= {inward}
+            self._links["companies", member[0]][holder][member[1]] -= {back}
             holder = None
         return {primary.type_id} if holder is None else set()
 
-    def _link(self, here: str, start: int, there: str, end: int, types: set[int]) -> None:
+    def _link(self, here: str, start: int, there: str, end: int, types: Iterable[int]) -> None:
         kinds = self.association_types[here, there]
-        self._links.setdefault((here, there), {}).setdefault(start, {}).setdefault(
-            end, set()
-        ).update(types)
-        back = {kinds[kind].inverse for kind in types}
-        self._links.setdefault((there, here), {}).setdefault(end, {}).setdefault(
-            start, set()
-        ).update(back)
+        self._add_link(here, start, there, end, frozenset(types))
+        self._add_link(there, end, here, start, frozenset(kinds[kind].inverse for kind in types))
+
+    def _add_link(self, here: str, start: int, there: str, end: int, types: frozenset[int]) -> None:
+        held = self._links.setdefault((here, there), {}).setdefault(start, {})
+        known = held.get(end, frozenset()) | types
+        # One set for all links of a kind: there are many links and few kinds.
+        held[end] = self._link_kinds.setdefault(known, known)
 
     def _unlink(self, here: str, start: int, there: str, end: int) -> None:
         self._links[here, there].get(start, {}).pop(end, None)
