@@ -20,6 +20,7 @@ Never taken: any text (bodies, notes, subjects, comments of a survey).
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,15 @@ from connectors.base import (
     Window,
     by_field,
     with_fields,
+)
+from connectors.discovery import (
+    Discovery,
+    FoundField,
+    FoundObject,
+    FoundStream,
+    guess_pii,
+    taken,
+    taken_fields,
 )
 from connectors.errors import AuthError, BadRequest, ConfigError, RapportError, ServerError
 from connectors.incremental import ChangeWalk
@@ -255,6 +265,14 @@ _LINKED: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(_ENGAGEMENTS, ("contacts", "companies", "deals", "tickets")),
 }
 """Object type -> the types whose links to it are read."""
+_TYPE_OF = by_field(decimal="number", boolean="bool", timestamp="datetime", date="date")
+"""The vendor's types of properties -> ours; all others are text."""
+_NOT_READ = (
+    FoundObject(name="postal_mail", label="Postal mail", note="not built"),
+    FoundObject(name="lists", label="Lists and their members", note="not built"),
+    FoundObject(name="forms", label="Forms and what was submitted", note="not built"),
+    FoundObject(name="campaigns", label="Campaigns", note="not built"),
+)
 _MERGED = ("hs_merged_object_ids", "hs_calculated_merged_vids")
 _CHANGED = {"contacts": "lastmodifieddate"}  # all others: hs_lastmodifieddate
 _CREATED = dict.fromkeys(("contacts", "companies", "deals", "tickets"), "createdate")
@@ -384,6 +402,14 @@ class HubSpot:
             or "every kind of record is readable",
             clock_skew_s=(self.session.server_now() - datetime.now(UTC)).total_seconds(),
             quota_left=self._quota_left,
+        )
+
+    def discover(self) -> Discovery:
+        """List the properties of every kind of record that is read."""
+        return Discovery(
+            streams=tuple(self._found(stream) for stream in self._streams),
+            objects=_NOT_READ,
+            how="what HubSpot is known to have; custom objects are named under `objects`",
         )
 
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
@@ -841,16 +867,52 @@ class HubSpot:
     def _unknown_properties(self, stream: Stream) -> list[str]:
         """Return the configured properties that the account does not have."""
         asked = self._settings.fields.get(stream.object_name, ())
-        if not asked:
-            return []
+        known = {told["name"] for told in self._described(stream)} if asked else set()
+        names = [field if isinstance(field, str) else field.name for field in asked]
+        return [name for name in names if name not in known]
+
+    def _described(self, stream: Stream) -> list[dict[str, Any]]:
+        """Return the properties that the account has, sensitive ones left out by the vendor."""
         body = self._ask(
             lambda client: client.crm.properties.core_api.get_all(
                 stream.object_name, _preload_content=False
             )
         )
-        known = {values(row, "name")[0] for row in split(body, "results")}
-        names = [field if isinstance(field, str) else field.name for field in asked]
-        return [name for name in names if name not in known]
+        return pick(body, "results") or []
+
+    def _found(self, stream: Stream) -> FoundStream:
+        if stream.cursor is None:
+            return FoundStream(
+                stream=stream,
+                fields=taken_fields(stream),
+                how="cannot tell: these records have no properties",
+                is_complete=False,
+            )
+        try:
+            described = {told["name"]: told for told in self._described(stream)}
+        except _ScopeMissing:
+            return FoundStream(
+                stream=stream,
+                fields=taken_fields(stream),
+                how=f"not visible: needs the scope `{_scope(stream.name)}`",
+                is_complete=False,
+            )
+        names = [field.removeprefix("properties.") for field in stream.fields[len(_ENVELOPE) :]]
+        return FoundStream(
+            stream=stream,
+            fields=(
+                *(taken(stream, name) for name in _ENVELOPE),
+                *(
+                    _found_field(stream, described[name])
+                    for name in (*names, *(n for n in described if n not in names))
+                    if name in described
+                ),
+            ),
+            how="the account's own list of properties, without sensitive ones",
+            is_complete=True,
+            unseen=tuple(name for name in names if name not in described),
+            fields_key=stream.object_name,
+        )
 
     # Refusals
 
@@ -909,6 +971,31 @@ def limits(answer: requests.Response) -> Limit | None:
     if "TEN_SECONDLY" in told:
         return Limit(ROLLING_LIMIT_WAIT_S, reason="the calls of 10 seconds")
     return Limit(SECOND_LIMIT_WAIT_S, reason="the calls of a second")
+
+
+def _found_field(stream: Stream, told: Mapping[str, Any]) -> FoundField:
+    """Return a property as ours, those outside the allow-list with a guess at `pii`."""
+    facts: dict[str, Any] = {
+        "vendor_type": told["type"],
+        "label": told.get("label", ""),
+        "is_custom": not told.get("hubspotDefined"),
+        "note": "calculated: seen when the record changes, or weekly"
+        if told.get("calculated")
+        else "",
+    }
+    if f"properties.{told['name']}" in stream.fields:
+        field = taken(stream, f"properties.{told['name']}", **facts)
+        return dataclasses.replace(field, name=told["name"])
+    kind = "phone" if told["type"] == "phone_number" else str(told.get("fieldType"))
+    pii, basis = guess_pii(told["name"], kind)
+    return FoundField(
+        name=told["name"],
+        is_taken=False,
+        type=_TYPE_OF.get(told["type"], "text"),
+        pii=pii,
+        pii_basis=basis,
+        **facts,
+    )
 
 
 def _word(body: bytes, name: str) -> str:

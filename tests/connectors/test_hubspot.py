@@ -478,6 +478,21 @@ def test_check_tells_account_scopes_properties_and_quota(crm):
     assert told.quota_left is not None and 0 < told.quota_left < crm.portal.daily_limit
 
 
+def test_discover_tells_which_properties_exist_and_are_not_taken(crm):
+    crm.portal.add_property("contacts", {"name": "tier", "type": "string"})
+    crm.portal.scopes -= {"tickets"}
+    found = {told.stream.name: told for told in crm.open().discover().streams}
+    contacts = {field.name: field for field in found["contacts"].fields}
+    assert contacts["email"].is_taken and contacts["email"].pii == "direct"
+    assert (contacts["tier"].is_taken, contacts["tier"].is_custom) == (False, True)
+    assert contacts["address"].pii == "direct"
+    assert contacts["lastmodifieddate"].type == "timestamp"
+    assert not found["tickets"].is_complete and "`tickets`" in found["tickets"].how
+    assert found["contacts"].fields_key == "contacts" and found["owners"].fields_key == ""
+    taken = crm.open(fields={"contacts": ["tier"]}).discover().streams[0].fields
+    assert next(field for field in taken if field.name == "tier").is_taken
+
+
 def test_an_unknown_object_is_refused_with_a_remedy(crm):
     with pytest.raises(BadRequest, match=r"HTTP 400 `VALIDATION_ERROR`.*`rapport check crm`"):
         crm.sync("ghosts", crm.open(objects=["ghosts"]))
