@@ -8,10 +8,12 @@ are kept (`landing`), or what drives a sync (`sync`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, Protocol
+
+import msgspec
 
 SyncMode = Literal["incremental", "full"]
 """`incremental`: asks for what changed. `full`: reads everything each time."""
@@ -73,6 +75,35 @@ class Stream:
 def by_field(**fields_of: str) -> dict[str, str]:
     """Turn `by_field(boolean="admin active", timestamp="created_at")` into field -> word."""
     return {field: word for word, fields in fields_of.items() for field in fields.split()}
+
+
+class CustomField(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A field beyond the allow-list, as `fields:` in rapport.yml names it.
+
+    Attributes:
+        name: the vendor's name of the field, custom (`Tier__c`) or standard.
+        type: text, integer, decimal, boolean, timestamp, date or json.
+        pii: none, pseudonym, direct or text.
+        meaning: the unified column it fills, for example `renewal_date`.
+    """
+
+    name: str
+    type: Literal["text", "integer", "decimal", "boolean", "timestamp", "date", "json"] = "text"
+    pii: Literal["none", "pseudonym", "direct", "text"] = "none"
+    meaning: str | None = None
+
+
+def with_fields(stream: Stream, fields: Sequence[str | CustomField], *, inside: str = "") -> Stream:
+    """Return `stream` with further fields; `inside` is what they lie in (`properties.`)."""
+    more = [CustomField(name=field) if isinstance(field, str) else field for field in fields]
+    named = [(f"{inside}{field.name}", field) for field in more]
+    return replace(
+        stream,
+        fields=tuple(dict.fromkeys((*stream.fields, *(name for name, _ in named)))),
+        types={**stream.types, **{name: f.type for name, f in named if f.type != "text"}},
+        pii={**stream.pii, **{name: f.pii for name, f in named if f.pii != "none"}},
+        text_fields=(*stream.text_fields, *(name for name, f in named if f.pii == "text")),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,19 +15,29 @@ merge) and become tombstones. What left the bin or never went there is found by 
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 
-from connectors.base import Check, Page, Policy, State, Stream, Tombstone, Window, by_field
+from connectors.base import (
+    Check,
+    CustomField,
+    Page,
+    Policy,
+    State,
+    Stream,
+    Tombstone,
+    Window,
+    by_field,
+    with_fields,
+)
 from connectors.discovery import Discovery, FoundField, FoundObject, FoundStream, guess_pii, taken
 from connectors.errors import AuthError, BadRequest, ConfigError, RapportError, ServerError
 from connectors.incremental import ChangeWalk
@@ -171,22 +181,6 @@ STREAMS: tuple[Stream, ...] = (
         "Name FirstName LastName Email Title Department ManagerId IsActive UserType",
     ),
 )
-
-
-class CustomField(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A field beyond the allow-list, as `fields:` in rapport.yml names it.
-
-    Attributes:
-        name: the API name, custom (`Tier__c`) or standard.
-        type: text, integer, decimal, boolean, timestamp, date or json.
-        pii: none, pseudonym, direct or text.
-        meaning: the unified column it fills, for example `renewal_date`.
-    """
-
-    name: str
-    type: Literal["text", "integer", "decimal", "boolean", "timestamp", "date", "json"] = "text"
-    pii: Literal["none", "pseudonym", "direct", "text"] = "none"
-    meaning: str | None = None
 
 
 class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -708,16 +702,5 @@ def _with_custom(name: str, settings: Settings) -> tuple[Stream, ...]:
                 f"{name}: `fields: {object_name}` names an object that is not read.{meant} "
                 f"Add it under `objects` first."
             )
-        declared[object_name] = _extended(declared[object_name], fields)
+        declared[object_name] = with_fields(declared[object_name], fields)
     return tuple(declared.values())
-
-
-def _extended(stream: Stream, fields: Sequence[str | CustomField]) -> Stream:
-    more = [CustomField(name=field) if isinstance(field, str) else field for field in fields]
-    return dataclasses.replace(
-        stream,
-        fields=tuple(dict.fromkeys((*stream.fields, *(field.name for field in more)))),
-        types={**stream.types, **{f.name: f.type for f in more if f.type != "text"}},
-        pii={**stream.pii, **{f.name: f.pii for f in more if f.pii != "none"}},
-        text_fields=(*stream.text_fields, *(f.name for f in more if f.pii == "text")),
-    )

@@ -7,8 +7,8 @@ connector hands in as `limits` and as hints.
 
 What is tried again: no connection, no answer in time, a broken body, 5xx. GET and
 its like always; a POST only if it cannot have been carried out (no connection,
-429, 503). Waits between tries have full jitter. A limit (429, or what `limits`
-recognizes) waits as long as the vendor says, up to `max_wait_s` in all.
+429, 503), or if the source only ever asks. Waits between tries have full jitter. A limit
+(429, or what `limits` recognizes) waits as long as the vendor says, up to `max_wait_s` in all.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ class Session(requests.Session):
         base_url: put before a path that starts with `/`.
         requests_made: calls sent, retries included.
         waits_s: seconds waited for limits, budget and retries.
+        calls_per_window: see `budget.Windows`; may be changed until the first call.
+        only_asks: no POST of this source changes anything, so each may be tried again.
         on_wait: called with (seconds, reason) before each such wait.
     """
 
@@ -116,7 +118,8 @@ class Session(requests.Session):
         self.max_wait_s = max_wait_s
         self.requests_made = 0
         self.waits_s = 0.0
-        self._calls_per_window = calls_per_window
+        self.only_asks = False
+        self.calls_per_window = calls_per_window
         self._budget_dir = budget_dir
         # With any `auth` set, requests does not look into ~/.netrc, whose password would
         # silently replace ours.
@@ -244,7 +247,7 @@ class Session(requests.Session):
                 broken.ContentDecodingError,
             ) as error:
                 attempt += 1
-                if attempt >= self.attempts or not _may_repeat(request, error):
+                if attempt >= self.attempts or not self._may_repeat(request, error):
                     raise self._unreachable(request, _reason(error)) from None
                 self._wait(self._backoff(attempt), _reason(error))
                 continue
@@ -265,7 +268,7 @@ class Session(requests.Session):
             if response.status_code < 500:
                 return response
             attempt += 1
-            if attempt >= self.attempts or not _may_repeat(request, response):
+            if attempt >= self.attempts or not self._may_repeat(request, response):
                 raise ServerError(
                     f"{self.place}: HTTP {response.status_code} from `{_path(request.url)}`"
                     f"{f', {attempt} times' if attempt > 1 else ''}. Try again later.",
@@ -320,6 +323,18 @@ class Session(requests.Session):
             place=self.place,
         )
 
+    def _may_repeat(
+        self, request: requests.PreparedRequest, failure: Exception | requests.Response
+    ) -> bool:
+        if request.method in SAFE_METHODS or self.only_asks:
+            return True
+        if isinstance(failure, requests.Response):
+            return failure.status_code == 503
+        reason = getattr(failure.args[0] if failure.args else None, "reason", None)
+        return isinstance(failure, broken.ConnectTimeout) or isinstance(
+            reason, urllib3.exceptions.NewConnectionError
+        )
+
     def _backoff(self, attempt: int) -> float:
         return random.uniform(0, min(LONGEST_BACKOFF_S, self.backoff_s * 2.0**attempt))
 
@@ -341,12 +356,23 @@ class Session(requests.Session):
 
     @cached_property
     def budget(self) -> Budget:
-        """One per credential; its file name does not help anybody to guess the credential."""
+        return self.budget_of("", self.calls_per_window)
+
+    def await_slot(self, budget: Budget, reason: str) -> None:
+        """Wait for the next slot of a budget that some calls have besides the common one."""
+        self._wait(budget.book(), reason)
+
+    def budget_of(self, kind: str, windows: Windows) -> Budget:
+        """Return the budget of one kind of calls, shared by all who use this credential."""
         if self._budget_dir is None:
-            return Budget(self._calls_per_window)
+            return Budget(windows)
+        return Budget(windows, self._budget_dir / f"{self._owner}{kind and f'-{kind}'}.json")
+
+    @cached_property
+    def _owner(self) -> str:
+        """A name per credential that does not help anybody to guess the credential."""
         owner = "\0".join(sorted(self.secrets)) or self.source
-        digest = hashlib.scrypt(owner.encode(), salt=b"rapport", n=2**12, r=8, p=1, dklen=6)
-        return Budget(self._calls_per_window, self._budget_dir / f"{digest.hex()}.json")
+        return hashlib.scrypt(owner.encode(), salt=b"rapport", n=2**12, r=8, p=1, dklen=6).hex()
 
 
 def default_limit(response: requests.Response) -> Limit | None:
@@ -383,17 +409,6 @@ def seconds_until(reset: str, now: datetime) -> float | None:
 
 def _leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def _may_repeat(request: requests.PreparedRequest, failure: Exception | requests.Response) -> bool:
-    if request.method in SAFE_METHODS:
-        return True
-    if isinstance(failure, requests.Response):
-        return failure.status_code == 503
-    reason = getattr(failure.args[0] if failure.args else None, "reason", None)
-    return isinstance(failure, broken.ConnectTimeout) or isinstance(
-        reason, urllib3.exceptions.NewConnectionError
-    )
 
 
 def _reason(error: Exception) -> str:

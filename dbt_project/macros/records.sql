@@ -7,10 +7,11 @@
 
 {#
     A staging model: every version of every source's records, typed. A value that cannot be
-    typed is named in `_error` (field and expected type, never the value).
+    typed is named in `_error` (field and expected type, never the value). `custom_in` is what a
+    record keeps custom fields in, for example `properties`.
 #}
-{% macro stage_records(landed, declarations) %}
-{%- set custom = custom_fields(landed.identifier) -%}
+{% macro stage_records(landed, declarations, custom_in=none) %}
+{%- set custom = custom_fields(landed.identifier, custom_in) -%}
 {%- set fields = declarations + custom -%}
 with landed as (
     {{ newly_landed(landed) }}
@@ -101,7 +102,7 @@ select landed.*
     Fields that rapport.yml adds to this stream in any source, as declarations. A query, because
     parameters travel as tables and a changed variable would make dbt parse everything again.
 #}
-{% macro custom_fields(landed_name) %}
+{% macro custom_fields(landed_name, custom_in) %}
 {%- if not execute -%}{{ return([]) }}{%- endif -%}
 {%- set source_type, stream = landed_name.split('__') -%}
 {%- set found = run_query(
@@ -112,7 +113,7 @@ select landed.*
 ) -%}
 {%- set fields = [] -%}
 {%- for field, type in found.rows -%}
-    {%- do fields.append([field, field, type]) -%}
+    {%- do fields.append([field, custom_in ~ '.' ~ field if custom_in else field, type]) -%}
 {%- endfor -%}
 {{ return(fields) }}
 {% endmacro %}
@@ -125,7 +126,7 @@ cast(null as {{ dbt.type_string() }})
 {%- else -%}
 nullif('{' || concat_ws(', '
         {%- for column, field, type in fields -%}
-        , '"{{ field }}": ' || {{ json_value(field, type) }}
+        , '"{{ column }}": ' || {{ json_value(field, type) }}
         {%- endfor -%}
         ) || '}', '{}')
 {%- endif -%}
@@ -135,6 +136,8 @@ nullif('{' || concat_ws(', '
 {% macro json_value(field, type) -%}
 {%- if type in ('integer', 'decimal') -%}
 regexp_replace(cast({{ parsed_value(field) }} as {{ dbt.type_string() }}), '[.]?0+$', '')
+{%- elif type == 'boolean' -%}
+cast({{ parsed_value(field) }} as {{ dbt.type_string() }})
 {%- else -%}
 {{ raw_value(field) }}
 {%- endif -%}
@@ -159,11 +162,15 @@ regexp_replace(cast({{ parsed_value(field) }} as {{ dbt.type_string() }}), '[.]?
 
 
 {% macro first_errors(checks) -%}
+{%- if not checks -%}
+cast(null as {{ dbt.type_string() }})
+{%- else -%}
 nullif(concat_ws('; '
         {%- for field, type, is_wrong in checks %},
         case when {{ is_wrong }} then '{{ field }} is not a {{ type }}' end
         {%- endfor %}
     ), '')
+{%- endif -%}
 {%- endmacro %}
 
 

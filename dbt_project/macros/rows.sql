@@ -11,7 +11,7 @@
     'given_name': 'string', 'family_name': 'string',
     'email': 'string', 'is_email_verified': 'boolean', 'further_emails': 'string',
     'phone': 'string', 'further_phone': 'string',
-    'external_id': 'string', 'alternate_id': 'string',
+    'external_id': 'string', 'alternate_id': 'string', 'is_numbered': 'boolean',
     'organization_key': 'string', 'organization_name': 'string', 'domain': 'string',
     'parent_key': 'string', 'owner_profile_key': 'string', 'party_kind': 'string',
     'title': 'string', 'industry': 'string',

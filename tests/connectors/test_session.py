@@ -69,6 +69,12 @@ def test_a_post_that_may_have_been_carried_out_is_not_repeated(session, vendor, 
     assert len(vendor.requests) == 1
 
 
+def test_a_post_of_a_source_that_only_asks_is_repeated(session, vendor, answer):
+    session.only_asks = True
+    vendor.in_turn(answer(status=502), answer(b"[]"))
+    assert session.fetch("POST", "/search") == b"[]"
+
+
 @pytest.mark.parametrize(
     ("headers", "least"), [({"Retry-After": "0.2"}, 0.2), ({"X-RateLimit-Reset": "0.1"}, 0.1)]
 )
@@ -248,6 +254,16 @@ def test_two_processes_share_one_budget(vendor, answer, tmp_path):
 
 
 NOW = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
+
+
+def test_calls_of_one_kind_have_a_budget_besides_the_common_one(tmp_path):
+    slots = ((1, 0.2),)
+    sessions = [Session("crm", secrets=[KEY], budget_dir=tmp_path) for _ in range(2)]
+    began = time.monotonic()
+    for session in sessions:
+        session.await_slot(session.budget_of("searches", slots), "the budget of searches")
+    assert time.monotonic() - began >= 0.15
+    assert sessions[0].budget.book() == 0
 
 
 @pytest.mark.parametrize(

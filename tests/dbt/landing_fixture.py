@@ -25,6 +25,11 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "accounts", "contacts", "leads", "opportunities", "opportunity_contact_roles", "cases",
         "case_comments", "tasks", "events", "users",
     ),
+    "hubspot": (
+        "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
+        "tasks", "communications", "feedback_submissions", "associations", "subscription_statuses",
+        "owners", "pipelines",
+    ),
     "discourse": ("users", "topics", "posts"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {

@@ -40,10 +40,11 @@ identifiers as (
 
     union all
 
-    -- the id by which a system of record knows somebody, in its long and its short form
+    -- the id by which a system of record knows somebody, in its long and its short form; a mere
+    -- number is also the id of others elsewhere
     select profile_key, entity, 'record_id', native_id, true
     from profiles
-    where silo = 'crm' and not is_address_only
+    where silo = 'crm' and not is_address_only and not is_numbered
 
     union all
 

@@ -1,6 +1,8 @@
 with profiles as (
     select * from {{ ref('int_salesforce__profiles') }}
     union all
+    select * from {{ ref('int_hubspot__profiles') }}
+    union all
     select * from {{ ref('int_discourse__profiles') }}
     union all
     select * from {{ ref('int_mapped__profiles') }}
@@ -68,6 +70,7 @@ select
     cleaned.further_phone,
     nullif(coalesce(cleaned.external_id, cleaned.told_external_id), '') as external_id,
     cleaned.alternate_id,
+    coalesce(cleaned.is_numbered, false) as is_numbered,
     cleaned.organization_key,
     cleaned.organization_name,
     cleaned.domain,

@@ -9,6 +9,16 @@ with roles as (
 
     union all
 
+    select
+        {{ profile_key('deals', 'from_id') }},
+        {{ profile_key('contacts', 'to_id') }},
+        coalesce(label, 'contact'),
+        link_rank = 1
+    from {{ hubspot_links('contacts') }} as links
+    where from_type = 'deals'
+
+    union all
+
     select _source || ':' || _stream || ':' || _key, person_key, 'contact', true
     from {{ current(ref('stg_mapped__deals')) }} as deals
     where not _is_deleted

@@ -1,6 +1,8 @@
 with told as (
     select * from {{ ref('int_salesforce__memberships') }}
     union all
+    select * from {{ ref('int_hubspot__memberships') }}
+    union all
     select * from {{ ref('int_mapped__memberships') }}
 ),
 

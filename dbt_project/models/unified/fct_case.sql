@@ -1,6 +1,8 @@
 with cases as (
     select * from {{ ref('int_salesforce__cases') }}
     union all
+    select * from {{ ref('int_hubspot__cases') }}
+    union all
     select * from {{ ref('int_mapped__cases') }}
 ),
 

@@ -1,6 +1,8 @@
 with deals as (
     select * from {{ ref('int_salesforce__deals') }}
     union all
+    select * from {{ ref('int_hubspot__deals') }}
+    union all
     select * from {{ ref('int_mapped__deals') }}
 ),
 

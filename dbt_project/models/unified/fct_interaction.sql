@@ -1,6 +1,8 @@
 with interactions as (
     select * from {{ ref('int_salesforce__interactions') }}
     union all
+    select * from {{ ref('int_hubspot__interactions') }}
+    union all
     select * from {{ ref('int_discourse__interactions') }}
     union all
     select * from {{ ref('int_mapped__interactions') }}

@@ -1,0 +1,58 @@
+{#
+    HubSpot keeps links and stages as lists inside records.
+#}
+
+{#
+    One row per current link between records that are there: `from_type`, `from_id`, `to_id`,
+    its label, and its place among the links of a record: the primary one first, then the oldest.
+#}
+{% macro hubspot_links(to_type) %}
+(
+    select
+        _source,
+        from_type,
+        from_id,
+        to_id,
+        nullif(nullif(label, ''), 'Primary') as label,
+        row_number() over (
+            partition by _source, from_type, from_id
+            order by is_primary desc, length(to_id), to_id
+        ) as link_rank
+    from (
+        select
+            _source,
+            from_type,
+            from_id,
+            {{ custom_value('link', "'toObjectId'") }} as to_id,
+            regexp_extract(link, '"label": ?"([^"]+)"', 1) as label,
+            {{ hubspot_is_primary('link') }} as is_primary
+        from (
+            select _source, from_type, from_id, {{ text_list('links') }} as link
+            from {{ current(ref('stg_hubspot__associations')) }} as associations
+            where to_type = '{{ to_type }}' and not _is_deleted
+        ) as spread
+    ) as told
+)
+{% endmacro %}
+
+{% macro hubspot_is_primary(link) -%}
+replace({{ link }}, '": ', '":') like '%"label":"Primary"%'
+{%- endmacro %}
+
+{# One row per stage of the pipelines of deals or tickets. #}
+{% macro hubspot_stages(object_type) %}
+(
+    select
+        _source,
+        pipeline_id,
+        {{ custom_value('stage', "'id'") }} as stage_id,
+        {{ custom_value('stage', "'label'") }} as label,
+        {{ custom_value(custom_value('stage', "'metadata'"), "'isClosed'") }} = 'true' as is_closed,
+        {{ custom_value(custom_value('stage', "'metadata'"), "'probability'") }} = '1.0' as is_won
+    from (
+        select _source, pipeline_id, {{ text_list('stages') }} as stage
+        from {{ current(ref('stg_hubspot__pipelines')) }} as pipelines
+        where object_type = '{{ object_type }}' and not _is_deleted
+    ) as spread
+)
+{% endmacro %}

@@ -1,0 +1,4 @@
+{{ stage_records(source('landing', 'hubspot__subscription_statuses'), [
+    ['contact_id', 'contactId', 'text'],
+    ['statuses', 'statuses', 'json'],
+]) }}

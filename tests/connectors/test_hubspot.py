@@ -1,0 +1,504 @@
+"""The HubSpot connector against the emulated account, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from connectors import hubspot, registry
+from connectors.base import Stream
+from connectors.errors import AuthError, BadRequest, ConfigError, ServerError
+from connectors.sync import SyncResult, sync_stream
+from sandbox.clock import Clock
+from sandbox.faults import Faults
+from sandbox.hubspot import search
+from sandbox.hubspot.http import app
+from sandbox.hubspot.portal import Portal
+
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+class Crm:
+    """An account, its clock, and a connector that asks it."""
+
+    def __init__(self, home: Path, serve: Callable[[Any], str], **settings: Any) -> None:
+        self.home = home
+        self.portal = Portal()
+        self.portal.calls_per_10_s = self.portal.searches_per_second = 10**6
+        self.clock = Clock(START)
+        self.faults = Faults()
+        self.settings = {
+            "access_token": self.portal.access_token,
+            "url": serve(app(self.portal, self.clock, self.faults)),
+            "calls_per_10_s": 10**6,
+            "searches_per_s": 10**6,
+            **settings,
+        }
+
+    def open(self, **changed: Any) -> hubspot.HubSpot:
+        settings = {k: v for k, v in (self.settings | changed).items() if v is not None}
+        source = registry.open_source("crm", "hubspot", settings, home=self.home)
+        assert isinstance(source, hubspot.HubSpot)
+        source.session.backoff_s = 0.01
+        return source
+
+    def stream(self, name: str, source: hubspot.HubSpot) -> Stream:
+        return next(stream for stream in source.streams() if stream.name == name)
+
+    def sync(self, name: str, source: hubspot.HubSpot | None = None, **options: Any) -> SyncResult:
+        source = source or self.open()
+        return sync_stream(source, self.stream(name, source), self.home, **options)
+
+    def create(self, kind: str, count: int = 1, **properties: Any) -> list[str]:
+        """Make records, several to a second, and let the clock pass the lag."""
+        system = kind == "feedback_submissions"
+        ids = [
+            self.portal.create(
+                kind, properties, self.now + timedelta(seconds=i // 700), system=system
+            )
+            for i in range(count)
+        ]
+        self.clock.advance(seconds=3600)
+        return ids
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def asked(self) -> dict[str, int]:
+        """Return how often each resource was asked for."""
+        answer = requests.get(f"{self.settings['url']}/sandbox/requests", timeout=10)
+        counters: dict[str, int] = answer.json()
+        return counters
+
+    def set_faults(self, *faults: dict[str, Any]) -> None:
+        self.faults.set({"hubspot": faults})
+
+
+@pytest.fixture
+def crm(tmp_path: Path, serve: Callable[[Any], str]) -> Crm:
+    return Crm(tmp_path, serve)
+
+
+def live(rows: dict[str, Any]) -> dict[str, Any]:
+    return {key: json.loads(record) for key, (op, _, record) in rows.items() if op == "upsert"}
+
+
+def test_a_first_sync_reads_by_list_and_every_record_arrives_once(crm, landed):
+    ids = crm.create("contacts", 350, lastname="Weaver")
+    result = crm.sync("contacts")
+    assert set(live(landed("crm.contacts"))) == set(ids)
+    assert (result.rows, result.duplicates, result.missing, result.extra) == (350, 0, 0, 0)
+    assert crm.asked()["GET crm/objects/{type}"] == 4
+    assert "POST crm/objects/{type}/search" not in crm.asked()
+
+
+def test_only_allowed_properties_are_landed_as_the_vendor_wrote_them(crm, landed):
+    crm.create("deals", dealname="Looms", pipeline="default", dealstage="contractsent",
+               amount="1250.10", description="private words")  # fmt: skip
+    crm.create("notes", hs_note_body="private words", hs_timestamp="2026-02-01T10:00:00Z")
+    crm.sync("deals")
+    crm.sync("notes")
+    ((_, _, deal),) = landed("crm.deals").values()
+    ((_, _, note),) = landed("crm.notes").values()
+    assert "private words" not in deal + note
+    assert '"amount":"1250.10"' in deal
+    told = json.loads(deal)
+    assert set(told) == {"id", "createdAt", "updatedAt", "archived", "properties"}
+    assert told["properties"]["closedate"] is None
+
+
+def test_a_second_sync_searches_what_changed_and_lands_nothing_else(crm, landed):
+    ids = crm.create("companies", 40, name="Mill")
+    crm.sync("companies")
+    nothing = crm.sync("companies")
+    assert (nothing.rows, nothing.deletes, nothing.changed) == (0, 0, False)
+    crm.portal.update("companies", ids[7], {"name": "Dye works"}, crm.now)
+    crm.clock.advance(seconds=120)
+    assert crm.sync("companies").rows == 1
+    assert live(landed("crm.companies"))[ids[7]]["properties"]["name"] == "Dye works"
+
+
+def test_a_bulk_change_of_more_than_a_search_shows_is_read_whole(crm, landed, monkeypatch):
+    monkeypatch.setattr(search, "RESULTS_MAX", 1_000)
+    count = 1_450
+    crm.portal.create("contacts", {"lastname": "First"}, crm.now)
+    crm.clock.advance(days=1)
+    crm.sync("contacts")
+    table = crm.portal.tables["contacts"]
+    for _ in range(count):
+        crm.portal.create("contacts", {"lastname": "Weaver"}, crm.now)
+    crm.portal.update_all("contacts", {"company": "Mill"}, crm.now)
+    crm.clock.advance(seconds=120)
+    result = crm.sync("contacts")
+    assert (result.rows, result.duplicates) == (count + 1, 0)
+    assert set(live(landed("crm.contacts"))) == {str(key) for key in table.live}
+
+
+def test_what_the_index_shows_late_is_found_by_look_back_and_counted(crm, landed):
+    crm.create("contacts", lastname="Weaver")
+    crm.sync("contacts")
+    crm.portal.index_lag_s = 900
+    late = crm.portal.create("contacts", {"lastname": "Late"}, crm.now)
+    crm.portal.index_lag_s = 0
+    crm.clock.advance(seconds=300)
+    assert crm.sync("contacts").rows == 0
+    crm.clock.advance(seconds=900)
+    result = crm.sync("contacts")
+    assert (result.rows, result.late) == (1, 1)
+    assert late in landed("crm.contacts")
+
+
+def test_archived_records_become_deletes_and_restored_ones_come_back(crm, landed):
+    gone, kept = crm.create("deals", 2, dealname="Looms")
+    crm.sync("deals")
+    crm.portal.archive("deals", gone, crm.now)
+    archived_at = crm.now
+    crm.clock.advance(seconds=600)
+    assert crm.sync("deals").deletes == 1
+    assert set(live(landed("crm.deals"))) == {kept}
+    crm.clock.advance(days=2)
+    assert crm.sync("deals").deletes == 0
+    crm.portal.restore("deals", gone, crm.now)
+    crm.clock.advance(seconds=600)
+    assert crm.now > archived_at
+    crm.sync("deals")
+    assert set(live(landed("crm.deals"))) == {gone, kept}
+
+
+def test_a_merge_makes_a_new_record_that_both_old_ids_lead_to(crm, landed):
+    one, other = crm.create("contacts", 2, lastname="Weaver")
+    crm.sync("contacts")
+    new = crm.portal.merge("contacts", one, other, crm.now)
+    crm.clock.advance(seconds=600)
+    result = crm.sync("contacts")
+    rows = landed("crm.contacts")
+    assert (result.rows, result.deletes) == (1, 2)
+    assert rows[one][:2] == rows[other][:2] == ("delete", new)
+    # merged once more: the chain ends at the newest
+    third = crm.portal.create("contacts", {"lastname": "Weaver"}, crm.now)
+    newest = crm.portal.merge("contacts", new, third, crm.now)
+    crm.clock.advance(seconds=600)
+    crm.sync("contacts")
+    rows = landed("crm.contacts")
+    assert {rows[key][1] for key in (one, other, new, third)} == {newest}
+    assert set(live(rows)) == {newest}
+
+
+def test_an_erased_contact_is_found_by_counting_and_a_complete_list(crm, landed):
+    ids = crm.create("contacts", 60, lastname="Weaver")
+    crm.sync("contacts")
+    crm.portal.erase(ids[3], crm.now)
+    crm.clock.advance(days=1)
+    counted = crm.sync("contacts")
+    assert (counted.deletes, counted.extra) == (0, 1)
+    found = crm.sync("contacts")
+    assert (found.deletes, found.extra) == (1, 0)
+    assert set(live(landed("crm.contacts"))) == set(ids) - {ids[3]}
+
+
+def test_a_sync_that_broke_between_pages_goes_on_where_it_was(crm, landed):
+    ids = crm.create("contacts", 450, lastname="Weaver")
+    crm.clock.advance(days=1)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/objects/", "after": 2, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("contacts", source)
+    held = len(landed("crm.contacts"))
+    assert held == 200
+    crm.set_faults()
+    result = crm.sync("contacts")
+    assert (result.rows, result.duplicates) == (len(ids) - held, 0)
+    assert set(live(landed("crm.contacts"))) == set(ids)
+
+
+def test_a_search_that_fails_is_asked_again(crm):
+    crm.create("contacts", lastname="Weaver")
+    crm.sync("contacts")
+    crm.portal.create("contacts", {"lastname": "Dyer"}, crm.now)
+    crm.clock.advance(seconds=120)
+    crm.set_faults({"kind": "504", "match": "/search", "times": 2})
+    assert crm.sync("contacts").rows == 1
+
+
+@pytest.mark.parametrize("kind", ["limit_ten_secondly", "limit_secondly", "423"])
+def test_short_limits_are_waited_for(crm, monkeypatch, kind):
+    for name in ("ROLLING_LIMIT_WAIT_S", "SECOND_LIMIT_WAIT_S", "LOCKED_WAIT_S"):
+        monkeypatch.setattr(hubspot, name, 0.05)
+    crm.create("contacts", lastname="Weaver")
+    crm.set_faults({"kind": kind, "match": "/objects/", "times": 2})
+    result = crm.sync("contacts")
+    assert result.rows == 1 and result.waits_s >= 0.1 and not result.ended_early
+
+
+def test_a_spent_day_ends_the_sync_early_and_the_next_one_goes_on(crm, landed):
+    ids = crm.create("contacts", 450, lastname="Weaver")
+    crm.set_faults({"kind": "limit_daily", "match": "/objects/", "after": 2, "times": None})
+    early = crm.sync("contacts")
+    assert early.ended_early and early.rows == 200
+    crm.set_faults()
+    assert crm.sync("contacts").rows == len(ids) - 200
+    assert set(live(landed("crm.contacts"))) == set(ids)
+
+
+def test_more_properties_than_an_address_can_hold_are_read_in_batches(crm, landed):
+    names = [f"a_rather_long_name_of_a_property_{i:03}" for i in range(200)]
+    for name in names:
+        crm.portal.add_property("contacts", {"name": name, "type": "string"})
+    (key,) = crm.create("contacts", **{names[150]: "here"}, lastname="Weaver")
+    crm.settings["fields"] = {"contacts": names}
+    crm.sync("contacts")
+    assert live(landed("crm.contacts"))[key]["properties"][names[150]] == "here"
+    assert crm.asked()["POST crm/objects/{type}/batch/read"] == 1
+
+
+def test_custom_properties_and_objects_come_by_configuration(crm, landed):
+    crm.portal.add_property("contacts", {"name": "tier", "type": "string"})
+    crm.portal.add_custom_object(
+        "machines", singular="machine", properties=[{"name": "looms", "type": "number"}]
+    )
+    crm.settings |= {
+        "fields": {
+            "contacts": [{"name": "tier", "meaning": "tier", "pii": "pseudonym"}],
+            "machines": [{"name": "looms", "type": "integer"}],
+        },
+        "objects": ["machines"],
+    }
+    (ada,) = crm.create("contacts", lastname="Weaver", tier="gold")
+    (machine,) = crm.create("machines", looms="12")
+    source = crm.open()
+    stream = crm.stream("contacts", source)
+    assert stream.pii["properties.tier"] == "pseudonym"
+    assert crm.stream("machines", source).types["properties.looms"] == "integer"
+    crm.sync("contacts", source)
+    crm.sync("machines", source)
+    assert live(landed("crm.contacts"))[ada]["properties"]["tier"] == "gold"
+    assert live(landed("crm.machines"))[machine]["properties"]["looms"] == "12"
+
+
+def test_fields_of_an_object_that_is_not_read_are_a_mistake_with_a_suggestion(crm):
+    with pytest.raises(ConfigError) as mistake:
+        crm.open(fields={"contact": ["tier"]})
+    assert str(mistake.value) == (
+        "crm: `fields: contact` names an object without properties that are read. Did you mean "
+        "`contacts`? Custom objects go under `objects` first."
+    )
+
+
+def test_history_can_begin_late_and_still_reconcile(crm, landed):
+    crm.create("contacts", 5, lastname="Early")
+    later = crm.now
+    ids = crm.create("contacts", 5, lastname="Late")
+    crm.sync("contacts", since=later)
+    crm.clock.advance(days=8)
+    result = crm.sync("contacts")  # a complete list, which also shows the early ones
+    assert set(live(landed("crm.contacts"))) == set(ids)
+    assert (result.rows, result.deletes) == (0, 0)
+
+
+def test_links_are_one_record_for_each_record_and_kind_of_others(crm, landed):
+    mill, dyers = crm.create("companies", 2, name="Mill")
+    ada, _ = crm.create("contacts", 2, lastname="Weaver")
+    crm.portal.associate("contacts", ada, "companies", mill, crm.now)
+    crm.clock.advance(seconds=7200)
+    crm.sync("associations")
+    rows = live(landed("crm.associations"))
+    key = f'["contacts","{ada}","companies"]'
+    assert list(rows) == [key]
+    assert [int(link["toObjectId"]) for link in rows[key]["to"]] == [int(mill)]
+    assert {kind["label"] for kind in rows[key]["to"][0]["associationTypes"]} == {None, "Primary"}
+    assert not crm.sync("associations").changed
+
+    # no stamp moves: only the daily walk over all notices
+    crm.portal.associate("contacts", ada, "companies", dyers, crm.now)
+    crm.clock.advance(seconds=600)
+    assert not crm.sync("associations").changed
+    crm.clock.advance(days=1)
+    assert crm.sync("associations").rows == 1
+    assert len(live(landed("crm.associations"))[key]["to"]) == 2
+
+    # a record that changes shows at once that its links are gone
+    for company in (mill, dyers):
+        crm.portal.dissociate("contacts", ada, "companies", company, crm.now)
+    crm.portal.update("contacts", ada, {"lastname": "Dyer"}, crm.now)
+    crm.clock.advance(seconds=600)
+    assert crm.sync("associations").deletes == 1
+    assert live(landed("crm.associations")) == {}
+
+
+def test_links_of_one_record_are_read_through_all_their_pages(crm, landed):
+    crm.portal.links_per_row = 3
+    (deal,) = crm.create("deals", dealname="Looms")
+    people = crm.create("contacts", 10, lastname="Weaver")
+    for person in people:
+        crm.portal.associate("deals", deal, "contacts", person, crm.now)
+    crm.sync("associations")
+    links = live(landed("crm.associations"))[f'["deals","{deal}","contacts"]']["to"]
+    assert [str(link["toObjectId"]) for link in links] == sorted(people, key=int)
+
+
+def test_a_walk_over_links_that_broke_goes_on_where_it_was(crm, landed, monkeypatch):
+    monkeypatch.setattr(hubspot, "INPUTS_PER_ASSOCIATION_CALL", 100)
+    (mill,) = crm.create("companies", name="Mill")
+    for person in crm.create("contacts", 250, lastname="Weaver"):
+        crm.portal.associate("contacts", person, "companies", mill, crm.now)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/associations/", "after": 1, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("associations", source)
+    assert len(landed("crm.associations")) == 100
+    crm.set_faults()
+    assert crm.sync("associations").rows == 150
+
+
+def test_consents_are_known_by_contact_and_never_by_address(crm, landed):
+    crm.portal.add_subscription(1, "News", "What is new", crm.now)
+    (ada,) = crm.create("contacts", lastname="Weaver", email="ada@mill.example")
+    crm.create("contacts", lastname="Nobody")
+    crm.clock.advance(seconds=7200)
+    crm.sync("subscription_statuses")
+    rows = landed("crm.subscription_statuses")
+    assert list(rows) == [ada] and "mill.example" not in str(rows)
+    assert [told["status"] for told in live(rows)[ada]["statuses"]] == ["NOT_SPECIFIED"]
+    crm.portal.set_consent("ada@mill.example", 1, "UNSUBSCRIBED", crm.now)
+    crm.clock.advance(days=1)
+    assert not crm.sync("subscription_statuses").changed
+    crm.clock.advance(days=6)
+    crm.sync("subscription_statuses")
+    rows = landed("crm.subscription_statuses")
+    assert [told["status"] for told in live(rows)[ada]["statuses"]] == ["UNSUBSCRIBED"]
+
+
+def test_owners_pipelines_and_other_short_lists_are_read_whole(crm, landed):
+    dana = crm.portal.add_owner("dana@acme.com", "Dana", "Scully", crm.now)
+    fox = crm.portal.add_owner("fox@acme.com", "Fox", "Mulder", crm.now)
+    crm.portal.deactivate_owner(fox, crm.now)
+    crm.portal.add_subscription(1, "News", "What is new", crm.now)
+    email = crm.portal.add_marketing_email("June", "A secret subject", crm.now, subscription=1)
+    for name in ("owners", "pipelines", "marketing_emails", "subscription_types"):
+        assert crm.sync(name).missing == 0
+        assert not crm.sync(name).changed, name
+    owners = live(landed("crm.owners"))
+    assert {key: owner["archived"] for key, owner in owners.items()} == {dana: False, fox: True}
+    assert set(live(landed("crm.pipelines"))) == {'["deals","default"]', '["tickets","0"]'}
+    assert set(live(landed("crm.marketing_emails"))) == {email}
+    assert "secret" not in str(landed("crm.marketing_emails"))
+    assert set(live(landed("crm.subscription_types"))) == {"1"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tickets", "calls", "emails", "meetings", "notes", "tasks", "communications",
+     "feedback_submissions"],
+)  # fmt: skip
+def test_every_kind_of_record_is_read_and_read_again(crm, landed, name):
+    given = {"hs_pipeline": "0", "hs_pipeline_stage": "1"} if name == "tickets" else {}
+    ids = crm.create(name, 3, **given)
+    crm.sync(name)
+    assert set(live(landed(f"crm.{name}"))) == set(ids)
+    crm.clock.advance(days=1)
+    counted = crm.sync(name)
+    assert (counted.missing, counted.extra, counted.changed) == (0, 0, False)
+
+
+def test_a_missing_scope_is_coverage_where_many_accounts_lack_the_product(crm):
+    crm.portal.scopes -= {"crm.objects.feedback_submissions.read", "tickets"}
+    result = crm.sync("feedback_submissions")
+    assert (result.rows, result.notes) == (
+        0, ("not visible: needs the scope `crm.objects.feedback_submissions.read`",),
+    )  # fmt: skip
+    assert crm.sync("associations").notes == ("tickets: not visible: needs the scope `tickets`",)
+    crm.portal.scopes -= {"crm.objects.companies.read"}
+    with pytest.raises(AuthError) as refusal:
+        crm.sync("companies")
+    assert str(refusal.value) == (
+        "crm.companies: HubSpot answered HTTP 403 `MISSING_SCOPES`. The token of source `crm` "
+        "needs the scope `crm.objects.companies.read`."
+    )
+
+
+def test_a_refused_token_is_named_without_being_shown(crm):
+    with pytest.raises(AuthError) as refusal:
+        crm.sync("contacts", crm.open(access_token="pat-na1-wrong"))
+    text = str(refusal.value)
+    assert "`access_token`" in text and "pat-na1-wrong" not in text
+
+
+def test_oauth_renews_a_token_that_expires_in_the_middle(crm, landed):
+    crm.settings |= {
+        "access_token": None,
+        "client_id": crm.portal.client_id,
+        "client_secret": crm.portal.client_secret,
+        "refresh_token": crm.portal.refresh_token,
+    }
+    ids = crm.create("contacts", 250, lastname="Weaver")
+    crm.set_faults({"kind": "expired_token", "match": "/objects/", "after": 1, "times": 1})
+    assert crm.sync("contacts").rows == len(ids)
+    assert crm.asked()["POST oauth/token"] == 2
+
+
+def test_a_refused_refresh_token_is_an_error_that_says_so(crm):
+    source = crm.open(
+        access_token=None,
+        client_id=crm.portal.client_id,
+        client_secret=crm.portal.client_secret,
+        refresh_token="na1-wrong",
+    )
+    with pytest.raises(AuthError) as refusal:
+        source.check()
+    assert str(refusal.value) == (
+        "crm: HubSpot refused the refresh token with HTTP 400 `invalid_grant`. Check `client_id`, "
+        "`client_secret` and `refresh_token` of source `crm`."
+    )
+
+
+def test_a_missing_token_is_named_before_any_call(crm):
+    with pytest.raises(ConfigError, match="crm: `access_token` is missing"):
+        crm.open(access_token=None)
+
+
+def test_check_tells_account_scopes_properties_and_quota(crm):
+    assert crm.open().check().detail == "every kind of record is readable"
+    crm.portal.scopes -= {"crm.objects.feedback_submissions.read"}
+    told = crm.open(fields={"contacts": ["tier"]}).check()
+    assert told.account == f"portal {crm.portal.portal_id}"
+    assert not told.ok
+    assert told.detail == (
+        "contacts: no such property: tier; feedback_submissions: needs the scope "
+        "`crm.objects.feedback_submissions.read`"
+    )
+    assert told.quota_left is not None and 0 < told.quota_left < crm.portal.daily_limit
+
+
+def test_discover_tells_which_properties_exist_and_are_not_taken(crm):
+    crm.portal.add_property("contacts", {"name": "tier", "type": "string"})
+    crm.portal.scopes -= {"tickets"}
+    found = {told.stream.name: told for told in crm.open().discover().streams}
+    contacts = {field.name: field for field in found["contacts"].fields}
+    assert contacts["email"].is_taken and contacts["email"].pii == "direct"
+    assert (contacts["tier"].is_taken, contacts["tier"].is_custom) == (False, True)
+    assert contacts["address"].pii == "direct"
+    assert contacts["lastmodifieddate"].type == "timestamp"
+    assert not found["tickets"].is_complete and "`tickets`" in found["tickets"].how
+    assert found["contacts"].fields_key == "contacts" and found["owners"].fields_key == ""
+    taken = crm.open(fields={"contacts": ["tier"]}).discover().streams[0].fields
+    assert next(field for field in taken if field.name == "tier").is_taken
+
+
+def test_an_unknown_object_is_refused_with_a_remedy(crm):
+    with pytest.raises(BadRequest, match=r"HTTP 400 `VALIDATION_ERROR`.*`rapport check crm`"):
+        crm.sync("ghosts", crm.open(objects=["ghosts"]))
+
+
+def test_a_login_page_in_the_way_is_an_error_that_says_so(crm):
+    crm.set_faults({"kind": "not_json", "match": "/objects/", "times": None})
+    with pytest.raises(ServerError, match="which is not JSON"):
+        crm.sync("contacts")
