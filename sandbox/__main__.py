@@ -16,6 +16,7 @@ SECRETS = (
     ("crm", "client_id", "SF_ID"),
     ("crm", "client_secret", "SF_SECRET"),
     ("forum", "api_key", "DISCOURSE_KEY"),
+    ("social", "app_password", "BLUESKY_APP_PASSWORD"),
 )
 
 
@@ -71,6 +72,8 @@ def _rapport_yml(credentials: dict[str, Any]) -> str:
     }
     lines = []
     for source, key, variable in SECRETS:
+        if source not in tree["sources"]:
+            continue
         lines.append(f"# export {variable}={tree['sources'][source][key]}")
         tree["sources"][source][key] = f"${{{variable}}}"
     return "\n".join([*lines, yaml.safe_dump(tree, sort_keys=False)])

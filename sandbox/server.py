@@ -21,13 +21,14 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox import discourse, salesforce
+from sandbox import bluesky, discourse, salesforce
 from sandbox.faults import Faults
 from sandbox.people import OWN_DOMAINS
-from sandbox.world import API_KEY, API_USERNAME, World
+from sandbox.social_life import APP_PASSWORD, HANDLE, HANDLE_FIELD, TAG
+from sandbox.world import API_KEY, API_USERNAME, DAYS, World
 
 BASE_PORT = 8800
-PORTS = {"salesforce": 0, "discourse": 2}
+PORTS = {"salesforce": 0, "discourse": 2, "bluesky": 3}
 """Vendor -> offset from the base port."""
 
 START_S = 10.0
@@ -74,7 +75,7 @@ class Sandbox:
         `sources`: the entries of a rapport.yml that reads everything there is.
         """
         org = self.world.org
-        return {
+        found: dict[str, Any] = {
             "now": self.now.isoformat(),
             "own_domains": list(OWN_DOMAINS),
             "sources": {
@@ -96,6 +97,20 @@ class Sandbox:
                 },
             },
         }
+        if "bluesky" in self.urls:
+            taken = [*CUSTOM_FIELDS_TAKEN["Contact"], {"name": HANDLE_FIELD, "pii": "direct"}]
+            found["sources"]["crm"]["fields"] = {**CUSTOM_FIELDS_TAKEN, "Contact": taken}
+            found["sources"]["social"] = {
+                "type": "bluesky",
+                "url": self.urls["bluesky"],
+                "public_url": self.urls["bluesky"],
+                "handle": HANDLE,
+                "app_password": APP_PASSWORD,
+                "domains": list(OWN_DOMAINS),
+                "tags": [TAG],
+                "history_days": DAYS,
+            }
+        return found
 
     def advance(self, *, days: float = 0, seconds: float = 0) -> datetime:
         """Let time pass in the world and return the new time."""
@@ -115,26 +130,32 @@ def serve(
     faults: Faults | Mapping[str, Sequence[Any]] | None = None,
     *,
     vendor_limits: bool = False,
+    vendors: Sequence[str] = ("salesforce", "discourse"),
     world: World | None = None,
 ) -> Iterator[Sandbox]:
     """Serve a world until the block ends.
 
     Args:
         people, seed, now, vendor_limits: see `World`.
-        port: base port (Salesforce there, Discourse two above); 0 picks free ones.
+        port: base port (Salesforce there, the others as `PORTS` says); 0 picks free ones.
         faults: what goes wrong, see `sandbox.faults`.
+        vendors: whose APIs are served, of a world that has their silos.
         world: serve this one instead of making one.
 
     Raises:
         OSError: a port is taken.
     """
-    world = world or World(people=people, seed=seed, now=now, vendor_limits=vendor_limits)
+    world = world or World(
+        people=people, seed=seed, now=now, vendor_limits=vendor_limits, vendors=vendors
+    )
     plan = faults if isinstance(faults, Faults) else Faults(faults)
     sandbox = Sandbox(world, {}, plan)
     apps: dict[str, ASGIApp] = {
         "salesforce": salesforce.app(world.org, world.clock, plan),
         "discourse": discourse.app(world.forum, world.clock, plan),
     }
+    if "bluesky" in vendors and world.network is not None:
+        apps["bluesky"] = bluesky.app(world.network, world.clock, plan)
     with contextlib.ExitStack() as running:
         for vendor, app in apps.items():
             address = _running(_WithCredentials(app, sandbox), port and port + PORTS[vendor])

@@ -19,49 +19,15 @@ Act = Callable[..., None]
 DAY = timedelta(days=1)
 
 
-class Timeline:
-    """Acts in order of time; a new random sequence each day, seeded by (seed, day).
-
-    Because the sequence is only drawn from while acts run, and acts run in order of
-    time, it makes no difference in how many steps time is moved.
+class Dice:
+    """Random numbers, and delays and moments of the shapes that life has.
 
     Args:
-        seed: of the whole world.
-        start: when the first day begins.
-        plan_day: called at each midnight, before anything else of that day.
+        rng: drawn from; may be replaced.
     """
 
-    def __init__(self, seed: int, start: datetime, plan_day: Act) -> None:
-        self.seed = seed
-        self.start = start
-        self.rng = Random(f"{seed}/founding")
-        self._plan_day = plan_day
-        self._queue: list[tuple[datetime, int, Act, tuple[Any, ...]]] = []
-        self._count = 0
-        self.at(start, self._begin_day)
-
-    def at(self, when: datetime, act: Act, *arguments: Any) -> None:
-        """Let `act(when, *arguments)` happen; of two at one moment, the first given is first."""
-        self._count += 1
-        heapq.heappush(self._queue, (when, self._count, act, arguments))
-
-    def run(self, until: datetime) -> None:
-        """Let everything happen whose time is not after `until`."""
-        queue = self._queue
-        while queue and queue[0][0] <= until:
-            when, _, act, arguments = heapq.heappop(queue)
-            act(when, *arguments)
-
-    def day(self, when: datetime) -> int:
-        """Return the number of whole days since the start."""
-        return (when - self.start) // DAY
-
-    def _begin_day(self, midnight: datetime) -> None:
-        self.rng = Random(f"{self.seed}/{self.day(midnight)}")
-        self.at(midnight + DAY, self._begin_day)
-        self._plan_day(midnight)
-
-    # Dice
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
 
     def chance(self, share: float) -> bool:
         """Return True in `share` of the calls."""
@@ -96,3 +62,46 @@ class Timeline:
     def office_hour(self, midnight: datetime) -> datetime:
         """Return a time between 8 and 18 o'clock, in whole seconds."""
         return midnight + timedelta(seconds=self.rng.randrange(8 * 3600, 18 * 3600))
+
+
+class Timeline(Dice):
+    """Acts in order of time; a new random sequence each day, seeded by (seed, day).
+
+    Because the sequence is only drawn from while acts run, and acts run in order of
+    time, it makes no difference in how many steps time is moved.
+
+    Args:
+        seed: of the whole world.
+        start: when the first day begins.
+        plan_day: called at each midnight, before anything else of that day.
+    """
+
+    def __init__(self, seed: int, start: datetime, plan_day: Act) -> None:
+        super().__init__(Random(f"{seed}/founding"))
+        self.seed = seed
+        self.start = start
+        self._plan_day = plan_day
+        self._queue: list[tuple[datetime, int, Act, tuple[Any, ...]]] = []
+        self._count = 0
+        self.at(start, self._begin_day)
+
+    def at(self, when: datetime, act: Act, *arguments: Any) -> None:
+        """Let `act(when, *arguments)` happen; of two at one moment, the first given is first."""
+        self._count += 1
+        heapq.heappush(self._queue, (when, self._count, act, arguments))
+
+    def run(self, until: datetime) -> None:
+        """Let everything happen whose time is not after `until`."""
+        queue = self._queue
+        while queue and queue[0][0] <= until:
+            when, _, act, arguments = heapq.heappop(queue)
+            act(when, *arguments)
+
+    def day(self, when: datetime) -> int:
+        """Return the number of whole days since the start."""
+        return (when - self.start) // DAY
+
+    def _begin_day(self, midnight: datetime) -> None:
+        self.rng = Random(f"{self.seed}/{self.day(midnight)}")
+        self.at(midnight + DAY, self._begin_day)
+        self._plan_day(midnight)

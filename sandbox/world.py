@@ -6,15 +6,19 @@ time moves, what is true. Does not belong here: life inside one silo (`sandbox.c
 
 Harbor Looms makes looms and weaving software. Customers, prospects, partners, suppliers
 and press are written down in a CRM (Salesforce); many of them, and hobby weavers, meet
-in a forum (Discourse). The same seed, size and date make the same world, to the byte.
+in a forum (Discourse). Some talk about it on a social network (Bluesky), in a world that is
+asked for one. The same seed, size and date make the same world, to the byte.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sandbox.bluesky import Network
 from sandbox.clock import Clock
 from sandbox.crm_life import CrmLife
 from sandbox.discourse import Forum, ForumSettings
@@ -23,6 +27,7 @@ from sandbox.forum_life import HELP, NEWS, SHOW, TEAM, ForumLife
 from sandbox.people import Organization, Person, Population
 from sandbox.rates import Rates
 from sandbox.salesforce import Org
+from sandbox.social_life import SocialLife
 from sandbox.timeline import Timeline
 from sandbox.truth import Truth, write_table
 
@@ -57,7 +62,7 @@ COUNTED = {
     "events": "Event",
 }
 
-SOURCES = {"salesforce": "crm", "discourse": "forum"}
+SOURCES = {"salesforce": "crm", "discourse": "forum", "bluesky": "social"}
 """What the sources are called in the rapport.yml of a sandbox, and so in profile keys."""
 
 _QUIET = ((24, 58), (38, 45), (52, 70))
@@ -76,7 +81,7 @@ class WorldClock(Clock):
         if days < 0 or seconds < 0:
             return super().advance(days=days, seconds=seconds)
         world = self._world
-        with world.org.lock, world.forum.lock:
+        with world.locked():
             world.timeline.run(self.now() + timedelta(days=days, seconds=seconds))
             return super().advance(days=days, seconds=seconds)
 
@@ -91,9 +96,11 @@ class World:
             midnight is the last day boundary; two years before it, life begins.
         rates: how often everything happens.
         vendor_limits: whether the forum has the vendor's default rate limits.
+        vendors: whose silos there are; `bluesky` adds life on a social network.
 
     Attributes:
-        org, forum: the silos. Whoever reads them while time may move holds their `lock`.
+        org, forum, network: the silos. Whoever reads them while time may move holds their
+            `lock`. The network is None where nobody asked for it.
         truth: the ledger; `population`: who really exists.
     """
 
@@ -105,6 +112,7 @@ class World:
         now: datetime | None = None,
         rates: Rates | None = None,
         vendor_limits: bool = False,
+        vendors: Sequence[str] = ("salesforce", "discourse"),
     ) -> None:
         self.size = people
         self.seed = seed
@@ -139,6 +147,21 @@ class World:
         self.community = ForumLife(
             self.forum, self.org, self.crm, self.timeline, self.truth, self.rates, size=people
         )
+        self.network: Network | None = None
+        self.social: SocialLife | None = None
+        if "bluesky" in vendors:
+            self.network = Network()
+            self.social = SocialLife(
+                self.network,
+                self.org,
+                self.crm,
+                self.timeline,
+                self.population,
+                self.truth,
+                self.rates,
+                size=people,
+                at=self.founded_at,
+            )
         self._found()
         self.timeline.run(self.opened_at)
 
@@ -147,6 +170,15 @@ class World:
     def advance(self, *, days: float = 0, seconds: float = 0) -> datetime:
         """Let time pass and return the new time."""
         return self.clock.advance(days=days, seconds=seconds)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the locks of all silos."""
+        with contextlib.ExitStack() as held:
+            for silo in (self.org, self.forum, self.network):
+                if silo is not None:
+                    held.enter_context(silo.lock)
+            yield
 
     # The beginning
 
@@ -324,6 +356,8 @@ class World:
             timeline.at(timeline.office_hour(midnight), self._open_organization)
         self.community.plan_day(midnight)
         self.crm.plan_day(midnight)
+        if self.social is not None:
+            self.social.plan_day(midnight)
         customers = self.crm.customers
         if customers:
             for yearly, act in (
@@ -339,6 +373,8 @@ class World:
         if midnight >= self._anchor or timeline.chance(min(0.08, 0.04 * self.size / 1000)):
             timeline.at(midnight + timedelta(hours=11), self.crm.chores)
             timeline.at(midnight + timedelta(hours=11, minutes=5), self.community.chores)
+            if self.social is not None:
+                timeline.at(midnight + timedelta(hours=11, minutes=10), self.social.chores)
 
     def _change_employer(self, at: datetime) -> None:
         rng = self.timeline.rng
@@ -383,13 +419,17 @@ class World:
         counts["interactions"] = sum(
             counts[name] for name in ("posts", "cases", "case_comments", "tasks", "events")
         )
+        if self.network is not None:
+            counts["social_accounts"] = len(self.network.accounts)
+            counts["social_posts"] = len(self.network.posts)
+            counts["interactions"] += counts["social_posts"]
         return counts
 
     def write_truth(self, folder: Path | str) -> None:
         """Write the truth as of now to `folder/*.parquet` (see `sandbox.truth`)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with self.org.lock, self.forum.lock:
+        with self.locked():
             tables = self._truth_tables()
         for name, rows in tables.items():
             write_table(folder, name, rows)
@@ -411,7 +451,7 @@ class World:
                     person.born_at,
                     person.forum_until,
                 )
-                for person in population.people
+                for person in (*population.people, *(self.social.strangers if self.social else ()))
             ],
             "organizations": [
                 (
@@ -456,6 +496,9 @@ class World:
                     merged_into = row.get("MasterRecordId")
                 else:
                     state = "live"
+            elif self.network is not None and profile.source_type == "bluesky":
+                status = self.network.accounts[profile.native_id].status
+                state = {"active": "live", "deleted": "purged"}.get(status, "deleted")
             else:
                 user = self.forum.users.get(int(profile.native_id))
                 if user is None:
