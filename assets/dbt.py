@@ -230,7 +230,7 @@ def _build(
         )
     warehouse.on_event(f"Building the tables as of {plan.as_of}: {plan.reason}.")
     warehouse.prepare(plan)
-    arguments = _selection(context, nodes, translator) or plan.arguments
+    arguments = [*plan.arguments, *_selection(context, nodes, translator)]
     run = _DbtRun(context, warehouse, nodes, translator, project)
     events = run.events(arguments)
     if run.errors:
@@ -353,7 +353,7 @@ def _asked_day(context: dg.AssetExecutionContext) -> date | None:
 def _selection(
     context: dg.AssetExecutionContext, nodes: Mapping[str, Any], translator: Translator
 ) -> list[str]:
-    """Return the dbt command for a part of the models; nothing when all are asked for.
+    """Return what a dbt command needs for a part of the models; nothing when all are asked for.
 
     A metric table is built together with the steps before it in its own layer, which hold only
     what the last build asked for.
@@ -365,7 +365,7 @@ def _selection(
         for node in nodes["nodes"].values()
         if translator.get_asset_key(node) in context.selected_asset_keys
     ]
-    return ["build", "--indirect-selection", "cautious", "--select", *chosen]
+    return ["--indirect-selection", "cautious", "--select", *chosen]
 
 
 def _with_rows(event: dg.Output[Any], rows: int | None) -> dg.Output[Any]:

@@ -83,8 +83,13 @@ class BuildPlan:
 
     @property
     def arguments(self) -> list[str]:
-        """Return the dbt command line, without project and profile folders."""
-        return ["build", "--full-refresh"] if self.full_refresh else ["build"]
+        """Return the dbt command line, without project and profile folders.
+
+        Unit tests of models tell about the models, not about this data: they stay with the
+        tests of the project.
+        """
+        refresh = ["--full-refresh"] if self.full_refresh else []
+        return ["build", *refresh, "--exclude-resource-type", "unit_test"]
 
     @property
     def snapshots(self) -> list[tuple[date, str]]:

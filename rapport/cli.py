@@ -266,19 +266,30 @@ def status(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
         click.echo(json.dumps(lines, default=str, indent=1))
         return DONE
     table = Table(box=None, pad_edge=False)
-    for heading in ("stream", "last sync", "cursor", "rows", "held", "quarantined", "coverage"):
-        table.add_column(heading, justify="right" if heading in ("rows", "held") else "left")
+    for heading in ("stream", "last sync", "read up to"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("landed", "held"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for line in lines:
         table.add_row(
-            line["place"], line["last_sync"] or "never", str(line["cursor"] or ""),
-            f"{line['rows']:,}", _count(line["held"]), line["quarantine"], line["coverage"] or "",
+            line["place"], _minute(line["last_sync"]) or "never", _minute(line["cursor"]),
+            f"{line['rows']:,}", _count(line["held"]),
         )  # fmt: skip
     console.print(table)
+    for title, key in (("In quarantine", "quarantine"), ("What a source cannot tell", "coverage")):
+        notes = [f"{line['place']}: {line[key]}" for line in lines if line[key]]
+        if notes:
+            console.print(f"\n{title}:", *notes, sep="\n", markup=False)
     return DONE
 
 
+def _minute(stamp: str | None) -> str:
+    """Return month, day, hour and minute of an ISO 8601 stamp."""
+    return str(stamp or "").replace("T", " ")[5:16]
+
+
 def _count(number: int | None) -> str:
-    return "not counted" if number is None else f"{number:,}"
+    return "?" if number is None else f"{number:,}"
 
 
 @main.command()

@@ -49,16 +49,16 @@ def write_config(home: Path, sandbox: Mapping[str, Any]) -> Config:
     return config.load(path)
 
 
-def running_sandbox(home: Path = SANDBOX_HOME, port: int = DEFAULT_PORT) -> Config:
+def running_sandbox() -> Config:
     """Return the configuration of the sandbox that runs at its default address.
 
     Raises:
         ConfigError: none answers there.
     """
-    address = f"http://127.0.0.1:{port}/sandbox/credentials"
+    address = f"http://127.0.0.1:{DEFAULT_PORT}/sandbox/credentials"
     try:
         with urllib.request.urlopen(address, timeout=5) as response:
-            return write_config(home, json.load(response))
+            return write_config(SANDBOX_HOME, json.load(response))
     except (URLError, TimeoutError, ValueError) as error:
         raise ConfigError(
             f"no sandbox answers at `{address}` ({error}). Start one with `rapport sandbox` "

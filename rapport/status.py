@@ -37,7 +37,7 @@ def stream_lines(config: Config) -> list[dict[str, Any]]:
                     "type": config.source(name).type,
                     "last_sync": last,
                     "finished": bool(sync.get("done")),
-                    "cursor": summary["cursor"],
+                    "cursor": _text(summary["cursor"]),
                     "rows": summary["rows"],
                     "held": sync.get("held_count"),
                     "lag_s": _age_s(last),
@@ -50,6 +50,10 @@ def stream_lines(config: Config) -> list[dict[str, Any]]:
                 }
             )
     return lines
+
+
+def _text(cursor: Any) -> str | None:
+    return None if cursor is None else str(cursor)
 
 
 def _age_s(stamp: str | None) -> float | None:

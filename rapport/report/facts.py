@@ -50,7 +50,7 @@ where as_of = date '{as_of}' and basis = '{basis}'
   and (
     champion_left
     or current_gap_days > coalesce(2 * greatest(usual_gap_days, 7), 90)
-    or (unanswered_90d > 0 and 2 * unanswered_90d >= requests_90d)
+    or (unanswered_90d >= 2 and 2 * unanswered_90d >= requests_90d)
   )
 order by n desc, score, organization_id"""
 

@@ -325,6 +325,15 @@ def _crm(landing: Landing) -> None:
         ),
     )
     landing.delete("salesforce__contacts", sf_id(CONTACT, 5), merged_into=sf_id(CONTACT, 1))
+    # two who left and whose records stayed: one left before we looked, one came back
+    gone = {"Title": "No longer with the company"}
+    hans = contact(6, Name="Hans Weber", LastName="Weber", Email="hans.weber@globex.com")
+    noted = datetime(2026, 3, 1, tzinfo=UTC)
+    landing.add("salesforce__contacts", hans | gone, version=noted, loaded_at=FIRST_SYNC)
+    nora = contact(7, Name="Nora Berg", LastName="Berg", Email="nora.berg@globex.com")
+    for day, more in ((1, {"Title": "Buyer"}), (10, gone), (20, {"Title": "Head of Buying"})):
+        at = datetime(2026, 6, day, tzinfo=UTC)
+        landing.add("salesforce__contacts", nora | more, version=at, loaded_at=at)
 
     landing.add(
         "salesforce__leads",

@@ -210,6 +210,23 @@ def test_a_change_of_employer_closes_one_stay_and_opens_the_next(tables: Tables)
     ]
 
 
+def test_a_title_that_says_somebody_left_ends_the_stay(tables: Tables) -> None:
+    made = datetime(2024, 1, 10, 8, tzinfo=UTC)
+    stays = [
+        tables.rows(
+            "select title, valid_from, valid_to, is_current from bridge_person_organization "
+            f"where person_id = '{tables.person(f'crm:contacts:{sf_id(CONTACT, number)}')}' "
+            "order by valid_from"
+        )
+        for number in (6, 7)
+    ]
+    left, came_back = datetime(2026, 6, 10, tzinfo=UTC), datetime(2026, 6, 20, tzinfo=UTC)
+    assert stays == [
+        [(None, made, datetime(2026, 3, 1, tzinfo=UTC), False)],
+        [("Head of Buying", made, left, False), ("Head of Buying", came_back, None, True)],
+    ]
+
+
 def test_an_interaction_counts_for_the_organization_at_its_time(tables: Tables) -> None:
     found = dict(tables.rows("select interaction_id, organization_id from fct_interaction"))
     assert found[f"crm:tasks:{sf_id(TASK, 1)}"] == tables.organization(GLOBEX)

@@ -535,15 +535,201 @@ def test_an_organization_is_measured_by_its_own_rhythm(models: Models) -> None:
     assert row["unanswered_90d"] == 3
     assert row["reason_1"] == "usually in touch every 10 days, now 20 days quiet"
     assert row["reason_2"] == "3 messages of theirs without an answer"
-    # 30 * 160/180, 20 / 2, 25 * 2/3 and 25 * 0/3 out of the 100 that can be known
+    # 20 * 160/180, 40 * (4 - 20/10)/3, 20 * 2/3 and 20 * 0/3 out of the 100 that can be known
     assert [row[f"{part}_part"] for part in ("recency", "rhythm", "breadth", "response")] == [
+        Decimal("17.77"),
         Decimal("26.66"),
-        Decimal("10.00"),
-        Decimal("16.66"),
+        Decimal("13.33"),
         Decimal("0.00"),
     ]
-    assert row["score"] == Decimal("53.32")
+    assert row["score"] == Decimal("57.76")
     assert row["verdict"] is None
+
+
+def test_what_we_try_never_ends_a_silence(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm")
+    organization(ledger, ("ann",))
+    ledger.person("us", is_staff=True)
+    mails(ledger, "ann", 60, 70, 80, 90)
+    ours: dict[str, Any] = {"silo": "crm", "source": "crm", "direction": "outbound"}
+    staff = ours | {"is_staff_actor": True, "target_person_id": "ann"}
+    ledger.act("call", "us", days_ago(9), "call", channel="phone", **staff)
+    ledger.act("mail", "us", days_ago(6), "email", channel="email", **staff)
+    ledger.act("note", "us", days_ago(5), "note", channel="note", **staff)
+    ledger.act("nobody", None, days_ago(4), "call", organization_id="acme", **ours)
+    row = ledger.build().one("select * from rel_organization")
+    assert (row["usual_gap_days"], row["current_gap_days"]) == (Decimal("10.0"), 60)
+    assert (row["last_inbound_at"], row["last_outbound_at"]) == (days_ago(60), days_ago(4))
+    assert (row["people_active_28d"], row["rhythm_part"]) == (0, Decimal("0.00"))
+    assert row["reason_1"] == "usually in touch every 10 days, now 60 days quiet"
+
+    ledger.act("meeting", "us", days_ago(3), "meeting", channel="meeting", **staff)
+    row = ledger.build().one("select * from rel_organization")
+    assert row["current_gap_days"] == 3, "a meeting needs both sides"
+
+
+@pytest.mark.parametrize("kind", ["post", "purchase"])
+def test_acts_among_members_and_orders_are_signs_of_life(models: Models, kind: str) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm", forum="forum", shop="orders")
+    organization(ledger, ("ann",))
+    if kind == "post":
+        ledger.act("post", "ann", days_ago(8), "post", direction="peer")
+    else:
+        ledger.add(
+            "fct_purchase",
+            {
+                "purchase_id": "p",
+                "source": "shop",
+                "organization_id": "acme",
+                "occurred_at": days_ago(8),
+                "loaded_at": days_ago(8),
+            },
+        )
+    row = ledger.build().one("select * from rel_organization")
+    assert (row["current_gap_days"], row["requests_90d"], row["unanswered_90d"]) == (8, 0, 0)
+
+
+def test_only_what_asks_for_an_answer_waits_for_one(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm", forum="forum")
+    organization(ledger, ("ann",))
+    ledger.person("us", is_staff=True)
+    crm = {"silo": "crm", "source": "crm", "channel": "sales", "visibility": "private"}
+    for kind in ("order", "reaction", "engagement", "email", "message", "call", "case_opened"):
+        ledger.act(kind, "ann", days_ago(9), kind, **crm)
+    ledger.act("open", "ann", days_ago(9), "question")
+    ledger.act("among-them", "ann", days_ago(9), "reply", target_person_id="bob")
+    ledger.act("at-us", "ann", days_ago(9), "reply", target_person_id="us")
+    ledger.build()
+    asking = {
+        row["act_id"]
+        for row in ledger.rows("select act_id from int_organizations__contact where asks_us")
+    }
+    assert asking == {"email", "message", "call", "case_opened", "at-us"}
+    row = ledger.one("select * from rel_organization")
+    assert (row["requests_90d"], row["unanswered_90d"]) == (5, 5)
+
+
+def test_a_request_of_nobody_known_is_answered_by_turning_to_the_organization(
+    models: Models,
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm")
+    organization(ledger, ("ann",))
+    ledger.person("us", is_staff=True)
+    crm = {"silo": "crm", "source": "crm", "channel": "phone", "organization_id": "acme"}
+    ledger.act("early", None, days_ago(9), "call", direction="inbound", **crm)
+    ledger.act(
+        "ours", "us", days_ago(8), "call", is_staff_actor=True, target_person_id="ann", **crm
+    )
+    ledger.act("late", None, days_ago(7), "call", direction="inbound", **crm)
+    row = ledger.build().one("select * from rel_organization")
+    assert (row["requests_90d"], row["unanswered_90d"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("ages", "unanswered", "left", "verdict"),
+    [
+        ((3, 10, 17), 0, False, "healthy"),
+        ((13, 20, 27), 0, False, "healthy"),
+        ((14, 21, 28), 0, False, "watch"),  # twice the usual week
+        ((28, 35, 42), 0, False, "at risk"),  # four times
+        ((27,), 0, False, "healthy"),
+        ((56,), 0, False, "watch"),  # no gap known: four weeks stand for it
+        ((200, 207, 214), 0, False, "at risk"),
+        ((3, 10, 17), 1, False, "healthy"),  # one that waits
+        ((3, 10, 17), 2, False, "watch"),
+        ((3, 10, 17), 0, True, "watch"),
+        ((3, 10, 17), 2, True, "at risk"),
+        ((14, 21, 28), 0, True, "at risk"),
+        ((), 0, False, None),
+    ],
+)
+def test_a_verdict_is_told_by_bounds(
+    models: Models, ages: tuple[int, ...], unanswered: int, left: bool, verdict: str | None
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm", forum="forum")
+    ledger.add("control.settings", {"name": "has_strategy", "value": "true"})
+    organization(ledger, ("ann", "bob"))
+    if left:
+        ledger.execute(
+            "update bridge_person_organization set valid_to = ? where person_id = 'ann'",
+            [days_ago(1)],
+        )
+    for age in ages:
+        kind = "email" if age in ages[:unanswered] else "note"
+        ledger.act(f"{age}", "ann", days_ago(age), kind, silo="crm", source="crm", channel="email")
+    row = ledger.build().one("select * from rel_organization")
+    assert row["unanswered_90d"] == unanswered
+    assert row["verdict"] == verdict
+
+
+def test_a_long_silence_weighs_on_the_score_whatever_came_before(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm")
+    organization(ledger, ("ann", "bob", "cid"))
+    ledger.person("us", is_staff=True)
+    for person in ("ann", "bob", "cid"):
+        mails(ledger, person, 45, 47, 49, 51)
+        key = f"answer-{person}"
+        ledger.act(
+            key, "us", days_ago(44), "email", silo="crm", is_staff_actor=True,
+            target_person_id=person,
+        )  # fmt: skip
+    row = ledger.build().one("select * from rel_organization")
+    # 20 * 135/180, nothing left of 40, 20 * 3/3 and 20 * 12/12
+    assert [row[f"{part}_part"] for part in ("recency", "rhythm", "breadth", "response")] == [
+        Decimal(15),
+        Decimal(0),
+        Decimal(20),
+        Decimal(20),
+    ]
+    assert row["score"] == Decimal(55)
+
+
+def test_people_of_an_organization_are_unknown_where_no_source_names_them(models: Models) -> None:
+    def world(*, with_person: bool) -> dict[str, Any]:
+        ledger = Ledger(models, AS_OF)
+        ledger.configure(crm="crm")
+        organization(ledger)
+        ledger.person("agent", is_staff=True)
+        ledger.person("elsewhere")
+        named = [("agent", "crm"), ("elsewhere", "crm" if with_person else "forum")]
+        profiles: list[dict[str, Any]] = [
+            {"entity": "organization", "organization_id": "acme", "source": "crm"},
+            *({"entity": "person", "person_id": p, "source": s} for p, s in named),
+        ]
+        for profile in profiles:
+            key = f"{profile['source']}:{profile['entity']}:{profile.get('person_id')}"
+            staff = profile.get("person_id") == "agent"
+            row = {"profile_key": key, "stream": profile["entity"], "is_staff": staff, **profile}
+            ledger.add("dim_profile", row | {"is_bot": False, "is_deleted": False})
+        ledger.add("control.streams", {"source": "crm", "stream": "organization", "rows": 1})
+        for number, age in enumerate((5, 15, 25)):
+            ledger.act(
+                f"o{number}", None, days_ago(age), "order", silo="crm", source="crm",
+                organization_id="acme", direction="inbound",
+            )  # fmt: skip
+        row = ledger.build().one("select * from rel_organization")
+        trust = ledger.one(
+            "select * from rel_data_trust where stream = 'organization' and field = '*'"
+        )
+        return row | {"coverage_text": trust["coverage_text"]}
+
+    people = [
+        *("people_known", "people_active_28d", "people_active_90d", "people_active_90d_crm"),
+        "breadth_part",
+    ]
+    unknown = world(with_person=False)
+    assert [unknown[name] for name in people] == [None] * 5
+    assert unknown["coverage_text"] == "names organizations, and nobody of theirs"
+    assert (unknown["current_gap_days"], unknown["unanswered_90d"]) == (5, 0)
+    known = world(with_person=True)
+    assert [known[name] for name in people] == [0, 0, 0, 0, 0]
+    assert known["coverage_text"] is None
 
 
 def test_an_answer_counts_for_the_person_or_the_thread(models: Models) -> None:
@@ -579,6 +765,56 @@ def test_a_champion_who_left_is_seen_from_the_day_they_left(models: Models) -> N
     assert (after["champion_person_id"], after["champion_left"]) == ("ann", True)
     assert after["reason_1"] == "the person with most contact left 10 days ago"
     assert (before["people_known"], after["people_known"]) == (2, 1)
+
+
+def test_the_champion_is_who_deals_with_us_not_who_writes_most_in_the_forum(
+    models: Models,
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm", forum="forum")
+    organization(ledger, ("ann", "bob"))
+    mails(ledger, "ann", 40, 60)
+    for age in range(1, 30):
+        ledger.act(f"post-{age}", "bob", days_ago(age), "post")
+    row = ledger.build().one("select * from rel_organization")
+    assert (row["champion_person_id"], row["champion_left"]) == ("ann", False)
+    ledger.execute("delete from fct_interaction where kind = 'email'")
+    row = ledger.build().one("select * from rel_organization")
+    assert row["champion_person_id"] == "bob", "where nobody had direct contact"
+
+
+@pytest.mark.parametrize(
+    ("elsewhere_for", "last_mail", "left"),
+    [
+        (30, 40, True),
+        (27, 40, False),  # four weeks have to pass
+        (30, 20, False),  # still deals with us from here
+        (650, 90, False),  # was there before they came here
+    ],
+)
+def test_a_champion_who_is_recorded_elsewhere_and_silent_here_has_left(
+    models: Models, elsewhere_for: int, last_mail: int, left: bool
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm")
+    organization(ledger, ("ann",))
+    ledger.add(
+        "bridge_person_organization",
+        {
+            "person_id": "ann",
+            "organization_id": "other",
+            "basis": "record",
+            "valid_from": days_ago(elsewhere_for),
+            "is_current": True,
+        },
+    )
+    for age in (last_mail, 100):
+        key = f"mail-{age}"
+        ledger.act(
+            key, "ann", days_ago(age), "email", silo="crm", channel="email", organization_id="acme"
+        )
+    row = ledger.build().one("select * from rel_organization")
+    assert (row["champion_person_id"], row["champion_left"]) == ("ann", left)
 
 
 def test_open_cases_are_those_of_that_day(models: Models) -> None:
@@ -713,6 +949,29 @@ def test_trust_tells_what_is_filled_linked_and_contradictory(models: Models) -> 
     assert fields["email"] == (0.5, 0.5)
     assert fields["display_name"] == (1.0, 0.5)
     assert fields["phone"] == (0.0, None)
+
+
+def test_a_build_of_a_past_day_tells_what_is_held_for_that_day_only(models: Models) -> None:
+    ledger = Ledger(models, AS_OF, backcast=[AS_OF - timedelta(days=28)])
+    ledger.execute("update control.snapshots set basis = 'backcast'")
+    ledger.add(
+        "control.streams",
+        {
+            "source": "crm",
+            "stream": "accounts",
+            "rows": 85,
+            "quarantined": 2,
+            "source_count": 85,
+            "held_count": 85,
+            "last_sync_at": ledger.known_at - timedelta(hours=1),
+        },
+    )
+    columns = ["rows_held", "quarantined", "missing", "freshness_hours", "coverage"]
+    before, now = ledger.build().rows(
+        f"select {', '.join(columns)} from rel_data_trust where field = '*' order by as_of"
+    )
+    assert list(before.values()) == [None] * 5
+    assert list(now.values()) == [85, 2, 0, 1.0, 1.0]
 
 
 # ---------------------------------------------------------------- laws on any world

@@ -46,7 +46,7 @@ def warehouse(
         result = dbtRunner().invoke(
             [
                 *("--quiet", "build", "--select", "path:models/metrics"),
-                *("default_behavior_weights", "--project-dir", str(PROJECT)),
+                *("default_behavior_weights", "asking_kind", "--project-dir", str(PROJECT)),
                 *("--profiles-dir", str(PROJECT), "--target-path", str(tmp_path)),
                 *("--log-path", str(tmp_path), *arguments),
             ]

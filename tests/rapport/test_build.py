@@ -50,6 +50,7 @@ def test_the_first_build_computes_a_year_in_steps_of_28_days(shop: Config) -> No
     assert plan.needed
     assert plan.reason == "this is the first build"
     assert plan.arguments[:2] == ["build", "--full-refresh"]
+    assert plan.arguments[2:] == ["--exclude-resource-type", "unit_test"], "about models, not data"
     days = [day for day, _ in plan.snapshots]
     assert days == [DAY - timedelta(days=28 * step) for step in range(13, -1, -1)]
 

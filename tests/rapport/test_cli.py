@@ -81,7 +81,8 @@ def test_without_a_configuration_every_command_names_the_ways_on(command: str) -
         assert way in result.output
 
 
-def test_sandbox_without_one_running_says_how_to_start_it() -> None:
+def test_sandbox_without_one_running_says_how_to_start_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rapport.demo.DEFAULT_PORT", 9)
     result = rapport("status", "--sandbox")
     assert result.exit_code == WRONG
     assert "Start one with `rapport sandbox`" in result.output

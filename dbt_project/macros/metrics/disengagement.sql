@@ -1,5 +1,6 @@
 {#
-  The disengagement formulas, each in one place because two dates of one person use them.
+  The disengagement formulas, each in one place: two dates of one person use them, and silence
+  means the same for organizations.
 
   Belongs here: score, its parts, bins and levels.
   Does not belong here: which acts count (see `rel_disengagement`).
@@ -20,16 +21,19 @@ cast(-round(ln(1 + cast({{ days_quiet }} as double) / 30), 6) as decimal(18, 6))
 cast(floor(({{ score }}) * 2) as int)
 {%- endmacro %}
 
+{# Patience in days: the own usual gap, at least a week; four weeks while too few gaps are known. #}
+{% macro patience(usual_gap, gaps) -%}
+(case when {{ gaps }} >= 2 then greatest({{ usual_gap }}, 7) else 28 end)
+{%- endmacro %}
+
 {#
-  Level by patience: the person's own usual gap, at least a week, four weeks while too few gaps
-  are known. How many of them make slowing and quiet, and when somebody is gone, the strategy says.
+  Level by patience, of a person or an organization. How many of them make slowing and quiet, and when somebody is gone, the strategy says.
 #}
 {% macro quiet_level(days_quiet, usual_gap, gaps) -%}
-{%- set patience = 'case when ' ~ gaps ~ ' >= 2 then greatest(' ~ usual_gap ~ ', 7) else 28 end' -%}
 case
     when {{ days_quiet }} >= quiet_days then 'gone'
-    when {{ days_quiet }} >= quiet_gap_ratio * {{ patience }} then 'quiet'
-    when {{ days_quiet }} >= slowing_gap_ratio * {{ patience }} then 'slowing'
+    when {{ days_quiet }} >= quiet_gap_ratio * {{ patience(usual_gap, gaps) }} then 'quiet'
+    when {{ days_quiet }} >= slowing_gap_ratio * {{ patience(usual_gap, gaps) }} then 'slowing'
     else 'active'
 end
 {%- endmacro %}

@@ -113,7 +113,12 @@ with_parties as (
     select
         acts.*,
         {{ utc_day('acts.occurred_at') }} as day,
-        coalesce(actors.is_staff, acts.is_staff_actor, false) as is_by_staff,
+        -- an outbound act of nobody known is ours all the same
+        coalesce(
+            actors.is_staff or (acts.actor_person_id is null and acts.direction = 'outbound'),
+            acts.is_staff_actor,
+            false
+        ) as is_by_staff,
         coalesce(actors.is_bot, acts.is_bot_actor, false) as is_by_bot,
         coalesce(targets.is_staff, false) as is_to_staff,
         coalesce(targets.is_bot, false) as is_to_bot
@@ -167,9 +172,8 @@ final as (
         acts.is_prompted,
         coalesce(acts.direction = 'internal', false) as is_internal,
         acts.is_public and acts.silo in ('forum', 'social') as is_community,
-        -- two-way contact: something they did towards us or others, or that needs both at once
-        acts.kind <> 'purchase'
-        and (not acts.is_by_staff or acts.kind in ('call', 'meeting')) as is_contact,
+        -- contact: something they did, or a meeting; our calls and mails are attempts
+        acts.kind <> 'purchase' and (not acts.is_by_staff or acts.kind = 'meeting') as is_contact,
 
         ---------- times
         acts.day,

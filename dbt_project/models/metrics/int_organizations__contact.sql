@@ -5,17 +5,20 @@ with
 acts as (
 
     select
-        *,
-        -- what came from them, or needed both at once; a note of ours is not contact
-        not is_by_staff or kind in ('call', 'meeting') as is_two_way_or_theirs,
-        is_by_staff and not is_internal and kind not in ('task', 'note') as is_ours,
-        not is_by_staff and silo not in ('forum', 'social', 'orders') as asks_us
-    from {{ ref('int_acts__counted') }}
-    where not is_by_bot
+        acts.*,
+        acts.is_by_staff and not acts.is_internal and acts.kind not in ('task', 'note') as is_ours,
+        -- in the open, what asks nobody in particular asks everybody: the community answers
+        asking_kinds.kind is not null
+        and not acts.is_by_staff
+        and (acts.is_to_staff or not acts.is_community) as asks_us
+    from {{ ref('int_acts__counted') }} as acts
+    left join {{ ref('asking_kind') }} as asking_kinds on acts.kind = asking_kinds.kind
+    where not acts.is_by_bot
 
 ),
 
--- When our side next turned to the same person, or took part in the same thread.
+-- When our side next turned to the same person, took part in the same thread, or, where nobody
+-- knows which person asked, turned to the organization.
 answered as (
 
     select
@@ -27,7 +30,11 @@ answered as (
         min(case when is_ours then occurred_at end) over (
             partition by thread_id order by occurred_at, act_id
             rows between 1 following and unbounded following
-        ) as next_in_thread_at
+        ) as next_in_thread_at,
+        min(case when is_ours then occurred_at end) over (
+            partition by organization_id order by occurred_at, act_id
+            rows between 1 following and unbounded following
+        ) as next_to_organization_at
     from acts
 
 ),
@@ -43,11 +50,13 @@ final as (
         occurred_at,
         not is_by_staff as is_theirs,
         is_ours,
-        is_two_way_or_theirs as is_sign_of_life,
+        -- an order shows that they are there, though it is no contact
+        is_contact or not is_by_staff as is_sign_of_life,
         is_contact,
+        is_contact and not is_community as is_direct_contact,
         asks_us,
         case
-            when outside_person_id is null then next_in_thread_at
+            when outside_person_id is null then next_to_organization_at
             else least(
                 coalesce(next_to_person_at, next_in_thread_at),
                 coalesce(next_in_thread_at, next_to_person_at)

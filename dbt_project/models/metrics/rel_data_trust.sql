@@ -69,6 +69,26 @@ checked as (
 
 ),
 
+-- Streams of organizations whose source shows none of the people there.
+nameless as (
+
+    select
+        source,
+        stream
+    from (
+        select
+            source,
+            stream,
+            bool_or(entity = 'organization') as names_organizations,
+            bool_or(bool_or(entity = 'person' and not is_staff and not is_bot))
+                over (partition by source) as names_people
+        from profiles
+        group by source, stream
+    ) as streams_of_profiles
+    where names_organizations and not coalesce(names_people, false)
+
+),
+
 counted as (
 
     select
@@ -177,33 +197,43 @@ final as (
         measured.stream,
         measured.field,
 
-        ---------- what was read; how it stood on a past date is not known any more
+        ---------- what was read; how it stood on a date before this build's is not known any more
         {%- for column, name in [
             ('rows', 'rows_held'), ('deletes', 'deletes'), ('quarantined', 'quarantined'),
             ('late', 'late'), ('source_count', 'source_count'), ('held_count', 'held_count'),
         ] %}
         cast(
             case
-                when measured.field = '*' and measured.basis = 'as_known' then streams.{{ column }}
+                when measured.field = '*' and measured.as_of = run.as_of then streams.{{ column }}
             end as bigint
         ) as {{ name }},
         {%- endfor %}
         cast(
             case
-                when measured.field = '*' and measured.basis = 'as_known'
+                when measured.field = '*' and measured.as_of = run.as_of
                     then streams.source_count - streams.held_count
             end as bigint
         ) as missing,
         case
-            when measured.field = '*' and measured.basis = 'as_known'
+            when measured.field = '*' and measured.as_of = run.as_of
                 then cast(
                     {{ seconds_between('streams.last_sync_at', 'run.known_at') }} as double
                 ) / 3600
         end as freshness_hours,
         case
-            when measured.field = '*' and measured.basis = 'as_known' then streams.finished
+            when measured.field = '*' and measured.as_of = run.as_of then streams.finished
         end as is_finished,
-        streams.coverage as coverage_text,
+        nullif(
+            concat_ws(
+                '; ',
+                streams.coverage,
+                case
+                    when nameless.stream is not null
+                        then 'names organizations, and nobody of theirs'
+                end
+            ),
+            ''
+        ) as coverage_text,
 
         ---------- profiles
         cast(measured.profiles as bigint) as profiles,
@@ -215,7 +245,7 @@ final as (
         ---------- provenance
         cast(measured.comparable as bigint) as n,
         case
-            when measured.basis = 'as_known' and streams.source_count > 0
+            when measured.as_of = run.as_of and streams.source_count > 0
                 then least(
                     cast(streams.held_count as double) / cast(streams.source_count as double), 1
                 )
@@ -226,6 +256,8 @@ final as (
     cross join run
     left join streams
         on measured.source = streams.source and measured.stream = streams.stream
+    left join nameless
+        on measured.source = nameless.source and measured.stream = nameless.stream
 
 )
 

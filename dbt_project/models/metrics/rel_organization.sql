@@ -37,6 +37,7 @@ stays as (
     select
         stay.person_id,
         stay.organization_id,
+        stay.basis,
         {{ utc_day('stay.valid_from') }} as from_day,
         {{ utc_day('stay.valid_to') }} as until_day
     from {{ ref('bridge_person_organization') }} as stay
@@ -101,6 +102,7 @@ person_days as (
         silo,
         count(*) filter (where is_theirs) as their_acts,
         count(*) filter (where is_contact) as contacts,
+        count(*) filter (where is_direct_contact) as direct_contacts,
         bool_or(is_sign_of_life) as is_sign_of_life,
         count(*) filter (where asks_us) as requests,
         max(case when is_theirs then occurred_at end) as last_inbound_at,
@@ -188,7 +190,10 @@ person_states as (
                 else 0
             end
         ) as contacts_180d,
-        sum(person_days.contacts) as contacts_365d
+        sum(person_days.contacts) as contacts_365d,
+        sum(person_days.direct_contacts) as direct_contacts_365d,
+        max(case when person_days.direct_contacts > 0 then person_days.day end)
+            as last_direct_day
     from snapshots
     inner join person_days
         on
@@ -211,7 +216,8 @@ ranked_people as (
             partition by as_of, basis, organization_id order by contacts_180d desc, person_id
         ) as rank_180d,
         row_number() over (
-            partition by as_of, basis, organization_id order by contacts_365d desc, person_id
+            partition by as_of, basis, organization_id
+            order by direct_contacts_365d desc, contacts_365d desc, person_id
         ) as rank_365d
     from person_states
 
@@ -223,6 +229,7 @@ activity as (
         as_of,
         basis,
         organization_id,
+        count(*) as people_known_by_acts,
         count(*) filter (where is_active_28d) as people_active_28d,
         count(*) filter (where is_active_90d) as people_active_90d,
         count(*) filter (where is_active_crm) as people_active_90d_crm,
@@ -233,9 +240,35 @@ activity as (
         cast(max(contacts_180d) as bigint) as top_contacts_180d,
         max(case when rank_180d = 1 and contacts_180d > 0 then person_id end) as top_person_id,
         max(case when rank_365d = 1 and contacts_365d > 0 then person_id end)
-            as champion_person_id
+            as champion_person_id,
+        max(case when rank_365d = 1 then last_direct_day end) as champion_last_direct_day
     from ranked_people
     group by as_of, basis, organization_id
+
+),
+
+-- A source that names organizations and no people outside cannot tell who is there.
+naming_sources as (
+
+    select distinct profiles.source
+    from {{ ref('dim_profile') }} as profiles
+    inner join people on profiles.person_id = people.person_id
+    where
+        profiles.entity = 'person'
+        and not coalesce(profiles.is_deleted, false)
+        and not coalesce(people.is_staff, false)
+        and not coalesce(people.is_bot, false)
+
+),
+
+nameless as (
+
+    select profiles.organization_id
+    from {{ ref('dim_profile') }} as profiles
+    left join naming_sources on profiles.source = naming_sources.source
+    where profiles.entity = 'organization'
+    group by profiles.organization_id
+    having count(naming_sources.source) = 0
 
 ),
 
@@ -255,24 +288,60 @@ known_people as (
 
 ),
 
--- A champion has left when every stay there that had begun is over.
-champions as (
+-- A champion has left when every stay there that had begun is over, or when a newer record names
+-- another organization and four weeks have passed without a word from here: nobody closes the
+-- old record of somebody who moved.
+champion_stays as (
 
     select
         activity.as_of,
         activity.basis,
         activity.organization_id,
-        max(stays.until_day) as left_on
+        activity.champion_last_direct_day,
+        min(case when stays.organization_id = activity.organization_id then stays.from_day end)
+            as began_here_on,
+        max(case when stays.organization_id = activity.organization_id then stays.until_day end)
+            as ended_here_on,
+        bool_or(
+            stays.organization_id = activity.organization_id
+            and (stays.until_day is null or stays.until_day > activity.as_of)
+        ) as is_still_here,
+        bool_or(stays.organization_id = activity.organization_id) as was_here,
+        max(
+            case
+                when stays.organization_id <> activity.organization_id and stays.basis = 'record'
+                    then stays.from_day
+            end
+        ) as began_elsewhere_on
     from activity
     inner join stays
         on
             activity.champion_person_id = stays.person_id
-            and activity.organization_id = stays.organization_id
-    group by activity.as_of, activity.basis, activity.organization_id
-    having
-        count(*) filter (
-            where stays.until_day is null or stays.until_day > activity.as_of
-        ) = 0
+            and (stays.from_day is null or stays.from_day <= activity.as_of)
+    group by
+        activity.as_of,
+        activity.basis,
+        activity.organization_id,
+        activity.champion_last_direct_day
+
+),
+
+champions as (
+
+    select
+        as_of,
+        basis,
+        organization_id,
+        case
+            when not is_still_here then ended_here_on
+            when
+                began_elsewhere_on > began_here_on
+                and began_elsewhere_on <= {{ days_after('as_of', -28) }}
+                and coalesce(champion_last_direct_day < began_elsewhere_on, true)
+                then began_elsewhere_on
+        end as left_on
+    from champion_stays
+    where was_here
 
 ),
 
@@ -438,11 +507,18 @@ joined as (
     select
         spine.*,
         settings.has_strategy,
+        settings.quiet_days,
+        settings.slowing_gap_ratio,
+        settings.quiet_gap_ratio,
         coalesce(seen.sees_crm, false) as sees_crm,
         coalesce(seen.sees_forum, false) as sees_forum,
         coalesce(seen.sees_support, false) as sees_support,
         coalesce(seen.coverage, 0) as coverage,
         coalesce(seen.sees_crm or seen.sees_forum or seen.sees_support, false) as sees_any,
+        -- unless another source shows somebody there
+        nameless.organization_id is null
+        or known_people.people_known > 0
+        or coalesce(activity.people_known_by_acts, 0) > 0 as names_people,
         coalesce(known_people.people_known, 0) as people_known,
         coalesce(activity.people_active_28d, 0) as people_active_28d,
         coalesce(activity.people_active_90d, 0) as people_active_90d,
@@ -456,7 +532,7 @@ joined as (
         activity.champion_person_id,
         case
             when activity.champion_person_id is not null
-                then champions.organization_id is not null
+                then champions.left_on is not null
         end as champion_left,
         champions.left_on as champion_left_on,
         rhythms.days_quiet,
@@ -477,6 +553,7 @@ joined as (
     cross join settings
     cross join first_deal
     left join seen on spine.as_of = seen.as_of and spine.basis = seen.basis
+    left join nameless on spine.organization_id = nameless.organization_id
     {%- for part in [
         'known_people', 'activity', 'champions', 'rhythms', 'last_contacts', 'open_cases',
         'first_responses', 'requests', 'open_deals',
@@ -499,7 +576,10 @@ measured as (
         case
             when people_in_contact_180d > 0
                 then people_in_contact_180d = 1 or 5 * top_contacts_180d >= 4 * contacts_180d
-        end as is_single_threaded
+        end as is_single_threaded,
+        {{ patience('usual_gap', 'gaps') }} as patience,
+        {{ quiet_level('days_quiet', 'usual_gap', 'gaps') }} as level,
+        unanswered_90d >= 2 and 2 * unanswered_90d >= requests_90d as leaves_unanswered
     from joined
 
 ),
@@ -510,16 +590,18 @@ points as (
 
     select
         *,
-        case when days_quiet is not null then 30 * (180 - least(days_quiet, 180)) / 180.0 end
+        case when days_quiet is not null then 20 * (180 - least(days_quiet, 180)) / 180.0 end
             as recency_points,
-        case when gaps >= 2 then 20 / greatest(cast(gap_ratio as double), 1) end
-            as rhythm_points,
         case
-            when sees_any and days_quiet is not null
-                then 25 * least(people_active_90d, 3) / 3.0
+            when gaps >= 2
+                then 40 * least(greatest(4 - days_quiet / cast(patience as double), 0) / 3, 1)
+        end as rhythm_points,
+        case
+            when sees_any and names_people and days_quiet is not null
+                then 20 * least(people_active_90d, 3) / 3.0
         end as breadth_points,
         case
-            when requests_90d > 0 then 25.0 * (requests_90d - unanswered_90d) / requests_90d
+            when requests_90d > 0 then 20.0 * (requests_90d - unanswered_90d) / requests_90d
         end as response_points
     from measured
 
@@ -529,10 +611,10 @@ possible as (
 
     select
         *,
-        case when recency_points is not null then 30 else 0 end
-        + case when rhythm_points is not null then 20 else 0 end
-        + case when breadth_points is not null then 25 else 0 end
-        + case when response_points is not null then 25 else 0 end as possible_points
+        case when recency_points is not null then 20 else 0 end
+        + case when rhythm_points is not null then 40 else 0 end
+        + case when breadth_points is not null then 20 else 0 end
+        + case when response_points is not null then 20 else 0 end as possible_points
     from points
 
 ),
@@ -570,10 +652,10 @@ summed as (
                     || {{ counted(days_between('champion_left_on', 'as_of'), 'day') }} || ' ago'
         end as champion_reason,
         case
-            when gaps >= 2 and gap_ratio >= 2
+            when gaps >= 2 and level <> 'active'
                 then 'usually in touch ' || {{ every_days('usual_gap') }} || ', now '
                     || {{ counted('days_quiet', 'day') }} || ' quiet'
-            when gaps < 2 and days_quiet > 90
+            when level <> 'active'
                 then 'quiet for ' || {{ counted('days_quiet', 'day') }}
         end as quiet_reason,
         case
@@ -613,12 +695,15 @@ final as (
         party_kind,
 
         ---------- people
-        cast(case when sees_any then people_known end as bigint) as people_known,
-        cast(case when sees_any then people_active_28d end as bigint) as people_active_28d,
-        cast(case when sees_any then people_active_90d end as bigint) as people_active_90d,
+        {%- for column in ['people_known', 'people_active_28d', 'people_active_90d'] %}
+        cast(case when sees_any and names_people then {{ column }} end as bigint)
+            as {{ column }},
+        {%- endfor %}
         {%- for silo in ['crm', 'forum', 'support'] %}
-        cast(case when sees_{{ silo }} then people_active_90d_{{ silo }} end as bigint)
-            as people_active_90d_{{ silo }},
+        cast(
+            case when sees_{{ silo }} and names_people then people_active_90d_{{ silo }} end
+            as bigint
+        ) as people_active_90d_{{ silo }},
         {%- endfor %}
         is_single_threaded,
         {{ share('top_contacts_180d', 'contacts_180d') }} as top_person_share,
@@ -650,10 +735,18 @@ final as (
 
         ---------- judgment
         case
-            when not has_strategy or score is null then cast(null as string)
-            when score >= 70 then 'healthy'
-            when score >= 40 then 'watch'
-            else 'at risk'
+            when not has_strategy or days_quiet is null then cast(null as string)
+            when
+                level in ('quiet', 'gone')
+                or (
+                    case when level = 'slowing' then 1 else 0 end
+                    + case when coalesce(champion_left, false) then 1 else 0 end
+                    + case when leaves_unanswered then 1 else 0 end
+                ) >= 2
+                then 'at risk'
+            when level = 'slowing' or coalesce(champion_left, false) or leaves_unanswered
+                then 'watch'
+            else 'healthy'
         end as verdict,
         {%- for n in [1, 2, 3] %}
         {{ nth_reason([

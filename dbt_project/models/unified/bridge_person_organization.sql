@@ -20,16 +20,27 @@ domains as (
     select * from {{ ref('identity_organization_domain') }}
 ),
 
+-- Some keep a record whose person has left, and write so where the title stood.
+departures as (
+    select told.title
+    from told
+    inner join {{ ref('departure_phrase') }} as phrases
+        on position(phrases.phrase in lower(told.title)) > 0
+    group by told.title
+),
+
 -- A record was true from its creation, a change from the version that shows it.
 versions as (
     select
         told.profile_key,
         organizations.organization_id,
         told.title,
+        departures.title is not null as has_left,
         told._version,
         told._seq,
         row_number() over by_profile = 1 as is_first,
         lag(organizations.organization_id) over by_profile as earlier_organization_id,
+        lag(departures.title is not null) over by_profile as had_left,
         case
             when row_number() over by_profile = 1
                 then least(told._version, coalesce(told.created_at, told._version))
@@ -37,13 +48,17 @@ versions as (
         end as valid_from
     from told
     left join organizations on told.organization_key = organizations.reference_key
+    left join departures on told.title = departures.title
     window by_profile as (partition by told.profile_key order by told._version, told._seq)
 ),
 
 changes as (
     select *
     from versions
-    where is_first or organization_id is distinct from earlier_organization_id
+    where
+        is_first
+        or organization_id is distinct from earlier_organization_id
+        or has_left <> had_left
 ),
 
 stays as (
@@ -51,17 +66,23 @@ stays as (
         changes.profile_key,
         changes.organization_id,
         changes._seq,
+        changes.is_first,
+        changes.has_left,
         changes.valid_from,
-        lead(changes.valid_from) over (
-            partition by changes.profile_key order by changes._version, changes._seq
-        ) as valid_to
+        -- the first version we saw may show that it was over by then
+        case
+            when changes.has_left then changes._version
+            else lead(changes.valid_from) over (
+                partition by changes.profile_key order by changes._version, changes._seq
+            )
+        end as valid_to
     from changes
 ),
 
 titles as (
     select profile_key, organization_id, max_by(title, _version) as title
     from versions
-    where organization_id is not null and title is not null
+    where organization_id is not null and title is not null and not has_left
     group by profile_key, organization_id
 ),
 
@@ -77,7 +98,14 @@ stays_of_people as (
     left join titles
         on stays.profile_key = titles.profile_key
         and stays.organization_id = titles.organization_id
-    where stays.organization_id is not null
+    where stays.organization_id is not null and (stays.is_first or not stays.has_left)
+),
+
+gone as (
+    select distinct people.person_id, stays.organization_id
+    from stays
+    inner join people on stays.profile_key = people.profile_key
+    where stays.has_left
 ),
 
 -- Several records of a person in one organization are one stay where they touch.
@@ -131,9 +159,14 @@ by_address as (
     from profiles
     inner join people on profiles.profile_key = people.profile_key
     inner join domains on {{ email_domain('profiles.email') }} = domains.domain
+    left join gone
+        on people.person_id = gone.person_id
+        and domains.organization_id = gone.organization_id
     where not profiles.is_deleted
         and not profiles.is_staff
         and people.person_id not in (select person_id from by_record where valid_to is null)
+        -- an address that nobody took away says less than a record that the stay is over
+        and gone.person_id is null
     group by people.person_id, domains.organization_id
 ),
 
