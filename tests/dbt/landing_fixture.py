@@ -26,6 +26,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "case_comments", "tasks", "events", "users",
     ),
     "discourse": ("users", "topics", "posts"),
+    "bluesky": ("posts", "notifications", "profiles"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     "people": "id name given_name family_name email email_verified phone external_id organization"
