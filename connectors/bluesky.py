@@ -31,7 +31,7 @@ import requests
 
 from connectors import redaction
 from connectors.base import Check, Page, Policy, State, Stream, Tombstone, Window, by_field
-from connectors.errors import AuthError, RapportError
+from connectors.errors import AuthError, BadRequest, ConfigError, RapportError
 from connectors.incremental import ChangeWalk, NewestFirstWalk
 from connectors.pagination import LoopGuard
 from connectors.records import parse_stamp, pick, split, values
@@ -229,7 +229,8 @@ class Bluesky:
         asked = {"actor": self._us(), "filter": "posts_with_replies", "limit": PER_PAGE}
         for body in self._pages("app.bsky.feed.getAuthorFeed", asked):
             items = [_members(row) for row in split(body, "feed")]
-            rows = [bytes(item["post"]) for item in items if "reason" not in item]  # no reposts
+            # a repost has a reason; what has no post goes on, to be quarantined
+            rows = [bytes(item.get("post", b"{}")) for item in items if "reason" not in item]
             young = [row for row in rows if _sort_at(row) >= start]
             yield young
             if rows and not young:
@@ -252,7 +253,7 @@ class Bluesky:
             {"mentions": self._us()},
             *({"domain": domain} for domain in asked.domains),
             *({"tag": tag.lstrip("#")} for tag in asked.tags),
-            *({"q": f'"{word}"'} for word in asked.words),
+            *({"q": '"' + word.replace('"', "") + '"'} for word in asked.words),
         ]
 
     def _search(self, question: Mapping[str, Any], start: datetime, until: datetime) -> list[bytes]:
@@ -325,7 +326,7 @@ class Bluesky:
             for embed in (record.embed, record.embed.media if record.embed else None)
             if embed and embed.external
         ]
-        hosts = [urlsplit(link).hostname or "" for link in (*(f.uri for f in features), *cards)]
+        hosts = [_host(link) for link in (*(feature.uri for feature in features), *cards)]
         tags = {tag.lower() for tag in (*(f.tag for f in features), *record.tags)}
         text = record.text.lower()
         ours = f"at://{us}/"
@@ -353,7 +354,7 @@ class Bluesky:
         for number, rows in enumerate(self._told(parse_stamp(walk.floor) if walk.floor else None)):
             for row in rows:
                 uri, at = values(row, "uri", "indexedAt")
-                if uri is not None and at is not None:
+                if isinstance(uri, str) and isinstance(at, str):
                     tail[uri] = at
                     if number == 0:
                         walk.see(at)
@@ -387,7 +388,8 @@ class Bluesky:
 
         def taken(authors: Sequence[bytes]) -> list[bytes]:
             records = [self._profile(author) for author in authors]
-            known.update((values(record, "did")[0], now) for record in records)
+            dids = (values(record, "did")[0] for record in records)
+            known.update((did, now) for did in dids if isinstance(did, str))
             state["tail"] = dict(known)
             return records
 
@@ -406,8 +408,7 @@ class Bluesky:
     def _profile(self, view: bytes) -> bytes:
         """Reduce a view of an account to what we take, in one order whatever the view's."""
         members = _members(view)
-        labels = {label.get("val") for label in values(view, "labels")[0] or ()}
-        names = ("did",) if NO_UNAUTHENTICATED in labels else ("did", "handle", "displayName")
+        names = ("did", "handle", "displayName") if _is_for_everybody(view) else ("did",)
         kept = {name: members[name] for name in names if name in members}
         is_ours = values(view, "did")[0] == self._us()
         return msgspec.json.encode({**kept, "ours": is_ours})
@@ -452,8 +453,15 @@ class Bluesky:
 
     def _us(self) -> str:
         if self._did is None:
-            actor = {"actor": self._settings.handle.removeprefix("@")}
-            self._did = str(pick(self._get("app.bsky.actor.getProfile", actor), "did"))
+            handle = self._settings.handle.removeprefix("@")
+            try:
+                profile = self._get("app.bsky.actor.getProfile", {"actor": handle})
+            except BadRequest:
+                raise ConfigError(
+                    f"{self.session.place}: the network shows no account `{handle}`. "
+                    "Check `handle` in rapport.yml."
+                ) from None
+            self._did = str(pick(profile, "did"))
         return self._did
 
     def _pages(
@@ -615,6 +623,14 @@ class _Post(msgspec.Struct):
     indexedAt: str
 
 
+class _Label(msgspec.Struct):
+    val: str
+
+
+class _Labeled(msgspec.Struct):
+    labels: list[_Label] = []
+
+
 _DECODE_POST = msgspec.json.Decoder(_Post).decode
 
 
@@ -625,12 +641,24 @@ def _post(row: bytes) -> _Post | None:
         return None
 
 
+def _is_for_everybody(view: bytes) -> bool:
+    try:
+        labels = msgspec.json.decode(view, type=_Labeled).labels
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return all(label.val != NO_UNAUTHENTICATED for label in labels)
+
+
 def _members(row: bytes) -> dict[str, msgspec.Raw]:
-    return msgspec.json.decode(row, type=dict[str, msgspec.Raw])
+    """Return the members of an object; none of what is no object, which then has no key."""
+    try:
+        return msgspec.json.decode(row, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return {}
 
 
 def _author(row: bytes) -> bytes:
-    return bytes(_members(row)["author"])
+    return bytes(_members(row).get("author", b"{}"))
 
 
 def _with(row: bytes, more: Mapping[str, Any]) -> bytes:
@@ -650,6 +678,13 @@ def _sort_at(row: bytes) -> datetime:
     claimed = pick(row, "record", "createdAt")
     at = parse_stamp(claimed) if isinstance(claimed, str) else None
     return min(at or _indexed_at(row), _indexed_at(row))
+
+
+def _host(link: str) -> str:
+    try:
+        return urlsplit(link).hostname or ""
+    except ValueError:  # anybody can write anything
+        return ""
 
 
 def _is_under(host: str, domain: str) -> bool:

@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 from connectors import bluesky, redaction, registry
 from connectors.base import Rejected, Window
 from connectors.bluesky import Bluesky
-from connectors.errors import AuthError, RateLimited
+from connectors.errors import AuthError, ConfigError, RateLimited
 from connectors.records import project
 from connectors.sync import SyncResult, sync_stream
 from sandbox.bluesky import Network, NetworkSettings, app
 from sandbox.bluesky.store import NO_UNAUTHENTICATED, iso
 from sandbox.clock import Clock
 from sandbox.faults import Faults
+from sandbox.server import serve as sandbox_serve
+from sandbox.world import World
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 PASSWORD = "abcd-efgh-ijkl-mnop"
@@ -395,6 +397,11 @@ def test_a_wrong_password_says_what_to_do(site):
         site.open(app_password="wrong-wrong").check()
 
 
+def test_a_handle_that_nobody_has_is_named(site):
+    with pytest.raises(ConfigError, match="no account `lomms"):
+        site.sync("posts", site.open(handle="lomms.example"))
+
+
 def test_check_logs_in_and_says_how_searching_works(site):
     check = site.open().check()
     assert check.ok
@@ -424,17 +431,55 @@ def test_tokens_and_the_password_reach_no_file_and_no_text(site):
 # Records nobody expects
 
 
-@given(st.recursive(st.none() | st.booleans() | st.text(max_size=5), lambda inner: (
-    st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["uri", "author", "record", "did", "facets", "features", "embed", "text"]),
-        inner, max_size=4)), max_leaves=12))  # fmt: skip
-def test_whatever_a_post_holds_it_is_taken_left_or_quarantined(value):
-    settings = {"handle": "a.example", "app_password": "pppp-pppp", "url": "http://127.0.0.1:9"}
+NAMES = "uri author record did facets features embed external text labels val tags".split()
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=5) | st.just("http://[::1"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(ANYTHING)
+def test_whatever_a_vendor_answers_is_taken_left_or_quarantined(value):
+    settings = {"handle": "a.example", "app_password": "pppp-pppp", **WATCHED}
     source = registry.open_source("social", "bluesky", settings, home=Path())
     assert isinstance(source, Bluesky)
     source._did = "did:plc:us"
-    state: dict[str, Any] = {}
+    posts, _, profiles = bluesky.STREAMS
     row = json.dumps(value).encode()
-    for record in source._about_us([row], state, Window(now=START)):
-        kept = project(record, bluesky.STREAMS[0])
+    odd = json.dumps({"uri": "u", "indexedAt": "i", "author": {"did": "d"}, "record": value})
+    for record in source._about_us([row, odd.encode()], {}, Window(now=START)):
+        kept = project(record, posts)
         assert isinstance(kept, Rejected) or "text" not in json.loads(kept.text)
+    kept = project(source._profile(bluesky._author(row)), profiles)
+    assert isinstance(kept, Rejected) or set(json.loads(kept.text)) <= {"did", "ours"}
+
+
+# A whole network
+
+
+def test_all_that_a_network_shows_about_us_arrives_by_search_or_by_notification(tmp_path, landed):
+    world = World(people=400, now=START, vendors=("salesforce", "discourse", "bluesky"))
+    with sandbox_serve(port=0, world=world, vendors=("bluesky",)) as sandbox:
+        settings = dict(sandbox.credentials["sources"]["social"])
+        type_ = settings.pop("type")
+        for days in (0, 1, 1, 1):
+            sandbox.advance(days=days, seconds=300)
+            source = registry.open_source("social", type_, settings, home=tmp_path)
+            for stream in source.streams():
+                sync_stream(source, stream, tmp_path)
+    network, social = world.network, world.social
+    assert network is not None and social is not None
+    posts, told = live(landed("social.posts")), live(landed("social.notifications"))
+    held = set(posts) | set(told)
+    shown = {
+        post.uri
+        for post in network.newest_first()
+        if network.is_served(post.did) and not network.are_apart(social.us, post.did)
+    }
+    assert len(shown - held) <= 0.01 * len(shown)
+    assert len(held - shown) <= 3  # deleted since yesterday
+    authors = {network.posts[uri].did for uri in held & shown}
+    assert authors <= set(live(landed("social.profiles")))
