@@ -10,7 +10,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from sandbox import bluesky, discourse, salesforce
 from sandbox.faults import Faults
 from sandbox.people import OWN_DOMAINS
 from sandbox.social_life import APP_PASSWORD, HANDLE, HANDLE_FIELD, TAG
-from sandbox.world import API_KEY, API_USERNAME, DAYS, World
+from sandbox.world import API_KEY, API_USERNAME, DAYS, VENDORS, World
 
 BASE_PORT = 8800
 PORTS = {"salesforce": 0, "discourse": 2, "bluesky": 3}
@@ -75,32 +75,27 @@ class Sandbox:
         `sources`: the entries of a rapport.yml that reads everything there is.
         """
         org = self.world.org
-        found: dict[str, Any] = {
-            "now": self.now.isoformat(),
-            "own_domains": list(OWN_DOMAINS),
-            "sources": {
-                "crm": {
-                    "type": "salesforce",
-                    "url": self.urls["salesforce"],
-                    "domain": org.domain,
-                    "client_id": org.client_id,
-                    "client_secret": org.client_secret,
-                    "fields": CUSTOM_FIELDS_TAKEN,
-                },
-                "forum": {
-                    "type": "discourse",
-                    "url": self.urls["discourse"],
-                    "api_key": API_KEY,
-                    "api_username": API_USERNAME,
-                    "show_emails": True,
-                    "sso": True,
-                },
-            },
-        }
+        sources: dict[str, dict[str, Any]] = {}
+        if "salesforce" in self.urls:
+            sources["crm"] = {
+                "type": "salesforce",
+                "url": self.urls["salesforce"],
+                "domain": org.domain,
+                "client_id": org.client_id,
+                "client_secret": org.client_secret,
+                "fields": CUSTOM_FIELDS_TAKEN,
+            }
+        if "discourse" in self.urls:
+            sources["forum"] = {
+                "type": "discourse",
+                "url": self.urls["discourse"],
+                "api_key": API_KEY,
+                "api_username": API_USERNAME,
+                "show_emails": True,
+                "sso": True,
+            }
         if "bluesky" in self.urls:
-            taken = [*CUSTOM_FIELDS_TAKEN["Contact"], {"name": HANDLE_FIELD, "pii": "direct"}]
-            found["sources"]["crm"]["fields"] = {**CUSTOM_FIELDS_TAKEN, "Contact": taken}
-            found["sources"]["social"] = {
+            sources["social"] = {
                 "type": "bluesky",
                 "url": self.urls["bluesky"],
                 "public_url": self.urls["bluesky"],
@@ -110,7 +105,14 @@ class Sandbox:
                 "tags": [TAG],
                 "history_days": DAYS,
             }
-        return found
+            if "crm" in sources:
+                taken = [*CUSTOM_FIELDS_TAKEN["Contact"], {"name": HANDLE_FIELD, "pii": "direct"}]
+                sources["crm"]["fields"] = {**CUSTOM_FIELDS_TAKEN, "Contact": taken}
+        return {
+            "now": self.now.isoformat(),
+            "own_domains": list(OWN_DOMAINS),
+            "sources": sources,
+        }
 
     def advance(self, *, days: float = 0, seconds: float = 0) -> datetime:
         """Let time pass in the world and return the new time."""
@@ -130,17 +132,16 @@ def serve(
     faults: Faults | Mapping[str, Sequence[Any]] | None = None,
     *,
     vendor_limits: bool = False,
-    vendors: Sequence[str] = ("salesforce", "discourse"),
+    vendors: Collection[str] = VENDORS,
     world: World | None = None,
 ) -> Iterator[Sandbox]:
     """Serve a world until the block ends.
 
     Args:
-        people, seed, now, vendor_limits: see `World`.
-        port: base port (Salesforce there, the others as `PORTS` says); 0 picks free ones.
+        people, seed, now, vendor_limits, vendors: see `World`.
+        port: base port (Salesforce there, the others above: `PORTS`); 0 picks free ones.
         faults: what goes wrong, see `sandbox.faults`.
-        vendors: whose APIs are served, of a world that has their silos.
-        world: serve this one instead of making one.
+        world: serve this one, with the vendors it has, instead of making one.
 
     Raises:
         OSError: a port is taken.
@@ -150,15 +151,15 @@ def serve(
     )
     plan = faults if isinstance(faults, Faults) else Faults(faults)
     sandbox = Sandbox(world, {}, plan)
-    apps: dict[str, ASGIApp] = {
-        "salesforce": salesforce.app(world.org, world.clock, plan),
-        "discourse": discourse.app(world.forum, world.clock, plan),
+    apps: dict[str, Callable[[], ASGIApp]] = {
+        "salesforce": lambda: salesforce.app(world.org, world.clock, plan),
+        "discourse": lambda: discourse.app(world.forum, world.clock, plan),
+        "bluesky": lambda: bluesky.app(world.network, world.clock, plan),
     }
-    if "bluesky" in vendors and world.network is not None:
-        apps["bluesky"] = bluesky.app(world.network, world.clock, plan)
     with contextlib.ExitStack() as running:
-        for vendor, app in apps.items():
-            address = _running(_WithCredentials(app, sandbox), port and port + PORTS[vendor])
+        for vendor in world.vendors:
+            app = _WithCredentials(apps[vendor](), sandbox)
+            address = _running(app, port and port + PORTS[vendor])
             sandbox.urls[vendor] = running.enter_context(address)
         yield sandbox
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -65,6 +65,9 @@ COUNTED = {
 SOURCES = {"salesforce": "crm", "discourse": "forum", "bluesky": "social"}
 """What the sources are called in the rapport.yml of a sandbox, and so in profile keys."""
 
+VENDORS = ("salesforce", "discourse")
+"""The silos a world has when nothing is said."""
+
 _QUIET = ((24, 58), (38, 45), (52, 70))
 """Planted: days until the renewal, days of silence before now."""
 
@@ -96,11 +99,11 @@ class World:
             midnight is the last day boundary; two years before it, life begins.
         rates: how often everything happens.
         vendor_limits: whether the forum has the vendor's default rate limits.
-        vendors: whose silos there are; `bluesky` adds life on a social network.
+        vendors: whose silos there are; the network (`bluesky`) stays empty unless named.
 
     Attributes:
         org, forum, network: the silos. Whoever reads them while time may move holds their
-            `lock`. The network is None where nobody asked for it.
+            `lock`.
         truth: the ledger; `population`: who really exists.
     """
 
@@ -112,9 +115,10 @@ class World:
         now: datetime | None = None,
         rates: Rates | None = None,
         vendor_limits: bool = False,
-        vendors: Sequence[str] = ("salesforce", "discourse"),
+        vendors: Collection[str] = VENDORS,
     ) -> None:
         self.size = people
+        self.vendors = tuple(vendors)
         self.seed = seed
         self.rates = rates or Rates()
         self.clock = WorldClock(now, self)
@@ -147,10 +151,9 @@ class World:
         self.community = ForumLife(
             self.forum, self.org, self.crm, self.timeline, self.truth, self.rates, size=people
         )
-        self.network: Network | None = None
+        self.network = Network()
         self.social: SocialLife | None = None
-        if "bluesky" in vendors:
-            self.network = Network()
+        if "bluesky" in self.vendors:
             self.social = SocialLife(
                 self.network,
                 self.org,
@@ -175,9 +178,8 @@ class World:
     def locked(self) -> Iterator[None]:
         """Hold the locks of all silos."""
         with contextlib.ExitStack() as held:
-            for silo in (self.org, self.forum, self.network):
-                if silo is not None:
-                    held.enter_context(silo.lock)
+            for lock in (self.org.lock, self.forum.lock, self.network.lock):
+                held.enter_context(lock)
             yield
 
     # The beginning
@@ -419,7 +421,7 @@ class World:
         counts["interactions"] = sum(
             counts[name] for name in ("posts", "cases", "case_comments", "tasks", "events")
         )
-        if self.network is not None:
+        if self.social is not None:
             counts["social_accounts"] = len(self.network.accounts)
             counts["social_posts"] = len(self.network.posts)
             counts["interactions"] += counts["social_posts"]
@@ -496,7 +498,7 @@ class World:
                     merged_into = row.get("MasterRecordId")
                 else:
                     state = "live"
-            elif self.network is not None and profile.source_type == "bluesky":
+            elif profile.source_type == "bluesky":
                 status = self.network.accounts[profile.native_id].status
                 state = {"active": "live", "deleted": "purged"}.get(status, "deleted")
             else:
