@@ -18,14 +18,22 @@ from connectors.base import (
     Tombstone,
     Window,
 )
+from connectors.discovery import Discovery, FoundField, FoundObject, FoundStream, discover
 from connectors.landing import Landing
+from connectors.planning import Allowance, Cost, SourcePlan, Step, plan_source
 from connectors.quarantine import Quarantine
 from connectors.registry import open_source
 from connectors.session import Limit, Session
 from connectors.sync import Progress, SyncResult, sync_stream
 
 __all__ = [
+    "Allowance",
     "Check",
+    "Cost",
+    "Discovery",
+    "FoundField",
+    "FoundObject",
+    "FoundStream",
     "Landing",
     "Limit",
     "Page",
@@ -35,11 +43,15 @@ __all__ = [
     "Rejected",
     "Session",
     "Source",
+    "SourcePlan",
     "State",
+    "Step",
     "Stream",
     "SyncResult",
     "Tombstone",
     "Window",
+    "discover",
     "open_source",
+    "plan_source",
     "sync_stream",
 ]

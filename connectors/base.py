@@ -96,7 +96,7 @@ class Rejected:
 
     Attributes:
         reason: `invalid_json`, `duplicate_name`, `lone_surrogate`, `nul`, `no_key`,
-            `not_an_object`, `too_deep`, `ragged_row`.
+            `not_an_object`, `too_deep`, `ragged_row`, `no_cursor`.
         detail: where and why, in words, without the record's own text.
         key: the record's `_key`, if it can be told.
         text: the record as far as its fields are allowed.
@@ -202,6 +202,9 @@ class Source(Protocol):
     takes in rapport.yml), `STREAMS` (declarations), `POLICY` and
     `connect(name, settings, session)`, which returns an object of this shape. If it has an
     attribute `session`, a sync takes the server's clock and its counters from there.
+
+    Optional: `discover()` (see `connectors.discovery`), `plan(stream, state, window)` and
+    `allowance()` (see `connectors.planning`). A source without them is said to be unable to tell.
     """
 
     type: ClassVar[str]

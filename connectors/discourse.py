@@ -14,19 +14,31 @@ Never taken: private messages, whispers, small actions, and any text.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
+import math
 import zlib
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import requests
 
 from connectors.base import Check, Page, Policy, State, Stream, Tombstone, Window, by_field
+from connectors.discovery import (
+    Discovery,
+    FoundField,
+    FoundObject,
+    FoundStream,
+    guess_pii,
+    shape,
+    taken_fields,
+)
 from connectors.errors import AuthError, BadRequest
 from connectors.incremental import NewestFirstWalk
 from connectors.pagination import numbered
+from connectors.planning import ALWAYS, Allowance, Cost, Step
 from connectors.records import pick, split, values
 from connectors.session import Limit, Session
 
@@ -45,6 +57,10 @@ REREAD_EVERY = timedelta(days=1)
 CENSUS_EVERY = timedelta(days=7)
 PUNCTUAL = timedelta(hours=1)  # a daily sync that starts a little earlier is still a day later
 SSO_REFRESH_EVERY = timedelta(days=30)
+USERS_PER_PAGE = 100
+POSTS_PER_VIEW = 20
+ADMIN_CALLS_PER_MINUTE = 60  # a forum's default, which its administrators can change
+PAGES_SAMPLED = 3
 
 KEY_HINT = "The forum refused `api_key` with `api_username`; look at its Admin > API keys."
 ADMIN_HINT = (
@@ -54,6 +70,24 @@ ADMIN_HINT = (
 
 _MARKED = ("username", "name", "email", "active", "staged", "admin", "moderator", "trust_level")
 _TOPIC_MARKED = ("posts_count", "like_count", "highest_post_number", "has_accepted_answer")
+
+_TAKEN_BY_SETTING = {
+    "email": "`show_emails: true` takes it",
+    "secondary_emails": "`show_emails: true` takes it",
+    "single_sign_on_record.external_id": "`sso: true` takes it, by one call per user",
+}
+TWICE = "if any was deleted since, the whole list is read twice, to be sure of it"
+_TEXTS = ("raw", "cooked", "excerpt", "title", "fancy_title", "topic_title", "topic_html_title")
+_NOT_READ = (
+    FoundObject(name="private_messages", label="Messages", note="never taken"),
+    FoundObject(name="whispers", label="Whispers and small actions", note="never taken"),
+    FoundObject(name="chat_messages", label="Chat", note="not built"),
+    FoundObject(name="categories", label="Categories and tags", note="only their ids are taken"),
+    FoundObject(name="groups", label="Groups and their members", note="not built"),
+    FoundObject(name="badges", label="Badges and who has them", note="not built"),
+    FoundObject(name="likes", label="Who liked what", note="only their number is taken"),
+    FoundObject(name="polls", label="Polls and votes", note="not built"),
+)
 
 POLICY = Policy(
     link_bases=("email", "external_id", "self_link", "manual"),
@@ -176,6 +210,7 @@ class Discourse:
         self.session = session
         self._settings = settings
         self._has_filter = True
+        self._active: dict[str, _Active] = {}
 
     def streams(self) -> Sequence[Stream]:
         """Return the streams, without the fields that the settings do not ask for."""
@@ -212,6 +247,175 @@ class Discourse:
             return self._topics(stream, dict(state), window)
         return self._posts(dict(state), window)
 
+    # What there is, and what reading it would cost
+
+    def discover(self) -> Discovery:
+        """Look at one page of each list: a forum does not describe itself."""
+        samples: dict[str, Callable[[], list[bytes]]] = {
+            "users": lambda: self._user_page(1),
+            "topics": lambda: split(self._topic_list(None, 0), "topic_list", "topics"),
+            "posts": lambda: split(self._get("/posts.json"), "latest_posts"),
+        }
+        return Discovery(
+            streams=tuple(_found(stream, samples[stream.name]) for stream in self.streams()),
+            objects=_NOT_READ,
+            how="what Discourse is known to have; which of it this forum uses was not asked",
+        )
+
+    def plan(self, stream: Stream, state: State, window: Window) -> Cost:
+        """Count what `read` would ask for, from the site's counts and the first lists."""
+        state = dict(state)
+        if stream.name == "users":
+            return self._plan_users(state, window)
+        if stream.name == "topics":
+            return self._plan_topics(stream, state, window)
+        return self._plan_posts(state, window)
+
+    def allowance(self) -> Allowance:
+        """Return the usual limit of an admin key: no answer tells what is left."""
+        return Allowance(
+            windows=((ADMIN_CALLS_PER_MINUTE, 60.0),),
+            opening=(Step(what="clock", calls=1, how=ALWAYS),),
+            how="a forum's default for admin keys; its administrators can change it. "
+            "There is no daily quota",
+        )
+
+    def _plan_users(self, state: State, window: Window) -> Cost:
+        known = state.get("known", {}).get("count", 0)
+        count = max(known, self._stats.get("users_count", 0))
+        how = f"{count:,} users by {'the last walk' if known == count else 'about.json'}"
+        skipped = state["walk"]["position"] - 1 if "walk" in state else 0
+        listing = Step(
+            what="pages of users",
+            calls=max(1, math.ceil(count / USERS_PER_PAGE) + 1 - skipped),
+            how=f"{how}, {USERS_PER_PAGE} a page, and one to see the end",
+        )
+        notes = (TWICE,) if "known" in state else ()
+        if not self._settings.sso:
+            return Cost(steps=(listing,), records=count, records_how=how, notes=notes)
+        if _is_due(state, "marks_at", SSO_REFRESH_EVERY, window):
+            new, why = count, f"each is due every {SSO_REFRESH_EVERY.days} days"
+        else:
+            new = sum(state["marks"].get(key) != mark for key, mark in self._marks_lately.items())
+            why = f"new or changed among the {len(self._marks_lately):,} seen last"
+        return Cost(
+            steps=(listing, Step(what="pages of one user", calls=new, how=f"{new:,} users, {why}")),
+            records=new,
+            records_how="users whose own page is read",
+            notes=notes,
+        )
+
+    def _plan_topics(self, stream: Stream, state: State, window: Window) -> Cost:
+        is_resumed = "walk" in state
+        walk = NewestFirstWalk.begin(stream, state, window)
+        is_whole = not is_resumed and (
+            walk.floor is None or _is_due(state, "census_at", CENSUS_EVERY, window)
+        )
+        if is_whole or walk.floor is None:
+            count, how = self._stats.get("topics_count", 0), "all topics by about.json"
+        else:
+            floor = walk.floor
+            if not is_resumed and _is_due(state, "tail_at", REREAD_EVERY, window):
+                floor = min(floor, (window.now - TAIL).isoformat())
+            active = self._active_topics(floor)
+            count, how = active.total, active.how
+        skipped = walk.position or 0
+        calls = max(1, count // TOPICS_PER_PAGE + 1 - skipped)
+        step = Step(
+            what="pages of topics",
+            calls=calls,
+            how=f"{count:,} topics: {how}, {TOPICS_PER_PAGE} a page",
+        )
+        notes = (TWICE,) if is_whole and "known" in state else ()
+        return Cost(steps=(step,), records=count, records_how=how, notes=notes)
+
+    def _plan_posts(self, state: State, window: Window) -> Cost:
+        newest, ids_per_page = self._newest_post
+        floors = [(newest, max(state.get("high", 0) - LOOKBACK_IDS, 0))]
+        if "walk" in state and state["walk"]["at"] is not None:
+            top, at = state["walk"]["top"], state["walk"]["at"]
+            floors = [(at, floors[0][1]), (newest, max(top - 1 - LOOKBACK_IDS, 0))]
+        span = sum(top - floor for top, floor in floors)
+        new = Step(
+            what="pages of new posts",
+            calls=sum(math.ceil((top - floor) / ids_per_page) + 1 for top, floor in floors),
+            how=f"{span:,} ids up to the newest, {ids_per_page} a page as on the first one, "
+            "and one to see the end",
+        )
+        is_reread = _is_due(state, "reread_at", REREAD_EVERY, window)
+        active = self._active_topics(_posts_floor(state, window))
+        held = state.get("topics", {})
+        again = [
+            row
+            for row in active.rows
+            if is_reread or held.get(row.key, {"mark": ""})["mark"] != row.mark
+        ]
+        views = sum(_view_calls(row.posts_count) for row in again)
+        share = active.total / len(active.rows) if active.rows else 1.0
+        listing = Step(
+            what="pages of active topics",
+            calls=active.total // TOPICS_PER_PAGE + 1,
+            how=f"{active.total:,} topics: {active.how}",
+        )
+        reread = Step(
+            what="topics read again",
+            calls=round(views * share),
+            how=f"{round(len(again) * share):,} topics "
+            f"{'active lately' if is_reread else 'changed since'}: one call each, and one per "
+            f"{POSTS_PER_BATCH} posts beyond {POSTS_PER_VIEW}",
+        )
+        posts = sum(min(row.posts_count, POSTS_REREAD_PER_TOPIC) for row in again)
+        return Cost(
+            steps=(new, listing, reread),
+            records=min(span, self._stats.get("posts_count", span)) + round(posts * share),
+            records_how="new ids, and the posts of topics read again",
+            notes=("posts that left their topic take one call each, uncounted here",),
+        )
+
+    @functools.cached_property
+    def _stats(self) -> dict[str, int]:
+        """Return the site's own counts; empty if it hides them."""
+        return pick(self._get("/about.json"), "about", "stats") or {}
+
+    @functools.cached_property
+    def _marks_lately(self) -> dict[str, int]:
+        """Return id -> mark of the users seen last: who changed is nearly always among them."""
+        marks: dict[str, int] = {}
+        for number in range(1, PAGES_SAMPLED + 1):
+            rows = self._user_page(number, seen_last_first=True)
+            marks |= {str(key): mark for key, mark in map(_user_mark, rows) if key is not None}
+            if len(rows) < USERS_PER_PAGE:
+                break
+        return marks
+
+    @functools.cached_property
+    def _newest_post(self) -> tuple[int, int]:
+        """Return the newest post's id, and how many ids a page of posts goes down."""
+        rows = split(self._get("/posts.json"), "latest_posts")
+        ids = [key for row in rows if (key := values(row, "id")[0]) is not None]
+        if len(ids) < POSTS_WINDOW_IDS:  # either the window of older versions, or all there are
+            return max(ids, default=0), POSTS_WINDOW_IDS
+        return max(ids), max(ids) - min(ids) + 1
+
+    def _active_topics(self, floor: str) -> _Active:
+        """Return the topics active since `floor`, or how many there must be by the first pages."""
+        if floor not in self._active:
+            rows: list[_Listed] = []
+            is_all = True
+            for number, page in self._topic_pages(floor, 0):
+                if number == PAGES_SAMPLED:
+                    is_all = False
+                    break
+                rows += [row for row in map(_listed, page) if row and _later(row.bumped, floor)]
+            count = len(rows)
+            if not is_all and rows:
+                stamps = [datetime.fromisoformat(row.bumped) for row in rows]
+                covered = max(stamps) - min(stamps)
+                count = round(count * ((max(stamps) - datetime.fromisoformat(floor)) / covered))
+            how = f"active since {floor[:10]}, " + ("listed" if is_all else "by the newest pages")
+            self._active[floor] = _Active(rows, count, how)
+        return self._active[floor]
+
     # Users
 
     def _users(self, state: State, window: Window) -> Iterator[Page]:
@@ -245,8 +449,10 @@ class Discourse:
             state["known"] = {"count": len(seen), "newest": max(seen, default=0)}
         yield Page(state=state, census_complete=walk is None)
 
-    def _user_page(self, number: int) -> list[bytes]:
+    def _user_page(self, number: int, *, seen_last_first: bool = False) -> list[bytes]:
         asked: dict[str, Any] = {"order": "created", "asc": "true", "page": number}
+        if seen_last_first:
+            asked |= {"order": "seen", "asc": "false"}
         if self._settings.show_emails:
             asked["show_emails"] = "true"
         try:
@@ -267,8 +473,7 @@ class Discourse:
         """
         marks, records, unchanged = dict(marks), [], []
         for row in rows:
-            key, *identity = values(row, "id", *_MARKED)
-            mark = zlib.crc32(msgspec.json.encode(identity))
+            key, mark = _user_mark(row)
             if marks.get(str(key)) == mark:
                 unchanged.append(str(key))
                 continue
@@ -377,17 +582,13 @@ class Discourse:
         yield from self._new_posts(state, window)
 
         is_reread = _is_due(state, "reread_at", REREAD_EVERY, window)
-        floors = [(window.now - TAIL).isoformat()]
-        if "seen_to" in state:
-            floors.append((datetime.fromisoformat(state["seen_to"]) - ACTIVITY_OVERLAP).isoformat())
-        floor = min(floors)
+        floor = _posts_floor(state, window)
         held: dict[str, dict[str, Any]] = state.get("topics", {})
         listed: dict[str, str] = {}
         for _, rows in self._topic_pages(floor, 0):
-            for row in rows:
-                key, bumped, *rest = values(row, "id", "bumped_at", *_TOPIC_MARKED)
-                if key is not None and bumped is not None and _later(bumped, floor):
-                    listed[str(key)] = f"{bumped} {zlib.crc32(repr(rest).encode())}"
+            for row in map(_listed, rows):
+                if row is not None and _later(row.bumped, floor):
+                    listed[row.key] = row.mark
         left = {k: v["mark"] for k, v in held.items() if k not in listed}
         for key, mark in listed.items():
             before = held.get(key, {"mark": "", "ids": []})
@@ -501,6 +702,100 @@ def limits(answer: requests.Response) -> Limit | None:
         return None
     wait_s = pick(answer.content, "extras", "wait_seconds")
     return Limit(float(wait_s), reason="the forum's limit") if wait_s is not None else None
+
+
+def _user_mark(row: bytes) -> tuple[Any, int]:
+    """Return a user's id, and what changes with whatever is worth reading their page for."""
+    key, *identity = values(row, "id", *_MARKED)
+    return key, zlib.crc32(msgspec.json.encode(identity))
+
+
+class _Listed(NamedTuple):
+    """A topic as a list shows it; `mark` changes with whatever is worth reading it again for."""
+
+    key: str
+    bumped: str
+    mark: str
+    posts_count: int
+
+
+class _Active(NamedTuple):
+    """Topics active since some time: those listed, how many in all, and how that is known."""
+
+    rows: list[_Listed]
+    total: int
+    how: str
+
+
+def _listed(row: bytes) -> _Listed | None:
+    key, bumped, *rest = values(row, "id", "bumped_at", *_TOPIC_MARKED)
+    if key is None or bumped is None:
+        return None
+    return _Listed(str(key), bumped, f"{bumped} {zlib.crc32(repr(rest).encode())}", rest[0] or 0)
+
+
+def _posts_floor(state: State, window: Window) -> str:
+    """Return since when topics are compared: for the tail's time, or since the last sync."""
+    floors = [(window.now - TAIL).isoformat()]
+    if "seen_to" in state:
+        floors.append((datetime.fromisoformat(state["seen_to"]) - ACTIVITY_OVERLAP).isoformat())
+    return min(floors)
+
+
+def _view_calls(posts_count: int) -> int:
+    """Return how many calls `_reread` makes for a topic from which nothing has left."""
+    newest = min(posts_count, POSTS_REREAD_PER_TOPIC)
+    shown = POSTS_PER_VIEW - (posts_count - newest)  # the view shows the oldest ones
+    return 1 + math.ceil(max(0, newest - max(0, shown)) / POSTS_PER_BATCH)
+
+
+def _found(stream: Stream, sample: Callable[[], list[bytes]]) -> FoundStream:
+    """Return a stream with the fields that a page of its records shows."""
+    try:
+        records = sample()
+    except AuthError as refusal:
+        return FoundStream(
+            stream=stream,
+            fields=taken_fields(stream),
+            how="cannot tell: the list is closed to this key",
+            is_complete=False,
+            note=str(refusal),
+        )
+    types = shape(records)
+    taken_below = {name.partition(".")[0] for name in stream.fields}
+    others = [name for name in types if name not in taken_below]
+    by_setting = [
+        name
+        for declared in STREAMS
+        if declared.name == stream.name
+        for name in declared.fields
+        if name not in stream.fields
+    ]
+    fields = taken_fields(stream)
+    for name in dict.fromkeys([*by_setting, *others]):
+        pii, basis = guess_pii(name)
+        if name in _TEXTS:
+            pii, basis = "text", "known: what people write"
+        fields += (
+            FoundField(
+                name=name,
+                is_taken=False,
+                vendor_type=types.get(name, ""),
+                type=types.get(name, "text"),
+                pii=pii,
+                pii_basis=basis,
+                note=_TAKEN_BY_SETTING.get(name, ""),
+                can_be_taken=False,
+            ),
+        )
+    unseen = [f for f in stream.fields if f.partition(".")[0] not in types] if records else []
+    return FoundStream(
+        stream=stream,
+        fields=fields,
+        how=f"a page of {len(records)} records; what none of them has is not listed",
+        is_complete=False,
+        unseen=tuple(unseen),
+    )
 
 
 def _is_kept(post: bytes) -> bool:

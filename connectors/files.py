@@ -20,7 +20,7 @@ import csv
 import glob
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath
@@ -30,7 +30,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Window
+from connectors.discovery import Discovery, FoundField, FoundStream, guess_pii, shape
 from connectors.errors import ConfigError
+from connectors.planning import Allowance, Cost
 from connectors.session import Session
 
 TYPE = "files"
@@ -39,6 +41,7 @@ POLICY = Policy()
 
 ROWS_PER_PAGE = 1_000
 SAMPLE_BYTES = 64 * 1024
+ROWS_SAMPLED = 200
 BLOCK_BYTES = 1024 * 1024
 LONGEST_FIELD_BYTES = 64 * 1024 * 1024
 DELIMITERS = (",", ";", "\t", "|")
@@ -165,16 +168,14 @@ class Files:
         known: dict[str, list[Any]] = state.get("files", {})
         if not found and not known:
             raise self._nothing_found(stream.name)
-        # Of several snapshots the last one tells how things are.
-        names = list(found)[-1:] if declared.snapshot else list(found)
+        names = _to_read(declared, found)
         done = {name: known[name] for name in names if name in known}
         columns: list[str] = list(state.get("columns", []))
         walk = state.get("walk", {})
         is_read = False
         for name in names:
             path = found[name]
-            stat = path.stat()
-            if done.get(name, [])[:2] == [stat.st_size, stat.st_mtime_ns]:
+            if _is_unchanged(path, done.get(name)):
                 continue
             print_ = _fingerprint(path, f"{self.name}.{stream.name}")
             if name in done and done[name][2] == print_.digest:
@@ -208,6 +209,70 @@ class Files:
         yield Page(
             state={"files": done, "columns": columns},
             census_complete=window.full_refresh or (declared.snapshot and is_read),
+        )
+
+    def discover(self) -> Discovery:
+        """Read the header and the first rows of each stream's newest file."""
+        return Discovery(
+            streams=tuple(self._found(stream) for stream in self.streams()),
+            objects=(),
+            how="a source of type `files` is what `streams:` names",
+        )
+
+    def plan(self, stream: Stream, state: State, window: Window) -> Cost:
+        """Add up the files that `read` would open. Rows are told from how long the first are."""
+        declared = self.settings.streams[stream.name]
+        found = self._find(stream.name)
+        known: dict[str, list[Any]] = state.get("files", {})
+        if not found and not known:
+            raise self._nothing_found(stream.name)
+        names = _to_read(declared, found)
+        new = [found[name] for name in names if not _is_unchanged(found[name], known.get(name))]
+        place = f"{self.name}.{stream.name}"
+        counts = [_row_count(path, _format(declared, path, place), place) for path in new]
+        return Cost(
+            records=sum(counts),
+            records_how=f"{len(new)} of {len(found)} files are new or changed; rows by "
+            "Parquet's own count, else by the length of the first ones",
+            size_bytes=sum(path.stat().st_size for path in new),
+            notes=("a file that only has a new date is read once more, but lands nothing",)
+            if known and new
+            else (),
+        )
+
+    def allowance(self) -> Allowance:
+        """Nobody limits how often a disk is read."""
+        return Allowance(how="files on this machine: no calls, no quota")
+
+    def _found(self, stream: Stream) -> FoundStream:
+        declared = self.settings.streams[stream.name]
+        found = self._find(stream.name)
+        if not found:
+            raise self._nothing_found(stream.name)
+        newest = max(found, key=lambda name: found[name].stat().st_mtime_ns)
+        place = f"{self.name}.{stream.name}"
+        file = _File(found[newest], newest, place, declared, _fingerprint(found[newest], place))
+        rows = [row for row in islice(file.rows(), ROWS_SAMPLED) if isinstance(row, bytes)]
+        types = dict.fromkeys(file.columns, "text") | shape(rows)
+        fields = [
+            FoundField(
+                name=name,
+                is_taken="*" in stream.fields or name in stream.fields,
+                vendor_type=file.format,
+                type=type_,
+                pii=guess_pii(name)[0],
+                pii_basis=guess_pii(name)[1],
+            )
+            for name, type_ in types.items()
+        ]
+        fields.sort(key=lambda field: not field.is_taken)
+        return FoundStream(
+            stream=stream,
+            fields=tuple(fields),
+            how=f"the header of `{newest}`, types as its first {len(rows)} rows look",
+            is_complete=file.format != "jsonl",
+            unseen=tuple(f for f in stream.fields if f != "*" and f not in types),
+            note="; ".join(file.notes),
         )
 
     def _find(self, stream: str) -> dict[str, Path]:
@@ -264,6 +329,16 @@ def _check_names(place: str, declared: FileStream) -> None:
         ) from None
     if declared.delimiter is not None and len(declared.delimiter) != 1:
         raise ConfigError(f"{place}: `delimiter` must be one character.")
+
+
+def _to_read(declared: FileStream, found: Mapping[str, Path]) -> list[str]:
+    """Return the files that count: of several snapshots the last one tells how things are."""
+    return list(found)[-1:] if declared.snapshot else list(found)
+
+
+def _is_unchanged(path: Path, known: list[Any] | None) -> bool:
+    stat = path.stat()
+    return known is not None and known[:2] == [stat.st_size, stat.st_mtime_ns]
 
 
 # One file
@@ -330,7 +405,7 @@ class _File:
         self.place = place
         self.declared = declared
         self.encoding = declared.encoding or print_.encoding
-        self.format = declared.format or self._format_by_name()
+        self.format = _format(declared, path, place)
         self.columns: list[str] = []
         self.notes: list[str] = []
         if print_.is_guessed and declared.encoding is None and self.format == "csv":
@@ -456,15 +531,6 @@ class _File:
 
     # Parts
 
-    def _format_by_name(self) -> Format:
-        suffix = self.path.suffix.lower()
-        if suffix not in SUFFIXES:
-            raise ConfigError(
-                f"{self.place}: the format of `{self.name}` cannot be told from its name. "
-                "Add `format: csv`, `jsonl` or `parquet`."
-            )
-        return SUFFIXES[suffix]
-
     def _named_once(self, header: list[str]) -> list[str]:
         """Return column names that are all there and all different, and note what was mended."""
         names: list[str] = []
@@ -489,6 +555,38 @@ class _File:
             detail=f"{self.name}, line {line}: {len(values)} fields, {len(self.columns)} columns",
             text=text,
         )
+
+
+def _format(declared: FileStream, path: Path, place: str) -> Format:
+    """Return the declared format, or the one that the file's name says."""
+    suffix = path.suffix.lower()
+    if declared.format is None and suffix not in SUFFIXES:
+        raise ConfigError(
+            f"{place}: the format of `{path.name}` cannot be told from its name. "
+            "Add `format: csv`, `jsonl` or `parquet`."
+        )
+    return declared.format or SUFFIXES[suffix]
+
+
+def _row_count(path: Path, format_: Format, place: str) -> int:
+    """Return how many rows a file has: Parquet says so, of text the first lines tell how long."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if format_ == "parquet":
+            return int(pq.read_metadata(path).num_rows)
+        with path.open("rb") as file:
+            sample = file.read(SAMPLE_BYTES)
+        size = path.stat().st_size
+    except pa.ArrowException:
+        raise _unreadable(path, place, "it is no whole Parquet file") from None
+    except OSError as error:
+        raise _unreadable(path, place, error.strerror or "it cannot be opened") from None
+    is_cut = len(sample) < size
+    lines = sample.count(b"\n") + (not is_cut and not sample.endswith(b"\n"))
+    whole = round(lines * size / len(sample)) if sample else 0
+    return max(0, whole - (format_ == "csv"))
 
 
 def _find_delimiter(sample: str) -> str:

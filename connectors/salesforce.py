@@ -28,9 +28,11 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from connectors.base import Check, Page, Policy, State, Stream, Tombstone, Window, by_field
+from connectors.discovery import Discovery, FoundField, FoundObject, FoundStream, guess_pii, taken
 from connectors.errors import AuthError, BadRequest, ConfigError, RapportError, ServerError
 from connectors.incremental import ChangeWalk
 from connectors.pagination import LoopGuard, next_links
+from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
 from connectors.records import parse_stamp, pick, split, values
 from connectors.session import Limit, Session
 
@@ -42,6 +44,7 @@ SILO = "crm"
 
 API_VERSION = "62.0"
 ROWS_PER_PAGE = 2_000
+ROWS_PER_PAGE_USUALLY = 1_500  # Salesforce fills a page as far as it likes
 MAX_URL_BYTES = 16_000
 CONCURRENT_LIMIT_WAIT_S = 5.0
 LAG = timedelta(minutes=1)
@@ -79,6 +82,18 @@ _ONLY_IN_SOME_ORGS = {
 }
 """Fields of features an org may not have: their absence hides nothing."""
 _HEAD = ("Id", "SystemModstamp", "IsDeleted", "MasterRecordId")
+_TYPE_OF = by_field(
+    integer="int long",
+    decimal="double currency percent",
+    boolean="boolean",
+    date="date",
+    timestamp="datetime",
+    json="address location",
+)
+"""Describe's types -> ours; any other is text."""
+_COMPOUND = ("address", "location")
+_PEOPLE = {"Contact", "Individual", "Lead", "User"}
+_OF_THE_SYSTEM = re.compile(r"(History|Share|Feed|Tag|ChangeEvent|__e|__mdt)$")
 
 
 def _stream(name: str, object_name: str, fields: str) -> Stream:
@@ -280,6 +295,68 @@ class Salesforce:
             state = state | {"census_at": _literal(window.now)}
             yield Page(state=state, census_complete=True)
 
+    def discover(self) -> Discovery:
+        """Describe every object that is read, and list those that could be."""
+        streams = tuple(self._found(stream) for stream in self._streams)
+        told = self._ask(lambda client: client.restful("sobjects")) or {}
+        read = {stream.object_name for stream in self._streams}
+        listed = [o for o in told.get("sobjects", ()) if o["queryable"] and o["name"] not in read]
+        shown = [o for o in listed if not _OF_THE_SYSTEM.search(o["name"])]
+        shown = [o for o in shown if not (o["deprecatedAndHidden"] or o["customSetting"])]
+        return Discovery(
+            streams=streams,
+            objects=tuple(
+                FoundObject(
+                    name=told["name"],
+                    label=told["label"],
+                    is_custom=told["custom"],
+                    can_be_read=True,
+                )
+                for told in shown
+            ),
+            how=f"the list of objects, API v{self._settings.api_version}; left out: "
+            f"{len(listed) - len(shown)} histories, shares, feeds and settings",
+        )
+
+    def plan(self, stream: Stream, state: State, window: Window) -> Cost:
+        """Count what `read` would ask for, by the same conditions with `COUNT()`."""
+        fields, coverage = self._visible(stream)
+        steps = [Step(what="describe", calls=1, how=ALWAYS)]
+        if not fields:
+            return Cost(steps=tuple(steps), records=0, notes=(str(coverage),))
+        records = 0
+        state = dict(state)
+        if window.since and "cursor" not in state:
+            state["since"] = _literal(window.since)
+        if "walk" not in state and _census_is_due(state, window):
+            steps.append(_page_step("census of ids", self._count_where(stream, [])))
+        while True:
+            walk = ChangeWalk.begin(stream, state, window)
+            due = self._count_where(stream, _conditions(walk, walk.position))
+            steps.append(_page_step("pages of changed records", due))
+            records += due
+            state = walk.done()
+            if walk.position is None:
+                break
+        steps.append(Step(what="count", calls=1, how=ALWAYS))
+        return Cost(
+            steps=tuple(steps), records=records, records_how="COUNT(), those in the bin included"
+        )
+
+    def allowance(self) -> Allowance:
+        """Read `limits`; logging in counts toward nothing."""
+        told = self._ask(lambda client: client.limits()) or {}
+        daily = told.get("DailyApiRequests", {})
+        return Allowance(
+            per_day=daily.get("Max"),
+            left=daily.get("Remaining"),
+            opening=(
+                Step(what="clock", calls=1, how=ALWAYS, is_metered=False),
+                Step(what="login", calls=1, how=ALWAYS, is_metered=False),
+            ),
+            how="`limits`: calls of the whole org in the last 24 hours",
+        )
+
     def _walk(self, stream: Stream, fields: Sequence[str], walk: ChangeWalk) -> Iterator[Page]:
         """Yield the rows of a window; behind the last one if the query's locator expired."""
         guard = LoopGuard(self.session.place)
@@ -311,17 +388,9 @@ class Salesforce:
         self, stream: Stream, fields: Sequence[str], walk: ChangeWalk, position: Any
     ) -> str:
         """Return the path of the query for a window, or for what is left of it."""
-        conditions = [f"SystemModstamp < {_literal(walk.end)}"]
-        if position is not None:
-            stamp, key = position
-            conditions.append(
-                f"(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > '{key}'))"
-            )
-        elif walk.start is not None:
-            conditions.append(f"SystemModstamp >= {_literal(walk.start)}")
         path = self._query(
             f"SELECT {', '.join(fields)} FROM {stream.object_name} "
-            f"WHERE {' AND '.join(conditions)} ORDER BY SystemModstamp, Id"
+            f"WHERE {' AND '.join(_conditions(walk, position))} ORDER BY SystemModstamp, Id"
         )
         if len(path) > MAX_URL_BYTES:
             raise ConfigError(
@@ -331,9 +400,7 @@ class Salesforce:
             )
         return path
 
-    def _count(
-        self, stream: Stream, fields: Sequence[str], state: State, is_first: bool
-    ) -> int | None:
+    def _count(self, stream: Stream, fields: Sequence[str], state: State, is_first: bool) -> int:
         """Return how many live records the source has, as far as they are to be held.
 
         By `queryAll`, for `query` leaves out archived activities. What the lag held back is
@@ -345,9 +412,15 @@ class Salesforce:
             conditions.append(f"SystemModstamp >= {state['since']}")
         if "IsDeleted" in fields:
             conditions.append("IsDeleted = false")
-        soql = f"SELECT COUNT() FROM {stream.object_name} WHERE {' AND '.join(conditions)}"
+        return self._count_where(stream, conditions)
+
+    def _count_where(self, stream: Stream, conditions: Sequence[str]) -> int:
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        soql = f"SELECT COUNT() FROM {stream.object_name}{where}"
         count = pick(self._get(self._query(soql)), "totalSize")
-        return int(count) if count is not None else None
+        if count is None:
+            raise self._foreign()
+        return int(count)
 
     def _census(self, stream: Stream) -> Iterator[Page]:
         """Yield every id the org still has, those in the bin too: their tombstones say more."""
@@ -436,9 +509,7 @@ class Salesforce:
         Field-level security removes a field from describe, and asking for it all the same
         is an error for the whole query.
         """
-        # Not `client.Account.describe()`: on a steady 401 that logs in for ever.
-        told = self._ask(lambda client: client.restful(f"sobjects/{stream.object_name}/describe"))
-        described = {field["name"]: field for field in (told or {}).get("fields", ())}
+        described = self._described(stream)
         if "SystemModstamp" not in described:
             return (), f"{stream.object_name}: not visible to this user"
         extras = tuple(name for name in ("IsDeleted", "MasterRecordId") if name in described)
@@ -452,6 +523,27 @@ class Salesforce:
         if formulas:
             notes.append(f"formulas, seen only when the record changes: {', '.join(formulas)}")
         return taken + extras, f"{stream.object_name}: {'; '.join(notes)}" if notes else None
+
+    def _described(self, stream: Stream) -> dict[str, Any]:
+        """Return name -> description of the fields this user can see; empty without any."""
+        # Not `client.Account.describe()`: on a steady 401 that logs in for ever.
+        told = self._ask(lambda client: client.restful(f"sobjects/{stream.object_name}/describe"))
+        return {field["name"]: field for field in (told or {}).get("fields", ())}
+
+    def _found(self, stream: Stream) -> FoundStream:
+        described = self._described(stream)
+        names = [name for name in stream.fields if name in described]
+        names += [name for name in described if name not in stream.fields]
+        optional = _ONLY_IN_SOME_ORGS.get(stream.object_name, "").split()
+        return FoundStream(
+            stream=stream,
+            fields=tuple(_found_field(stream, described[name]) for name in names),
+            how=f"describe, API v{self._settings.api_version}, as the run-as user sees it",
+            is_complete=bool(described),
+            unseen=tuple(f for f in stream.fields if f not in described and f not in optional),
+            fields_key=stream.object_name,
+            note="" if described else f"{stream.object_name}: not visible to this user",
+        )
 
     def _refusal(self, status: int, body: bytes) -> RapportError:
         place, codes = self.session.place, _codes(body)
@@ -511,6 +603,63 @@ def _codes(body: bytes) -> tuple[str, ...]:
         return ()
     errors = errors if isinstance(errors, list) else [errors]
     return tuple(e["errorCode"] for e in errors if isinstance(e, dict) and "errorCode" in e)
+
+
+def _conditions(walk: ChangeWalk, position: Any) -> list[str]:
+    """Return what is true of the records of a window, or of what is left of it."""
+    conditions = [f"SystemModstamp < {_literal(walk.end)}"]
+    if position is not None:
+        stamp, key = position
+        conditions.append(
+            f"(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > '{key}'))"
+        )
+    elif walk.start is not None:
+        conditions.append(f"SystemModstamp >= {_literal(walk.start)}")
+    return conditions
+
+
+def _page_step(what: str, records: int) -> Step:
+    calls = pages(records, ROWS_PER_PAGE_USUALLY)
+    how = f"{records:,} records by COUNT(), about {ROWS_PER_PAGE_USUALLY:,} a page"
+    if records <= ROWS_PER_PAGE_USUALLY:
+        how = f"{records:,} records by COUNT(), one page"
+    return Step(what=what, calls=calls, how=how)
+
+
+def _found_field(stream: Stream, told: dict[str, Any]) -> FoundField:
+    """Return a field of describe as ours, those outside the allow-list with a guess at `pii`."""
+    notes = []
+    if told["name"] in ("IsDeleted", "MasterRecordId"):
+        notes.append("asked for to tell deletes, not kept")
+    if told.get("calculated"):
+        notes.append("formula: seen only when the record itself changes")
+    if told["type"] in _COMPOUND:
+        notes.append("compound: take its parts instead")
+    if told["type"] == "base64":
+        notes.append("content of a file")
+    if told["referenceTo"]:
+        notes.append(f"refers to {', '.join(told['referenceTo'])}")
+    facts = {
+        "vendor_type": told["type"],
+        "label": told["label"],
+        "is_custom": told["custom"],
+        "note": "; ".join(notes),
+        "can_be_taken": told["type"] not in (*_COMPOUND, "base64"),
+    }
+    if told["name"] in stream.fields:
+        return taken(stream, told["name"], **facts)
+    if _PEOPLE & {*told["referenceTo"]}:
+        pii, basis = "pseudonym", "guess: refers to a person's record"
+    else:
+        pii, basis = guess_pii(told["name"], told["type"], told["length"])
+    return FoundField(
+        name=told["name"],
+        is_taken=False,
+        type=_TYPE_OF.get(told["type"], "text"),
+        pii=pii,
+        pii_basis=basis,
+        **facts,
+    )
 
 
 def _literal(at: datetime) -> str:

@@ -86,8 +86,9 @@ def chosen_config(context: click.Context, use_sandbox: bool) -> Config:
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same company.")
 @click.option("--home", type=click.Path(path_type=Path), default=sandboxes.DEMO_HOME,
               show_default=True, help="Folder of everything it writes; emptied first.")  # fmt: skip
+@json_option
 @answers_errors
-def demo(people: int, seed: int, home: Path) -> int:
+def demo(people: int, seed: int, home: Path, as_json: bool) -> int:
     """Run everything once on a generated company, and print what came out."""
     from assets.run import run_job
     from rapport import headlines
@@ -95,15 +96,21 @@ def demo(people: int, seed: int, home: Path) -> int:
 
     if home.exists():
         shutil.rmtree(home)
-    console.print(f"Generating a company of {people} people (sandbox data, seed {seed}) ...")
+    if not as_json:
+        console.print(f"Generating a company of {people} people (sandbox data, seed {seed}) ...")
     with serve(people=people, seed=seed, port=sandboxes.base_port()) as sandbox:
         config = sandboxes.write_config(home, sandbox.credentials)
         (home / "sandbox.json").write_text(
             json.dumps({"people": people, "seed": seed, "now": sandbox.credentials["now"]})
         )
-        with live_lines() as on_event:
+        with live_lines(quiet=as_json) as on_event:
             run_job(config, on_event=on_event)
-    headlines.print_all(console, config, mark="SANDBOX DATA: a generated company, no real person")
+    if as_json:
+        values = {"sandbox_data": True} | headlines.numbers(config)
+        click.echo(json.dumps(values, default=str, indent=1))
+    else:
+        mark = "SANDBOX DATA: a generated company, no real person"
+        headlines.print_all(console, config, mark=mark)
     return DONE
 
 
@@ -173,6 +180,58 @@ def _print_check(line: dict[str, Any]) -> None:
 
 
 @main.command()
+@click.argument("selection", metavar="SOURCE[.STREAM]")
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def discover(context: click.Context, selection: str, use_sandbox: bool, as_json: bool) -> int:
+    """Streams of a source, fields taken, and what it has that is not taken."""
+    from rapport import discovery
+
+    found = discovery.discovered(chosen_config(context, use_sandbox), selection)
+    if as_json:
+        click.echo(json.dumps(discovery.as_dict(found), default=str, indent=1))
+    else:
+        discovery.print_all(console, found)
+    return DONE
+
+
+@main.command()
+@click.argument("selection", nargs=-1, metavar="[SOURCE[.STREAM]]...")
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def plan(
+    context: click.Context, selection: tuple[str, ...], use_sandbox: bool, as_json: bool
+) -> int:
+    """Calls, time and share of the daily quota that a sync would cost."""
+    from rapport import planning
+
+    plans = planning.plan_selected(chosen_config(context, use_sandbox), selection)
+    if as_json:
+        click.echo(json.dumps([planning.as_dict(p) for p in plans], default=str, indent=1))
+    else:
+        for number, planned in enumerate(plans):
+            if planned.plan:
+                console.print("\n" if number else "", end="")
+                planning.print_plan(console, planned.plan)
+        for planned in plans:
+            for error in planned.errors:
+                say_error(error)
+        if not plans:
+            console.print("No sources are configured.")
+    return _status_of([error for planned in plans for error in planned.errors])
+
+
+def _status_of(failures: list[RapportError]) -> int:
+    if not failures:
+        return DONE
+    return WRONG if all(isinstance(error, ConfigError) for error in failures) else FAILED
+
+
+@main.command()
 @click.argument("selection", nargs=-1, metavar="[SOURCE[.STREAM]]...")
 @click.option("--full-refresh", is_flag=True, help="Read everything again from the beginning.")
 @click.option("--since", type=click.DateTime(), help="Only what changed since then (UTC).")
@@ -209,7 +268,7 @@ def sync(
         _print_outcomes(outcomes)
     failures = [outcome.error for outcome in outcomes if outcome.error]
     if failures:
-        return WRONG if all(isinstance(error, ConfigError) for error in failures) else FAILED
+        return _status_of(failures)
     return ENDED_EARLY if any(o.result and o.result.ended_early for o in outcomes) else DONE
 
 

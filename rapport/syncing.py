@@ -49,7 +49,7 @@ def sync_selected(
     Raises:
         ConfigError: a name does not exist.
     """
-    chosen = _chosen(config, selection)
+    chosen = chosen_streams(config, selection)
 
     def sync_source(name: str) -> list[Outcome]:
         try:
@@ -78,7 +78,12 @@ def sync_selected(
         return [outcome for part in pool.map(sync_source, chosen) for outcome in part]
 
 
-def _chosen(config: Config, selection: Sequence[str]) -> dict[str, list[Stream]]:
+def chosen_streams(config: Config, selection: Sequence[str]) -> dict[str, list[Stream]]:
+    """Return source -> streams of `SOURCE` or `SOURCE.STREAM` names (none: everything).
+
+    Raises:
+        ConfigError: a name does not exist.
+    """
     if not selection:
         return {name: list(declared_streams(config, name)) for name in config.sources}
     chosen: dict[str, list[Stream]] = {}

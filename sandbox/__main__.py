@@ -15,6 +15,7 @@ from sandbox.server import BASE_PORT, serve
 SECRETS = (
     ("crm", "client_id", "SF_ID"),
     ("crm", "client_secret", "SF_SECRET"),
+    ("hub", "access_token", "HUBSPOT_TOKEN"),
     ("forum", "api_key", "DISCOURSE_KEY"),
     ("social", "app_password", "BLUESKY_APP_PASSWORD"),
 )

@@ -154,6 +154,45 @@ class Rates:
     tier_changes_per_year: float = 0.3
     accounts_merged_per_year: float = 0.02
 
+    # The portal for marketing and service. A customer is in it by signing up, or by asking
+    # for help; the other way round about half of the contacts are in the CRM too.
+    portal_customer: float = 0.46
+    portal_prospect: float = 0.40
+    portal_other: float = 0.25
+    portal_work_email: float = 0.62
+    portal_email_typo: float = 0.02
+    portal_email_missing: float = 0.02
+    portal_name_nickname: float = 0.08
+    portal_name_lower: float = 0.10
+    portal_name_given_only: float = 0.06
+    portal_name_typo: float = 0.01
+    portal_phone: float = 0.35
+    portal_handle: float = 0.10
+    portal_crm_id: float = 0.18
+    portal_machine: float = 0.5
+    portal_newsletter: float = 0.72
+    portal_updates: float = 0.40
+    portal_events: float = 0.25
+    portal_second_contact: float = 0.05
+    portal_second_merged: float = 0.6
+    portal_archived: float = 0.02
+    portal_erased: float = 0.008
+    portal_company_twice: float = 0.05
+    tickets: float = 0.0019
+    ticket_reopened: float = 0.05
+    ticket_note: float = 0.3
+    ticket_rated: float = 0.35
+    service_calls: float = 0.0016
+    service_meetings: float = 0.0007
+    service_notes: float = 0.0010
+    service_tasks: float = 0.0012
+    service_messages: float = 0.0004
+    service_deals: float = 0.00025
+    survey_answered: float = 0.08
+    mail_opened: float = 0.36
+    mail_clicked: float = 0.18
+    mail_unsubscribed: float = 0.004
+
     # Planted effects
     quarter_end_factor: float = 2.2
     hand_off_delay_days: float = 6.0

@@ -21,14 +21,14 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox import bluesky, discourse, salesforce
+from sandbox import bluesky, discourse, hubspot, salesforce
 from sandbox.faults import Faults
 from sandbox.people import OWN_DOMAINS
 from sandbox.social_life import APP_PASSWORD, HANDLE, HANDLE_FIELD, TAG
 from sandbox.world import API_KEY, API_USERNAME, DAYS, VENDORS, World
 
 BASE_PORT = 8800
-PORTS = {"salesforce": 0, "discourse": 2, "bluesky": 3}
+PORTS = {"salesforce": 0, "hubspot": 1, "discourse": 2, "bluesky": 3}
 """Vendor -> offset from the base port."""
 
 START_S = 10.0
@@ -108,6 +108,12 @@ class Sandbox:
             if "crm" in sources:
                 taken = [*CUSTOM_FIELDS_TAKEN["Contact"], {"name": HANDLE_FIELD, "pii": "direct"}]
                 sources["crm"]["fields"] = {**CUSTOM_FIELDS_TAKEN, "Contact": taken}
+        if "hubspot" in self.urls:
+            sources["hub"] = {
+                "type": "hubspot",
+                "url": self.urls["hubspot"],
+                "access_token": self.world.portal.access_token,
+            }
         return {
             "now": self.now.isoformat(),
             "own_domains": list(OWN_DOMAINS),
@@ -155,6 +161,7 @@ def serve(
         "salesforce": lambda: salesforce.app(world.org, world.clock, plan),
         "discourse": lambda: discourse.app(world.forum, world.clock, plan),
         "bluesky": lambda: bluesky.app(world.network, world.clock, plan),
+        "hubspot": lambda: hubspot.app(world.portal, world.clock, plan),
     }
     with contextlib.ExitStack() as running:
         for vendor in world.vendors:

@@ -2,12 +2,14 @@
 
 Belongs here: how the world begins, what each day brings, what is planted in it, how
 time moves, what is true. Does not belong here: life inside one silo (`sandbox.crm_life`,
-`sandbox.forum_life`), the emulated vendors, HTTP.
+`sandbox.forum_life`, `sandbox.portal_life`), the emulated vendors, HTTP.
 
 Harbor Looms makes looms and weaving software. Customers, prospects, partners, suppliers
 and press are written down in a CRM (Salesforce); many of them, and hobby weavers, meet
-in a forum (Discourse). Some talk about it on a social network (Bluesky), in a world that is
-asked for one. The same seed, size and date make the same world, to the byte.
+in a forum (Discourse); some read the newsletter and ask for help by way of a portal
+(HubSpot), and some talk about it on a social network (Bluesky), where the world has them.
+The same seed, size and date make the same world, to the byte, and the CRM and the forum are
+the same with and without the others.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from sandbox.crm_life import CrmLife
 from sandbox.discourse import Forum, ForumSettings
 from sandbox.discourse.store import REGULAR, Category
 from sandbox.forum_life import HELP, NEWS, SHOW, TEAM, ForumLife
+from sandbox.hubspot import Portal
 from sandbox.people import Organization, Person, Population
+from sandbox.portal_life import PortalLife
 from sandbox.rates import Rates
 from sandbox.salesforce import Org
 from sandbox.social_life import SocialLife
@@ -46,6 +50,9 @@ SELF_HOSTED = ForumSettings(
 )
 """A self-hosted forum whose administrator raised the limits for the integration."""
 
+PORTAL_LIMITS = (10_000, 1_000)
+"""Calls in 10 seconds, and searches in one, of a portal that does not make demos wait."""
+
 API_KEY = "sandbox-forum-admin-key"
 API_USERNAME = "rapport"
 
@@ -62,7 +69,12 @@ COUNTED = {
     "events": "Event",
 }
 
-SOURCES = {"salesforce": "crm", "discourse": "forum", "bluesky": "social"}
+COUNTED_IN_PORTAL = (
+    "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes", "tasks",
+    "communications", "feedback_submissions", "machines",
+)  # fmt: skip
+
+SOURCES = {"salesforce": "crm", "discourse": "forum", "hubspot": "hub", "bluesky": "social"}
 """What the sources are called in the rapport.yml of a sandbox, and so in profile keys."""
 
 VENDORS = ("salesforce", "discourse")
@@ -98,12 +110,14 @@ class World:
         now: when the world is opened, timezone-aware; default: today's midnight UTC. Its
             midnight is the last day boundary; two years before it, life begins.
         rates: how often everything happens.
-        vendor_limits: whether the forum has the vendor's default rate limits.
-        vendors: whose silos there are; the network (`bluesky`) stays empty unless named.
+        vendor_limits: whether the forum and the portal have the vendors' default rate limits.
+        vendors: whose silos there are; the portal (`hubspot`) and the network (`bluesky`) stay
+            empty unless named.
+        portal_import: how many bought addresses the portal is given (see `PortalLife`).
 
     Attributes:
-        org, forum, network: the silos. Whoever reads them while time may move holds their
-            `lock`.
+        org, forum, portal, network: the silos. Whoever reads them while time may move holds
+            their `lock`.
         truth: the ledger; `population`: who really exists.
     """
 
@@ -116,6 +130,7 @@ class World:
         rates: Rates | None = None,
         vendor_limits: bool = False,
         vendors: Collection[str] = VENDORS,
+        portal_import: int = 0,
     ) -> None:
         self.size = people
         self.vendors = tuple(vendors)
@@ -165,6 +180,21 @@ class World:
                 size=people,
                 at=self.founded_at,
             )
+        self.portal = Portal(founded=self.founded_at)
+        self.portal.index_lag_s = LATE_VISIBLE_S
+        self.portal.index_lag_every = 2
+        if not vendor_limits:
+            self.portal.calls_per_10_s, self.portal.searches_per_second = PORTAL_LIMITS
+        self.marketing = PortalLife(
+            self.portal,
+            self.forum,
+            self.crm,
+            self.timeline,
+            self.population,
+            self.truth,
+            self.rates,
+            imported=portal_import,
+        )
         self._found()
         self.timeline.run(self.opened_at)
 
@@ -178,8 +208,8 @@ class World:
     def locked(self) -> Iterator[None]:
         """Hold the locks of all silos."""
         with contextlib.ExitStack() as held:
-            for lock in (self.org.lock, self.forum.lock, self.network.lock):
-                held.enter_context(lock)
+            for silo in (self.org, self.forum, self.portal, self.network):
+                held.enter_context(silo.lock)
             yield
 
     # The beginning
@@ -214,6 +244,15 @@ class World:
         timeline.at(self._anchor - timedelta(days=90, hours=-9), self._move_champion)
         timeline.at(self._anchor - timedelta(days=150, hours=-9), self._lose_owner)
         timeline.at(self._anchor - timedelta(days=1, hours=-10), self.crm.stock_up)
+        if self.has_portal:
+            self.marketing.found(self.founded_at)
+            timeline.at(self._anchor - timedelta(days=200, hours=-9), self.marketing.take_seat)
+            timeline.at(self._anchor - timedelta(days=21), self.marketing.import_addresses)
+
+    @property
+    def has_portal(self) -> bool:
+        """Whether there is life in the portal."""
+        return "hubspot" in self.vendors
 
     def _hire(self, at: datetime, role: str) -> None:
         person = self.population.new_person(
@@ -222,6 +261,8 @@ class World:
         self.crm.hire(at, person, role=role)
         if role in ("community", "support", "engineering") or self.timeline.chance(0.4):
             self.community.join_as_staff(at, person)
+        if self.has_portal:
+            self.marketing.hire(at, person)
 
     def _open_organization(self, at: datetime, number: int | None = None) -> None:
         """Found an organization; the first few carry what is planted."""
@@ -274,6 +315,8 @@ class World:
             self.crm.add_lead(at, person)
         if in_forum or not (person.contact_ids or person.lead_id):
             timeline.at(at + timeline.waits(12), self.community.join, person)
+        if self.has_portal:
+            self.marketing.meet(at, person)
 
     def _employer(self, at: datetime, kind: str) -> Organization | None:
         rng, chance = self.timeline.rng, self.timeline.chance
@@ -377,6 +420,10 @@ class World:
             timeline.at(midnight + timedelta(hours=11, minutes=5), self.community.chores)
             if self.social is not None:
                 timeline.at(midnight + timedelta(hours=11, minutes=10), self.social.chores)
+        if self.has_portal:
+            self.marketing.plan_day(midnight)
+            if midnight >= self._anchor or timeline.day(midnight) % 25 == 0:
+                timeline.at(midnight + timedelta(hours=11, minutes=10), self.marketing.chores)
 
     def _change_employer(self, at: datetime) -> None:
         rng = self.timeline.rng
@@ -425,6 +472,9 @@ class World:
             counts["social_accounts"] = len(self.network.accounts)
             counts["social_posts"] = len(self.network.posts)
             counts["interactions"] += counts["social_posts"]
+        if self.has_portal:
+            for name in COUNTED_IN_PORTAL:
+                counts[f"portal_{name}"] = len(self.portal.table(name).live)
         return counts
 
     def write_truth(self, folder: Path | str) -> None:
@@ -501,6 +551,8 @@ class World:
             elif profile.source_type == "bluesky":
                 status = self.network.accounts[profile.native_id].status
                 state = {"active": "live", "deleted": "purged"}.get(status, "deleted")
+            elif profile.source_type == "hubspot":
+                state, merged_into = self._portal_state(profile.stream, profile.native_id, now)
             else:
                 user = self.forum.users.get(int(profile.native_id))
                 if user is None:
@@ -525,6 +577,19 @@ class World:
                 )
             )
         return rows
+
+    def _portal_state(self, stream: str, id: str, now: datetime) -> tuple[str, str | None]:
+        """Return a portal profile's state, and the record it was merged into."""
+        if stream == "owners":
+            return "live", None
+        table = self.portal.table(stream)
+        table.expire(now)
+        heir, record = table.heirs.get(int(id)), table.records.get(int(id))
+        if heir is not None:
+            return "merged", str(heir)
+        if record is None:
+            return "purged", None
+        return ("live" if record.archived_at is None else "deleted"), None
 
     def _namesakes(self) -> list[tuple[object, ...]]:
         """Return a trap for each person who shares the full name with somebody else."""

@@ -59,7 +59,10 @@ def vendor(status: int, body: bytes, content_type: str = "application/json") -> 
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -73,9 +76,11 @@ def vendor(status: int, body: bytes, content_type: str = "application/json") -> 
         server.server_close()
 
 
-@pytest.mark.parametrize("command", ["run", "check", "sync", "build", "status"])
+@pytest.mark.parametrize(
+    "command", ["run", "check", "discover crm", "plan", "sync", "build", "status"]
+)
 def test_without_a_configuration_every_command_names_the_ways_on(command: str) -> None:
-    result = rapport(command)
+    result = rapport(*command.split())
     assert result.exit_code == WRONG
     for way in ("rapport demo", "--sandbox", "docs/configure.md"):
         assert way in result.output
@@ -112,6 +117,62 @@ def test_a_mistyped_source_or_stream_gets_a_suggestion() -> None:
     result = rapport("sync", "shop.oders")
     assert result.exit_code == WRONG
     assert "Did you mean `orders`?" in result.output
+
+
+@pytest.mark.parametrize("command", ["discover", "plan"])
+def test_discover_and_plan_take_the_names_that_sync_takes(command: str) -> None:
+    Path("orders.csv").write_text("id,at,total\n1,2026-01-02,3.50\n")
+    sources = {"shop": orders("orders.csv")}
+    assert rapport(command, "shop.orders", sources=sources).exit_code == DONE
+    for name, meant in (("shp", "shop"), ("shop.oders", "orders")):
+        result = rapport(command, name)
+        assert result.exit_code == WRONG
+        assert f"Did you mean `{meant}`?" in result.output
+
+
+def test_discover_needs_a_source() -> None:
+    result = rapport("discover", sources={"shop": orders("orders.csv")})
+    assert result.exit_code == WRONG
+    assert "SOURCE" in result.output
+
+
+@pytest.mark.parametrize("command", ["discover forum", "plan"])
+def test_discover_and_plan_of_an_ill_vendor_end_in_one_clear_line(command: str) -> None:
+    rapport(sources={"forum": forum("http://127.0.0.1:9")})
+    result = rapport(*command.split())
+    assert result.exit_code == FAILED
+    assert result.output.count("rapport: forum") == 1
+    assert "127.0.0.1:9" in result.output
+    with vendor(200, b"<html>Maintenance</html>", "text/html") as url:
+        rapport(sources={"forum": forum(url)})
+        result = rapport(*command.split())
+    assert result.exit_code == FAILED
+    assert "which is not JSON" in result.output
+
+
+@pytest.mark.parametrize("command", ["discover shop", "plan shop"])
+def test_discover_and_plan_of_files_that_are_not_there_name_the_pattern(command: str) -> None:
+    result = rapport(*command.split(), sources={"shop": orders("exports/*.csv")})
+    assert result.exit_code == WRONG
+    assert "no file matches `exports/*.csv`" in result.output
+
+
+def test_an_export_is_discovered_and_planned_without_any_call() -> None:
+    Path("orders.csv").write_text("id,at,total\n1,2026-01-02,3.50\n")
+    found = json.loads(
+        rapport("discover", "shop", "--json", sources={"shop": orders("orders.csv")}).output
+    )
+    names = [field["name"] for field in found["streams"][0]["fields"]]
+    assert names == ["id", "at", "total"]
+    [plan] = json.loads(rapport("plan", "--json").output)
+    assert (plan["next"]["calls"], plan["next"]["records"]) == (0, 1)
+    assert plan["calls_made_for_this_plan"] == 0
+    assert "no calls; 1 records" in rapport("plan").output
+
+
+def test_every_command_that_prints_a_table_prints_json_too() -> None:
+    for command in ("demo", "run", "check", "discover", "plan", "sync", "build", "status"):
+        assert "--json" in rapport(command, "--help").output
 
 
 def test_an_unreachable_vendor_is_one_clear_line() -> None:
@@ -164,7 +225,7 @@ def test_bad_rows_of_an_export_are_counted_and_the_rest_lands() -> None:
 
 def test_the_help_lists_only_what_is_built() -> None:
     listed = rapport("--help").output
-    for command in ("demo", "run", "check", "sync", "build", "status", "sandbox"):
+    for command in "demo run check discover plan sync build status sandbox".split():
         assert f"  {command} " in listed
-    for later in ("discover", "plan", "explain", "erase", "compact"):
+    for later in ("explain", "erase", "compact"):
         assert f"  {later} " not in listed
