@@ -17,6 +17,7 @@ SECRETS = (
     ("crm", "client_secret", "SF_SECRET"),
     ("hub", "access_token", "HUBSPOT_TOKEN"),
     ("forum", "api_key", "DISCOURSE_KEY"),
+    ("social", "app_password", "BLUESKY_APP_PASSWORD"),
 )
 
 

@@ -56,7 +56,7 @@ class Faults:
     """The faults of all vendors, settable while the servers run.
 
     Args:
-        rules: vendor (`salesforce`, `discourse`) -> faults, as dicts or `Fault`s.
+        rules: vendor (`salesforce`, `discourse`, `bluesky`) -> faults, as dicts or `Fault`s.
 
     When several faults match one request, all count it and the first one due is acted out.
     """

@@ -118,6 +118,26 @@ class Rates:
     forum_life_days: float = 460.0
     comes_back: float = 0.25
 
+    # Life on the social network
+    social_people: float = 0.13
+    social_strangers: float = 0.05
+    social_posts_per_person_day: float = 0.0016
+    social_answered: float = 0.55
+    social_first_answer_median_h: float = 5.0
+    social_thanks: float = 0.35
+    social_likes: float = 1.6
+    social_own_posts_every_days: int = 4
+    social_handle_volunteered: float = 0.35
+    social_handle_changed_per_year: float = 0.06
+    social_handle_broken_per_year: float = 0.03
+    social_not_for_everybody: float = 0.08
+    social_edited: float = 0.03
+    social_deleted: float = 0.02
+    social_leaves_per_year: float = 0.03
+    social_blocks_us_per_year: float = 0.02
+    social_wrong_clock: float = 0.01
+    social_dated_back: float = 0.02
+
     # Life in the CRM, per account and day where not said otherwise
     tasks: float = 0.081
     meetings: float = 0.027

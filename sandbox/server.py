@@ -21,13 +21,14 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox import discourse, hubspot, salesforce
+from sandbox import bluesky, discourse, hubspot, salesforce
 from sandbox.faults import Faults
 from sandbox.people import OWN_DOMAINS
-from sandbox.world import API_KEY, API_USERNAME, VENDORS, World
+from sandbox.social_life import APP_PASSWORD, HANDLE, HANDLE_FIELD, TAG
+from sandbox.world import API_KEY, API_USERNAME, DAYS, VENDORS, World
 
 BASE_PORT = 8800
-PORTS = {"salesforce": 0, "hubspot": 1, "discourse": 2}
+PORTS = {"salesforce": 0, "hubspot": 1, "discourse": 2, "bluesky": 3}
 """Vendor -> offset from the base port."""
 
 START_S = 10.0
@@ -93,6 +94,20 @@ class Sandbox:
                 "show_emails": True,
                 "sso": True,
             }
+        if "bluesky" in self.urls:
+            sources["social"] = {
+                "type": "bluesky",
+                "url": self.urls["bluesky"],
+                "public_url": self.urls["bluesky"],
+                "handle": HANDLE,
+                "app_password": APP_PASSWORD,
+                "domains": list(OWN_DOMAINS),
+                "tags": [TAG],
+                "history_days": DAYS,
+            }
+            if "crm" in sources:
+                taken = [*CUSTOM_FIELDS_TAKEN["Contact"], {"name": HANDLE_FIELD, "pii": "direct"}]
+                sources["crm"]["fields"] = {**CUSTOM_FIELDS_TAKEN, "Contact": taken}
         if "hubspot" in self.urls:
             sources["hub"] = {
                 "type": "hubspot",
@@ -145,6 +160,7 @@ def serve(
     apps: dict[str, Callable[[], ASGIApp]] = {
         "salesforce": lambda: salesforce.app(world.org, world.clock, plan),
         "discourse": lambda: discourse.app(world.forum, world.clock, plan),
+        "bluesky": lambda: bluesky.app(world.network, world.clock, plan),
         "hubspot": lambda: hubspot.app(world.portal, world.clock, plan),
     }
     with contextlib.ExitStack() as running:

@@ -54,6 +54,16 @@ HOSTILE_NAMES = (
 )
 SPAM_TITLES = ("Cheap followers and backlinks", "WIN a new phone today", "Crypto doubles weekly")
 
+SOCIAL_PRAISE = (
+    "finally warped the whole loom with {thing} 🧶", "love what you did with {thing}",
+    "three years with {thing} and still happy 🎉", "my guild switched, because of {thing}",
+)  # fmt: skip
+SOCIAL_TROUBLE = (
+    "{thing} {trouble}, any idea?", "why is it that {thing} {trouble}? 😤",
+    "does anybody else find that {thing} {trouble}?", "🧵🧵 {thing} {trouble} again",
+)  # fmt: skip
+SOCIAL_NEWS = ("New today: {thing} 🧵", "Our guide to {thing}", "We are at the fair: {thing}")
+
 WELCOME = "Welcome to the community! Have a look at our guide for first posts while you wait."
 RELEASE = "Release notes: fixes for {thing} and {other}."
 ANNOUNCEMENTS = ("Guild meet-up", "Maintenance window", "New draft library", "Photo contest")
@@ -90,6 +100,17 @@ def thanks(rng: Random) -> str:
             "Great, I owe you a skein.",
         )
     )
+
+
+def social_post(rng: Random) -> str:
+    """Return what somebody says about the company in public."""
+    text = rng.choice(SOCIAL_PRAISE if rng.random() < 0.45 else SOCIAL_TROUBLE)
+    return text.format(thing=rng.choice(THINGS), trouble=rng.choice(TROUBLES))
+
+
+def social_news(rng: Random) -> str:
+    """Return what the company says there by itself."""
+    return rng.choice(SOCIAL_NEWS).format(thing=rng.choice(THINGS))
 
 
 def case_subject(rng: Random) -> str:

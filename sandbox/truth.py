@@ -8,7 +8,7 @@ Files, written by `Truth.write`:
     profiles: one row per record of a person or organization ever made, with the person
         or organization it stands for (null: for nobody, such as a bot or a test record)
         and its state now: live, deleted, merged, purged, anonymized. `profile_key` takes
-        the sources to be called `crm` and `forum`.
+        the sources to be called `crm`, `forum` and `social`.
     memberships: who worked where from when until when.
     traps: one row per difficulty laid, with the record it sits on.
     effects: one row per planted effect and subject, with dates and strength.

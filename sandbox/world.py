@@ -7,17 +7,20 @@ time moves, what is true. Does not belong here: life inside one silo (`sandbox.c
 Harbor Looms makes looms and weaving software. Customers, prospects, partners, suppliers
 and press are written down in a CRM (Salesforce); many of them, and hobby weavers, meet
 in a forum (Discourse); some read the newsletter and ask for help by way of a portal
-(HubSpot), where the world has one. The same seed, size and date make the same world, to
-the byte, and the CRM and the forum are the same with and without the portal.
+(HubSpot), and some talk about it on a social network (Bluesky), where the world has them.
+The same seed, size and date make the same world, to the byte, and the CRM and the forum are
+the same with and without the others.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sandbox.bluesky import Network
 from sandbox.clock import Clock
 from sandbox.crm_life import CrmLife
 from sandbox.discourse import Forum, ForumSettings
@@ -28,6 +31,7 @@ from sandbox.people import Organization, Person, Population
 from sandbox.portal_life import PortalLife
 from sandbox.rates import Rates
 from sandbox.salesforce import Org
+from sandbox.social_life import SocialLife
 from sandbox.timeline import Timeline
 from sandbox.truth import Truth, write_table
 
@@ -70,7 +74,7 @@ COUNTED_IN_PORTAL = (
     "communications", "feedback_submissions", "machines",
 )  # fmt: skip
 
-SOURCES = {"salesforce": "crm", "discourse": "forum", "hubspot": "hub"}
+SOURCES = {"salesforce": "crm", "discourse": "forum", "hubspot": "hub", "bluesky": "social"}
 """What the sources are called in the rapport.yml of a sandbox, and so in profile keys."""
 
 VENDORS = ("salesforce", "discourse")
@@ -92,7 +96,7 @@ class WorldClock(Clock):
         if days < 0 or seconds < 0:
             return super().advance(days=days, seconds=seconds)
         world = self._world
-        with world.org.lock, world.forum.lock, world.portal.lock:
+        with world.locked():
             world.timeline.run(self.now() + timedelta(days=days, seconds=seconds))
             return super().advance(days=days, seconds=seconds)
 
@@ -107,11 +111,13 @@ class World:
             midnight is the last day boundary; two years before it, life begins.
         rates: how often everything happens.
         vendor_limits: whether the forum and the portal have the vendors' default rate limits.
-        vendors: whose silos there are; the portal (`hubspot`) stays empty unless named.
+        vendors: whose silos there are; the portal (`hubspot`) and the network (`bluesky`) stay
+            empty unless named.
         portal_import: how many bought addresses the portal is given (see `PortalLife`).
 
     Attributes:
-        org, forum, portal: the silos. Whoever reads them while time may move holds their `lock`.
+        org, forum, portal, network: the silos. Whoever reads them while time may move holds
+            their `lock`.
         truth: the ledger; `population`: who really exists.
     """
 
@@ -160,6 +166,20 @@ class World:
         self.community = ForumLife(
             self.forum, self.org, self.crm, self.timeline, self.truth, self.rates, size=people
         )
+        self.network = Network()
+        self.social: SocialLife | None = None
+        if "bluesky" in self.vendors:
+            self.social = SocialLife(
+                self.network,
+                self.org,
+                self.crm,
+                self.timeline,
+                self.population,
+                self.truth,
+                self.rates,
+                size=people,
+                at=self.founded_at,
+            )
         self.portal = Portal(founded=self.founded_at)
         self.portal.index_lag_s = LATE_VISIBLE_S
         self.portal.index_lag_every = 2
@@ -183,6 +203,14 @@ class World:
     def advance(self, *, days: float = 0, seconds: float = 0) -> datetime:
         """Let time pass and return the new time."""
         return self.clock.advance(days=days, seconds=seconds)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the locks of all silos."""
+        with contextlib.ExitStack() as held:
+            for silo in (self.org, self.forum, self.portal, self.network):
+                held.enter_context(silo.lock)
+            yield
 
     # The beginning
 
@@ -373,6 +401,8 @@ class World:
             timeline.at(timeline.office_hour(midnight), self._open_organization)
         self.community.plan_day(midnight)
         self.crm.plan_day(midnight)
+        if self.social is not None:
+            self.social.plan_day(midnight)
         customers = self.crm.customers
         if customers:
             for yearly, act in (
@@ -388,6 +418,8 @@ class World:
         if midnight >= self._anchor or timeline.chance(min(0.08, 0.04 * self.size / 1000)):
             timeline.at(midnight + timedelta(hours=11), self.crm.chores)
             timeline.at(midnight + timedelta(hours=11, minutes=5), self.community.chores)
+            if self.social is not None:
+                timeline.at(midnight + timedelta(hours=11, minutes=10), self.social.chores)
         if self.has_portal:
             self.marketing.plan_day(midnight)
             if midnight >= self._anchor or timeline.day(midnight) % 25 == 0:
@@ -436,6 +468,10 @@ class World:
         counts["interactions"] = sum(
             counts[name] for name in ("posts", "cases", "case_comments", "tasks", "events")
         )
+        if self.social is not None:
+            counts["social_accounts"] = len(self.network.accounts)
+            counts["social_posts"] = len(self.network.posts)
+            counts["interactions"] += counts["social_posts"]
         if self.has_portal:
             for name in COUNTED_IN_PORTAL:
                 counts[f"portal_{name}"] = len(self.portal.table(name).live)
@@ -445,7 +481,7 @@ class World:
         """Write the truth as of now to `folder/*.parquet` (see `sandbox.truth`)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with self.org.lock, self.forum.lock, self.portal.lock:
+        with self.locked():
             tables = self._truth_tables()
         for name, rows in tables.items():
             write_table(folder, name, rows)
@@ -467,7 +503,7 @@ class World:
                     person.born_at,
                     person.forum_until,
                 )
-                for person in population.people
+                for person in (*population.people, *(self.social.strangers if self.social else ()))
             ],
             "organizations": [
                 (
@@ -512,6 +548,9 @@ class World:
                     merged_into = row.get("MasterRecordId")
                 else:
                     state = "live"
+            elif profile.source_type == "bluesky":
+                status = self.network.accounts[profile.native_id].status
+                state = {"active": "live", "deleted": "purged"}.get(status, "deleted")
             elif profile.source_type == "hubspot":
                 state, merged_into = self._portal_state(profile.stream, profile.native_id, now)
             else:

@@ -31,6 +31,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "owners", "pipelines",
     ),
     "discourse": ("users", "topics", "posts"),
+    "bluesky": ("posts", "notifications", "profiles"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     "people": "id name given_name family_name email email_verified phone external_id organization"

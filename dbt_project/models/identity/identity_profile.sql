@@ -5,6 +5,8 @@ with profiles as (
     union all
     select * from {{ ref('int_discourse__profiles') }}
     union all
+    select * from {{ ref('int_bluesky__profiles') }}
+    union all
     select * from {{ ref('int_mapped__profiles') }}
 ),
 

@@ -5,6 +5,8 @@ with interactions as (
     union all
     select * from {{ ref('int_discourse__interactions') }}
     union all
+    select * from {{ ref('int_bluesky__interactions') }}
+    union all
     select * from {{ ref('int_mapped__interactions') }}
 ),
 

@@ -1,0 +1,485 @@
+"""The Bluesky connector against the emulated network, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors import bluesky, redaction, registry
+from connectors.base import Rejected, Window
+from connectors.bluesky import Bluesky
+from connectors.errors import AuthError, ConfigError, RateLimited
+from connectors.records import project
+from connectors.sync import SyncResult, sync_stream
+from sandbox.bluesky import Network, NetworkSettings, app
+from sandbox.bluesky.store import NO_UNAUTHENTICATED, iso
+from sandbox.clock import Clock
+from sandbox.faults import Faults
+from sandbox.server import serve as sandbox_serve
+from sandbox.world import World
+
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+PASSWORD = "abcd-efgh-ijkl-mnop"
+WATCHED = {"domains": ["looms.example"], "tags": ["looms"], "words": ["Harbor Looms"]}
+
+
+class Site:
+    """A network, its clock, and a connector that asks it."""
+
+    def __init__(self, home: Path, serve: Callable[[Any], str], **settings: Any) -> None:
+        self.home = home
+        self.clock = Clock(START)
+        self.faults = Faults()
+        self.network = Network(NetworkSettings(**settings))
+        self.us = self.network.create_account(
+            "looms.example", START, display_name="Looms", password=PASSWORD
+        )
+        self.ann = self.network.create_account("ann.bsky.social", START, display_name="Ann")
+        self.bob = self.network.create_account("bob.bsky.social", START)
+        self.url = serve(app(self.network, self.clock, self.faults))
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def post(self, text: str, did: str | None = None, **more: Any) -> str:
+        """Let ten minutes pass and somebody post."""
+        self.clock.advance(seconds=600)
+        return self.network.post(did or self.ann, text, self.now, **more)
+
+    def open(self, **changed: Any) -> Bluesky:
+        hosts = {"url": self.url, "public_url": self.url}
+        settings = {"handle": "looms.example", "app_password": PASSWORD, **hosts, **WATCHED}
+        source = registry.open_source("social", "bluesky", settings | changed, home=self.home)
+        assert isinstance(source, Bluesky)
+        source.session.backoff_s = 0.01
+        return source
+
+    def sync(self, name: str, source: Bluesky | None = None, **more: Any) -> SyncResult:
+        """Let what was posted settle, and sync one stream."""
+        self.clock.advance(seconds=300)
+        source = source or self.open()
+        stream = next(stream for stream in source.streams() if stream.name == name)
+        return sync_stream(source, stream, self.home, **more)
+
+    def asked(self, method: str) -> int:
+        counters = requests.get(f"{self.url}/sandbox/requests", timeout=10).json()
+        return int(sum(count for nsid, count in counters.items() if nsid.endswith(method)))
+
+
+@pytest.fixture
+def site(tmp_path: Path, serve: Callable[[Any], str]) -> Site:
+    return Site(tmp_path, serve)
+
+
+def live(rows: dict[str, Any]) -> dict[str, Any]:
+    return {key: json.loads(record) for key, (op, _, record) in rows.items() if op == "upsert"}
+
+
+# Everything, and then only what changed
+
+
+def test_posts_about_us_and_by_us_arrive_with_the_reason_and_a_second_sync_lands_nothing(
+    site, landed
+):
+    news = site.post("News", site.us)
+    expected = {
+        news: ["own"],
+        site.post("🧶 @looms.example hi"): ["mention"],
+        site.post("nice https://looms.example", quote=news): ["quote", "link"],
+        site.post("see https://www.looms.example/a"): ["link"],
+        site.post("see", card="https://blog.looms.example/"): ["link"],
+        site.post("my #Looms"): ["tag"],
+        site.post("I like harbor looms"): ["word"],
+        site.post("Hello @ann.bsky.social", site.us): ["own"],
+    }
+    reply = site.post("so do I, @looms.example", reply_to=news)
+    site.post("https://notlooms.example and #loomsmith")
+    site.sync("posts")
+    about = {uri: post["about"] for uri, post in live(landed("social.posts")).items()}
+    assert about == expected | {reply: ["mention", "reply"]}
+    again = site.sync("posts")
+    assert (again.rows, again.deletes) == (0, 0)
+
+
+def test_a_reply_or_quote_that_does_not_name_us_is_told_by_notification(site, landed):
+    news = site.post("News", site.us)
+    reply, quote = site.post("nice", reply_to=news), site.post("look", quote=news)
+    mention = site.post("@looms.example")
+    site.post("not for you")
+    site.network.like(site.ann, news, site.now)
+    site.sync("posts")
+    site.sync("notifications")
+    told = live(landed("social.notifications"))
+    reasons = {uri: (row["reason"], row.get("reasonSubject")) for uri, row in told.items()}
+    assert reasons == {reply: ("reply", news), quote: ("quote", news), mention: ("mention", None)}
+    assert told[reply]["record"]["reply"]["root"]["uri"] == news
+    assert site.sync("notifications").rows == 0
+
+
+def test_no_text_no_name_and_nobody_elses_handle_reaches_a_post_or_a_notification(site, landed):
+    site.post("SECRET @looms.example https://elsewhere.example/SECRET #SECRET")
+    for name in ("posts", "notifications"):
+        site.sync(name)
+        [(_, _, record)] = landed(f"social.{name}").values()
+        assert json.loads(record)["author"] == {"did": site.ann}
+        for word in ("SECRET", "Ann", "ann.bsky", "avatar", "elsewhere"):
+            assert word not in record
+
+
+def test_a_search_that_stops_early_is_repeated_in_halves(tmp_path, serve, landed):
+    site = Site(tmp_path, serve, search_depth=100)
+    posts = [site.post(f"@looms.example {number}") for number in range(450)]
+    result = site.sync("posts")
+    assert set(live(landed("social.posts"))) == set(posts)
+    assert result.notes == ()
+    assert site.sync("posts").rows == 0
+
+
+def test_a_minute_with_more_posts_than_the_search_shows_is_told(tmp_path, serve):
+    site = Site(tmp_path, serve, search_depth=100)
+    for _ in range(120):
+        site.network.post(site.ann, "@looms.example", site.now)
+    site.clock.advance(seconds=600)
+    notes = site.sync("posts").notes
+    assert notes == ("the search shows more posts of one minute than it lets us read",)
+
+
+def test_what_a_search_brings_unasked_is_left_out(site, landed, monkeypatch):
+    site.post("nothing to do with us")
+    mine = site.post("@looms.example")
+    matching = type(site.network).newest_first
+    monkeypatch.setattr(
+        "sandbox.bluesky.http._Server._matching", lambda server, query: matching(server.network)
+    )
+    site.sync("posts")
+    assert set(live(landed("social.posts"))) == {mine}
+
+
+def test_late_and_lying_clocks(site, landed):
+    """The earlier of both clocks places a post; what it hides from search, a notification tells."""
+    site.post("@looms.example first")
+    site.sync("posts")
+    site.sync("notifications")
+    site.clock.advance(days=5)
+    future = site.post("@looms.example", created_at="2199-01-01T00:00:00.000Z")
+    late = site.post("@looms.example", created_at=iso(site.now - timedelta(days=1)))
+    year_one = site.post("@looms.example", created_at="0001-01-01T00:00:00.000Z")
+    site.sync("posts")
+    site.sync("notifications")
+    posts = live(landed("social.posts"))
+    assert {future, late} < set(posts)
+    assert year_one not in posts
+    assert posts[future]["record"]["createdAt"] == "2199-01-01T00:00:00.000Z"
+    assert posts[future]["indexedAt"] < posts[late]["indexedAt"] < iso(site.now)
+    told = live(landed("social.notifications"))
+    assert told[year_one]["record"]["createdAt"] == "0001-01-01T00:00:00.000Z"
+
+
+def test_what_was_dated_back_a_day_is_found_by_the_next_sync(site, landed):
+    site.post("@looms.example first")
+    site.sync("posts")
+    late = site.post("@looms.example", created_at=iso(site.now - timedelta(hours=30)))
+    assert site.sync("posts").rows == 1
+    assert late in live(landed("social.posts"))
+
+
+def test_since_and_until_read_a_window_and_leave_the_cursor(site):
+    site.post("@looms.example first")
+    cursor = site.sync("posts").cursor_to
+    site.clock.advance(days=5)
+    site.post("@looms.example old")
+    noon = site.now + timedelta(hours=1)
+    site.clock.advance(days=1)
+    site.post("@looms.example new")
+    result = site.sync("posts", since=noon - timedelta(days=2), until=noon)
+    assert (result.rows, result.cursor_to) == (1, cursor)
+    assert site.sync("posts").rows == 1
+
+
+def test_a_sync_that_breaks_off_goes_on_where_it_was(site, landed):
+    for _ in range(4):
+        site.post("@looms.example")
+        site.clock.advance(days=80)
+    site.faults.set({"bluesky": [{"kind": "not_json", "match": "searchPosts", "after": 20}]})
+    with pytest.raises(Exception, match="not JSON"):
+        site.sync("posts")
+    before = site.asked("searchPosts")
+    site.sync("posts")
+    assert len(live(landed("social.posts"))) == 4
+    assert site.asked("searchPosts") - before < 4 * 13
+    assert site.sync("posts").rows == 0
+
+
+# What changes and what goes
+
+
+def test_counters_and_edits_are_observed_each_day_for_a_fortnight(site, landed):
+    news = site.post("News", site.us)
+    site.sync("posts")
+    site.clock.advance(days=5)
+    site.network.like(site.ann, news, site.now)
+    site.network.edit(news, "News!", site.now)
+    before = landed("social.posts")[news]
+    result = site.sync("posts")
+    after = landed("social.posts")[news]
+    assert result.rows == 1
+    assert json.loads(before[2])["likeCount"] == 0
+    assert json.loads(after[2])["likeCount"] == 1
+    assert json.loads(before[2])["cid"] != json.loads(after[2])["cid"]
+    site.clock.advance(days=12)
+    site.network.like(site.bob, news, site.now)
+    assert site.sync("posts").rows == 0
+
+
+@pytest.mark.parametrize("name", ["posts", "notifications"])
+def test_what_is_left_out_twice_an_hour_apart_is_deleted(site, landed, name):
+    kept, gone = site.post("@looms.example a"), site.post("@looms.example b")
+    site.sync(name)
+    site.network.delete(gone)
+    site.clock.advance(days=3)
+    assert site.sync(name).deletes == 0
+    assert site.sync(name).deletes == 0  # five minutes later
+    site.clock.advance(seconds=3600)
+    assert site.sync(name).deletes == 1
+    assert set(live(landed(f"social.{name}"))) == {kept}
+    site.clock.advance(days=2)
+    assert site.sync(name).deletes == 0
+
+
+def test_an_outage_deletes_nothing(site, landed):
+    posts = [site.post(f"@looms.example {number}") for number in range(30)]
+    site.sync("posts")
+    site.clock.advance(days=3)
+    site.network.set_status(site.ann, "suspended")
+    site.sync("posts")
+    site.clock.advance(seconds=7200)
+    assert site.sync("posts").deletes == 0
+    site.network.set_status(site.ann, "active")
+    site.clock.advance(days=1)
+    assert site.sync("posts").deletes == 0
+    assert set(live(landed("social.posts"))) == set(posts)
+    site.network.set_status(site.ann, "deleted")
+    for _ in range(3):
+        site.clock.advance(days=1)
+        last = site.sync("posts")
+    assert live(landed("social.posts")) == {}, last
+
+
+def test_blocking_us_is_not_deleting(site, landed):
+    uri = site.post("@looms.example I am off")
+    site.sync("posts")
+    site.network.block(site.ann, site.us)
+    for _ in range(3):
+        site.clock.advance(days=1)
+        assert site.sync("posts").deletes == 0
+    assert uri in live(landed("social.posts"))
+
+
+# People
+
+
+def test_profiles_hold_did_handle_and_name_of_those_who_wrote_about_us(site, landed):
+    site.post("hi @looms.example")
+    site.post("nothing about you", site.bob)
+    site.sync("profiles")
+    assert live(landed("social.profiles")) == {
+        site.us: {"did": site.us, "handle": "looms.example", "displayName": "Looms", "ours": True},
+        site.ann: {
+            "did": site.ann,
+            "handle": "ann.bsky.social",
+            "displayName": "Ann",
+            "ours": False,
+        },
+    }
+    assert site.sync("profiles").rows == 0
+
+
+def test_a_handle_changes_and_the_profile_stays_the_same(site, landed):
+    site.post("hi @looms.example")
+    site.sync("profiles")
+    site.network.change_handle(site.ann, "ann.example")
+    site.clock.advance(days=1)
+    assert site.sync("profiles").rows == 1
+    assert live(landed("social.profiles"))[site.ann]["handle"] == "ann.example"
+    site.network.break_handle(site.ann)
+    site.clock.advance(days=1)
+    site.sync("profiles")
+    assert live(landed("social.profiles"))[site.ann]["handle"] == "handle.invalid"
+
+
+def test_who_does_not_want_to_be_shown_to_everybody_has_no_name_here(site, landed):
+    site.network.accounts[site.ann].labels = (NO_UNAUTHENTICATED,)
+    site.post("hi @looms.example")
+    site.sync("profiles")
+    assert live(landed("social.profiles"))[site.ann] == {"did": site.ann, "ours": False}
+
+
+def test_an_account_that_is_gone_is_deleted_after_a_second_look(site, landed):
+    site.post("hi @looms.example")
+    site.sync("profiles")
+    site.network.set_status(site.ann, "deleted")
+    site.clock.advance(days=1)
+    assert site.sync("profiles").deletes == 0
+    site.clock.advance(days=1)
+    assert site.sync("profiles").deletes == 1
+    assert set(live(landed("social.profiles"))) == {site.us}
+
+
+# Sessions and limits
+
+
+def test_all_streams_of_a_process_share_one_login(site):
+    site.post("hi @looms.example")
+    source = site.open()
+    for name in ("posts", "notifications", "profiles"):
+        site.sync(name, source)
+        site.sync(name)
+    assert site.asked("createSession") == 1
+    assert site.asked("refreshSession") == 0
+
+
+def test_an_expired_token_is_refreshed_and_a_spent_refresh_token_means_a_new_login(site):
+    site.post("hi @looms.example")
+    site.sync("notifications")
+    site.clock.advance(seconds=3 * 3600)
+    site.sync("notifications")
+    assert (site.asked("createSession"), site.asked("refreshSession")) == (1, 1)
+    site.clock.advance(days=120)
+    site.sync("notifications")
+    assert (site.asked("createSession"), site.asked("refreshSession")) == (2, 2)
+
+
+def test_a_session_that_ends_in_the_middle_costs_a_refresh_and_nothing_else(site, landed):
+    uri = site.post("hi @looms.example")
+    site.faults.set({"bluesky": [{"kind": "expired_token", "match": "listNotifications"}]})
+    site.sync("notifications")
+    assert set(live(landed("social.notifications"))) == {uri}
+    assert site.asked("refreshSession") == 1
+
+
+def test_the_daily_quota_of_logins_ends_a_sync_early(tmp_path, serve, landed):
+    site = Site(tmp_path, serve, logins_per_day=1)
+    site.post("hi @looms.example")
+    requests.post(f"{site.url}/xrpc/{bluesky.CREATE_SESSION}", timeout=10, json={
+        "identifier": "looms.example", "password": "somebody else's use"})  # fmt: skip
+    result = site.sync("notifications")
+    assert result.ended_early
+    assert live(landed("social.notifications")) == {}
+    site.clock.advance(days=1)
+    assert site.sync("notifications").rows == 1
+
+
+def test_a_short_limit_is_waited_for_until_its_epoch_second(site, landed):
+    uri = site.post("hi @looms.example")
+    fault = {"kind": "429", "match": "searchPosts", "wait_s": 0}
+    site.faults.set({"bluesky": [fault]})
+    result = site.sync("posts")
+    assert 0 < result.waits_s < 5
+    assert set(live(landed("social.posts"))) == {uri}
+    source = site.open()
+    source.session.max_wait_s = 1
+    site.faults.set({"bluesky": [{**fault, "wait_s": 4000}]})
+    with pytest.raises(RateLimited):
+        site.sync("posts", source)
+
+
+def test_a_wrong_password_says_what_to_do(site):
+    with pytest.raises(AuthError, match="Make an app password"):
+        site.open(app_password="wrong-wrong").check()
+
+
+def test_a_handle_that_nobody_has_is_named(site):
+    with pytest.raises(ConfigError, match="no account `lomms"):
+        site.sync("posts", site.open(handle="lomms.example"))
+
+
+def test_check_logs_in_and_says_how_searching_works(site):
+    check = site.open().check()
+    assert check.ok
+    assert check.account == f"{site.us} at {site.url}"
+    assert check.detail == "app password accepted; search readable after a login"
+
+
+def test_a_search_that_is_open_to_everybody_takes_no_login(tmp_path, serve):
+    site = Site(tmp_path, serve, search_needs_login=False)
+    site.post("hi @looms.example")
+    assert site.sync("posts").rows == 1
+    assert site.asked("createSession") == 0
+
+
+def test_tokens_and_the_password_reach_no_file_and_no_text(site):
+    site.post("hi @looms.example")
+    site.sync("notifications")
+    tokens = [
+        token for login in bluesky._LOGINS.values() for token in (login.access, login.refresh)
+    ]
+    for secret in (PASSWORD, *filter(None, tokens)):
+        assert redaction.mask(f"x {secret}") == "x ***"
+        for path in filter(Path.is_file, site.home.rglob("*")):
+            assert secret.encode() not in path.read_bytes(), path
+
+
+# Records nobody expects
+
+
+NAMES = "uri author record did facets features embed external text labels val tags".split()
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=5) | st.just("http://[::1"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(ANYTHING)
+def test_whatever_a_vendor_answers_is_taken_left_or_quarantined(value):
+    settings = {"handle": "a.example", "app_password": "pppp-pppp", **WATCHED}
+    source = registry.open_source("social", "bluesky", settings, home=Path())
+    assert isinstance(source, Bluesky)
+    source._did = "did:plc:us"
+    posts, _, profiles = bluesky.STREAMS
+    row = json.dumps(value).encode()
+    odd = json.dumps({"uri": "u", "indexedAt": "i", "author": {"did": "d"}, "record": value})
+    for record in source._about_us([row, odd.encode()], {}, Window(now=START)):
+        kept = project(record, posts)
+        assert isinstance(kept, Rejected) or "text" not in json.loads(kept.text)
+    kept = project(source._profile(bluesky._author(row)), profiles)
+    assert isinstance(kept, Rejected) or set(json.loads(kept.text)) <= {"did", "ours"}
+
+
+# A whole network
+
+
+def test_all_that_a_network_shows_about_us_arrives_by_search_or_by_notification(tmp_path, landed):
+    world = World(people=400, now=START, vendors=("bluesky",))
+    with sandbox_serve(port=0, world=world) as sandbox:
+        settings = dict(sandbox.credentials["sources"]["social"])
+        type_ = settings.pop("type")
+        for days in (0, 1, 1, 1):
+            sandbox.advance(days=days, seconds=300)
+            source = registry.open_source("social", type_, settings, home=tmp_path)
+            for stream in source.streams():
+                sync_stream(source, stream, tmp_path)
+    network, social = world.network, world.social
+    assert social is not None
+    posts, told = live(landed("social.posts")), live(landed("social.notifications"))
+    held = set(posts) | set(told)
+    shown = {
+        post.uri
+        for post in network.newest_first()
+        if network.is_served(post.did) and not network.are_apart(social.us, post.did)
+    }
+    assert len(shown - held) <= 0.01 * len(shown)
+    assert len(held - shown) <= 3  # deleted since yesterday
+    authors = {network.posts[uri].did for uri in held & shown}
+    assert authors <= set(live(landed("social.profiles")))
