@@ -369,11 +369,12 @@ def _write_durably(table: pa.Table, footer: Footer, final: Path, place: str) -> 
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
-    _fsync_folder(final.parent)
+    flush(final.parent)
 
 
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -26,6 +26,7 @@ from pathlib import Path
 import duckdb
 
 from connectors.errors import PublishError
+from connectors.landing import flush
 from rapport.build import BUILD_NAME, BuildPlan, remember
 from rapport.config import Config
 
@@ -102,7 +103,7 @@ def _copy(build: Path, folder: Path, as_of: date, known_at: datetime) -> dict[st
         connection.execute("detach published")
     for path in [warehouse, *(folder / "marts").iterdir()]:
         path.chmod(0o444)
-        _flush(path)
+        flush(path)
     return rows
 
 
@@ -155,15 +156,7 @@ def _link(link: Path, target: str) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.replace(link)
-    _flush(link.parent)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(link.parent)
 
 
 def _literal(value: object) -> str:
