@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,13 +37,15 @@ class FirstSteps:
 
 
 @pytest.fixture(scope="session")
-def first_steps(tmp_path_factory: pytest.TempPathFactory) -> FirstSteps:
-    """Follow `start.md` from top to bottom, with a smaller company at other ports."""
+def first_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstSteps]:
+    """Follow `start.md` from top to bottom, with a smaller company at other ports.
+
+    Its sandbox goes on serving, and its environment holds what the page exported.
+    """
     folder = tmp_path_factory.mktemp("first_steps")
     port = free_ports()
     steps = FirstSteps(folder, shell(folder, people=PEOPLE, port=port), port)
     background: list[subprocess.Popen[bytes]] = []
-    exports = ""
     try:
         for fence in fences(DOCS / "start.md"):
             if fence.excuse or fence.language == "text":
@@ -54,13 +57,14 @@ def first_steps(tmp_path_factory: pytest.TempPathFactory) -> FirstSteps:
             elif fence.title:
                 (folder / fence.title).write_text(text, encoding="utf-8")
             else:
-                steps.printed[fence] = run(exports + text, folder, steps.environment)
-                exports += "".join(re.findall(r"^export .*\n", text, re.M))
+                steps.printed[fence] = run(text, folder, steps.environment)
+                for line in re.findall(r"^export (.+)$", text, re.M):
+                    steps.environment |= dict(word.split("=", 1) for word in line.split())
+        yield steps
     finally:
         for process in background:
             os.killpg(process.pid, signal.SIGINT)
             process.wait(timeout=PATIENCE_S)
-    return steps
 
 
 def at_port(text: str, port: int) -> str:

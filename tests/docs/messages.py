@@ -107,13 +107,9 @@ def _texts(node: ast.expr, function: Function | None, tree: ast.Module) -> list[
 
 def _inside(node: ast.expr, function: Function | None, tree: ast.Module) -> list[str]:
     """Return what stands for a value inside a message: its text if it is a sentence of ours."""
-    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
-        last = node.values[-1]
-        if isinstance(last, ast.Constant) and isinstance(last.value, str):
-            return [VALUE, last.value]
     texts = _texts(node, function, tree) if isinstance(node, ast.Name | ast.Call) else []
     sentences = [text for text in texts if len(text.replace(VALUE, "").split()) >= 3]
-    return sentences or [VALUE]
+    return [*sentences, *([VALUE] if len(sentences) == 0 or len(sentences) < len(texts) else [])]
 
 
 def _assigned(name: str, function: Function | None, tree: ast.Module) -> list[str]:

@@ -62,6 +62,14 @@ def test_no_connector_page_is_of_a_connector_that_is_not_there() -> None:
     }
 
 
+def test_the_page_on_rapport_yml_names_every_key_there_is() -> None:
+    first = next(f for f in fences(DOCS / "configure.md") if f.language == "yaml")
+    tree = yaml.safe_load(first.text)
+    assert tree.keys() == config.json_schema()["$defs"]["_File"]["properties"].keys()
+    [source] = tree["sources"].values()
+    assert {"type", "schedule", "label", "silo"} <= source.keys()
+
+
 def yaml_blocks() -> list[Fence]:
     return [
         fence

@@ -103,4 +103,3 @@ def test_no_page_is_wider_than_a_phone(site: Path, tmp_path: Path) -> None:
             browser.open(page.as_uri(), width=390)
             wide = browser.evaluate("document.documentElement.scrollWidth")
             assert wide <= 390, f"{page.relative_to(site)}: {wide}"
-

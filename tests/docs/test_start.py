@@ -58,10 +58,11 @@ def test_the_credentials_on_the_page_are_those_that_a_sandbox_names() -> None:
     text = PAGE.read_text(encoding="utf-8")
     with serve(people=40, port=0) as sandbox:
         named = sandbox.credentials
-    for source, keys in (("crm", ("client_id", "client_secret", "domain")), ("forum", ("api_key",))):
+    for source, keys in (
+        ("crm", ("client_id", "client_secret", "domain")),
+        ("forum", ("api_key",)),
+    ):
         for key in keys:
             assert named["sources"][source][key] in text, key
     [*_, last] = [fence for fence in fences(PAGE) if fence.title == "rapport.yml"]
     assert yaml.safe_load(last.text)["own_domains"] == named["own_domains"]
-
-
