@@ -14,6 +14,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.docs.fences import ROOT
@@ -37,7 +38,8 @@ class Message:
         return re.fullmatch(pattern, " ".join(said.split()), re.S) is not None
 
 
-def messages() -> list[Message]:
+@cache
+def messages() -> tuple[Message, ...]:
     """Return every message in the order of the files."""
     trees = {path: ast.parse(path.read_text("utf-8")) for path in _files()}
     kinds = _error_classes(trees.values())
@@ -47,7 +49,7 @@ def messages() -> list[Message]:
             place = f"{path.relative_to(ROOT)}:{call.lineno}"
             for text in _texts(call.args[0], function, tree):
                 found.append(Message(place, kind, _tidied(text)))
-    return found
+    return tuple(one for one in found if one.text != VALUE)  # repeats another's
 
 
 def _files() -> Iterator[Path]:
@@ -73,10 +75,21 @@ def _calls(tree: ast.Module, kinds: set[str]) -> Iterator[tuple[Function | None,
     functions = [node for node in ast.walk(tree) if isinstance(node, Function)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-            if node.func.id not in kinds:
-                continue
             inside = [f for f in functions if f.lineno <= node.lineno <= (f.end_lineno or 0)]
-            yield max(inside, key=lambda f: f.lineno, default=None), node, node.func.id
+            function = max(inside, key=lambda f: f.lineno, default=None)
+            if node.func.id in kinds or _is_one_of(node.func.id, kinds, function):
+                yield function, node, node.func.id
+
+
+def _is_one_of(name: str, kinds: set[str], function: Function | None) -> bool:
+    """Tell whether a function chooses one of the error classes and calls it `name`."""
+    return any(
+        isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+        and isinstance(node.value, ast.IfExp)
+        and {inner.id for inner in ast.walk(node.value) if isinstance(inner, ast.Name)} & kinds
+        for node in (ast.walk(function) if function else ())
+    )
 
 
 def _texts(node: ast.expr, function: Function | None, tree: ast.Module) -> list[str]:

@@ -109,7 +109,8 @@ from connectors.landing import Landing
 from rapport import build, config, mapping
 found = config.load("rapport.yml")
 [query] = mapping.queries(build.mapped_streams(found, Landing(found.home)))["interaction"]
-for row in duckdb.sql(f"select _op, kind, occurred_at, person from ({query}) order by _seq").fetchall():
+columns = "_op, kind, occurred_at, person"
+for row in duckdb.sql(f"select {columns} from ({query}) order by _seq").fetchall():
     print(row)
 """
     printed = run(f"python - <<'E'\n{code}\nE", followed.folder, followed.environment)
