@@ -221,7 +221,7 @@ class Rates:
     shop_note: float = 0.05
     shop_test_orders_per_day: float = 0.06
     shop_product_user: float = 0.6
-    logins_per_user_day: float = 0.03
+    logins_per_user_day: float = 0.06
     login_offline: float = 0.05
 
     # Planted effects

@@ -72,6 +72,8 @@ create table logins (
     product text not null,
     occurred_at text not null
 );
+create table clock (now text not null);
+insert into clock values ('');
 create index orders_settled on orders (settled_at);
 create index logins_occurred on logins (occurred_at);
 """
@@ -114,8 +116,9 @@ class Shop:
         """Return the rows of a SELECT, with what is not committed yet."""
         return self._tables.execute(sql, values).fetchall()
 
-    def commit(self) -> None:
-        """Show readers everything at once."""
+    def commit(self, now: datetime) -> None:
+        """Show readers everything at once, and what time it is."""
+        self._tables.execute("update clock set now = ?", (stamp(now),))
         self._tables.commit()
 
     def serve_from(self, path: Path) -> str:
@@ -124,7 +127,6 @@ class Shop:
         The address is SQLAlchemy's: `sqlite:///` and the absolute path.
         """
         with self.lock:
-            self.commit()
             path.parent.mkdir(parents=True, exist_ok=True)
             for stale in (path, path.with_name(f"{path.name}-wal")):
                 with contextlib.suppress(FileNotFoundError):
@@ -141,7 +143,6 @@ class Shop:
     def close(self) -> None:
         """Leave the file as a plain one that opens without its journal."""
         with self.lock:
-            self.commit()
             self._tables.execute("pragma journal_mode = delete")
             self._tables.close()
 
@@ -162,6 +163,7 @@ def source(url: str) -> dict[str, Any]:
         "type": "sql",
         "silo": "orders",
         "url": url,
+        "clock": "select now from clock",
         "streams": {
             "customers": {
                 "table": "customers",

@@ -206,14 +206,9 @@ class ShopLife:
             created_at=stamp(at),
         )
         self.truth.profile("shop", "customers", buyer.account, person.id, at)
-        for trap, is_laid in (
-            ("email_missing", email is None),
-            ("email_upper_case", email is not None and email != email.lower()),
-            ("email_trailing_space", email is not None and email != email.rstrip()),
-            ("hostile_name", hostile),
-        ):
-            if is_laid:
-                self._trap(trap, "customers", buyer.account, buyer, at)
+        if hostile:
+            self._trap("hostile_name", "customers", buyer.account, buyer, at)
+        self._note_address(at, buyer, email)
         if called:
             buyer.gap_days *= rates.shop_welcome_call_gap_factor
             self.truth.effect(
@@ -242,9 +237,10 @@ class ShopLife:
             leaves=0.3 * rates.shop_leaves,
             currency=self._currency(),
         )
+        email = self._typed(buyer.address)
         buyer.account = self.shop.insert(
             "customers",
-            email=self._typed(buyer.address),
+            email=email,
             name=f"Purchasing {organization.name}",
             is_confirmed=1,
             onboarding=NO_CALL,
@@ -252,6 +248,7 @@ class ShopLife:
         )
         self.truth.profile("shop", "customers", buyer.account, None, at)
         self._trap("shared_mailbox", "customers", buyer.account, buyer, at)
+        self._note_address(at, buyer, email)
         self._buyers.append(buyer)
         self.time.at(at + dice.waits(3), self._buy, buyer)
 
@@ -266,6 +263,16 @@ class ShopLife:
         if dice.chance(rates.shop_trailing_space):
             address += "  "
         return address
+
+    def _note_address(self, at: datetime, buyer: Buyer, email: str | None) -> None:
+        """Note what is wrong with the address of an account."""
+        for trap, is_laid in (
+            ("email_missing", email is None),
+            ("email_upper_case", email is not None and email != email.lower()),
+            ("email_trailing_space", email is not None and email != email.rstrip()),
+        ):
+            if is_laid:
+                self._trap(trap, "customers", buyer.account, buyer, at)
 
     def _note_guest(self, at: datetime, buyer: Buyer, address: str) -> None:
         """Note whom an address without account stands for."""
@@ -547,9 +554,7 @@ class ShopLife:
         there = self.shop.rows("select 1 from customers where id = ?", int(native_id))
         return "live" if there else "purged"
 
-    def _trap(
-        self, trap: str, stream: str, native_id: object, buyer: Buyer, at: datetime
-    ) -> None:
+    def _trap(self, trap: str, stream: str, native_id: object, buyer: Buyer, at: datetime) -> None:
         person = buyer.person.id if buyer.person else None
         detail = buyer.organization.id if buyer.person is None and buyer.organization else ""
         self.truth.trap(trap, "shop", stream, native_id, person, at, detail)

@@ -106,8 +106,9 @@ class WorldClock(Clock):
         world = self._world
         with world.locked():
             world.timeline.run(self.now() + timedelta(days=days, seconds=seconds))
-            world.shop.commit()
-            return super().advance(days=days, seconds=seconds)
+            now = super().advance(days=days, seconds=seconds)
+            world.shop.commit(now)
+            return now
 
 
 class World:
@@ -217,6 +218,7 @@ class World:
             )
         self._found()
         self.timeline.run(self.opened_at)
+        self.shop.commit(self.opened_at)
 
     # Time
 

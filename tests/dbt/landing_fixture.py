@@ -41,6 +41,7 @@ MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     "interactions": "id person to_person organization occurred_at kind channel place direction"
     " in_reply_to thread accepts visibility prompted".split(),
     "purchases": "id person organization occurred_at amount currency".split(),
+    "logins": "id person organization occurred_at product".split(),
     "cases": "id person organization owner opened_at closed_at status priority channel".split(),
     "deals": "id organization person owner name stage amount currency is_closed is_won"
     " created_at closed_at".split(),
