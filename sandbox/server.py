@@ -170,13 +170,13 @@ def serve(
         "hubspot": lambda: hubspot.app(world.portal, world.clock, plan),
     }
     with contextlib.ExitStack() as running:
-        if world.sales is not None:
-            folder = data or Path(running.enter_context(tempfile.TemporaryDirectory()))
-            sandbox.urls["shop"] = world.shop.serve_from(folder / shop.FILE_NAME)
-            running.callback(world.shop.close)
-        for vendor in (name for name in world.vendors if name in apps):
-            app = _WithCredentials(apps[vendor](), sandbox)
-            address = _running(app, port and port + PORTS[vendor])
+        for vendor in world.vendors:
+            if vendor == "shop":
+                folder = data or Path(running.enter_context(tempfile.TemporaryDirectory()))
+                address = world.shop.served_from(folder / shop.FILE_NAME)
+            else:
+                app = _WithCredentials(apps[vendor](), sandbox)
+                address = _running(app, port and port + PORTS[vendor])
             sandbox.urls[vendor] = running.enter_context(address)
         yield sandbox
 

@@ -7,8 +7,8 @@ Nothing here is made for who reads it: an order is known by the system it was ma
 number that the systems share, the job of the night leaves `updated_at` alone, customers are
 really deleted. Times are UTC text in whole seconds, money is text with its digits.
 
-Until `serve_from` names a file the tables are in memory. From then on readers see what was
-committed last, also while time moves: the journal is write-ahead.
+The tables are in memory but for the time in which they are served from a file. Its readers see
+what was committed last, also while time moves: the journal is write-ahead.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -121,30 +122,31 @@ class Shop:
         self._tables.execute("update clock set now = ?", (stamp(now),))
         self._tables.commit()
 
-    def serve_from(self, path: Path) -> str:
-        """Keep the tables in this file, which is replaced, and return its address.
+    @contextlib.contextmanager
+    def served_from(self, path: Path) -> Iterator[str]:
+        """Keep the tables in this file, which is replaced, until the block ends.
 
-        The address is SQLAlchemy's: `sqlite:///` and the absolute path.
+        Yields the address as SQLAlchemy writes it. What is left is a plain file that needs no
+        journal beside it; the tables go on in memory.
         """
-        with self.lock:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for stale in (path, path.with_name(f"{path.name}-wal")):
-                with contextlib.suppress(FileNotFoundError):
-                    stale.unlink()
-            file = sqlite3.connect(path, check_same_thread=False)
-            self._tables.backup(file)
-            file.execute("pragma journal_mode = wal")
-            # The sandbox's data can be made again; waiting for the disk buys nothing.
-            file.execute("pragma synchronous = off")
-            self._tables.close()
-            self._tables = file
-        return f"sqlite:///{path.resolve()}"
-
-    def close(self) -> None:
-        """Leave the file as a plain one that opens without its journal."""
-        with self.lock:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for stale in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            stale.unlink(missing_ok=True)
+        self._move_to(path)
+        # What the sandbox writes can be made again: nobody needs to wait for the disk.
+        self._tables.executescript("pragma journal_mode = wal; pragma synchronous = off;")
+        try:
+            yield f"sqlite:///{path.resolve()}"
+        finally:
             self._tables.execute("pragma journal_mode = delete")
+            self._move_to(":memory:")
+
+    def _move_to(self, place: Path | str) -> None:
+        with self.lock:
+            tables = sqlite3.connect(place, check_same_thread=False)
+            self._tables.backup(tables)
             self._tables.close()
+            self._tables = tables
 
 
 def stamp(at: datetime) -> str:

@@ -182,9 +182,7 @@ class ShopLife:
         )
         if at >= self.changed_system_on:
             buyer.gap_days *= rates.shop_newcomer_gap_factor
-        if dice.chance(rates.shop_guest):
-            self._note_guest(at, buyer, buyer.address)
-        else:
+        if not dice.chance(rates.shop_guest):
             self._open_account(at, buyer, person)
         self._buyers.append(buyer)
         self.time.at(at + dice.waits(3), self._buy, buyer)
@@ -304,10 +302,8 @@ class ShopLife:
         person = buyer.person
         if person is not None and account is not None and dice.chance(rates.shop_not_signed_in):
             account, email = None, self._typed(person.private_email)
-            self._note_guest(at, buyer, email)
         elif account is None and dice.chance(rates.email_typo):
             email = names.mistyped_email(buyer.address, dice.rng)
-            self._note_guest(at, buyer, email)
         order = self._new_order(at, buyer)
         if not by_invoice:
             order.paid_at = at
@@ -335,8 +331,6 @@ class ShopLife:
         morning = at.replace(hour=0, minute=0, second=0, microsecond=0) + DAY + HANDED_IN_AT
         email = self._typed(buyer.address) if known and buyer.account is None else None
         account = buyer.account if known else None
-        if email is not None:
-            self._note_guest(at, buyer, email)
         self.time.at(morning, self._write, order, account, email, at)
         self._trap("late_row", "orders", _key(order), buyer, at)
 
@@ -395,6 +389,7 @@ class ShopLife:
                 unit_price=_money(price),
             )
         if account is None and email is not None:
+            self._note_guest(at, order.buyer, email)
             self._trap("guest_checkout", "orders", _key(order), order.buyer, made)
         elif account is None:
             self._trap("nobody_named", "orders", _key(order), order.buyer, made)
@@ -497,8 +492,6 @@ class ShopLife:
                 created_at=stamp(at),
             )
             self.truth.profile("shop", "customers", buyer.account, person.id, at)
-        elif buyer.account is None:
-            self._note_guest(at, buyer, buyer.address)
         order = self._new_order(at, buyer)
         order.is_void, order.paid_at = True, at
         self._write(at, order, buyer.account, buyer.address, at)

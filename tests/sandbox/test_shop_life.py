@@ -277,6 +277,17 @@ def test_who_reads_sees_whole_days_while_time_moves(tmp_path: Path) -> None:
     assert left == ["shop.db"], "a plain file, without a journal beside it"
 
 
+def test_a_world_goes_on_after_it_was_served_and_can_be_served_again(tmp_path: Path) -> None:
+    world = small(60, vendors=("shop",))
+    for _ in range(2):
+        with serve(world=world, port=0, data=tmp_path) as sandbox:
+            sandbox.advance(days=2)
+        world.advance(days=2)
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as left:
+        assert left.execute("select now from clock").fetchall() == [("2026-11-28 00:00:00",)]
+    assert world.shop.rows("select now from clock") == [("2026-11-30 00:00:00",)]
+
+
 def test_without_a_folder_the_database_is_gone_with_the_sandbox() -> None:
     with serve(people=60, port=0, now=NOW, vendors=("salesforce", "shop")) as sandbox:
         file = Path(sandbox.urls["shop"].removeprefix("sqlite:///"))
