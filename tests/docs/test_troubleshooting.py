@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +17,7 @@ import pytest
 
 from assets import dbt
 from assets.resources import Warehouse
-from connectors import registry
+from connectors import registry, sync_stream
 from connectors.base import Rejected
 from connectors.errors import RapportError
 from connectors.landing import Landing
@@ -96,6 +101,75 @@ def published_alone(folder: Path) -> object:
     return Warehouse(loaded).publish("a run that built nothing")
 
 
+def answered(type_: str, answers: dict[str, tuple[int, object]], **settings: Any) -> Any:
+    """Check a source whose vendor answers by the end of the path; `settings` as in rapport.yml."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            path = self.path.partition("?")[0]
+            found = (answer for end, answer in answers.items() if path.endswith(end))
+            status, body = next(found, (404, {}))
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(text)
+
+        do_POST = do_HEAD = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    def say(folder: Path) -> object:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            return checked(type_, url=f"http://127.0.0.1:{server.server_port}", **settings)(folder)
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    return say
+
+
+def landed_and_spoiled(folder: Path) -> object:
+    """Land two files of one stream and spoil the older one."""
+    (folder / "rapport.yml").write_text(
+        "home: .\nsources: {shop: {type: files, streams: {orders: {path: '*.csv', key: id}}}}\n"
+    )
+    for day in (1, 2):
+        (folder / f"{day}.csv").write_text(f"id\n{day}\n")
+        source = config.load(folder).open("shop")
+        sync_stream(source, source.streams()[0], folder)
+    stream = Landing(folder).stream("shop", "orders")
+    oldest, *_ = stream.files()
+    oldest.write_bytes(b"spoiled")
+    return list(stream.current_keys())
+
+
+def locked_database(folder: Path) -> object:
+    with (
+        closing(sqlite3.connect(folder / "shop.db")) as database,
+        pytest.MonkeyPatch.context() as at,
+    ):
+        at.setattr("connectors.database.LOCK_WAIT_S", 0)
+        database.execute("create table orders (id integer, at text)")
+        database.execute("begin exclusive")
+        return checked("sql", url="sqlite:///shop.db", streams=ORDERS)(folder)
+
+
+def timeless_clock(folder: Path) -> object:
+    with closing(sqlite3.connect(folder / "shop.db")) as database:
+        database.execute("create table orders (id integer, at text)")
+        database.commit()
+    settings = {"url": "sqlite:///shop.db", "clock": "select 'noon'", "streams": ORDERS}
+    source = opened("sql", **settings)(folder)
+    return sync_stream(source, source.streams()[0], folder)  # type: ignore[attr-defined, arg-type]
+
+
 PLAIN_STRATEGY = "version: 1\nvision: {statement: To help each other, archetype: community}\n"
 ORDERS = {"orders": {"table": "orders", "key": "id", "cursor": "at"}}
 SAID_HERE: dict[str, Callable[[Path], object]] = {
@@ -123,6 +197,30 @@ SAID_HERE: dict[str, Callable[[Path], object]] = {
     "…: `client_secret` is missing. Add it, or `username` with `private_key`.": checked(
         "salesforce", client_id="app", domain="acme.my"
     ),
+    "…: `domain` is missing. Write your My Domain, like `acme.my`.": checked(
+        "salesforce", client_id="app", client_secret="s"
+    ),
+    "…: Salesforce gave up on a query (…). Run the sync again later.": answered(
+        "salesforce",
+        {
+            "/token": (
+                200,
+                {"access_token": "t", "instance_url": "https://acme.my.salesforce.com"},
+            ),
+            "": (400, [{"errorCode": "QUERY_TIMEOUT", "message": "took too long"}]),
+        },
+        client_id="app",
+        client_secret="s",
+        domain="acme.my",
+    ),
+    "…: `…` answers something that is not HubSpot's API. Check `url` in rapport.yml.": answered(
+        "hubspot", {"": (200, {})}, client_id="app", client_secret="s", refresh_token="r"
+    ),
+    "…: a landing file cannot be read (…). Restore it from a backup, or move the stream's folder "
+    "away and sync again.": landed_and_spoiled,
+    "…: `…` failed… (…). Try again later.": locked_database,
+    "sources.….clock tells `…`, which is no time. Let it select a single one, as `select now()` "
+    "does.": timeless_clock,
     "…: `key` is empty. Name the columns that identify a row.": opened(
         "sql", url="sqlite:///a.db", streams={"orders": {"table": "a", "key": [], "cursor": "b"}}
     ),
@@ -153,6 +251,8 @@ def test_this_message_is_said_when_it_should_be(message: str, tmp_path: Path) ->
 
 
 NOT_SAID: dict[str, str] = {
+    "…: the database sent text that is not UTF-8. Mend it there, or leave the column out with "
+    "`fields`.": "PostgreSQL and SQLite never send such text; drivers of others do",
     "the job … failed.": "Dagster has named a step each time; this is for the day it does not",
 }
 """Message -> why no test can provoke it."""
