@@ -35,6 +35,7 @@ import msgspec
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Tombstone, Window
 from connectors.database import ReadOnly
 from connectors.incremental import ChangeWalk
+from connectors.planning import Allowance, Cost
 from connectors.records import Projected, parse_stamp, project
 from connectors.session import Session
 from connectors.tables import (
@@ -162,6 +163,33 @@ class Database:
                 else:
                     yield dataclasses.replace(page, state={**page.state, "columns": rows.columns})
 
+    def plan(self, stream: Stream, state: State, window: Window) -> Cost:
+        """Count the rows that `read` would select, by the same conditions; no calls are made."""
+        declared = self.settings.streams[stream.name]
+        place = f"{self.name}.{stream.name}"
+        with self._database.connected(place) as connection:
+            rows = Rows(place, declared, connection)
+            due = self._due(stream, rows, state, window)
+        how = "count(*) with the conditions of the read, those marked as deleted included"
+        if due is None:
+            how = "cannot tell: `count: false` says that counting takes too long"
+        return Cost(records=due, records_how=how)
+
+    def _due(self, stream: Stream, rows: Rows, state: State, window: Window) -> int | None:
+        if rows.declared.snapshot:
+            return rows.due()
+        if rows.declared.cursor_type == "number":
+            return rows.due(unpack(state.get("cursor")), None, unpack(state.get("walk")))
+        form = TimeForm.of(rows)
+        if form is None:
+            return 0
+        walk = ChangeWalk.begin(stream, state, window)
+        return rows.due(*_bounds(form, walk), unpack(walk.position))
+
+    def allowance(self) -> Allowance:
+        """A database has no quota of calls."""
+        return Allowance(how="a database has no quota of calls")
+
     @cached_property
     def _database(self) -> ReadOnly:
         settings = self.settings
@@ -183,10 +211,9 @@ class Database:
             yield from _left_out(stream, rows, None, none, window.full_refresh)
             yield Page(state=_without_walk(state), census_complete=_is_complete(window))
             return
-        end = form.bound(walk.end, after=True)
+        start, end = _bounds(form, walk)
         counts = rows.counts(end)
         yield Page(source_count=counts.live, notes=counts.notes(rows))
-        start = form.bound(walk.start) if walk.start is not None else None
         last = unpack(walk.position)
         for batch in rows.read(start, end, last):
             last = batch[-1].position
@@ -216,6 +243,12 @@ class Database:
         yield from _left_out(stream, rows, None, counts, window.full_refresh)
         done = {"cursor": walk[0]} if walk else _without_walk(held)
         yield Page(state=done, census_complete=_is_complete(window))
+
+
+def _bounds(form: TimeForm, walk: ChangeWalk) -> tuple[Any, Any]:
+    """Return a walk's window as the cursor column would hold it."""
+    start = form.bound(walk.start) if walk.start is not None else None
+    return start, form.bound(walk.end, after=True)
 
 
 # Pages
