@@ -27,7 +27,7 @@ from connectors.errors import ConfigError
 from connectors.session import Session
 
 FRAMEWORK = frozenset(
-    "base budget changes database discovery errors incremental landing pagination planning "
+    "base budget catalog changes database discovery errors incremental landing pagination planning "
     "quarantine records redaction registry session sync tables".split()
 )
 

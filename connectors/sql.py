@@ -33,7 +33,9 @@ from typing import Any, ClassVar
 import msgspec
 
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Tombstone, Window
+from connectors.catalog import found_stream, other_tables
 from connectors.database import ReadOnly
+from connectors.discovery import Discovery
 from connectors.incremental import ChangeWalk
 from connectors.planning import Allowance, Cost
 from connectors.records import Projected, parse_stamp, project
@@ -162,6 +164,18 @@ class Database:
                     yield page
                 else:
                     yield dataclasses.replace(page, state={**page.state, "columns": rows.columns})
+
+    def discover(self) -> Discovery:
+        """List the columns of every stream, and the tables that no stream reads."""
+        streams = []
+        for stream in self.streams():
+            declared, place = self.settings.streams[stream.name], f"{self.name}.{stream.name}"
+            with self._database.connected(place) as connection:
+                rows = Rows(place, declared, connection)
+                streams.append(found_stream(stream, declared, rows, connection))
+        with self._database.connected(self.name) as connection:
+            tables, how = other_tables(connection, self.settings.streams.values())
+        return Discovery(streams=tuple(streams), objects=tables, how=how)
 
     def plan(self, stream: Stream, state: State, window: Window) -> Cost:
         """Count the rows that `read` would select, by the same conditions; no calls are made."""

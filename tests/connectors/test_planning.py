@@ -160,13 +160,14 @@ def test_a_hubspot_token_without_a_scope_costs_one_look_and_the_note_names_it(co
     assert any(note.startswith("tickets: not visible") for note in costs["associations"].notes)
 
 
-def test_where_a_network_does_not_tell_its_hits_the_plan_says_so(company, tmp_path, monkeypatch):
+def test_where_a_network_does_not_tell_its_hits_the_plan_says_so(tmp_path, monkeypatch):
     def without_hits(server: Any, request: Any, viewer: Any, search: Any = _Server.search) -> Any:
         return {k: v for k, v in search(server, request, viewer).items() if k != "hitsTotal"}
 
     monkeypatch.setattr(_Server, "search", without_hits)
     monkeypatch.setattr("connectors.bluesky.client.PER_PAGE", 1)
-    plan = planned(company, "social", tmp_path)
+    with serve(people=60, seed=7, port=0, vendors=PORTS) as company:
+        plan = planned(company, "social", tmp_path)
     posts = plan.streams[0].next.cost
     assert any("does not tell its hits" in note for note in posts.notes)
     assert plan.allowance.per_day is None and "300 logins" in plan.allowance.how
