@@ -36,7 +36,14 @@ from connectors.hubspot.client import ACCOUNT_PATH, Account, ScopeMissing, limit
 from connectors.hubspot.discover import discovered
 from connectors.hubspot.plan import Planner
 from connectors.hubspot.reads import Reader
-from connectors.hubspot.streams import LINKED, OPTIONAL, STREAMS, custom_object, scope_of
+from connectors.hubspot.streams import (
+    LINKED,
+    LINKED_TO_CUSTOM,
+    OPTIONAL,
+    STREAMS,
+    custom_object,
+    scope_of,
+)
 from connectors.planning import Allowance, Cost
 from connectors.records import pick
 from connectors.session import Session
@@ -108,8 +115,9 @@ class HubSpot:
             name, STREAMS, settings.fields, settings.objects, custom_object, inside="properties."
         )
         self._account = Account(name, settings, session)
-        self._reader = Reader(self._account, LINKED)
-        self._planner = Planner(self._account, self._reader, LINKED)
+        linked = LINKED | dict.fromkeys(settings.objects, LINKED_TO_CUSTOM)
+        self._reader = Reader(self._account, linked)
+        self._planner = Planner(self._account, self._reader, linked)
 
     def streams(self) -> Sequence[Stream]:
         """Return the standard streams with configured properties, then the custom objects."""

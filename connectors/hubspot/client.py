@@ -151,6 +151,11 @@ class Account:
         )
         return pick(body, "results") or []
 
+    def schemas(self) -> list[dict[str, Any]]:
+        """Return the account's own objects."""
+        body = self.ask(lambda client: client.crm.schemas.core_api.get_all(_preload_content=False))
+        return pick(body, "results") or []
+
     def pages_of(self, call: Callable[..., bytes]) -> Iterator[list[bytes]]:
         """Yield the pages of an endpoint called with (client, after)."""
         pages = cursors(

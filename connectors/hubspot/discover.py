@@ -33,11 +33,32 @@ _NOT_READ = (
 
 
 def discovered(account: Account, streams: tuple[Stream, ...]) -> Discovery:
-    """List the properties of every kind of record that is read."""
+    """List the properties of every kind of record that is read, and the account's own objects."""
+    how = "the account's own objects, and what HubSpot is known to have besides"
+    try:
+        own = _own_objects(account, {stream.object_name for stream in streams})
+    except ScopeMissing:
+        own = ()
+        how = "what HubSpot is known to have; own objects need the scope `crm.schemas.custom.read`"
     return Discovery(
         streams=tuple(_found(account, stream) for stream in streams),
-        objects=_NOT_READ,
-        how="what HubSpot is known to have; custom objects are named under `objects`",
+        objects=(*own, *_NOT_READ),
+        how=how,
+    )
+
+
+def _own_objects(account: Account, read: set[str]) -> tuple[FoundObject, ...]:
+    """Return the objects that `objects` can name, by the name that is theirs alone."""
+    return tuple(
+        FoundObject(
+            name=schema["fullyQualifiedName"],
+            label=(schema.get("labels") or {}).get("plural", ""),
+            is_custom=True,
+            can_be_read=True,
+            note="",
+        )
+        for schema in account.schemas()
+        if not read & {schema["fullyQualifiedName"], schema["objectTypeId"], schema["name"]}
     )
 
 

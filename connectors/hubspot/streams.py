@@ -179,7 +179,8 @@ STREAMS: tuple[Stream, ...] = (
 )
 
 _ENGAGEMENTS = ("calls", "emails", "meetings", "notes", "tasks", "communications")
-LINKED: Mapping[str, Sequence[str]] = {
+LINKED_TO_CUSTOM = ("contacts", "companies")
+LINKED: dict[str, Sequence[str]] = {
     "contacts": ("companies",),
     "deals": ("contacts", "companies"),
     "tickets": ("contacts", "companies"),
