@@ -200,7 +200,7 @@ def sampled(
     types = shape(records, parents)
     fields = taken_fields(stream)
     for name in dict.fromkeys([*settings, *types]):
-        if name in stream.fields:
+        if name in stream.fields or name in parents:
             continue
         leaf = name.rpartition(".")[2]
         pii, basis = guess_pii(leaf)
@@ -218,7 +218,9 @@ def sampled(
                 can_be_taken=False,
             ),
         )
-    unseen = [name for name in stream.fields if name not in types and name not in added]
+    unseen = [
+        name for name in stream.fields if name not in added and name.partition(".")[0] not in types
+    ]
     return FoundStream(
         stream=stream,
         fields=fields,
@@ -255,7 +257,7 @@ def shape(records: Iterable[bytes], parents: Collection[str] = ()) -> dict[str, 
     In the order of first appearance; records that are no JSON object are passed over.
 
     Args:
-        parents: fields in whose place those below them are shown, as `parent.field`.
+        parents: fields whose own fields are shown as well, as `parent.field`.
     """
     values: dict[str, list[Any]] = {}
     for record in records:
@@ -264,7 +266,8 @@ def shape(records: Iterable[bytes], parents: Collection[str] = ()) -> dict[str, 
         except (msgspec.DecodeError, RecursionError):
             continue
         for name, value in members.items() if isinstance(members, dict) else ():
-            for where, inner in _below(name, value) if name in parents else ((name, value),):
+            # the object itself, too: it may be there and empty
+            for where, inner in (*(_below(name, value) if name in parents else ()), (name, value)):
                 values.setdefault(where, []).append(inner)
     return {name: looks_like(seen) for name, seen in values.items()}
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors import discourse, planning, registry, salesforce
+from connectors import planning, registry
 from connectors.base import Stream
 from connectors.budget import Budget
 from connectors.landing import Landing
@@ -31,8 +31,8 @@ MOST_OFF = 0.20
 @pytest.fixture
 def company(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """Serve a small company with small pages, so that there are some."""
-    monkeypatch.setattr(salesforce, "ROWS_PER_PAGE", 200)
-    monkeypatch.setattr(salesforce, "ROWS_PER_PAGE_USUALLY", 150)
+    monkeypatch.setattr("connectors.salesforce.client.ROWS_PER_PAGE", 200)
+    monkeypatch.setattr("connectors.salesforce.plan.ROWS_PER_PAGE_USUALLY", 150)
     for module in ("client", "reads", "plan"):
         monkeypatch.setattr(f"connectors.bluesky.{module}.PER_PAGE", 10)
     with serve(people=150, seed=7, port=0, vendors=PORTS) as sandbox:
@@ -195,8 +195,9 @@ def test_a_stream_that_is_closed_to_us_does_not_hide_the_others(company, tmp_pat
 
 def test_a_busy_forum_is_told_from_its_newest_topics(company, tmp_path, monkeypatch):
     whole = planned(company, "forum", tmp_path)
-    monkeypatch.setattr(discourse, "TOPICS_PER_PAGE", 5)
-    monkeypatch.setattr(discourse, "PAGES_SAMPLED", 2)
+    for module in ("client", "plan"):
+        monkeypatch.setattr(f"connectors.discourse.{module}.TOPICS_PER_PAGE", 5)
+    monkeypatch.setattr("connectors.discourse.plan.PAGES_SAMPLED", 2)
     sampled = planned(company, "forum", tmp_path)
     steps = [
         next(s for p in plan.streams for s in p.next.cost.steps if s.what == "topics read again")
