@@ -26,16 +26,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Tombstone, Window
 from connectors.catalog import found_stream, other_tables
-from connectors.database import ReadOnly
+from connectors.database import ReadOnly, check_query, without_semicolon
 from connectors.discovery import Discovery
+from connectors.errors import ConfigError
 from connectors.incremental import ChangeWalk
 from connectors.planning import Allowance, Cost
 from connectors.records import Projected, parse_stamp, project
@@ -54,6 +56,9 @@ from connectors.tables import (
     unpack,
 )
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
 TYPE = "sql"
 SILO = "other"
 POLICY = Policy()
@@ -70,12 +75,14 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             folder of rapport.yml.
         password: put into `url`, so that its special characters need no escapes.
         streams: name -> table or query.
+        clock: a SELECT of the time by which rows are stamped, where that is not our clock.
         folder: where relative paths start; set to the folder of rapport.yml.
     """
 
     url: str
     password: str | None = None
     streams: dict[str, SqlStream]
+    clock: str | None = None
     folder: str = "."
 
 
@@ -98,6 +105,8 @@ class Database:
         self.settings = settings
         for stream, declared in settings.streams.items():
             check_declaration(f"sources.{name}.streams.{stream}", declared)
+        if settings.clock is not None:
+            check_query(f"sources.{name}.clock", settings.clock)
 
     def streams(self) -> Sequence[Stream]:
         """Return one stream per entry of `streams:`; the database is not asked."""
@@ -149,6 +158,7 @@ class Database:
         declared = self.settings.streams[stream.name]
         place = f"{self.name}.{stream.name}"
         with self._database.connected(place) as connection:
+            window = self._by_its_clock(window, connection)
             rows = Rows(place, declared, connection)
             notes = [*_changed_columns(rows.columns, state.get("columns")), *rows.notes]
             if notes:
@@ -182,8 +192,8 @@ class Database:
         declared = self.settings.streams[stream.name]
         place = f"{self.name}.{stream.name}"
         with self._database.connected(place) as connection:
-            rows = Rows(place, declared, connection)
-            due = self._due(stream, rows, state, window)
+            window = self._by_its_clock(window, connection)
+            due = self._due(stream, Rows(place, declared, connection), state, window)
         how = "count(*) with the conditions of the read, those marked as deleted included"
         if due is None:
             how = "cannot tell: `count: false` says that counting takes too long"
@@ -199,6 +209,12 @@ class Database:
             return 0
         walk = ChangeWalk.begin(stream, state, window)
         return rows.due(*_bounds(form, walk), unpack(walk.position))
+
+    def _by_its_clock(self, window: Window, connection: sa.Connection) -> Window:
+        if self.settings.clock is None:
+            return window
+        now = _time_told(self.name, self.settings.clock, connection)
+        return dataclasses.replace(window, now=now)
 
     def allowance(self) -> Allowance:
         """A database has no quota of calls."""
@@ -263,6 +279,18 @@ def _bounds(form: TimeForm, walk: ChangeWalk) -> tuple[Any, Any]:
     """Return a walk's window as the cursor column would hold it."""
     start = form.bound(walk.start) if walk.start is not None else None
     return start, form.bound(walk.end, after=True)
+
+
+def _time_told(name: str, clock: str, connection: sa.Connection) -> datetime:
+    """Return the time that the query of `clock:` tells; UTC where it names no zone."""
+    told = connection.exec_driver_sql(without_semicolon(clock)).scalar()
+    at = parse_stamp(str(told))
+    if at is None:
+        raise ConfigError(
+            f"sources.{name}.clock tells `{told}`, which is no time. Let it select a single one, "
+            "as `select now()` does."
+        )
+    return at
 
 
 # Pages
