@@ -65,12 +65,12 @@ def test_what_is_taken_comes_first_and_nothing_is_listed_twice(company, tmp_path
 
 
 def test_objects_that_are_not_read_are_listed_and_hidden_ones_are_said_to_be(company, tmp_path):
-    found = discovered(company, "crm", tmp_path, objects=["Secret__c"])
+    found = discovered(company, "crm", tmp_path, objects=["Subscription__c", "Secret__c"])
     objects = {each.name: each for each in found.objects or ()}
     assert objects["Survey__c"].is_custom and objects["Survey__c"].can_be_read
     assert "Account" not in objects
     assert "not visible" in found.streams[-1].note
-    asked = discovered(company, "crm", tmp_path, objects=["Survey__c"])
+    asked = discovered(company, "crm", tmp_path, objects=["Subscription__c", "Survey__c"])
     assert "Survey__c" not in {each.name for each in asked.objects or ()}
 
 

@@ -174,7 +174,7 @@ def test_where_a_network_does_not_tell_its_hits_the_plan_says_so(tmp_path, monke
 
 
 def test_an_object_that_is_hidden_costs_one_look(company, tmp_path):
-    source = opened(company, "crm", tmp_path, objects=["Secret__c"])
+    source = opened(company, "crm", tmp_path, objects=["Subscription__c", "Secret__c"])
     hidden = source.streams()[-1]
     cost = plan_source(source, [hidden], tmp_path).streams[0].next.cost
     assert (cost.calls, cost.records) == (1, 0)
