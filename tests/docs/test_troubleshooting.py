@@ -22,6 +22,7 @@ from connectors.base import Rejected
 from connectors.errors import RapportError
 from connectors.landing import Landing
 from rapport import build, config, mapping, strategy
+from tests.connectors.test_sql import postgres_programs
 from tests.docs.fences import DOCS
 from tests.docs.messages import Message, messages
 
@@ -253,12 +254,15 @@ def test_this_message_is_said_when_it_should_be(message: str, tmp_path: Path) ->
 NOT_SAID: dict[str, str] = {
     "…: the database sent text that is not UTF-8. Mend it there, or leave the column out with "
     "`fields`.": "PostgreSQL and SQLite never send such text; drivers of others do",
+    "a part of the models cannot be built alone: …. Run the job `metrics` once, then this part.": "it takes a build in Dagster of its own, of a part, before any other",
     "the job … failed.": "Dagster has named a step each time; this is for the day it does not",
 }
 """Message -> why no test can provoke it."""
 
 
 def test_every_message_is_said_in_some_test(heard: set[str]) -> None:
+    if not postgres_programs():
+        pytest.skip("without PostgreSQL nobody hears what it refuses")
     unsaid = {one.text for one in messages() if not any(map(one.fits, heard))}
     assert unsaid <= NOT_SAID.keys(), "\n".join(unsaid - NOT_SAID.keys())
 
