@@ -254,7 +254,8 @@ def test_this_message_is_said_when_it_should_be(message: str, tmp_path: Path) ->
 NOT_SAID: dict[str, str] = {
     "…: the database sent text that is not UTF-8. Mend it there, or leave the column out with "
     "`fields`.": "PostgreSQL and SQLite never send such text; drivers of others do",
-    "a part of the models cannot be built alone: …. Run the job `metrics` once, then this part.": "it takes a build in Dagster of its own, of a part, before any other",
+    "a part of the models cannot be built alone: …. Run the job `metrics` once, then this "
+    "part.": "it takes a build of a part in Dagster before any other",
     "the job … failed.": "Dagster has named a step each time; this is for the day it does not",
 }
 """Message -> why no test can provoke it."""
