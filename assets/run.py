@@ -71,6 +71,7 @@ def run_job(
     """
     on_event = _past_redirection(on_event or silent)
     instances.flush_history_lazily()
+    instances.keep_history_open()
     ensure_parsed()
     definitions = build_defs(config, on_event=on_event, retries=None)
     day = (as_of or config.as_of_date()).isoformat()
