@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from assets import dbt
+from assets import dbt as wiring
 from assets.resources import Warehouse
 from connectors import registry, sync_stream
 from connectors.base import Rejected
 from connectors.errors import RapportError
 from connectors.landing import Landing
-from rapport import build, config, mapping, strategy
+from rapport import build, config, dbt, mapping, strategy
 from tests.connectors.test_sql import postgres_programs
 from tests.docs.fences import DOCS
 from tests.docs.messages import Message, messages
@@ -227,12 +227,9 @@ SAID_HERE: dict[str, Callable[[Path], object]] = {
     ),
     "sources.….url names no SQLite file. Write `sqlite:///file.db`, or four slashes for a path "
     "from the root.": checked("sql", url="sqlite://", streams=ORDERS),
-    "`…/target/manifest.json` is not there. Make it with `dbt parse --project-dir … "
-    "--profiles-dir …`, or start by `rapport dev` or `rapport run`, which do.": lambda folder: (
-        dbt.manifest(folder)
-    ),
-    "dbt cannot parse …: …": lambda folder: dbt.ensure_manifest({}, folder),
-    "dbt failed; nothing was published. … The whole log is in dbt_project/logs/dbt.log.": built,
+    "`…` is not parsed. Start by `rapport dev` or `rapport run`, which do it.": wiring.manifest,
+    "dbt cannot parse …: …": dbt.ensure_parsed,
+    "dbt failed; nothing was published. …": built,
     "nothing was built in this run, so there is nothing to publish. Start the job `metrics`, "
     "which builds and publishes.": published_alone,
     "….…: the mapped fields `…` and `…` differ in case alone, which SQL cannot tell apart. "
