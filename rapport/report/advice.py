@@ -79,7 +79,7 @@ def _silence(row: Row) -> str:
     now = f"now {words.days(row['current_gap_days'])} quiet"
     if row["usual_gap_days"] is None:
         return f"quiet for {words.days(row['current_gap_days'])}; no rhythm known"
-    return f"usually in touch every {words.days(row['usual_gap_days']).removeprefix('1 ')}, {now}"
+    return f"usually in touch {words.every(row['usual_gap_days'])}, {now}"
 
 
 def _waits(row: Row) -> list[str]:
@@ -96,8 +96,8 @@ def _waits(row: Row) -> list[str]:
         )
     if (row["median_first_response_hours"] or 0) > relations.SLOW_HOURS:
         found.append(
-            f"half of their {words.plural(row['cases_90d'], 'case')} waited "
-            f"{words.duration(row['median_first_response_hours'])} or longer for a first answer"
+            f"median first answer after {words.duration(row['median_first_response_hours'])} "
+            f"(n = {words.plural(row['cases_90d'], 'case')} in 90 days)"
         )
     return found
 

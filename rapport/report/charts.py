@@ -27,7 +27,7 @@ from typing import Any
 from markupsafe import Markup
 
 from rapport.report import words
-from rapport.report.dossiers import Weeks
+from rapport.report.dossiers import WEEKS, Weeks
 
 LIBRARY = f"vega-{version('vl-convert-python')}.js"  # Vega, Vega-Lite and Vega-Embed in one
 LOW_COVERAGE = 0.5
@@ -43,6 +43,10 @@ _CONFIG: dict[str, Any] = {
         "title": None, "labelFontSize": 11, "labelPadding": 6,
     },
     "text": {"fontSize": 10.5, "fill": "var(--soft)"},
+}  # fmt: skip
+_FRAME: dict[str, Any] = {
+    "$schema": _SCHEMA, "config": _CONFIG, "width": "container",
+    "autosize": {"type": "fit-x", "contains": "padding"},
 }  # fmt: skip
 _TIP = {"field": "tip", "type": "nominal"}
 
@@ -117,7 +121,8 @@ def over_time(marks: Sequence[Mark], text: Text, *, reference: float | None = No
     if reference is not None:
         layers.append({
             "mark": {"type": "rule", "stroke": "var(--soft)", "strokeDash": [2, 3]},
-            "encoding": {"y": {"datum": reference, "type": "quantitative"}, "x": {}},
+            "encoding": {"y": {"datum": reference, "type": "quantitative"},
+                         "x": {"value": 0}, "x2": {"value": "width"}},
         })  # fmt: skip
     if counts:
         layers.append({
@@ -151,7 +156,7 @@ def over_time(marks: Sequence[Mark], text: Text, *, reference: float | None = No
     layers.append({
         "mark": {"type": "text", "baseline": "bottom", "dy": -5,
                  "fill": "var(--ink)", "fontSize": 9.5 if counts else 11,
-                 **({} if counts else {"align": "right", "dx": 8})},
+                 **({} if counts else {"align": "left", "baseline": "middle", "dx": 7, "dy": 0})},
         "encoding": {"y": {**y, "field": "at"}, "text": {"field": "over"}, "tooltip": _TIP},
     })  # fmt: skip
     for value in values:
@@ -243,7 +248,7 @@ def ranges(marks: Sequence[Mark], text: Text) -> Spec:
     ]  # fmt: skip
     axis = {"labelLimit": 110, "domain": False, "labelColor": "var(--ink)"}
     return {
-        "$schema": _SCHEMA, "config": _CONFIG, "width": "container", "height": {"step": 26},
+        **_FRAME, "height": 26 * max(len(marks), 1),
         "data": {"values": values}, "layer": layers,
         "encoding": {"y": {"field": "row", "type": "ordinal", "sort": None, "axis": axis}},
     }  # fmt: skip
@@ -260,36 +265,44 @@ def weekly(
     """
     silos = sorted({silo for _, silo, _ in weeks})
     top = max(weeks.values(), default=1)
+    first = as_of - timedelta(days=7 * WEEKS - 1)
     values = [
         {
-            "x": day.isoformat(), "y": silos.index(silo), "theirs": theirs,
+            "x": (day - first).days + 3, "y": silos.index(silo), "theirs": theirs,
             "y2": silos.index(silo) + (-1 if theirs else 1) * 0.42 * (n / top) ** 0.5,
             "tip": f"{words.week(day)}: {words.silo(silo)}, "
             f"n = {n} {'by them' if theirs else 'by us'}",
         }
         for (day, silo, theirs), n in sorted(weeks.items())
     ]  # fmt: skip
-    first = as_of - timedelta(days=7 * 52 - 1)
+    days = [first + timedelta(days=i) for i in range(7 * WEEKS)]
+    quarters = [day for day in days if day.day == 1 and day.month % 3 == as_of.month % 3]
     x: Spec = {
-        "field": "x", "type": "temporal",
-        "scale": {"type": "utc", "domain": [first.isoformat(), as_of.isoformat()]},
-        "axis": {"format": "%b %y", "tickCount": {"interval": "month", "step": 3},
-                 "labelFlush": True},
+        "field": "x", "type": "quantitative",
+        "scale": {"domain": [0, 7 * WEEKS - 1], "nice": False, "zero": False},
+        "axis": {
+            "values": [(day - first).days for day in quarters], "labelFlush": True,
+            "labelExpr": f"{json.dumps([words.month(day) for day in quarters])}"
+            f"[indexof({json.dumps([(day - first).days for day in quarters])}, datum.value)]",
+        },
     }  # fmt: skip
-    y: Spec = {"field": "y", "type": "quantitative", "axis": None,
+    names = [words.silo(silo) for silo in silos]
+    y: Spec = {"field": "y", "type": "quantitative",
+               "axis": {"values": list(range(len(silos))), "domain": False,
+                        "labelExpr": f"{json.dumps(names, ensure_ascii=False)}[datum.value]",
+                        "labelColor": "var(--ink)", "labelLimit": 90},
                "scale": {"domain": [-0.6, len(silos) - 0.4], "reverse": True, "nice": False,
                          "zero": False}}  # fmt: skip
-    names = [{"y": i, "said": words.silo(silo)} for i, silo in enumerate(silos)]
     layers: list[Spec] = []
     if quiet_since is not None and first <= quiet_since < as_of:
         layers.append({
-            "data": {"values": [{"x": quiet_since.isoformat(), "x2": as_of.isoformat()}]},
+            "data": {"values": [{"x": (quiet_since - first).days, "x2": 7 * WEEKS - 1}]},
             "mark": {"type": "rect", "fill": "var(--warm)", "opacity": 0.1},
             "encoding": {"x": x, "x2": {"field": "x2"}},
         })  # fmt: skip
     layers += [
         {
-            "data": {"values": names},
+            "data": {"values": [{"y": i} for i in range(len(silos))]},
             "mark": {"type": "rule", "stroke": "var(--line)"},
             "encoding": {"y": y},
         },
@@ -302,22 +315,17 @@ def weekly(
                                      "range": ["var(--accent)", "var(--ours)"]}},
             },
         },
-        {
-            "data": {"values": names},
-            "mark": {"type": "text", "align": "left", "dy": -20, "fontSize": 11,
-                     "fill": "var(--ink)"},
-            "encoding": {"x": {"value": 0}, "y": y, "text": {"field": "said"}},
-        },
     ]  # fmt: skip
     return {
-        "$schema": _SCHEMA, "config": _CONFIG, "width": "container",
-        "height": 58 * max(len(silos), 1), "data": {"values": values}, "layer": layers,
+        **_FRAME,
+        "height": 56 * max(len(silos), 1), "data": {"values": values}, "layer": layers,
     }  # fmt: skip
 
 
 def _spec(values: Sequence[Mapping[str, Any]], layers: Sequence[Spec], x: Spec) -> Spec:
     return {
-        "$schema": _SCHEMA, "config": _CONFIG, "width": "container", "height": _HEIGHT,
+        **_FRAME, "height": _HEIGHT,
+        "padding": {"left": 4, "right": 30, "top": 4, "bottom": 2},
         "data": {"values": values}, "encoding": {"x": x}, "layer": layers,
     }  # fmt: skip
 

@@ -155,6 +155,7 @@ _HELP: Sequence[tuple[str, str, Text]] = (
     ("Top helper's share", "top_helper_share", words.percent),
     ("Absence factor", "helper_absence_factor", words.count),
 )
+ENOUGH = 10  # people from whom on a segment is compared in words
 WINDOWS = (("28 days", ""), ("364 days", "_364d"), ("all time", "_ever"))
 
 
@@ -233,18 +234,16 @@ def by_segment(rows: Sequence[Row]) -> Figure:
         )
         for row in rows
     ]
-    told = [row for row in rows if row["median_score"] is not None and row["segment"] != "unknown"]
-    best = max(told, key=lambda row: row["median_score"], default=None)
-    kind = words.kind(rows[0]["segment_type"]) if rows else ""
-    title = f"No {kind} is known"
-    if best is not None and len(told) > 1:
-        title = f"{words.name(best['segment'])} is closest to us"
-    elif best is not None:
-        title = f"Only one {kind} is known"
+    kind = words.kind(rows[0]["segment_type"])
+    told = [row for row in rows if row["n"] >= ENOUGH and row["segment"] != "unknown"]
+    title = f"Too few people to compare by {kind}"
+    if len(told) > 1:
+        best = max(told, key=lambda row: row["median_score"])
+        title = f"By {kind}, closest to us: {words.name(best['segment'])}"
     return Figure(
         title=title,
-        hint=f"by {kind}: the dot is the median score of those active within a year, the line "
-        "spans the middle half; n: people",
+        hint="the dot is the median score of those active within a year, the line spans the "
+        "middle half; n: people",
         spec=charts.as_json(charts.ranges(marks, words.score)),
         headings=(),
         rows=(),

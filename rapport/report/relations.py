@@ -20,6 +20,7 @@ WAITING = 2  # messages without an answer that make an organization wait
 OLD_CASE_DAYS = 7
 SLOW_HOURS = 24
 HELP_DAYS = 90
+HELP_ANSWERS = 3  # answers in that time from which on somebody counts as a helper
 THANKED_DAYS = 28  # a word of ours within so many days counts as one
 CONCERNS = ("champion", "quiet", "slow", "single")  # most pressing first
 
@@ -212,7 +213,7 @@ def people(query: Query, as_of: date, *, quiet_days: int, slowing: float) -> dic
 
 
 def helpers(query: Query, as_of: date, known: Mapping[str, Person]) -> list[Helper]:
-    """Return who outside answered others in `HELP_DAYS` days, most answers first."""
+    """Return who outside answers others, most answers in `HELP_DAYS` days first."""
     rows = query.rows(
         """
         with answered as (
@@ -224,7 +225,7 @@ def helpers(query: Query, as_of: date, known: Mapping[str, Person]) -> list[Help
             from fct_interaction
             where kind = 'answer' and not coalesce(is_deleted, false)
               and occurred_at::date between $since and $as_of
-            group by all
+            group by all having count(*) >= $least
         ),
         words as (
             select target_person_id as person_id, max(occurred_at)::date as last_word_on
@@ -239,6 +240,7 @@ def helpers(query: Query, as_of: date, known: Mapping[str, Person]) -> list[Help
         """,
         as_of=as_of,
         since=as_of - timedelta(days=HELP_DAYS - 1),
+        least=HELP_ANSWERS,
     )
     return [
         Helper(person=known[row["person_id"]], **{k: v for k, v in row.items() if k != "person_id"})

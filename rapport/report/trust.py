@@ -110,7 +110,7 @@ def unknown(
             Unknown(
                 what="purchases",
                 why="no orders are connected",
-                light="map orders to `purchase` in rapport.yml",
+                light="map orders to purchases in rapport.yml",
             )
         )
     if not totals["logins"]:
@@ -126,7 +126,7 @@ def unknown(
             Unknown(
                 what="which answers come from us and which from members",
                 why="no source marks staff",
-                light="name your own e-mail domains as `own_domains` in rapport.yml",
+                light="name your own e-mail domains in rapport.yml (own_domains)",
             )
         )
     if community and "forum" in silos:

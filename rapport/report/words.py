@@ -6,6 +6,7 @@ never 0. Does not belong here: markup (`templates`), drawing (`charts`), looking
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date
@@ -93,12 +94,23 @@ def duration(hours: Number | None) -> str:
 
 
 def days(value: Number | None) -> str:
-    """Return `1 day`, `4.5 days`, `23 days`, or `unknown`."""
+    """Return `1 day`, `4.5 days`, `23 days` (halves only below ten), or `unknown`."""
     if value is None:
         return UNKNOWN
     number = float(value)
-    text = f"{number:,.0f}" if number == int(number) else f"{number:,.1f}"
+    text = f"{number:,.0f}" if number == int(number) or number >= 10 else f"{number:,.1f}"
     return f"{text} day" if text == "1" else f"{text} days"
+
+
+def every(value: Number) -> str:
+    """Return `every day`, `every 4.5 days`."""
+    return f"every {days(value).removeprefix('1 ')}"
+
+
+def sentence(value: object) -> str:
+    """Return a reason of the warehouse with a capital at its beginning."""
+    text = re.sub(r"\bcrm\b", "CRM", name(value, "", 200))
+    return text[:1].upper() + text[1:]
 
 
 def plural(value: int, noun: str) -> str:
