@@ -1,7 +1,8 @@
 """The report: a folder of pages about the published day, readable from disk.
 
 Belongs here: writing the folder. Does not belong here: what is said (`facts`, `relations`,
-`dossiers`, `trust`), in which words (`words`, `advice`, `panels`), how it is drawn (`charts`),
+`dossiers`, `trust`), in which words (`words`, `advice`, `panels`,
+`figures`), how it is drawn (`charts`),
 which pages there are (`pages`), or any markup (`templates/`).
 
     report/index.html                    the page for Monday
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,6 +30,7 @@ from rapport.report import charts, dossiers, facts, pages, words
 FOLDER = "report"
 PAGE_NAME = "index.html"
 _ASSETS = ("style.css", "report.js")
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"  # all that our script asks of the library
 
 __all__ = ["FOLDER", "PAGE_NAME", "render"]
 
@@ -90,9 +93,15 @@ def _write_assets(folder: Path, earlier: Path, site: pages.Site) -> None:
     if (earlier / library).is_file():
         shutil.copyfile(earlier / library, folder / library)
         return
-    import vl_convert  # here alone: it takes a while to load, and the library seldom changes
+    (folder / library).write_text(_library(), encoding="utf-8")
 
-    (folder / library).write_text(vl_convert.javascript_bundle(), encoding="utf-8")
+
+@cache
+def _library() -> str:
+    """Return the chart library as one script; takes a second."""
+    import vl_convert  # here alone: it is large, and the library seldom changes
+
+    return vl_convert.javascript_bundle(_SNIPPET)
 
 
 def _swap(building: Path, folder: Path) -> None:

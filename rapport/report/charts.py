@@ -112,8 +112,9 @@ def over_time(marks: Sequence[Mark], text: Text, *, reference: float | None = No
             "over": "?" if mark.value is None
             else words.compact(mark.value) if counts
             else text(mark.value) if mark is last else "",
+            "at": mark.value or 0, "row": i % 2,
         }
-        for mark in marks
+        for i, mark in enumerate(marks)
     ]  # fmt: skip
     y: Spec = {"field": "v", "type": "quantitative", "axis": None,
                "scale": {"domain": [0, top], "nice": False}}  # fmt: skip
@@ -147,27 +148,30 @@ def over_time(marks: Sequence[Mark], text: Text, *, reference: float | None = No
                          "strokeWidth": 1.3},
                 "encoding": {"y": y, "fill": _fill(), "stroke": _stroke(), "tooltip": _TIP},
             },
+        ]  # fmt: skip
+        layers += [
             {
+                "transform": [{"filter": f"datum.row == {row}"}],
                 "mark": {"type": "text", "baseline": "top", "fontSize": 9.5},
-                "encoding": {"y": {"value": _HEIGHT + 4}, "text": {"field": "n"},
+                "encoding": {"y": {"value": _HEIGHT + 4 + 11 * row}, "text": {"field": "n"},
                              "tooltip": _TIP},
-            },
+            }
+            for row in (0, 1)  # two rows: the numbers of a year do not fit beside each other
         ]  # fmt: skip
     layers.append({
         "mark": {"type": "text", "baseline": "bottom", "dy": -5,
-                 "fill": "var(--ink)", "fontSize": 9.5 if counts else 11,
+                 "fill": "var(--ink)", "fontSize": 9 if counts else 11,
                  **({} if counts else {"align": "left", "baseline": "middle", "dx": 7, "dy": 0})},
         "encoding": {"y": {**y, "field": "at"}, "text": {"field": "over"}, "tooltip": _TIP},
     })  # fmt: skip
-    for value in values:
-        value["at"] = 0 if value["v"] is None else value["v"]
     shown = {marks[i].label: i for i in (0, len(marks) // 2, len(marks) - 1)} if marks else {}
     axis = {
         "labelExpr": f"indexof({json.dumps(list(shown))}, datum.value) >= 0 ? datum.label : ''",
-        "labelAngle": 0, "labelOverlap": False, "labelPadding": 6 if counts else 19,
+        "labelAngle": 0, "labelOverlap": False, "labelPadding": 6 if counts else 28,
         "labelLimit": 90,
     }  # fmt: skip
-    return _spec(values, layers, {"field": "x", "type": "ordinal", "sort": None, "axis": axis})
+    x: Spec = {"field": "x", "type": "ordinal", "sort": None, "axis": axis}
+    return _spec(values, layers, x, right=6 if counts else 30)
 
 
 def steps(marks: Sequence[Mark], text: Text) -> Spec:
@@ -254,9 +258,7 @@ def ranges(marks: Sequence[Mark], text: Text) -> Spec:
     }  # fmt: skip
 
 
-def weekly(
-    weeks: Weeks, as_of: date, quiet_since: date | None
-) -> Spec:
+def weekly(weeks: Weeks, as_of: date, quiet_since: date | None) -> Spec:
     """Draw a year of acts per week, a band per silo: theirs upwards, ours downwards.
 
     Args:
@@ -322,10 +324,12 @@ def weekly(
     }  # fmt: skip
 
 
-def _spec(values: Sequence[Mapping[str, Any]], layers: Sequence[Spec], x: Spec) -> Spec:
+def _spec(
+    values: Sequence[Mapping[str, Any]], layers: Sequence[Spec], x: Spec, right: int = 30
+) -> Spec:
     return {
         **_FRAME, "height": _HEIGHT,
-        "padding": {"left": 4, "right": 30, "top": 4, "bottom": 2},
+        "padding": {"left": 4, "right": right, "top": 4, "bottom": 2},
         "data": {"values": values}, "encoding": {"x": x}, "layer": layers,
     }  # fmt: skip
 

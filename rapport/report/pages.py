@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from rapport.config import Config
-from rapport.report import advice, charts, dossiers, facts, panels, relations, words
+from rapport.report import advice, charts, dossiers, facts, figures, panels, relations, words
 from rapport.report.dossiers import Details
 from rapport.report.facts import Facts
 from rapport.report.relations import Organization, Person
@@ -138,7 +138,9 @@ class Site:
 
     def _organization_groups(self) -> list[tuple[str, str, list[Organization]]]:
         """Return (heading, what it means, organizations), those that need somebody first."""
-        need, fine, gone = [], [], []
+        need: list[Organization] = []
+        fine: list[Organization] = []
+        gone: list[Organization] = []
         for one in self._found.organizations:
             group = need if one.concerns else gone if one.row["is_gone"] in (True, None) else fine
             group.append(one)
@@ -182,7 +184,7 @@ class Site:
             "all": next((rows[0] for rule, rows in by_rule if rule == "all"), None),
             "figures": panels.active_people(found.engaged, found.as_of),
             "rules": [
-                (rule, rows, panels.by_segment(rows[:SEGMENTS_COMPARED]))
+                (rule, rows, figures.by_segment(rows[:SEGMENTS_COMPARED]))
                 for rule, rows in by_rule
                 if rule != "all"
             ],
@@ -200,7 +202,7 @@ class Site:
             yield {
                 "step": step,
                 "rows": everybody,
-                "figures": [panels.reached(step, everybody), panels.paced(step, everybody)]
+                "figures": [figures.reached(step, everybody), figures.paced(step, everybody)]
                 if everybody
                 else [],
                 "segments": [
@@ -230,7 +232,7 @@ class Site:
                 "topic": "organizations",
                 "one": one,
                 "row": one.row,
-                "contact": panels.weekly(
+                "contact": figures.weekly(
                     details.organization_weeks.get(one.id, {}),
                     found.as_of,
                     _last_sign(one.row, found.as_of),
@@ -271,7 +273,7 @@ class Site:
                 "topic": "people",
                 "one": one,
                 "row": one.row,
-                "contact": panels.weekly(
+                "contact": figures.weekly(
                     details.person_weeks.get(one.id, {}),
                     found.as_of,
                     _last_sign(one.row, found.as_of),

@@ -1,7 +1,7 @@
-"""Figures: which numbers are charted, what each says today, and the table beneath it.
+"""Figures over twelve months: which numbers of the snapshots are charted, and what each says.
 
-Belongs here: one declaration per figure and the sentence over it. Does not belong here: marks
-and scales (`charts`), what stands beside figures (`pages`, `templates/`).
+Belongs here: one declaration per figure, the sentence over it and the table beneath it. Does not
+belong here: other figures (`figures`), marks and scales (`charts`).
 """
 
 from __future__ import annotations
@@ -10,31 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from markupsafe import Markup
-
 from rapport.report import charts, words
 from rapport.report.charts import Mark, Text
-from rapport.report.dossiers import Weeks
 from rapport.report.facts import STEP_DAYS
+from rapport.report.figures import Figure, number
 from rapport.report.warehouse import Row
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One chart, ready for a page.
-
-    Attributes:
-        title: what it says, in words.
-        hint: how it is counted and over which time.
-        spec: Vega-Lite, as text for a script element.
-        headings, rows: the same numbers as a table.
-    """
-
-    title: str
-    hint: str
-    spec: Markup
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,14 +135,13 @@ _HELP: Sequence[tuple[str, str, Text]] = (
     ("Top helper's share", "top_helper_share", words.percent),
     ("Absence factor", "helper_absence_factor", words.count),
 )
-ENOUGH = 10  # people from whom on a segment is compared in words
 WINDOWS = (("28 days", ""), ("364 days", "_364d"), ("all time", "_ever"))
 
 
 def windows(community: Row | None) -> list[tuple[str, list[str]]]:
     """Return (label, value per window) of help over 28 days, 364 days and all time."""
     return [
-        (label, [text(_number(community, column + suffix)) for _, suffix in WINDOWS])
+        (label, [text(number(community, column + suffix)) for _, suffix in WINDOWS])
         for label, column, text in _HELP
         if community
     ]
@@ -218,113 +197,6 @@ def score(scores: Sequence[Row]) -> Figure | None:
     return _over_time(spec, scores[-14:], scores[-1]["as_of"])
 
 
-def by_segment(rows: Sequence[Row]) -> Figure:
-    """Return the median score of the segments of one rule, with quartiles."""
-    marks = [
-        Mark(
-            label=words.name(row["segment"]),
-            value=_number(row, "median_score"),
-            low=_number(row, "p25_score"),
-            high=_number(row, "p75_score"),
-            n=row["n"],
-            tip=f"{words.name(row['segment'])}: median {words.score(row['median_score'])}, "
-            f"middle half {words.score(row['p25_score'])} to {words.score(row['p75_score'])}, "
-            f"n = {words.count(row['n'])} people",
-            state=charts.state("as_known", row["coverage"]),
-        )
-        for row in rows
-    ]
-    kind = words.kind(rows[0]["segment_type"])
-    told = [row for row in rows if row["n"] >= ENOUGH and row["segment"] != "unknown"]
-    title = f"Too few people to compare by {kind}"
-    if len(told) > 1:
-        best = max(told, key=lambda row: row["median_score"])
-        title = f"By {kind}, closest to us: {words.name(best['segment'])}"
-    return Figure(
-        title=title,
-        hint="the dot is the median score of those active within a year, the line spans the "
-        "middle half; n: people",
-        spec=charts.as_json(charts.ranges(marks, words.score)),
-        headings=(),
-        rows=(),
-    )
-
-
-def reached(step: str, rows: Sequence[Row]) -> Figure:
-    """Return which share gets to the second, third, fourth time."""
-    noun = words.kind(step)
-    marks = [
-        Mark(
-            label=words.ordinal(row["ordinal"]),
-            value=row["reached_share"],
-            n=row["started"],
-            tip=f"{words.ordinal(row['ordinal'])} {noun}: {words.percent(row['reached_share'])}, "
-            f"{words.count(row['reached'])} of n = {words.count(row['started'])}",
-            state=charts.state("as_known", row["coverage"]),
-        )
-        for row in rows
-    ]
-    return Figure(
-        title=f"{words.percent(rows[0]['reached_share'])} come to a second {noun}",
-        hint="of those who began at any time, however long ago; n: who began",
-        spec=charts.as_json(charts.steps(marks, words.percent)),
-        headings=(),
-        rows=(),
-    )
-
-
-def paced(step: str, rows: Sequence[Row]) -> Figure:
-    """Return how many days people need from the first time."""
-    noun = words.kind(step)
-    marks = [
-        Mark(
-            label=words.ordinal(row["ordinal"]),
-            value=_number(row, "median_days"),
-            low=_number(row, "p25_days"),
-            high=_number(row, "p75_days"),
-            n=row["reached"],
-            tip=f"{words.ordinal(row['ordinal'])} {noun}: half within "
-            f"{words.days(row['median_days'])}, middle half {words.days(row['p25_days'])} to "
-            f"{words.days(row['p75_days'])}, n = {words.count(row['reached'])}",
-            state=charts.state("as_known", row["coverage"]),
-        )
-        for row in rows
-    ]
-    return Figure(
-        title=f"Half of them need {words.days(rows[0]['median_days'])} to the second",
-        hint="days from the first; the dot is the median, the line spans the middle half; "
-        "n: who got there",
-        spec=charts.as_json(charts.steps(marks, words.bare)),
-        headings=(),
-        rows=(),
-    )
-
-
-def weekly(
-    weeks: Weeks, as_of: date, quiet_since: date | None
-) -> Figure | None:
-    """Return a year of contact per silo; None when there was none."""
-    if not weeks:
-        return None
-    theirs = sum(n for (_, _, by_them), n in weeks.items() if by_them)
-    ours = sum(weeks.values()) - theirs
-    months: dict[date, dict[tuple[str, bool], int]] = {}
-    columns = sorted({(silo, by_them) for _, silo, by_them in weeks}, key=lambda c: (c[0], not c[1]))
-    for (day, silo, by_them), n in sorted(weeks.items()):
-        month = months.setdefault(day.replace(day=1), {})
-        month[silo, by_them] = month.get((silo, by_them), 0) + n
-    return Figure(
-        title=f"{words.plural(theirs, 'act')} by them, {words.count(ours)} by us in 52 weeks",
-        hint="",
-        spec=charts.as_json(charts.weekly(weeks, as_of, quiet_since)),
-        headings=("Month", *(f"{words.silo(s)}, {'them' if t else 'us'}" for s, t in columns)),
-        rows=[
-            (words.month(day), *(words.count(found.get(column, 0)) for column in columns))
-            for day, found in sorted(months.items(), reverse=True)
-        ],
-    )
-
-
 def _over_time(spec: _Spec, history: Sequence[Row | None], as_of: date) -> Figure:
     days = [
         row["as_of"] if row else as_of - timedelta(days=STEP_DAYS * (len(history) - 1 - i))
@@ -343,13 +215,13 @@ def _over_time(spec: _Spec, history: Sequence[Row | None], as_of: date) -> Figur
 def _finding(spec: _Spec, history: Sequence[Row | None]) -> str:
     """Return today's value in words, and how it moved in 28 days."""
     today = history[-1]
-    value = _number(today, spec.column) if today else None
+    value = number(today, spec.column) if today else None
     if value is None:
         asked = today is not None and spec.n_column is not None and today[spec.n_column]
         return f"{spec.name}: {spec.nothing if asked else words.UNKNOWN}"
     said = spec.says.format(spec.text(value))
     earlier = history[-2] if len(history) > 1 else None
-    before = _number(earlier, spec.column) if earlier else None
+    before = number(earlier, spec.column) if earlier else None
     if before is None:
         return said
     if spec.text(before) == spec.text(value):
@@ -361,7 +233,7 @@ def _mark(spec: _Spec, row: Row | None, day: date) -> Mark:
     label = words.short_day(day)
     if row is None:
         return Mark(label=label, value=None, tip=f"{words.day(day)}: no snapshot", state="low")
-    value, high = _number(row, spec.column), _number(row, spec.high_column)
+    value, high = number(row, spec.column), number(row, spec.high_column)
     said = [spec.text(value)]
     if high is not None:
         said.append(f"up to {spec.text(high)}")
@@ -371,7 +243,7 @@ def _mark(spec: _Spec, row: Row | None, day: date) -> Mark:
     return Mark(
         label=label,
         value=value,
-        low=_number(row, spec.low_column) if spec.low_column else value,
+        low=number(row, spec.low_column) if spec.low_column else value,
         high=high,
         n=row[spec.n_column] or 0 if spec.n_column else None,
         tip=f"{words.day(day)}: {', '.join(said)}",
@@ -382,8 +254,8 @@ def _mark(spec: _Spec, row: Row | None, day: date) -> Mark:
 def _cells(spec: _Spec, row: Row | None, day: date) -> list[str]:
     if row is None:
         return [words.numeric_day(day), "no snapshot", *(["?"] if spec.n_column else []), ""]
-    value = spec.text(_number(row, spec.column))
-    high = _number(row, spec.high_column)
+    value = spec.text(number(row, spec.column))
+    high = number(row, spec.high_column)
     said = value if high is None else f"{value} (up to {spec.text(high)})"
     n = [words.count(row[spec.n_column])] if spec.n_column else []
     return [words.numeric_day(day), said, *n, _known(row)]
@@ -393,10 +265,3 @@ def _known(row: Row) -> str:
     if charts.state(row["basis"], row["coverage"]) == "low":
         return "low coverage"
     return "as known then" if row["basis"] == "as_known" else "rebuilt later"
-
-
-def _number(row: Row | None, column: str | None) -> float | None:
-    value = row[column] if row and column else None
-    return None if value is None else float(value)
-
-

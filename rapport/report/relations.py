@@ -57,7 +57,8 @@ class Organization:
 
     Attributes:
         row: columns of `rel_organization` and `dim_organization`, `owner_name`,
-            `champion_name`, `top_name`, `earlier_score`.
+            `champion_name` and `top_name` (None for accounts that no record claims),
+            `earlier_score`.
         concerns: of `CONCERNS`, most pressing first.
     """
 
@@ -127,18 +128,26 @@ def organizations(query: Query, as_of: date) -> list[Organization]:
         with earlier as (select organization_id, score from judged where as_of = $earlier)
         select
             judged.* exclude (organization_id, party_kind, owner_person_id, renewal_date,
-                renewal_amount),
-            organizations.* exclude (created_at, owner_name),
+                renewal_amount, days_to_renewal),
+            organizations.* exclude (
+                created_at, party_kind, owner_name, owner_person_id, renewal_date, renewal_amount),
+            coalesce(judged.party_kind, organizations.party_kind) as party_kind,
+            coalesce(judged.renewal_date, organizations.renewal_date) as renewal_date,
+            coalesce(judged.renewal_amount, organizations.renewal_amount) as renewal_amount,
+            coalesce(judged.renewal_date, organizations.renewal_date) - $as_of::date
+                as renewal_in_days,
             organizations.created_at::date as created_on,
             coalesce(owners.display_name, organizations.owner_name) as owner_name,
-            champions.display_name as champion_name, tops.display_name as top_name,
-            earlier.score as earlier_score,
-            (organizations.renewal_date - $as_of::date) as renewal_in_days
+            case when champions.silos = 'social' then null else champions.display_name end
+                as champion_name,
+            case when tops.silos = 'social' then null else tops.display_name end as top_name,
+            earlier.score as earlier_score
         from dim_organization as organizations
         left join judged
             on organizations.organization_id = judged.organization_id and judged.as_of = $as_of
         left join earlier on organizations.organization_id = earlier.organization_id
-        left join dim_person as owners on organizations.owner_person_id = owners.person_id
+        left join dim_person as owners
+            on coalesce(judged.owner_person_id, organizations.owner_person_id) = owners.person_id
         left join dim_person as champions on judged.champion_person_id = champions.person_id
         left join dim_person as tops on judged.top_person_id = tops.person_id
         order by coalesce(judged.n, 0) desc, judged.score, organizations.organization_id

@@ -162,7 +162,8 @@ def score(value: Number | None) -> str:
     """Return `8.1`, `120`, or `unknown`."""
     if value is None:
         return UNKNOWN
-    return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
+    points = float(value)
+    return f"{points:,.1f}" if points < 100 else f"{points:,.0f}"
 
 
 def money(amount: Number | None, currency: object) -> str:
