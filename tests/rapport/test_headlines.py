@@ -38,7 +38,7 @@ def test_the_headlines_name_people_organizations_and_the_community_with_n(config
         "median first response    3.2 h     5.5 h   unknown",
         "top helper's share        11 %   unknown   unknown",
         "Organizations to look after, 5 of 55",
-        "Ada    usually in touch every 4 days, now 12 days quiet",
+        "Grace  usually in touch every 5 days, now 15 days quiet",
         "People drifting away, 5 of 70",
         "in quarantine  nothing",
         "share of questions that were solved: no answer was ever marked as accepted",
