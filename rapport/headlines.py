@@ -17,7 +17,9 @@ from rich.text import Text
 from rapport.config import Config
 from rapport.report import FOLDER, PAGE_NAME, advice, facts, panels, relations, words
 from rapport.report.facts import Facts
+from rapport.report.figures import number
 from rapport.report.relations import Organization, Person
+from rapport.report.warehouse import Row
 from rapport.status import stream_lines
 
 LISTED = 5
@@ -96,6 +98,7 @@ def _plain(config: Config, found: Facts) -> dict[str, Any]:
             "total": len(people),
             "first": [_person(one) for one in people[:LISTED]],
         },
+        "fourth_purchase": _fourth_purchase(found),
         "quarantine": dict(reasons),
         "quarantine_by_stream": {place: dict(by) for place, by in quarantine.items()},
         "unknown": [{"what": item.what, "why": item.why} for item in found.unknown],
@@ -103,6 +106,16 @@ def _plain(config: Config, found: Facts) -> dict[str, Any]:
         "parquet": str(config.home / "marts"),
         "report": str(config.home / FOLDER / PAGE_NAME),
     }
+
+
+def _fourth_purchase(found: Facts) -> Row | None:
+    """Return how many buyers came to a 4th purchase and how long it took; None without orders."""
+    for row in found.cadence:
+        if (row["step"], row["segment_type"], row["ordinal"]) == ("purchase", "all", 4):
+            columns = ("started", "reached", "reached_share_365d")
+            days = ("p25_days", "median_days", "p75_days")
+            return {name: row[name] for name in columns} | {name: number(row, name) for name in days}
+    return None
 
 
 def _organization(one: Organization) -> dict[str, Any]:
@@ -129,6 +142,8 @@ def print_all(console: Console, config: Config, mark: str | None = None) -> None
     _lines(console, _overview(values))
     if facts.has_community(found):
         _lines(console, _community(values))
+    if values["fourth_purchase"]:
+        _lines(console, _buying(values["fourth_purchase"]))
     _help(console, found)
     if found.totals["organizations"]:
         _list(console, "Organizations to look after", values["organizations_to_look_after"])
@@ -171,6 +186,20 @@ def _community(values: dict[str, Any]) -> list[tuple[str, str]]:
                                    f"(n = {words.count(values['answered_7d_n'])} questions)"),
     ]  # fmt: skip
     return [*lines, ("verdict", values["verdict"])] if values["verdict"] else lines
+
+
+def _buying(fourth: Row) -> list[tuple[str, str]]:
+    text = (
+        f"{words.percent(fourth['reached_share_365d'])} within a year of the first "
+        f"(n = {words.plural(fourth['started'], 'buyer')})"
+    )
+    if fourth["reached"]:
+        text += (
+            f"; the {words.count(fourth['reached'])} who got there took "
+            f"{fourth['median_days']:.0f} days at the median, "
+            f"half of them {fourth['p25_days']:.0f} to {fourth['p75_days']:.0f}"
+        )
+    return [("4th purchase", text)]
 
 
 def _help(console: Console, found: Facts) -> None:
