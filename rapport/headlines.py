@@ -114,7 +114,9 @@ def _fourth_purchase(found: Facts) -> Row | None:
         if (row["step"], row["segment_type"], row["ordinal"]) == ("purchase", "all", 4):
             columns = ("started", "reached", "reached_share_365d")
             days = ("p25_days", "median_days", "p75_days")
-            return {name: row[name] for name in columns} | {name: number(row, name) for name in days}
+            return {name: row[name] for name in columns} | {
+                name: number(row, name) for name in days
+            }
     return None
 
 
