@@ -142,8 +142,10 @@ def helped(one: Helper) -> str:
     return f"{text}, {words.count(one.accepted)} accepted" if one.accepted else text
 
 
-def last_word(one: Helper) -> str:
-    """Return when one of us last addressed a helper."""
+def last_word(one: Helper, *, knows_staff: bool) -> str:
+    """Return when one of us last addressed a helper, if it can be told who is one of us."""
+    if not knows_staff:
+        return "whether one of us wrote to them is unknown: no source marks staff"
     if one.last_word_on is None:
         return "nobody of us ever wrote to them, on record"
     return f"last word from us on {words.day(one.last_word_on)}"

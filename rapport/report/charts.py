@@ -31,6 +31,7 @@ from rapport.report.dossiers import WEEKS, Weeks
 
 LIBRARY = f"vega-{version('vl-convert-python')}.js"  # Vega, Vega-Lite and Vega-Embed in one
 LOW_COVERAGE = 0.5
+FEW_ACTS = 4  # acts in a week that fill half a band, if no week has more
 CUT = 4  # times the highest median: where the line up to a far higher end of a spread stops
 _HEIGHT = 104
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -266,7 +267,7 @@ def weekly(weeks: Weeks, as_of: date, quiet_since: date | None) -> Spec:
         quiet_since: their last sign of life; the days since are shaded.
     """
     silos = sorted({silo for _, silo, _ in weeks})
-    top = max(weeks.values(), default=1)
+    top = max(FEW_ACTS, *weeks.values())
     first = as_of - timedelta(days=7 * WEEKS - 1)
     values = [
         {

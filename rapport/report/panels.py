@@ -102,7 +102,7 @@ _COMMUNITY: Sequence[tuple[str, Sequence[_Spec]]] = (
                 text=words.percent, n_column="member_answers", n_noun="answers",
             ),
             _Spec(
-                says="{} people give half of the answers", name="Absence factor",
+                says="Half of the answers come from as few as {}", name="Absence factor",
                 hint="how many absences it can bear; n: helpers",
                 column="helper_absence_factor", n_column="helpers", n_noun="helpers",
             ),

@@ -172,6 +172,14 @@ def test_absent_silos_read_unknown_with_the_reason(tmp_path: Path) -> None:
     assert "logins: whether people use what they have no source tells logins" in trust
 
 
+def test_nobody_is_called_unthanked_where_no_source_marks_staff(config: Config) -> None:
+    tables = company(["Ada"])
+    tables["dim_person"] = [row for row in tables["dim_person"] if not row["is_staff"]]
+    page = page_of(config, tables)
+    assert "nobody of us ever wrote" not in page.lower()
+    assert "Whether one of us wrote to them is unknown" in section(page, "thank")
+
+
 def test_purchases_read_unknown_until_orders_are_there(config: Config) -> None:
     tables = company(["Ada"])
     assert "Unknown: no orders are connected" in text_of(page_of(config, tables, "cadence.html"))
@@ -192,7 +200,7 @@ def test_the_page_of_an_organization_shows_people_colleagues_cases_deals_and_fie
     for part in (
         "Monday › Organizations › Ada",
         "lost their champion : the person with most contact, who carried most of the direct",
-        "owner: no owner",
+        "Ada at risk kind unknown · no owner",
         "Score 8 of 100 n = 100 contacts",
         "left on 1 January 2026",
         "Colleague Acts, 365 days Last Ada 1 2026-09-22",
