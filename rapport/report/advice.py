@@ -22,11 +22,13 @@ class Concern:
         heading: over the list.
         short: on a label, and after a number of organizations.
         meaning: how it is counted, for a reader without a manual.
+        missing: why it cannot be told, where it cannot.
     """
 
     heading: str
     short: str
     meaning: str
+    missing: str
 
 
 CONCERNS: Mapping[str, Concern] = {
@@ -36,12 +38,14 @@ CONCERNS: Mapping[str, Concern] = {
         meaning="Their silence is longer than {slowing:g} times their own usual gap (which counts "
         "as at least a week; 90 days where no rhythm is known) and shorter than {quiet_days} days. "
         "What they do and meetings count as signs of life; calls and mails of ours do not.",
+        missing="no contact with any organization is on record",
     ),
     "champion": Concern(
         heading="Whose champion left",
         short="lost their champion",
         meaning="The champion is the person there with most direct contact in 365 days. A record "
         "says that they left, names another employer, or a newer record stands elsewhere.",
+        missing="no source names the people of an organization",
     ),
     "single": Concern(
         heading="Where we hang on one contact",
@@ -49,6 +53,7 @@ CONCERNS: Mapping[str, Concern] = {
         meaning=f"One person carries at least 80 % of the contact of 180 days, out of "
         f"{relations.FEW_CONTACTS} contacts or more. If that person leaves, so does the "
         "relationship.",
+        missing="no source names the people of an organization",
     ),
     "slow": Concern(
         heading="Where we are slow to answer",
@@ -56,6 +61,7 @@ CONCERNS: Mapping[str, Concern] = {
         meaning=f"{relations.WAITING} or more of their messages of 90 days, and at least half of "
         f"them, have no answer; or a case is open for more than {relations.OLD_CASE_DAYS} days; or "
         f"the median first response in 90 days took more than {relations.SLOW_HOURS} hours.",
+        missing="no source holds messages or cases of theirs",
     ),
 }
 

@@ -122,6 +122,7 @@ class Site:
         earlier = found.concerns[-2]
         return {
             "lists": lists,
+            "now": found.concerns[-1] or dict.fromkeys(lists),
             "earlier": earlier or {},
             "living": found.concerns[-1]["living"] if found.concerns[-1] else 0,
             "gone": found.concerns[-1]["gone"] if found.concerns[-1] else 0,

@@ -159,7 +159,11 @@ def headlines(
     history: Sequence[Row | None], concerns: Sequence[Row | None], as_of: date
 ) -> list[Figure]:
     """Return the few figures of the first page."""
-    found = [_over_time(spec, concerns, as_of) for spec in _CONCERNS if any(concerns)]
+    found = [
+        _over_time(spec, concerns, as_of)
+        for spec in _CONCERNS
+        if any(row and row[spec.column] is not None for row in concerns)
+    ]
     by_column = {spec.column: spec for _, specs in _COMMUNITY for spec in specs}
     if any(row and row["active"] is not None for row in history):
         for column in ("active", "answered_7d_share", "median_first_response_hours"):

@@ -24,6 +24,13 @@ HELP_ANSWERS = 3  # answers in that time from which on somebody counts as a help
 THANKED_DAYS = 28  # a word of ours within so many days counts as one
 CONCERNS = ("champion", "quiet", "slow", "single")  # most pressing first
 
+_KNOWN = {  # what has to be known of some organization for a concern to be countable
+    "champion": "champion_left is not null",
+    "quiet": "current_gap_days is not null",
+    "slow": "requests_90d > 0 or open_cases is not null",
+    "single": "is_single_threaded is not null",
+}
+
 # Who was never in touch, or is silent for so long that it counts as gone, is no concern for
 # this week: that is decided elsewhere (`gone`).
 _JUDGED = f"""
@@ -110,8 +117,14 @@ def judge(query: Query, as_of: date, *, quiet_days: int, slowing: float) -> None
 
 
 def concerns(query: Query) -> list[dict[str, object]]:
-    """Return per snapshot, oldest first, how many organizations each concern is about."""
-    counts = ", ".join(f"count(*) filter (where is_{name}) as {name}" for name in CONCERNS)
+    """Return per snapshot, oldest first, how many organizations each concern is about.
+
+    A count is null where no record could show the concern for any organization.
+    """
+    counts = ", ".join(
+        f"case when bool_or({known}) then count(*) filter (where is_{name}) end as {name}"
+        for name, known in _KNOWN.items()
+    )
     return query.rows(
         f"""
         select as_of, basis, min(coverage) as coverage, {counts},

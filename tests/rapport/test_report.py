@@ -172,6 +172,19 @@ def test_absent_silos_read_unknown_with_the_reason(tmp_path: Path) -> None:
     assert "logins: whether people use what they have no source tells logins" in trust
 
 
+def test_a_concern_that_no_record_could_show_is_unknown_and_not_zero(config: Config) -> None:
+    tables = company(["Ada"], silos=("crm",))
+    for row in tables["rel_organization"]:
+        row |= dict.fromkeys(("champion_left", "is_single_threaded", "requests_90d",
+                              "unanswered_90d", "open_cases"))  # fmt: skip
+    page = page_of(config, tables)
+    for name in ("champion", "single", "slow"):
+        assert "Unknown: no source " in section(page, name)
+        tile = page.split(f'href="#{name}"')[1].split("</a>")[0]
+        assert ">unknown<" in tile and not re.search(r"\b0\b", text_of(tile))
+    assert 'class="who"' in section(page, "quiet")
+
+
 def test_nobody_is_called_unthanked_where_no_source_marks_staff(config: Config) -> None:
     tables = company(["Ada"])
     tables["dim_person"] = [row for row in tables["dim_person"] if not row["is_staff"]]
