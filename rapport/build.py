@@ -270,10 +270,40 @@ def _landing_views(config: Config, landing: Landing) -> dict[str, str]:
                 if source.type == type_name
             ]
             views[f"{type_name}__{stream.name}"] = _union(parts) or _empty_landing()
+    for type_name in custom_object_types():
+        parts = [
+            _landing_query(name, stream, landing.stream(name, stream).files())
+            for name, stream, _ in _custom_objects(config)
+            if config.sources[name].type == type_name
+        ]
+        views[f"{type_name}__custom_objects"] = _union(parts) or _empty_landing()
     streams = [stream for stream in mapped_streams(config, landing) if stream.files]
     for target, parts in mapping.queries(streams).items():
         views[f"mapped__{mapping.PLURAL[target]}"] = _union(parts) or mapping.empty_query(target)
     return views
+
+
+def custom_object_types() -> list[str]:
+    """Return the source types that take `objects:`; each has a view `<type>__custom_objects`."""
+    return [
+        type_name
+        for type_name in registry.TYPES
+        if "objects" in registry.module(type_name).Settings.__struct_fields__
+    ]
+
+
+def _custom_objects(config: Config) -> list[tuple[str, str, str]]:
+    """Return (source, stream, object) for every object that rapport.yml adds."""
+    found = []
+    for name, source in config.sources.items():
+        if source.settings.get("objects"):
+            standard = {stream.name for stream in registry.module(source.type).STREAMS}
+            found += [
+                (name, stream.name, stream.object_name)
+                for stream in declared_streams(config, name)
+                if stream.name not in standard
+            ]
+    return found
 
 
 def _landing_query(source: str, stream: str, files: Iterable[Path]) -> str:
@@ -376,6 +406,10 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
              "pii": "varchar"},
             [(n, s, f["name"], f.get("type", "text"), f.get("pii", "none")) for n, s, f in custom],
         ),
+        "custom_objects": (
+            {"source": "varchar", "stream": "varchar", "object_name": "varchar"},
+            _custom_objects(config),
+        ),
         "column_meanings": (
             {"source": "varchar", "stream": "varchar", "field": "varchar", "meaning": "varchar"},
             [(n, s, f["name"], f["meaning"]) for n, s, f in custom if f.get("meaning")],
@@ -402,7 +436,7 @@ def _added_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
         by_object = source.settings.get("fields")
         if not isinstance(by_object, Mapping):
             continue
-        streams = {s.object_name: s.name for s in registry.module(source.type).STREAMS}
+        streams = {s.object_name: s.name for s in declared_streams(config, name)}
         for object_name, fields in by_object.items():
             for field in fields:
                 entry: dict[str, Any] = {"name": field} if isinstance(field, str) else dict(field)
