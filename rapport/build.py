@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -26,16 +23,14 @@ import duckdb
 
 from connectors import registry
 from connectors.base import Rejected
-from connectors.errors import BuildError, ConfigError
+from connectors.errors import ConfigError
 from connectors.landing import Landing
 from connectors.quarantine import Quarantine
-from rapport import mapping, strategy
+from rapport import dbt, mapping, strategy
 from rapport.config import Config, declared_streams, suggestion
 from rapport.status import stream_lines
 
-ROOT = Path(__file__).resolve().parent.parent
-DBT_PROJECT = ROOT / "dbt_project"
-BUILD_NAME = "build.duckdb"
+BUILD_NAME = dbt.DATABASE_NAME
 STAGING = "staging"
 SNAPSHOT_STEP = timedelta(days=28)
 BACKCAST_SNAPSHOTS = 13  # 13 steps of 28 days: the twelve months before the first build
@@ -165,15 +160,6 @@ def remember(config: Config, plan: BuildPlan) -> None:
     temporary.replace(path)
 
 
-def environment(config: Config) -> dict[str, str]:
-    """Return the environment variables dbt needs, on top of the process's own."""
-    return {
-        "RAPPORT_BUILD_DB": str(config.home / BUILD_NAME),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-
-
 def prepare(config: Config, plan: BuildPlan) -> None:
     """Write the schemas `landing` and `control` into build.duckdb.
 
@@ -195,23 +181,10 @@ def prepare(config: Config, plan: BuildPlan) -> None:
 
 
 def run_dbt(config: Config, plan: BuildPlan) -> None:
-    """Run the one dbt invocation of a build; raise `BuildError` with dbt's first complaint."""
-    command = [
-        str(Path(sys.executable).with_name("dbt")), "--quiet", *plan.arguments,
-        "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
-    ]  # fmt: skip
-    done = subprocess.run(
-        command,
-        env=os.environ | environment(config),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise BuildError(
-            f"dbt failed; nothing was published. {_first_complaint(done.stdout + done.stderr)} "
-            "The whole log is in dbt_project/logs/dbt.log."
-        )
+    """Run the one dbt invocation of a build; raise `BuildError` with dbt's complaints."""
+    failure = dbt.failure(dbt.run(config.home, plan.arguments), config.home)
+    if failure:
+        raise failure
 
 
 def finish(config: Config, plan: BuildPlan) -> BuildResult:
@@ -538,7 +511,7 @@ def _staging_inputs(config: Config) -> list[str]:
 
 def _models() -> Iterable[str]:
     for pattern in ("models/**/*", "macros/**/*", "seeds/**/*", "dbt_project.yml"):
-        for path in sorted(DBT_PROJECT.glob(pattern)):
+        for path in sorted(dbt.PROJECT.glob(pattern)):
             if path.is_file() and path.suffix in {".sql", ".yml", ".csv", ".py"}:
                 yield path.read_text(encoding="utf-8")
 
@@ -557,12 +530,6 @@ def _remembered(config: Config) -> dict[str, str]:
         return {}
     remembered: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return remembered
-
-
-def _first_complaint(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    start = next((i for i, line in enumerate(lines) if "rror" in line or "FAIL" in line), 0)
-    return " ".join(lines[start : start + 4])[:600]
 
 
 def _quoted(name: str) -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,7 +13,7 @@ from connectors.discovery import discover
 from connectors.planning import plan_source
 from connectors.registry import open_source
 from connectors.sync import sync_stream
-from rapport import build, demo
+from rapport import build, dbt, demo
 from rapport.config import Config
 from sandbox.server import Sandbox, serve
 
@@ -50,19 +46,9 @@ def built(company: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[C
                 sync_stream(source, stream, config.home)
     plan = build.plan(config)
     build.prepare(config, plan)
-    folder = ("--project-dir", str(build.DBT_PROJECT), "--profiles-dir", str(build.DBT_PROJECT))
-    done = subprocess.run(
-        [
-            *(str(Path(sys.executable).with_name("dbt")), "--quiet", "build", *folder),
-            *("--select", "+bridge_organization_segment", "--exclude-resource-type", "unit_test"),
-            *("--target-path", str(config.home / "target"), "--log-path", str(config.home)),
-        ],
-        env=os.environ | build.environment(config),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    chosen = ("--select", "+bridge_organization_segment", "--exclude-resource-type", "unit_test")
+    results = dbt.run(config.home, ["build", *chosen])
+    assert dbt.failure(results, config.home) is None
     connection = duckdb.connect(str(config.home / build.BUILD_NAME), read_only=True)
     connection.execute("set timezone = 'UTC'")
     return config, connection
