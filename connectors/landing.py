@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 
 from connectors.base import State
 from connectors.errors import LandingError, StreamLocked
+from connectors.records import Records
 
 Op = Literal["upsert", "delete"]
 
@@ -161,7 +162,7 @@ class StreamLanding:
 
     def commit(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[Row] | Records,
         *,
         state: State,
         sync: dict[str, Any],
@@ -175,19 +176,7 @@ class StreamLanding:
         last = self.footer()
         first_seq = last.next_seq if last else 0
         counts = last.counts if last else {"rows": 0, "max_version": None}
-        table = pa.table(
-            [
-                pa.array([row.key for row in rows], pa.string()),
-                pa.array(range(first_seq, first_seq + len(rows)), pa.int64()),
-                pa.array([row.op for row in rows], pa.string()),
-                pa.array([row.merged_into for row in rows], pa.string()),
-                pa.array([row.version or loaded_at for row in rows], STAMP),
-                pa.array([loaded_at] * len(rows), STAMP),
-                pa.array([sync.get("sync_id")] * len(rows), pa.string()),
-                pa.array([row.record for row in rows], pa.string()),
-            ],
-            schema=SCHEMA,
-        )
+        table = _table(rows, first_seq, loaded_at, sync.get("sync_id"))
         newest = pc.max(table["_version"]).as_py()
         versions = [stamp for stamp in (_max_version(counts), newest) if stamp]
         footer = Footer(
@@ -238,6 +227,8 @@ class StreamLanding:
 
     def held(self, keys: Collection[str]) -> dict[str, list[Held]]:
         """Return all rows of those of `keys` that are held; the last one is the current row."""
+        if not keys:
+            return {}
         rows = self._query(
             "select _key, epoch_us(_version), _seq, _op, _merged_into, _sync_id from landed "
             "where _key in (from wanted) order by _version, _seq",
@@ -332,6 +323,30 @@ def read_footer(path: Path, place: str) -> Footer:
             f"{place}: the landing file `{path.name}` cannot be read or carries no state. "
             "Restore it from a backup, or move the stream's folder away and sync again."
         ) from None
+
+
+def _table(
+    rows: Sequence[Row] | Records, first_seq: int, loaded_at: datetime, sync_id: str | None
+) -> pa.Table:
+    count = len(rows)
+    if isinstance(rows, Records):
+        keys, versions, records = rows.keys, rows.versions, rows.texts
+        ops = pa.repeat(pa.scalar("upsert"), count)
+        merged_into = pa.nulls(count, pa.string())
+    else:
+        keys, ops, versions, records, merged_into = zip(*rows, strict=True) if rows else [()] * 5
+    at = pa.scalar(loaded_at, STAMP)
+    columns = {
+        "_key": keys,
+        "_seq": range(first_seq, first_seq + count),
+        "_op": ops,
+        "_merged_into": merged_into,
+        "_version": pa.array(versions, STAMP).fill_null(at),
+        "_loaded_at": pa.repeat(at, count),
+        "_sync_id": pa.repeat(pa.scalar(sync_id, pa.string()), count),
+        "record": records,
+    }
+    return pa.table(columns, schema=SCHEMA)
 
 
 def _from_us(microseconds: int) -> datetime:
