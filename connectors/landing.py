@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -24,7 +24,6 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
@@ -176,9 +175,10 @@ class StreamLanding:
         last = self.footer()
         first_seq = last.next_seq if last else 0
         counts = last.counts if last else {"rows": 0, "max_version": None}
-        table = _table(rows, first_seq, loaded_at, sync.get("sync_id"))
-        newest = pc.max(table["_version"]).as_py()
-        versions = [stamp for stamp in (_max_version(counts), newest) if stamp]
+        stamps = rows.versions if isinstance(rows, Records) else [row.version for row in rows]
+        versions = {stamp or loaded_at for stamp in stamps}
+        if landed := _max_version(counts):
+            versions.add(landed)
         footer = Footer(
             next_seq=first_seq + max(1, len(rows)),
             state=state,
@@ -189,7 +189,8 @@ class StreamLanding:
             },
         )
         final = self.folder / f"{first_seq:020d}.parquet"
-        _write_durably(table, footer, final, self.place)
+        tables = _tables(rows, first_seq, loaded_at, sync.get("sync_id"))
+        _write_durably(tables, footer, final, self.place)
         return final
 
     def _tidy(self) -> None:
@@ -325,6 +326,15 @@ def read_footer(path: Path, place: str) -> Footer:
         ) from None
 
 
+def _tables(
+    rows: Sequence[Row] | Records, first_seq: int, loaded_at: datetime, sync_id: str | None
+) -> Iterator[pa.Table]:
+    """Yield the rows as a file's row groups, one at a time: a copy of all would double them."""
+    for first in range(0, len(rows), ROWS_PER_GROUP):
+        group = rows[first : first + ROWS_PER_GROUP]
+        yield _table(group, first_seq + first, loaded_at, sync_id)
+
+
 def _table(
     rows: Sequence[Row] | Records, first_seq: int, loaded_at: datetime, sync_id: str | None
 ) -> pa.Table:
@@ -334,7 +344,7 @@ def _table(
         ops = pa.repeat(pa.scalar("upsert"), count)
         merged_into = pa.nulls(count, pa.string())
     else:
-        keys, ops, versions, records, merged_into = zip(*rows, strict=True) if rows else [()] * 5
+        keys, ops, versions, records, merged_into = zip(*rows, strict=True)
     at = pa.scalar(loaded_at, STAMP)
     columns = {
         "_key": keys,
@@ -358,14 +368,15 @@ def _max_version(counts: dict[str, Any]) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _write_durably(table: pa.Table, footer: Footer, final: Path, place: str) -> None:
+def _write_durably(tables: Iterable[pa.Table], footer: Footer, final: Path, place: str) -> None:
     """Write under a temporary name, flush to disk, then give it its name in one step."""
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f".tmp-{os.getpid()}-{final.name}")
     try:
         with temporary.open("wb") as file:
-            with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
-                writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+            with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+                for table in tables:
+                    writer.write_table(table)
                 writer.add_key_value_metadata({STATE_KEY: msgspec.json.encode(footer)})
             file.flush()
             os.fsync(file.fileno())

@@ -32,6 +32,9 @@ Members = dict[str, Raw]
 MAX_DEPTH = 100
 """Levels of nesting. Engines that read landing stop earlier than Python does."""
 
+AT_ONCE = 100
+"""Records checked together: so few that their values stay in the processor's cache."""
+
 
 class UnexpectedShape(ValueError):
     """A page lacks the part that should hold the records."""
@@ -58,6 +61,9 @@ class Records:
 
     def __iter__(self) -> Iterator[Projected]:
         return map(Projected, self.keys, self.versions, self.texts)
+
+    def __getitem__(self, rows: slice) -> Records:
+        return Records(self.keys[rows], self.versions[rows], self.texts[rows])
 
     def extend(self, others: Records) -> None:
         """Add further records."""
@@ -157,18 +163,20 @@ def is_balanced(body: bytes) -> bool:
 
 def project_page(page: Sequence[bytes], stream: Stream) -> tuple[Records, list[Rejected]]:
     """Project every record of a page, as `project` does."""
-    records = list(page)
-    clean = _project_clean(records, stream)
-    if clean is not None:
-        return clean, []
-    clean, rejected = Records(), []
-    for record in records:
-        found = project(record, stream)
-        if isinstance(found, Rejected):
-            rejected.append(found)
-        else:
-            clean.append(found)
-    return clean, rejected
+    records, rejected = Records(), []
+    for first in range(0, len(page), AT_ONCE):
+        part = page[first : first + AT_ONCE]
+        clean = _project_clean(part, stream)
+        if clean is not None:
+            records.extend(clean)
+            continue
+        for record in part:
+            found = project(record, stream)
+            if isinstance(found, Rejected):
+                rejected.append(found)
+            else:
+                records.append(found)
+    return records, rejected
 
 
 def project(record: bytes, stream: Stream) -> Projected | Rejected:
@@ -195,7 +203,7 @@ def project(record: bytes, stream: Stream) -> Projected | Rejected:
     return Projected(key, _stamp_in(members, stream), text)
 
 
-def _project_clean(records: list[bytes], stream: Stream) -> Records | None:
+def _project_clean(records: Sequence[bytes], stream: Stream) -> Records | None:
     """Project a page in which nothing can be wrong; return None if that is not certain.
 
     Each record is parsed and written again. If that gives the same bytes, the record is strict
@@ -208,7 +216,7 @@ def _project_clean(records: list[bytes], stream: Stream) -> Records | None:
         again = [*map(_ENCODE, values)]
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
         return None
-    is_same = again == records
+    is_same = again == list(records)
     text = b"\n".join(records)
     if (
         {*map(type, values)} != {dict}
@@ -223,7 +231,7 @@ def _project_clean(records: list[bytes], stream: Stream) -> Records | None:
         return None
     allowed = _allow_list(stream.fields)
     if is_same and (allowed is None or _hold_only(values, allowed)):
-        texts = records
+        texts = list(records)
     elif allowed is None:
         texts = [record.strip() for record in records]
     else:
