@@ -27,7 +27,7 @@ FIELDS = (
     "id createdAt updatedAt archived email firstname lastname phone jobtitle company stage score "
     "visits note address"
 ).split()
-TITLES = ("Head of \"Things\"", "Büroleitung", "R&D / Labor", "経理", "Chief Herding Officer", "")
+TITLES = ('Head of "Things"', "Büroleitung", "R&D / Labor", "経理", "Chief Herding Officer", "")
 NOTES = (
     "met at the fair: asked for a call, prefers e-mail \\ no phone",
     "line one\nline two\twith a tab and an emoji 😀",

@@ -155,7 +155,8 @@ def run(folder: Path, records: int) -> list[str]:
     bench = Bench(folder)
     (folder / "ours" / "home").mkdir(parents=True)
     compile_staging(folder / "ours")
-    imports = measure("import connectors", [sys.executable, "-c", "import connectors"], ROOT, {})
+    imports = measure("import connectors", [sys.executable, "-c", "import connectors"], folder,
+                      {"PYTHONPATH": str(ROOT)})  # fmt: skip
     with_dlt = has_dlt()
     costs: dict[str, Cost] = {}
     with bench.serving(records):

@@ -13,8 +13,10 @@ from connectors.records import split
 STREAM = Stream(
     name="contacts",
     key=("id",),
-    fields=tuple(field for field in FIELDS if field != "address")
-    + ("address.city", "address.zip", "address.geo"),
+    fields=(
+        *(field for field in FIELDS if field != "address"),
+        *("address.city", "address.zip", "address.geo"),
+    ),
     cursor="updatedAt",
 )
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
 
 from connectors.base import Stream, Tombstone
 from connectors.landing import Held, Row, StreamLanding
@@ -70,12 +69,12 @@ class Changes:
             now: the time of the commit.
         """
         self._held = self._landing.held(self._in_question(parts))
-        if not self._held and len(parts) == 1 and isinstance(parts[0], Records):
-            if len({*parts[0].keys}) == len(parts[0]):
-                for stamp in parts[0].versions if self._cursor else ():
-                    self._count_late(stamp)
-                return parts[0]
-        items: list[Item] = [*chain.from_iterable(parts)]
+        only = parts[0] if len(parts) == 1 else None
+        if isinstance(only, Records) and not self._held and len({*only.keys}) == len(only):
+            for stamp in only.versions if self._cursor else ():
+                self._count_late(stamp)
+            return only
+        items: list[Item] = [item for part in parts for item in part]
         repeated = {key for key, times in Counter(item.key for item in items).items() if times > 1}
         self._gone = {item.key for item in items if isinstance(item, Tombstone)}
         self._texts = self._landing.records(self._texts_in_question(items))

@@ -55,6 +55,9 @@ ROWS_PER_GROUP = 16_384
 ROWS_PER_FETCH = 10_000
 EMPTY_FILES_STAY_S = 24 * 3600
 
+# Arrow's own pool keeps the memory that writing one file took; the system's is used again.
+pa.set_memory_pool(pa.system_memory_pool())
+
 # Structs compare field by field: the greatest (`_version`, `_seq`) is a key's current row.
 _LIVE = """
     from (
@@ -311,7 +314,9 @@ def _engine() -> Any:
     """Return this process's DuckDB for reading landing files, started when first needed."""
     import duckdb
 
-    return duckdb.connect(config={"threads": 2, "temp_directory": tempfile.gettempdir()})
+    return duckdb.connect(
+        config={"threads": 1, "memory_limit": "100MB", "temp_directory": tempfile.gettempdir()}
+    )
 
 
 def read_footer(path: Path, place: str) -> Footer:
@@ -339,6 +344,9 @@ def _table(
     rows: Sequence[Row] | Records, first_seq: int, loaded_at: datetime, sync_id: str | None
 ) -> pa.Table:
     count = len(rows)
+    keys: Sequence[str]
+    versions: Sequence[datetime | None]
+    records: Sequence[bytes | None]
     if isinstance(rows, Records):
         keys, versions, records = rows.keys, rows.versions, rows.texts
         ops = pa.repeat(pa.scalar("upsert"), count)

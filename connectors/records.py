@@ -264,9 +264,9 @@ def _plain_keys(
 def _stamps(values: Sequence[Mapping[str, Any]], stream: Stream) -> list[datetime | None]:
     if stream.cursor is None or not stream.cursor_trusted:
         return [None] * len(values)
-    texts = [value.get(stream.cursor) for value in values]
+    texts: list[Any] = [value.get(stream.cursor) for value in values]
     try:
-        stamps = [*map(datetime.fromisoformat, texts)]
+        stamps: list[Any] = [*map(datetime.fromisoformat, texts)]
         if {stamp.tzinfo for stamp in stamps} == {UTC}:
             return stamps
     except (TypeError, ValueError):
@@ -443,8 +443,8 @@ def _allow_list(fields: tuple[str, ...]) -> AllowList | None:
     if fields == ("*",):
         return None
     tree = AllowList(set(), {})
-    for field in fields:
-        *parents, leaf = field.split(".")
+    for path in fields:
+        *parents, leaf = path.split(".")
         level = tree
         for parent in parents:
             level = level.below.setdefault(parent, AllowList(set(), {}))
