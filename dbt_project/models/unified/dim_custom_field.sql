@@ -31,7 +31,7 @@ worded as (
         *,
         case
             when type in ('integer', 'decimal')
-                then regexp_replace(cast(number as {{ dbt.type_string() }}), '[.]?0+$', '')
+                then {{ number_text('number') }}
             else text
         end as value_text
     from told
