@@ -272,7 +272,7 @@ cast({{ field_of('_raw', field) }} as {{ dbt.type_string() }})
 {%- if type == 'timestamp' -%} {{ try_timestamp(value) }}
 {%- elif type == 'date' -%} {{ try_date(value) }}
 {%- elif type == 'integer' -%}
-case when {{ value }} = floor({{ value }}) then cast({{ value }} as bigint) end
+case when {{ is_whole(value) }} then cast({{ value }} as bigint) end
 {%- elif type == 'json' -%} cast({{ value }} as {{ dbt.type_string() }})
 {%- else -%} {{ value }}
 {%- endif -%}

@@ -47,8 +47,23 @@ try_cast({{ text }} as decimal(38, 9))
 
 {# Spark also takes digits of other scripts, and no `_` between thousands. #}
 {% macro spark__try_decimal(text) -%}
-case when {{ text }} rlike '^[ -~[:space:]]*$' then
+case when {{ text }} rlike '^[ -~\\s]*$' then
             try_cast(regexp_replace({{ text }}, '(?<=[0-9])_(?=[0-9])', '') as decimal(38, 9)) end
+{%- endmacro %}
+
+
+{# Whether a decimal of nine digits has no fraction. #}
+{% macro is_whole(value) -%}
+{{ adapter.dispatch('is_whole', 'rapport')(value) }}
+{%- endmacro %}
+
+{% macro default__is_whole(value) -%}
+{{ value }} = floor({{ value }})
+{%- endmacro %}
+
+{# Spark drops the ninth digit to compare a decimal with its floor. #}
+{% macro spark__is_whole(value) -%}
+{{ value }} % 1 = 0
 {%- endmacro %}
 
 
@@ -62,7 +77,7 @@ try_cast({{ text }} as boolean)
 
 {# Spark also takes blanks around it. #}
 {% macro spark__try_boolean(text) -%}
-case when not {{ text }} rlike '^[[:space:]]|[[:space:]]$' then try_cast({{ text }} as boolean) end
+case when not {{ text }} rlike '^\\s|\\s$' then try_cast({{ text }} as boolean) end
 {%- endmacro %}
 
 
