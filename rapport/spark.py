@@ -27,8 +27,9 @@ from connectors.errors import BuildError
 from connectors.landing import SCHEMA as LANDED
 from connectors.landing import Landing
 from rapport import build
-from rapport.build import DBT_PROJECT, BuildPlan
+from rapport.build import BuildPlan
 from rapport.config import Config
+from rapport.dbt import PROJECT
 
 JAVA_MAJOR = 17
 DATABASE = "main"
@@ -142,8 +143,8 @@ class _Dbt:
 
         self._runner: Any = dbtRunner
         self._arguments = [
-            *("--target", "spark", "--project-dir", str(DBT_PROJECT)),
-            *("--profiles-dir", str(DBT_PROJECT)),
+            *("--target", "spark", "--project-dir", str(PROJECT)),
+            *("--profiles-dir", str(PROJECT)),
             *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
         ]
         self._manifest: Any = None
@@ -200,7 +201,7 @@ class _Dbt:
         from pyspark.sql import SparkSession
 
         [node] = [node for node in self._manifest.nodes.values() if node.name == name]
-        path = DBT_PROJECT / node.original_file_path
+        path = PROJECT / node.original_file_path
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec and spec.loader
         module = importlib.util.module_from_spec(spec)

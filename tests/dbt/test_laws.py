@@ -28,3 +28,8 @@ def test_replacing_the_first_match_or_all_is_the_same_everywhere() -> None:
             for call in re.findall(r"regexp_replace\((?:[^']*'){2}", text):
                 pattern = call.split("'")[1]
                 assert pattern.startswith("^") or pattern.endswith("$"), (path.name, call)
+
+
+def test_no_model_names_a_moment_as_one_engine_does() -> None:
+    for path in (PROJECT / "models").rglob("*.sql"):
+        assert "timestamptz" not in path.read_text("utf-8"), path.name

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from connectors.landing import Landing, Row
-from rapport import build, demo, spark, syncing
+from rapport import build, dbt, demo, spark, syncing
 from rapport.config import Config
 from sandbox.server import serve
 from tests.dbt.landing_fixture import CONTACT, DEAL, sf_id, sf_time
@@ -87,7 +87,7 @@ def on_spark(query: str) -> list[tuple[object, ...]]:
 
 
 def test_staging_identity_and_the_unified_tables_are_built(config: Config, built: set[str]) -> None:
-    unified = {path.stem for path in (build.DBT_PROJECT / "models" / "unified").glob("*.sql")}
+    unified = {path.stem for path in (dbt.PROJECT / "models" / "unified").glob("*.sql")}
     assert unified | {"stg_salesforce__contacts", "stg_discourse__posts", "identity_edge"} <= built
 
 

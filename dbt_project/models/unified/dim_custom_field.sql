@@ -25,7 +25,7 @@ records as (
     select
         profiles.*,
         profile_key as record_key,
-        cast(null as timestamptz) as record_changed_at
+        cast(null as {{ type_moment() }}) as record_changed_at
     from profiles
     where custom is not null
 
