@@ -142,10 +142,11 @@ class _Dbt:
         from dbt.cli.main import dbtRunner
 
         self._runner: Any = dbtRunner
+        self._logs = folder / "logs"
         self._arguments = [
             *("--target", "spark", "--project-dir", str(PROJECT)),
             *("--profiles-dir", str(PROJECT)),
-            *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
+            *("--target-path", str(folder / "target"), "--log-path", str(self._logs)),
         ]
         self._manifest: Any = None
         self._manifest = self.invoke("parse")
@@ -157,16 +158,14 @@ class _Dbt:
         done = self._runner(manifest=manifest).invoke(
             ["--quiet", command, *arguments, *self._arguments]
         )
-        if done.exception is not None:
-            raise BuildError(f"dbt {command} on Spark failed: {done.exception}")
         if not done.success:
-            told = next((run for run in done.result if run.status in ("error", "fail")), None)
-            what = (
-                f" at `{told.node.name}`: {' '.join(str(told.message).split())[:600]}"
-                if told
-                else ""
+            said = done.exception or next(
+                f"{run.node.name}: {run.message}" for run in done.result if run.status == "error"
             )
-            raise BuildError(f"dbt {command} on Spark failed{what}.")
+            raise BuildError(
+                f"dbt failed on Spark: {' '.join(str(said).split())[:600]}. "
+                f"The whole log is in {self._logs}."
+            )
         return done.result
 
     def list_names(self, select: Sequence[str]) -> set[str]:
