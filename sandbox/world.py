@@ -9,7 +9,7 @@ and press are written down in a CRM (Salesforce); many of them, and hobby weaver
 in a forum (Discourse); some read the newsletter and ask for help by way of a portal
 (HubSpot), and some talk about it on a social network (Bluesky), where the world has them.
 The same seed, size and date make the same world, to the byte, and the CRM and the forum are
-the same with and without the others.
+the same with and without the others (but for the handles that people gave us).
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ COUNTED_IN_PORTAL = (
 SOURCES = {"salesforce": "crm", "discourse": "forum", "hubspot": "hub", "bluesky": "social"}
 """What the sources are called in the rapport.yml of a sandbox, and so in profile keys."""
 
-VENDORS = ("salesforce", "discourse")
-"""The silos a world has when nothing is said."""
+VENDORS = ("salesforce", "hubspot", "discourse", "bluesky")
+"""The silos a world has when nothing is said: all there are."""
 
 _QUIET = ((24, 58), (38, 45), (52, 70))
 """Planted: days until the renewal, days of silence before now."""
@@ -112,7 +112,7 @@ class World:
         rates: how often everything happens.
         vendor_limits: whether the forum and the portal have the vendors' default rate limits.
         vendors: whose silos there are; the portal (`hubspot`) and the network (`bluesky`) stay
-            empty unless named.
+            empty when left out.
         portal_import: how many bought addresses the portal is given (see `PortalLife`).
 
     Attributes:
@@ -134,6 +134,7 @@ class World:
     ) -> None:
         self.size = people
         self.vendors = tuple(vendors)
+        self.vendor_limits = vendor_limits
         self.seed = seed
         self.rates = rates or Rates()
         self.clock = WorldClock(now, self)
