@@ -202,9 +202,104 @@ def test_people_whom_the_world_knows_to_be_two_are_not_joined(
             f"join '{tmp_path}/profiles.parquet' b on b.profile_key = y.profile_key"
         ).fetchall()
     pairs, wrong = joined[0]
-    assert pairs > PEOPLE / 10
+    assert pairs > PEOPLE / 2
     # Namesakes who share a switchboard are planted; a company this small cannot tell them apart.
     assert wrong <= 2
+
+
+def test_two_crms_and_the_forum_meet_where_they_share_what_identifies_and_the_network_does_not(
+    config: Config, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Share of the true pairs of profiles that are one person or organization in our tables."""
+    sandbox.write_truth(tmp_path)
+    found = query(
+        config,
+        f"with held as (select x.source, x.entity, coalesce(x.person_id, x.organization_id) as id, "
+        "coalesce(t.person, t.organization) as true_id "
+        f"from dim_profile x join '{tmp_path}/profiles.parquet' t on t.profile_key = x.profile_key "
+        "where not x.is_deleted) "
+        "select a.entity, a.source || '+' || b.source, count(*) filter (a.id = b.id) / count(*) "
+        "from held a join held b on a.source < b.source and a.true_id = b.true_id group by all",
+    )
+    recall = {(entity, pair): share for entity, pair, share in found}
+    for pair in ("crm+forum", "crm+hub", "forum+hub"):
+        assert recall["person", pair] > 0.5, recall
+    assert recall["organization", "crm+hub"] > 0.8, recall
+    assert recall["person", "forum+social"] == 0.0, "no handle is matched by likeness"
+
+
+def test_whom_other_sources_know_of_the_forum_agrees_with_a_count_from_the_landing(
+    config: Config,
+) -> None:
+    """People who wrote in 90 days, from the records as they landed, against the published share."""
+    held = landed(config)
+    users, since = held["forum.users"], query(config, "select as_of - 89 from publication")[0][0]
+    writers = {
+        str(post["user_id"])
+        for post in map(json.loads, held["forum.posts"].values())
+        if datetime.fromisoformat(post["created_at"]).date() >= since
+    }
+    people = dict(
+        query(config, "select native_id, person_id from dim_profile where source = 'forum'")
+    )
+    ours = {
+        id for (id,) in query(config, "select person_id from dim_person where is_staff or is_bot")
+    }
+    active = {people[user] for user in writers & users.keys()} - ours
+    known = {
+        source: {
+            id
+            for (id,) in query(
+                config,
+                "select person_id from dim_profile where entity = 'person' and not is_deleted "
+                f"and source = '{source}'",
+            )
+        }
+        for source in ("crm", "hub", "social")
+    }
+    known["*"] = set().union(*known.values())
+    told = query(
+        config,
+        "select source, active_forum_people, round(active_forum_people_share * active_forum_people)"
+        " from rel_data_trust join publication using (as_of) "
+        "where stream = '*' and basis = 'as_known'",
+    )
+    assert {row[0]: row[1:] for row in told} == {
+        source: (len(active), len(active & ids)) for source, ids in known.items()
+    }
+    assert 0 < len(active & known["*"]) < len(active)
+
+
+def test_what_was_planted_is_found(config: Config, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.write_truth(tmp_path)
+    effects = (
+        "(select distinct e.effect, p.organization_id, p.person_id "
+        f"from '{tmp_path}/effects.parquet' e "
+        f"join '{tmp_path}/profiles.parquet' t "
+        "on t.organization = split_part(coalesce(nullif(e.detail, ''), e.true_id), ' to ', 1) "
+        "or (e.entity = 'person' and t.native_id = e.native_id) "
+        "join dim_profile p using (profile_key))"
+    )
+    newest = "as_of = (select as_of from publication) and basis = 'as_known'"
+    quiet = query(
+        config,
+        f"select distinct organization_id, verdict, reason_1 from rel_organization join {effects} "
+        f"using (organization_id) where effect = 'quiet_before_renewal' and {newest}",
+    )
+    assert [verdict for _, verdict, _ in quiet] == ["at risk"] * 3, quiet
+    assert all("days quiet" in reason for *_, reason in quiet), quiet
+    moved = query(
+        config,
+        f"select distinct champion_left from rel_organization join {effects} "
+        f"using (organization_id) where effect = 'champion_moves' and {newest}",
+    )
+    assert moved == [(True,)]
+    helper = query(
+        config,
+        f"select distinct level from rel_disengagement d join {effects} e "
+        f"on d.person_id = e.person_id where effect = 'helper_leaves' and {newest}",
+    )
+    assert helper in ([("slowing",)], [("quiet",)])
 
 
 def test_the_command_line_prints_headlines_and_status_as_json(config: Config) -> None:

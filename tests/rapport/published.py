@@ -281,3 +281,9 @@ def _trust(silos: Sequence[str]) -> Rows:
             "profiles": 70,
             "linked_share": 0.64,
         }
+    if "forum" in silos:
+        for source, share in ((silos[0], 0.6), ("support", 0.25), ("*", 0.7)):
+            yield snapshot() | {
+                "source": source, "stream": "*", "field": "*",
+                "active_forum_people": 40, "active_forum_people_share": share,
+            }  # fmt: skip
