@@ -357,7 +357,7 @@ def _count(number: int | None) -> str:
 @click.option("--port", default=sandboxes.DEFAULT_PORT, show_default=True, help="First port.")
 @click.option("--now", help="The world's clock at the start (default: today, 00:00 UTC).")
 @click.option("--faults", type=click.Path(exists=True, path_type=Path), help="JSON plan of faults.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder to write truth/ to.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder for shop.db and truth/.")
 @click.option("--vendors", metavar="LIST", help="Only these, separated by commas (default: all).")
 @click.option("--vendor-limits", is_flag=True, help="With the vendors' own default rate limits.")
 @answers_errors
@@ -382,7 +382,7 @@ def sandbox(
     except ValueError as error:
         raise ConfigError(f"--vendors: {error}") from None
     with serve(
-        people, seed, port, moment, plan, vendor_limits=vendor_limits, vendors=chosen
+        people, seed, port, moment, plan, vendor_limits=vendor_limits, vendors=chosen, data=data
     ) as running:
         if data:
             running.write_truth(data / "truth")

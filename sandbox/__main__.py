@@ -10,7 +10,7 @@ from typing import Any
 import click
 import yaml
 
-from sandbox.server import BASE_PORT, chosen_vendors, serve
+from sandbox.server import BASE_PORT, PORTS, chosen_vendors, serve
 from sandbox.world import VENDORS
 
 SECRETS = (
@@ -31,7 +31,7 @@ SECRETS = (
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
-    help="Write the truth to FOLDER/truth.",
+    help="Keep the shop's database and write the truth in this folder.",
 )
 @click.option("--vendors", default=",".join(VENDORS), show_default=True, help="Comma list.")
 @click.option("--vendor-limits", is_flag=True, help="With the vendors' own default rate limits.")
@@ -59,15 +59,17 @@ def main(
             ) from None
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
     try:
-        with serve(people, seed, port, now, vendor_limits=vendor_limits, vendors=chosen) as sandbox:
+        with serve(
+            people, seed, port, now, vendor_limits=vendor_limits, vendors=chosen, data=data
+        ) as sandbox:
             if data is not None:
                 sandbox.write_truth(data / "truth")
             click.echo(f"# The world stands at {sandbox.now.isoformat()}. Generated data.")
             for name, count in sandbox.world.counts().items():
                 click.echo(f"#   {name}: {count:,}")
             click.echo(_rapport_yml(sandbox.credentials))
-            address = sandbox.urls[chosen[0]]
-            click.echo(f"# Move time: curl -d '{{\"days\": 7}}' {address}/sandbox/advance")
+            for address in [sandbox.urls[name] for name in chosen if name in PORTS][:1]:
+                click.echo(f"# Move time: curl -d '{{\"days\": 7}}' {address}/sandbox/advance")
             try:
                 threading.Event().wait()
             except KeyboardInterrupt:
