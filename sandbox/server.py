@@ -24,6 +24,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox import bluesky, discourse, hubspot, salesforce, shop
+from sandbox.crm_life import SUBSCRIPTION
 from sandbox.faults import Faults
 from sandbox.people import OWN_DOMAINS
 from sandbox.social_life import APP_PASSWORD, HANDLE, HANDLE_FIELD, TAG
@@ -42,6 +43,14 @@ CUSTOM_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
         {"name": "Renewal_Amount__c", "type": "decimal", "meaning": "renewal_amount"},
         {"name": "Open_Cases__c", "type": "decimal"},
         {"name": "Remarks__c", "pii": "text"},
+    ],
+    "Subscription__c": [
+        {"name": "Account__c", "pii": "pseudonym"},
+        {"name": "Plan__c"},
+        {"name": "Seats__c", "type": "integer"},
+        {"name": "Monthly_Price__c", "type": "decimal"},
+        {"name": "Starts_On__c", "type": "date"},
+        {"name": "Auto_Renews__c", "type": "boolean"},
     ],
     "Contact": [
         {"name": "Community_Handle__c", "pii": "direct"},
@@ -64,6 +73,13 @@ PORTAL_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
     "tickets": [{"name": "loom_model"}],
 }
 """The same for the portal; what people told about their health (`accessibility_needs`) is not."""
+
+MACHINE_FIELDS_TAKEN: list[dict[str, str]] = [
+    {"name": "model"},
+    {"name": "installed_on", "type": "date"},
+    {"name": "firmware"},
+]
+"""What is taken of a custom object of the portal, beyond what each has."""
 
 
 @dataclass
@@ -101,13 +117,16 @@ class Sandbox:
                 "client_id": org.client_id,
                 "client_secret": org.client_secret,
                 "fields": CUSTOM_FIELDS_TAKEN,
+                "objects": [SUBSCRIPTION],
             }
         if "hubspot" in self.urls:
+            machines = self.world.portal.table("machines").kind.fully_qualified_name
             sources["hub"] = {
                 "type": "hubspot",
                 "url": self.urls["hubspot"],
                 "access_token": self.world.portal.access_token,
-                "fields": PORTAL_FIELDS_TAKEN,
+                "objects": [machines],
+                "fields": {**PORTAL_FIELDS_TAKEN, machines: MACHINE_FIELDS_TAKEN},
             }
             if not self.world.vendor_limits:  # as somebody on a higher plan would write down
                 calls, searches = PORTAL_LIMITS

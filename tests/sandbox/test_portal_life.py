@@ -212,7 +212,8 @@ def test_its_rapport_yml_takes_the_properties_of_ones_own_but_nothing_sensitive(
     with serve(people=60, port=0, now=NOW) as sandbox:
         hub = sandbox.credentials["sources"]["hub"]
         portal = sandbox.world.portal
-        for name, fields in hub["fields"].items():
+        for name in ("contacts", "companies", "tickets"):
+            fields = hub["fields"][name]
             own = {
                 told["name"]: told
                 for told in portal.table(name).kind.properties.values()
