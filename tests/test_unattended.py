@@ -1,0 +1,260 @@
+"""Nobody clicks: Dagster's own processes on a company, one vendor of which refuses us.
+
+Real `dagster-daemon` and `dagster-webserver`, started as docs/schedule.md tells, with everything
+on a schedule of a minute. One story in the order of the tests, on one start of the processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+
+import dagster as dg
+import duckdb
+import pytest
+import requests
+import yaml
+
+from assets import instance as instances
+from assets.dbt import ensure_manifest
+from connectors.landing import Landing
+from rapport import config as configuration
+from rapport.build import ROOT, environment
+from rapport.config import Config
+from sandbox.server import Sandbox, serve
+
+pytestmark = pytest.mark.demo
+
+WRONG_TOKEN = "pat-na1-00000000-0000-0000-0000-0123456789ab"
+EVERY_MINUTE = "* * * * *"
+DAYS_AHEAD = 2
+Found = TypeVar("Found")
+
+
+@dataclass
+class Site:
+    """A server that runs unattended: its configuration, its history, its processes."""
+
+    config: Config
+    sandbox: Sandbox
+    instance: dg.DagsterInstance
+    alerts: list[dict[str, str]]
+    port: int
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start one of Dagster's commands in a process group of its own."""
+        command = [str(Path(sys.executable).with_name(name)), *arguments]
+        command += ["--workspace", str(ROOT / "workspace.yaml")]
+        log = self.config.home / f"{name}.log"
+        with log.open("ab") as output:
+            self.processes[name] = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=os.environ
+                | {
+                    "RAPPORT_CONFIG": str(self.config.path),
+                    "DAGSTER_HOME": str(instances.folder(self.config)),
+                    "PYTHONPATH": str(ROOT),
+                    "HUB_TOKEN": WRONG_TOKEN,
+                },
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self, name: str) -> None:
+        """Kill -9 a command and all that it started, runs included."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """Return what the webserver answers to a GraphQL query, as the UI asks it."""
+        answer = requests.post(
+            f"http://127.0.0.1:{self.port}/graphql",
+            json={"query": query, "variables": variables},
+            timeout=60,
+        )
+        tree = answer.json()
+        assert "errors" not in tree, tree
+        return tree["data"]
+
+    def runs(self, job: str, *statuses: dg.DagsterRunStatus) -> list[dg.RunRecord]:
+        """Return the runs of a job, oldest first."""
+        wanted = dg.RunsFilter(job_name=job, statuses=list(statuses))
+        return list(self.instance.get_run_records(wanted, ascending=True))
+
+    def publication(self) -> Path:
+        """Return the published file itself, behind the links."""
+        return (self.config.home / "warehouse.duckdb").resolve()
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.config.home / "warehouse.duckdb"), read_only=True) as opened:
+            return opened.execute(sql).fetchall()
+
+
+def until(what: str, probe: Callable[[], Found], within_s: float) -> Found:
+    """Return the first true answer of `probe`; fail by name when there is none in time."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if found := probe():
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"within {within_s:.0f} s: not {what}")
+
+
+@pytest.fixture(scope="module")
+def alerts() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    received: list[dict[str, str]] = []
+
+    class Webhook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Webhook)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/T0KEN", received
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def site(
+    alerts: tuple[str, list[dict[str, str]]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    address, received = alerts
+    home = tmp_path_factory.mktemp("site")
+    now = datetime.now(UTC).replace(microsecond=0) - timedelta(days=DAYS_AHEAD)
+    with serve(
+        people=150, seed=11, port=0, now=now, vendors=("salesforce", "discourse", "hubspot")
+    ) as sandbox:
+        config = write_config(home, sandbox, address)
+        ensure_manifest(environment(config))
+        with instances.prepare(config) as instance:
+            running = Site(config, sandbox, instance, received, port=free_port())
+            try:
+                running.start("dagster-daemon", "run")
+                running.start(
+                    "dagster-webserver", "--host", "127.0.0.1", "--port", str(running.port)
+                )
+                yield running
+            finally:
+                for name in list(running.processes):
+                    running.kill(name)
+
+
+def write_config(home: Path, sandbox: Sandbox, webhook: str) -> Config:
+    """Write a rapport.yml with everything on the minute, and a token that the hub refuses."""
+    known = sandbox.credentials
+    known["sources"]["hub"]["access_token"] = "${HUB_TOKEN}"
+    for source in known["sources"].values():
+        source["schedule"] = EVERY_MINUTE
+    tree = {
+        "home": ".",
+        "as_of": "now",
+        "schedule": EVERY_MINUTE,
+        "own_domains": known["own_domains"],
+        "alerts": {"webhook": webhook},
+        "sources": known["sources"],
+    }
+    path = home / configuration.CONFIG_NAME
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    return configuration.load(path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_a_first_tick_syncs_and_publishes_while_one_vendor_refuses_us(site: Site) -> None:
+    until("published", lambda: site.publication().exists(), within_s=600)
+    (published,) = site.query("select as_of, known_at from publication")
+    assert published[0] == datetime.now(UTC).date()
+    assert site.query("select count(*) > 0 from dim_person") == [(True,)]
+    for source in ("crm", "forum"):
+        first = site.runs(f"sync_{source}")[0].dagster_run
+        assert first.status == dg.DagsterRunStatus.SUCCESS
+        assert first.tags["dagster/schedule_name"] == f"sync_{source}_schedule"
+    assert site.runs("sync_hub")[0].dagster_run.status == dg.DagsterRunStatus.FAILURE
+
+
+def test_schedules_and_the_alert_are_on_without_a_click(site: Site) -> None:
+    known = until("loaded", lambda: definitions(site), within_s=300)
+    assert {name for name, on in known.items() if on == "RUNNING"} >= {
+        "sync_crm_schedule",
+        "sync_forum_schedule",
+        "sync_hub_schedule",
+        "metrics_schedule",
+        "failure_alert",
+    }
+
+
+def definitions(site: Site) -> dict[str, str]:
+    """Return schedule or sensor -> its status, as the UI lists them."""
+    try:
+        data = site.ask(
+            "{ repositoriesOrError { ... on RepositoryConnection { nodes {"
+            " schedules { name scheduleState { status } }"
+            " sensors { name sensorState { status } } } } } }"
+        )
+    except requests.ConnectionError:
+        return {}
+    return {
+        entry["name"]: (entry.get("scheduleState") or entry["sensorState"])["status"]
+        for node in data["repositoriesOrError"]["nodes"]
+        for entry in (*node["schedules"], *node["sensors"])
+    }
+
+
+def test_the_failing_vendor_is_told_to_the_webhook_without_its_secret(site: Site) -> None:
+    until("alerted", lambda: site.alerts, within_s=300)
+    alert = site.alerts[0]
+    failed = site.runs("sync_hub")[0].dagster_run
+    assert alert["job"] == "sync_hub"
+    assert alert["step"].startswith("hub__")
+    assert alert["error"] == "AuthError"
+    assert alert["message"].startswith("hub.")
+    assert alert["run_url"].endswith(f"/runs/{failed.run_id}")
+    assert {alert["job"] for alert in site.alerts} == {"sync_hub"}
+    for path in site.config.home.rglob("*"):
+        if path.is_file():
+            assert WRONG_TOKEN.encode() not in path.read_bytes(), path
+    assert WRONG_TOKEN not in json.dumps(site.alerts)
+
+
+def test_after_a_kill_of_everything_the_next_ticks_go_on_with_what_is_new(site: Site) -> None:
+    before = site.publication()
+    people = held(site, "crm", "contacts")
+    site.sandbox.advance(days=DAYS_AHEAD)
+    until("syncing", lambda: site.runs("sync_crm", dg.DagsterRunStatus.STARTED), within_s=300)
+    site.kill("dagster-daemon")
+    site.start("dagster-daemon", "run")
+    until("published again", lambda: site.publication() != before, within_s=600)
+    assert held(site, "crm", "contacts") >= people
+    assert site.query("select max(known_at) from publication") > [(None,)]
+
+
+def held(site: Site, source: str, stream: str) -> int:
+    return int(Landing(site.config.home).stream(source, stream).count())
