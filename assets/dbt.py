@@ -40,6 +40,7 @@ DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 MODELS_STEP = "dbt_models"
 WRITER_POOL = "duckdb_writer"
 LONGEST_WAIT_FOR_SOURCES_S = 20 * 60
+LONGEST_WAIT_FOR_A_SLOT_S = 60
 WAIT_STEP_S = 5.0
 UNDER_DAGSTER_DEV = "DAGSTER_IS_DEV_CLI"
 
@@ -233,12 +234,12 @@ def _build(
         yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
         raise BuildError(f"dbt failed; nothing was published. {' '.join(run.errors)[:1000]}")
     result = warehouse.finish(plan)
+    _record_backcasts(context, plan, nodes, translator)
     for event in events:
         if isinstance(event, dg.Output):
             table = run.table_by_output[event.output_name]
             event = _with_rows(event, result.tables.get(table))
         yield event
-    _record_backcasts(context, plan, nodes, translator)
     warehouse.on_event(f"Built {len(result.tables)} tables.")
     if context.is_subset and PUBLISHED_WAREHOUSE not in (context.run.asset_selection or ()):
         _publish_part(context, warehouse)
@@ -336,19 +337,22 @@ def wait_for_sources(context: dg.AssetExecutionContext, config: Config) -> None:
 
     A schedule and not a condition on every source: a source that fails, or comes once a day,
     must not hold up the numbers of all others. Landing is whole at any moment, so waiting is
-    for freshness only: for the syncs that run when this begins, not for those that follow;
+    for freshness only: for the syncs that are there when this begins, not for later ones;
     not for one that has failed and tries again; and for `LONGEST_WAIT_FOR_SOURCES_S` at most.
     """
     if "dagster/schedule_name" not in context.run.tags:
         return
     jobs = {sync_job_name(name) for name in config.sources}
-    under_way = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    started = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    under_way = [dg.DagsterRunStatus.QUEUED, *started]
     begun = context.instance.get_runs(dg.RunsFilter(statuses=under_way))
     waiting_for = {run.run_id: run.job_name for run in begun if run.job_name in jobs}
     if waiting_for:
         context.log.info(f"Waiting for {', '.join(sorted(waiting_for.values()))} to end.")
-    deadline = time.monotonic() + LONGEST_WAIT_FOR_SOURCES_S
-    while waiting_for and time.monotonic() < deadline:
+    began = time.monotonic()
+    while waiting_for and time.monotonic() < began + LONGEST_WAIT_FOR_SOURCES_S:
+        if time.monotonic() > began + LONGEST_WAIT_FOR_A_SLOT_S:
+            under_way = started  # the queue may be waiting for this run
         runs = context.instance.get_runs(
             dg.RunsFilter(run_ids=list(waiting_for), statuses=under_way)
         )
@@ -404,7 +408,10 @@ def _record_backcasts(
     nodes: Mapping[str, Any],
     translator: Translator,
 ) -> None:
-    """Show the past days that a first build computes as the partitions they are."""
+    """Show the past days that a first build computes as the partitions they are.
+
+    Before the day of the run, which is the latest that the UI shows.
+    """
     days = [day for day, _ in plan.snapshots if day != plan.as_of]
     for node in nodes["nodes"].values():
         key = translator.get_asset_key(node)

@@ -28,6 +28,7 @@ from rapport.config import Config, declared_streams
 
 ALL = "rapport"
 METRICS = "metrics"
+PRIORITY_TAG = "dagster/priority"
 NOT_FINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -95,7 +96,10 @@ def schedules(
 
     def build(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         today = context.scheduled_execution_time.astimezone(UTC).date()
-        return dg.RunRequest(partition_key=(config.as_of or today).isoformat())
+        # Of one minute's runs the syncs leave the queue first.
+        return dg.RunRequest(
+            partition_key=(config.as_of or today).isoformat(), tags={PRIORITY_TAG: "-1"}
+        )
 
     cron_lines = {sync_job_name(name): source.schedule for name, source in config.sources.items()}
     return [

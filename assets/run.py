@@ -19,8 +19,7 @@ from assets.dbt import MODELS_STEP, ensure_manifest
 from assets.jobs import ALL, METRICS
 from assets.launcher import marked_alive
 from assets.partitions import FIRST_DAY
-from assets.publish import PUBLISHED_WAREHOUSE
-from assets.resources import OnEvent, silent
+from assets.resources import PUBLISHED_WAREHOUSE, OnEvent, silent
 from assets.sensors import first_cause
 from assets.wiring import build_defs
 from connectors import errors

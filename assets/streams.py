@@ -234,7 +234,8 @@ def _stamp(text: str | None) -> datetime | None:
 
 
 def _description(source: SourceConfig, stream: Stream) -> str:
-    what = stream.object_name or stream.name.replace("_", " ")
+    name = stream.name.replace("_", " ").capitalize()
+    what = f"{stream.object_name} records" if stream.object_name else name
     deletes = {
         "tombstones": "Deletes come as the source's own list of deleted records.",
         "archived": "Deletes come from the source's listing of archived records.",

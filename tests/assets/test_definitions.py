@@ -18,7 +18,7 @@ from assets import instance as instances
 from assets import wiring
 from assets.dbt import feeding_streams
 from assets.partitions import as_of_days
-from assets.publish import PUBLISHED_WAREHOUSE
+from assets.resources import PUBLISHED_WAREHOUSE
 from assets.streams import LANDING_COLUMNS, longest_gap
 from connectors.errors import BuildError, ConfigError
 from connectors.landing import SCHEMA

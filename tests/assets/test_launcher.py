@@ -72,9 +72,7 @@ def test_a_run_of_a_killed_command_line_fails_and_gives_its_slot_back(lab, insta
     assert not storage.claim_concurrency_slot("crm", "next", "crm__accounts").is_claimed
     long_ago = instance.run_monitoring_settings | {"free_slots_after_run_end_seconds": -60}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            type(instance), "run_monitoring_settings", property(lambda self: long_ago)
-        )
+        patch.setattr(type(instance), "run_monitoring_settings", property(lambda self: long_ago))
         list(execute_concurrency_slots_iteration(SimpleNamespace(instance=instance), LOG))
     assert storage.claim_concurrency_slot("crm", "next", "crm__accounts").is_claimed
 

@@ -8,6 +8,7 @@ import dagster as dg
 import duckdb
 import pytest
 from dagster._core.events import StepRetryData
+from dagster._utils.error import SerializableErrorInfo
 
 from assets import dbt
 
@@ -145,13 +146,15 @@ def test_a_scheduled_build_does_not_wait_for_syncs_that_begin_after_it(lab, monk
 def test_a_scheduled_build_does_not_wait_for_a_vendor_that_has_failed(lab, monkeypatch) -> None:
     sync = sync_under_way(lab)
 
+    away = SerializableErrorInfo("Unreachable: crm: no connection.", [], "Unreachable")
+
     def first_try_fails() -> None:
         job = lab.definitions.resolve_job_def("sync_crm")
         event = dg.DagsterEvent(
             event_type_value=dg.DagsterEventType.STEP_UP_FOR_RETRY.value,
             job_name=job.name,
             step_key="crm__accounts",
-            event_specific_data=StepRetryData(error=None, seconds_to_wait=30),
+            event_specific_data=StepRetryData(error=away, seconds_to_wait=30),
         )
         lab.instance.report_dagster_event(event, sync.run_id)
 
