@@ -40,7 +40,7 @@ DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 MODELS_STEP = "dbt_models"
 WRITER_POOL = "duckdb_writer"
 LONGEST_WAIT_FOR_SOURCES_S = 20 * 60
-LONGEST_WAIT_FOR_A_SLOT_S = 60
+LONGEST_WAIT_FOR_A_START_S = 60
 WAIT_STEP_S = 5.0
 UNDER_DAGSTER_DEV = "DAGSTER_IS_DEV_CLI"
 
@@ -343,16 +343,19 @@ def wait_for_sources(context: dg.AssetExecutionContext, config: Config) -> None:
     if "dagster/schedule_name" not in context.run.tags:
         return
     jobs = {sync_job_name(name) for name in config.sources}
-    started = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    under_way = [dg.DagsterRunStatus.QUEUED, *started]
+    under_way = [
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ]
     begun = context.instance.get_runs(dg.RunsFilter(statuses=under_way))
     waiting_for = {run.run_id: run.job_name for run in begun if run.job_name in jobs}
     if waiting_for:
         context.log.info(f"Waiting for {', '.join(sorted(waiting_for.values()))} to end.")
     began = time.monotonic()
     while waiting_for and time.monotonic() < began + LONGEST_WAIT_FOR_SOURCES_S:
-        if time.monotonic() > began + LONGEST_WAIT_FOR_A_SLOT_S:
-            under_way = started  # the queue may be waiting for this run
+        if time.monotonic() > began + LONGEST_WAIT_FOR_A_START_S:
+            under_way = [dg.DagsterRunStatus.STARTED]  # the queue may be waiting for this run
         runs = context.instance.get_runs(
             dg.RunsFilter(run_ids=list(waiting_for), statuses=under_way)
         )
