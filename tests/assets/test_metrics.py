@@ -103,9 +103,9 @@ def test_a_past_day_is_built_as_a_backfill_of_the_ui_asks_for_it(lab) -> None:
     assert days_of_rel_organization(lab) == [date(2026, 4, 30)]
 
 
-def sync_under_way(lab) -> dg.DagsterRun:
+def sync_under_way(lab, status=dg.DagsterRunStatus.STARTED) -> dg.DagsterRun:
     job = lab.definitions.resolve_job_def("sync_crm")
-    return lab.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    return lab.instance.create_run_for_job(job, status=status)
 
 
 def scheduled(lab, monkeypatch, while_waiting) -> list[float]:
@@ -141,6 +141,15 @@ def test_a_scheduled_build_does_not_wait_for_syncs_that_begin_after_it(lab, monk
         lab.instance.report_run_canceled(lab.instance.get_run_by_id(sync.run_id))
 
     assert scheduled(lab, monkeypatch, next_tick) == [dbt.WAIT_STEP_S]
+
+
+def test_a_scheduled_build_leaves_a_sync_that_does_not_start(lab, monkeypatch) -> None:
+    sync_under_way(lab, dg.DagsterRunStatus.STARTING)
+
+    def a_minute_passes() -> None:
+        monkeypatch.setattr(dbt, "LONGEST_WAIT_FOR_A_START_S", -1)
+
+    assert scheduled(lab, monkeypatch, a_minute_passes) == [dbt.WAIT_STEP_S]
 
 
 def test_a_scheduled_build_does_not_wait_for_a_vendor_that_has_failed(lab, monkeypatch) -> None:
