@@ -125,13 +125,13 @@ def check_query(place: str, query: str) -> None:
     """Refuse what is not one SELECT; the database's read-only mode is the second guard."""
     words = _QUIET.sub(" ", without_semicolon(query)).strip()
     if not re.match(r"(select|with|values)\b", words, re.IGNORECASE):
-        raise ConfigError(f"{place}.query: only a SELECT is run; this is none.")
+        raise ConfigError(f"{place}: only a SELECT is run; this is none.")
     if ";" in words:
-        raise ConfigError(f"{place}.query: holds more than one statement. Write a single SELECT.")
+        raise ConfigError(f"{place}: holds more than one statement. Write a single SELECT.")
     written = _WRITES.search(words)
     if written:
         raise ConfigError(
-            f"{place}.query: the word `{written[0]}` belongs to a statement that writes; only a "
+            f"{place}: the word `{written[0]}` belongs to a statement that writes; only a "
             "SELECT is run. If it is a column's name, put it into double quotes."
         )
 

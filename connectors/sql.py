@@ -26,14 +26,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Tombstone, Window
-from connectors.database import ReadOnly
+from connectors.database import ReadOnly, check_query, without_semicolon
+from connectors.errors import ConfigError
 from connectors.incremental import ChangeWalk
 from connectors.records import Projected, parse_stamp, project
 from connectors.session import Session
@@ -51,6 +53,9 @@ from connectors.tables import (
     unpack,
 )
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
 TYPE = "sql"
 SILO = "other"
 POLICY = Policy()
@@ -67,12 +72,14 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             folder of rapport.yml.
         password: put into `url`, so that its special characters need no escapes.
         streams: name -> table or query.
+        clock: a SELECT of the time by which rows are stamped, where that is not our clock.
         folder: where relative paths start; set to the folder of rapport.yml.
     """
 
     url: str
     password: str | None = None
     streams: dict[str, SqlStream]
+    clock: str | None = None
     folder: str = "."
 
 
@@ -95,6 +102,8 @@ class Database:
         self.settings = settings
         for stream, declared in settings.streams.items():
             check_declaration(f"sources.{name}.streams.{stream}", declared)
+        if settings.clock is not None:
+            check_query(f"sources.{name}.clock", settings.clock)
 
     def streams(self) -> Sequence[Stream]:
         """Return one stream per entry of `streams:`; the database is not asked."""
@@ -146,6 +155,9 @@ class Database:
         declared = self.settings.streams[stream.name]
         place = f"{self.name}.{stream.name}"
         with self._database.connected(place) as connection:
+            if self.settings.clock is not None:
+                now = _time_told(self.name, self.settings.clock, connection)
+                window = dataclasses.replace(window, now=now)
             rows = Rows(place, declared, connection)
             notes = [*_changed_columns(rows.columns, state.get("columns")), *rows.notes]
             if notes:
@@ -216,6 +228,18 @@ class Database:
         yield from _left_out(stream, rows, None, counts, window.full_refresh)
         done = {"cursor": walk[0]} if walk else _without_walk(held)
         yield Page(state=done, census_complete=_is_complete(window))
+
+
+def _time_told(name: str, clock: str, connection: sa.Connection) -> datetime:
+    """Return the time that the query of `clock:` tells; UTC where it names no zone."""
+    told = connection.exec_driver_sql(without_semicolon(clock)).scalar()
+    at = parse_stamp(str(told))
+    if at is None:
+        raise ConfigError(
+            f"sources.{name}.clock tells `{told}`, which is no time. Let it select a single one, "
+            "as `select now()` does."
+        )
+    return at
 
 
 # Pages

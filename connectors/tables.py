@@ -128,7 +128,7 @@ def check_declaration(place: str, declared: SqlStream) -> None:
             f"{place}: there is no time zone `{declared.timezone}`. Write one like `Europe/Berlin`."
         ) from None
     if declared.query is not None:
-        check_query(place, declared.query)
+        check_query(f"{place}.query", declared.query)
 
 
 # Rows of one stream

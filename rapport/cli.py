@@ -357,7 +357,7 @@ def _count(number: int | None) -> str:
 @click.option("--port", default=sandboxes.DEFAULT_PORT, show_default=True, help="First port.")
 @click.option("--now", help="The world's clock at the start (default: today, 00:00 UTC).")
 @click.option("--faults", type=click.Path(exists=True, path_type=Path), help="JSON plan of faults.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder to write truth/ to.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder for shop.db and truth/.")
 @answers_errors
 def sandbox(
     people: int, seed: int, port: int, now: str | None, faults: Path | None, data: Path | None
@@ -367,7 +367,7 @@ def sandbox(
 
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC) if now else None
     plan = json.loads(faults.read_text(encoding="utf-8")) if faults else None
-    with serve(people=people, seed=seed, port=port, now=moment, faults=plan) as running:
+    with serve(people=people, seed=seed, port=port, now=moment, faults=plan, data=data) as running:
         if data:
             running.write_truth(data / "truth")
         for vendor, url in running.urls.items():

@@ -89,6 +89,7 @@ def _plain(config: Config, found: Facts) -> dict[str, Any]:
             "total": found.people.total,
             "first": [_listed(row, "person_id") for row in found.people.rows[:LISTED]],
         },
+        "fourth_purchase": found.fourth_purchase,
         "quarantine": dict(reasons),
         "quarantine_by_stream": {place: dict(by) for place, by in found.quarantine.items()},
         "unknown": [{"what": item.what, "why": item.why} for item in found.unknown],
@@ -114,6 +115,8 @@ def print_all(console: Console, config: Config, mark: str | None = None) -> None
     _lines(console, _overview(values))
     if facts.has_community(found):
         _lines(console, _community(values))
+    if values["fourth_purchase"]:
+        _lines(console, _buying(values["fourth_purchase"]))
     _help(console, found)
     if found.totals["organizations"]:
         _list(console, "Organizations to look after", values["organizations_to_look_after"])
@@ -156,6 +159,20 @@ def _community(values: dict[str, Any]) -> list[tuple[str, str]]:
                                    f"(n = {words.count(values['answered_7d_n'])} questions)"),
     ]  # fmt: skip
     return [*lines, ("verdict", values["verdict"])] if values["verdict"] else lines
+
+
+def _buying(fourth: Row) -> list[tuple[str, str]]:
+    text = (
+        f"{words.percent(fourth['reached_share_365d'])} within a year of the first "
+        f"(n = {words.plural(fourth['started'], 'buyer')})"
+    )
+    if fourth["reached"]:
+        text += (
+            f"; the {words.count(fourth['reached'])} who got there took "
+            f"{fourth['median_days']:.0f} days at the median, "
+            f"half of them {fourth['p25_days']:.0f} to {fourth['p75_days']:.0f}"
+        )
+    return [("4th purchase", text)]
 
 
 def _help(console: Console, found: Facts) -> None:

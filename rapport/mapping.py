@@ -63,6 +63,10 @@ TARGETS: dict[str, dict[str, Kind]] = {
         "id": "text", "person": "person", "organization": "organization",
         "occurred_at": "timestamp", "amount": "number", "currency": "text",
     },
+    "login": {
+        "id": "text", "person": "person", "organization": "organization",
+        "occurred_at": "timestamp", "product": "text",
+    },
     "case": {
         "id": "text", "person": "person", "organization": "organization", "owner": "person",
         "opened_at": "timestamp", "closed_at": "timestamp", "status": "text",
@@ -80,6 +84,7 @@ TARGETS: dict[str, dict[str, Kind]] = {
 REQUIRED = {
     "interaction": ("occurred_at", "kind"),
     "purchase": ("occurred_at",),
+    "login": ("occurred_at",),
     "case": ("opened_at",),
     "person": (),
     "organization": (),
@@ -123,14 +128,14 @@ class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One mapping of a stream to a unified table.
 
     Attributes:
-        to: person, organization, interaction, purchase, case or deal.
+        to: person, organization, interaction, purchase, login, case or deal.
         columns: target column -> field of the record, or a `Column`; `custom` takes a list.
         where: field -> value, list of values, or null (empty); all must hold.
         values: target column -> translation, as a shorthand for `columns.<c>.values`.
         suffix: told apart by this when one record becomes several rows of one target.
     """
 
-    to: Literal["person", "organization", "interaction", "purchase", "case", "deal"]
+    to: Literal["person", "organization", "interaction", "purchase", "login", "case", "deal"]
     columns: dict[str, str | Column | list[str]]
     where: dict[str, Scalar | list[Scalar] | None] = {}
     values: dict[str, dict[str, Scalar]] = {}

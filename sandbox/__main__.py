@@ -30,7 +30,7 @@ SECRETS = (
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
-    help="Write the truth to FOLDER/truth.",
+    help="Keep the shop's database and write the truth in this folder.",
 )
 @click.option("--vendor-limits", is_flag=True, help="The forum has the vendor's default limits.")
 def main(
@@ -47,7 +47,7 @@ def main(
             ) from None
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
     try:
-        with serve(people, seed, port, now, vendor_limits=vendor_limits) as sandbox:
+        with serve(people, seed, port, now, vendor_limits=vendor_limits, data=data) as sandbox:
             if data is not None:
                 sandbox.write_truth(data / "truth")
             click.echo(f"# The world stands at {sandbox.now.isoformat()}. Generated data.")

@@ -193,8 +193,40 @@ class Rates:
     mail_clicked: float = 0.18
     mail_unsubscribed: float = 0.004
 
+    # The shop. How people buy differs widely: the mean gap of one is log-normal around a median,
+    # the chance to stop is beta with this mean, as in models of buying.
+    shop_customer: float = 0.42
+    shop_prospect: float = 0.08
+    shop_found_after_days: float = 25.0
+    shop_work_email: float = 0.5
+    shop_guest: float = 0.16
+    shop_not_signed_in: float = 0.06
+    shop_shared_mailbox: float = 0.2
+    shop_email_missing: float = 0.02
+    shop_trailing_space: float = 0.04
+    shop_gap_median_days: float = 42.0
+    shop_gap_sigma: float = 0.6
+    shop_leaves: float = 0.12
+    shop_newcomer_gap_factor: float = 1.3
+    shop_welcome_call: float = 0.35
+    shop_at_fair: float = 0.05
+    shop_by_invoice: float = 0.12
+    shop_never_paid: float = 0.12
+    shop_cancelled: float = 0.03
+    shop_refunded: float = 0.03
+    shop_partly_refunded: float = 0.03
+    shop_entered_twice: float = 0.01
+    shop_in_euro: float = 0.35
+    shop_stamp_missing: float = 0.05
+    shop_note: float = 0.05
+    shop_test_orders_per_day: float = 0.06
+    shop_product_user: float = 0.6
+    logins_per_user_day: float = 0.06
+    login_offline: float = 0.05
+
     # Planted effects
     quarter_end_factor: float = 2.2
     hand_off_delay_days: float = 6.0
     best_tier_waits_factor: float = 1.8
     cohort_life_factor: float = 2.5
+    shop_welcome_call_gap_factor: float = 0.55

@@ -1,6 +1,6 @@
 """Serves a world: one emulated vendor per port, on loopback.
 
-Belongs here: ports, server threads, what a client needs to connect.
+Belongs here: ports, server threads, the shop's file, what a client needs to connect.
 Does not belong here: what the vendors answer.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox import bluesky, discourse, hubspot, salesforce
+from sandbox import bluesky, discourse, hubspot, salesforce, shop
 from sandbox.faults import Faults
 from sandbox.people import OWN_DOMAINS
 from sandbox.social_life import APP_PASSWORD, HANDLE, HANDLE_FIELD, TAG
@@ -54,7 +55,7 @@ class Sandbox:
     """A running sandbox.
 
     Attributes:
-        world: what is served; `urls`: vendor -> base address.
+        world: what is served; `urls`: vendor -> base address, of the shop that of its database.
         faults: what goes wrong, settable while it runs.
     """
 
@@ -114,6 +115,8 @@ class Sandbox:
                 "url": self.urls["hubspot"],
                 "access_token": self.world.portal.access_token,
             }
+        if "shop" in self.urls:
+            sources["shop"] = shop.source(self.urls["shop"])
         return {
             "now": self.now.isoformat(),
             "own_domains": list(OWN_DOMAINS),
@@ -140,6 +143,7 @@ def serve(
     vendor_limits: bool = False,
     vendors: Collection[str] = VENDORS,
     world: World | None = None,
+    data: Path | None = None,
 ) -> Iterator[Sandbox]:
     """Serve a world until the block ends.
 
@@ -148,6 +152,8 @@ def serve(
         port: base port (Salesforce there, the others above: `PORTS`); 0 picks free ones.
         faults: what goes wrong, see `sandbox.faults`.
         world: serve this one, with the vendors it has, instead of making one.
+        data: folder of the shop's database, which is left there; without one it is gone when
+            the block ends.
 
     Raises:
         OSError: a port is taken.
@@ -165,8 +171,12 @@ def serve(
     }
     with contextlib.ExitStack() as running:
         for vendor in world.vendors:
-            app = _WithCredentials(apps[vendor](), sandbox)
-            address = _running(app, port and port + PORTS[vendor])
+            if vendor == "shop":
+                folder = data or Path(running.enter_context(tempfile.TemporaryDirectory()))
+                address = world.shop.served_from(folder / shop.FILE_NAME)
+            else:
+                app = _WithCredentials(apps[vendor](), sandbox)
+                address = _running(app, port and port + PORTS[vendor])
             sandbox.urls[vendor] = running.enter_context(address)
         yield sandbox
 

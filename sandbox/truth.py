@@ -8,8 +8,10 @@ Files, written by `Truth.write`:
     profiles: one row per record of a person or organization ever made, with the person
         or organization it stands for (null: for nobody, such as a bot or a test record)
         and its state now: live, deleted, merged, purged, anonymized. `profile_key` takes
-        the sources to be called `crm`, `forum` and `social`.
+        the sources to be called `crm`, `forum`, `hub`, `social` and `shop`.
     memberships: who worked where from when until when.
+    purchases: one row per order of the shop that is paid for and was neither cancelled nor
+        wholly refunded, with what was left after refunds; tests by staff are none.
     traps: one row per difficulty laid, with the record it sits on.
     effects: one row per planted effect and subject, with dates and strength.
     meta: seed, size, clock.
@@ -69,6 +71,16 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     "memberships": pa.schema(
         [("person", _TEXT), ("organization", _TEXT), ("since", _TIME), ("until", _TIME)]
+    ),
+    "purchases": pa.schema(
+        [
+            ("purchase_id", _TEXT),
+            ("person", _TEXT),
+            ("organization", _TEXT),
+            ("occurred_at", _TIME),
+            ("amount", pa.decimal128(18, 2)),
+            ("currency", _TEXT),
+        ]
     ),
     "traps": pa.schema(
         [

@@ -2,12 +2,13 @@
 
 Belongs here: how the world begins, what each day brings, what is planted in it, how
 time moves, what is true. Does not belong here: life inside one silo (`sandbox.crm_life`,
-`sandbox.forum_life`, `sandbox.portal_life`), the emulated vendors, HTTP.
+`sandbox.forum_life`, `sandbox.portal_life`, `sandbox.shop_life`), the emulated vendors, HTTP.
 
 Harbor Looms makes looms and weaving software. Customers, prospects, partners, suppliers
 and press are written down in a CRM (Salesforce); many of them, and hobby weavers, meet
 in a forum (Discourse); some read the newsletter and ask for help by way of a portal
-(HubSpot), and some talk about it on a social network (Bluesky), where the world has them.
+(HubSpot), some talk about it on a social network (Bluesky), and many buy yarn and parts in a web
+shop, where the world has them.
 The same seed, size and date make the same world, to the byte, and the CRM and the forum are
 the same with and without the others.
 """
@@ -31,12 +32,16 @@ from sandbox.people import Organization, Person, Population
 from sandbox.portal_life import PortalLife
 from sandbox.rates import Rates
 from sandbox.salesforce import Org
+from sandbox.shop import Shop
+from sandbox.shop_life import ShopLife
 from sandbox.social_life import SocialLife
 from sandbox.timeline import Timeline
 from sandbox.truth import Truth, write_table
 
 DAYS = 730
 """How long the world has lived when it is opened."""
+SHOP_MOVED_DAYS_AGO = 400
+"""When the shop changed its system, before the world is opened."""
 
 ROLES = ("sales", "support", "engineering", "community", "support", "sales", "sales")
 LATE_VISIBLE_S = 240.0
@@ -74,10 +79,13 @@ COUNTED_IN_PORTAL = (
     "communications", "feedback_submissions", "machines",
 )  # fmt: skip
 
-SOURCES = {"salesforce": "crm", "discourse": "forum", "hubspot": "hub", "bluesky": "social"}
+COUNTED_IN_SHOP = ("customers", "orders", "refunds", "logins")
+
+SOURCES = {"salesforce": "crm", "discourse": "forum", "hubspot": "hub", "bluesky": "social",
+           "shop": "shop"}  # fmt: skip
 """What the sources are called in the rapport.yml of a sandbox, and so in profile keys."""
 
-VENDORS = ("salesforce", "discourse")
+VENDORS = ("salesforce", "discourse", "shop")
 """The silos a world has when nothing is said."""
 
 _QUIET = ((24, 58), (38, 45), (52, 70))
@@ -98,7 +106,9 @@ class WorldClock(Clock):
         world = self._world
         with world.locked():
             world.timeline.run(self.now() + timedelta(days=days, seconds=seconds))
-            return super().advance(days=days, seconds=seconds)
+            now = super().advance(days=days, seconds=seconds)
+            world.shop.commit(now)
+            return now
 
 
 class World:
@@ -116,7 +126,7 @@ class World:
         portal_import: how many bought addresses the portal is given (see `PortalLife`).
 
     Attributes:
-        org, forum, portal, network: the silos. Whoever reads them while time may move holds
+        org, forum, portal, network, shop: the silos. Whoever reads them while time may move holds
             their `lock`.
         truth: the ledger; `population`: who really exists.
     """
@@ -195,8 +205,20 @@ class World:
             self.rates,
             imported=portal_import,
         )
+        self.shop = Shop()
+        self.sales: ShopLife | None = None
+        if "shop" in self.vendors:
+            self.sales = ShopLife(
+                self.shop,
+                self.timeline,
+                self.population,
+                self.truth,
+                self.rates,
+                changed_system_on=midnight - timedelta(days=SHOP_MOVED_DAYS_AGO),
+            )
         self._found()
         self.timeline.run(self.opened_at)
+        self.shop.commit(self.opened_at)
 
     # Time
 
@@ -208,7 +230,7 @@ class World:
     def locked(self) -> Iterator[None]:
         """Hold the locks of all silos."""
         with contextlib.ExitStack() as held:
-            for silo in (self.org, self.forum, self.portal, self.network):
+            for silo in (self.org, self.forum, self.portal, self.network, self.shop):
                 held.enter_context(silo.lock)
             yield
 
@@ -425,6 +447,11 @@ class World:
             if midnight >= self._anchor or timeline.day(midnight) % 25 == 0:
                 timeline.at(midnight + timedelta(hours=11, minutes=10), self.marketing.chores)
 
+        if self.sales is not None:
+            self.sales.plan_day(midnight)
+            if midnight >= self._anchor:
+                timeline.at(midnight + timedelta(hours=11, minutes=15), self.sales.chores)
+
     def _change_employer(self, at: datetime) -> None:
         rng = self.timeline.rng
         movers = [
@@ -472,6 +499,9 @@ class World:
             counts["social_accounts"] = len(self.network.accounts)
             counts["social_posts"] = len(self.network.posts)
             counts["interactions"] += counts["social_posts"]
+        if self.sales is not None:
+            for name in COUNTED_IN_SHOP:
+                [(counts[f"shop_{name}"],)] = self.shop.rows(f"select count(*) from {name}")
         if self.has_portal:
             for name in COUNTED_IN_PORTAL:
                 counts[f"portal_{name}"] = len(self.portal.table(name).live)
@@ -520,6 +550,7 @@ class World:
                 (person.id, organization.id, since, until)
                 for person, organization, since, until in population.memberships
             ],
+            "purchases": self.sales.purchases() if self.sales is not None else [],
             "profiles": list(self._profile_rows(now)),
             "traps": [*self.truth.traps, *self._namesakes()],
             "effects": [*self.truth.effects, *self._single_threaded()],
@@ -553,6 +584,8 @@ class World:
                 state = {"active": "live", "deleted": "purged"}.get(status, "deleted")
             elif profile.source_type == "hubspot":
                 state, merged_into = self._portal_state(profile.stream, profile.native_id, now)
+            elif self.sales is not None and profile.source_type == "shop":
+                state = self.sales.profile_state(profile.native_id)
             else:
                 user = self.forum.users.get(int(profile.native_id))
                 if user is None:

@@ -210,7 +210,11 @@ def test_people_whom_the_world_knows_to_be_two_are_not_joined(
 def test_the_command_line_prints_headlines_and_status_as_json(config: Config) -> None:
     printed = CliRunner().invoke(main, ["--config", str(config.path), "status", "--json"])
     assert printed.exit_code == DONE
-    assert {line["place"].split(".")[0] for line in json.loads(printed.output)} == {"crm", "forum"}
+    assert {line["place"].split(".")[0] for line in json.loads(printed.output)} == {
+        "crm",
+        "forum",
+        "shop",
+    }
 
 
 def test_without_crm_forum_and_strategy_everything_builds_and_reads_unknown(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ class Facts:
         gone_organizations: never in touch, or silent for `quiet_days` and more.
         quiet_days: silence from which on somebody counts as gone.
         people: regulars who are drifting away.
+        fourth_purchase: how many buyers came so far and how long it took, or None.
         streams: one row per stream: what `rapport status` says, and `profiles`, `linked_share`.
         quarantine: source.stream -> reason -> records.
         silos: silos that the data carries.
@@ -126,6 +127,7 @@ class Facts:
     gone_organizations: int
     quiet_days: int
     people: Ranked
+    fourth_purchase: Row | None
     streams: Sequence[Row]
     quarantine: Mapping[str, Mapping[str, int]]
     silos: frozenset[str]
@@ -207,6 +209,7 @@ def _read(query: _Query, config: Config, chosen: Strategy | None) -> Facts:
         gone_organizations=_gone_organizations(query, as_of, basis, quiet),
         quiet_days=quiet,
         people=_people(query, as_of, basis, quiet),
+        fourth_purchase=_fourth_purchase(query, as_of, basis),
         streams=streams,
         quarantine={line["place"]: line["quarantined"] for line in streams if line["quarantined"]},
         silos=silos,
@@ -408,6 +411,18 @@ def _people(query: _Query, as_of: date, basis: str, quiet: int) -> Ranked:
         """
     )
     return Ranked(rows=rows, total=_total(query, sql), sql=f"select *\n{sql};")
+
+
+def _fourth_purchase(query: _Query, as_of: date, basis: str) -> Row | None:
+    rows = query.rows(
+        "select started, reached, reached_share_365d, p25_days::double as p25_days, "
+        "median_days::double as median_days, p75_days::double as p75_days "
+        "from rel_cadence where as_of = $as_of and basis = $basis and step = 'purchase' "
+        "and segment_type = 'all' and ordinal = 4",
+        as_of=as_of,
+        basis=basis,
+    )
+    return rows[0] if rows else None
 
 
 def _total(query: _Query, sql: str) -> int:

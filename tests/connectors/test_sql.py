@@ -270,6 +270,23 @@ def test_the_newest_part_of_time_can_be_left_for_later(base: Base, rows: Any) ->
     assert set(rows()) == {"1", "2"}
 
 
+def test_a_source_may_name_the_clock_that_stamps_its_rows(base: Base, rows: Any) -> None:
+    create(base)
+    orders(
+        base, (1, LONG_AGO, "a"), (2, "2199-01-01 00:00:00", "b"), (3, "2199-01-03 00:00:00", "c")
+    )
+    base.settings["clock"] = "select '2199-01-02 00:00:00';"
+    result = base.sync()
+    assert set(rows()) == {"1", "2"}
+    assert result.cursor_to == "2199-01-01T00:00:00+00:00"
+    base.settings["clock"] = "select 'noon'"
+    with pytest.raises(ConfigError, match=r"sources\.shop\.clock tells `noon`, which is no time"):
+        base.sync()
+    base.settings["clock"] = "delete from orders"
+    with pytest.raises(ConfigError, match=r"sources\.shop\.clock: only a SELECT is run"):
+        base.source()
+
+
 def test_rows_from_the_future_wait_and_do_not_move_the_cursor(base: Base, rows: Any) -> None:
     create(base)
     orders(base, (1, "2026-01-01 10:00:00", "a"), (2, "2199-01-01 00:00:00", "wrong"))

@@ -41,6 +41,7 @@ MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     "interactions": "id person to_person organization occurred_at kind channel place direction"
     " in_reply_to thread accepts visibility prompted".split(),
     "purchases": "id person organization occurred_at amount currency".split(),
+    "logins": "id person organization occurred_at product".split(),
     "cases": "id person organization owner opened_at closed_at status priority channel".split(),
     "deals": "id organization person owner name stage amount currency is_closed is_won"
     " created_at closed_at".split(),
@@ -625,6 +626,10 @@ def _shop(landing: Landing) -> None:
         {"id": "3", "person": "shop:orders:77", "occurred_at": "2026-06-07", "amount": "a lot"},
         stream="orders",
     )
+    for key, at in (("l1", "2026-06-05T08:00:00Z"), ("l2", "soon"), ("l3", "2026-06-06T08:00:00Z")):
+        login = {"person": "shop:orders:mailto:bob.miller@globex.com", "product": "Editor"}
+        landing.add("mapped__logins", {"id": key, "occurred_at": at, **login}, stream="logins")
+    landing.delete("mapped__logins", "l3")
     landing.add(
         "mapped__organizations",
         {"id": "Hooli", "name": "Hooli", "kind": "customer", "owner": "shop:agents:Gavin Belson"},

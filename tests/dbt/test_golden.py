@@ -85,6 +85,16 @@ def test_a_version_that_cannot_be_typed_says_why_and_the_good_one_stays(tables: 
     ) == [0]
 
 
+def test_a_sign_in_is_of_the_person_who_buys_under_the_same_address(tables: Tables) -> None:
+    assert tables.rows(
+        "select login_id, product, occurred_at::varchar, person_id = (select person_id "
+        "from fct_purchase where purchase_id = 'shop:orders:1') from fct_login"
+    ) == [("shop:logins:l1", "Editor", "2026-06-05 08:00:00+00", True)]
+    assert tables.values("select _error from stg_mapped__logins where id = 'l2'") == [
+        "occurred_at is not a timestamp"
+    ]
+
+
 def test_nothing_loaded_after_known_at_is_seen(tables: Tables) -> None:
     assert tables.values(f"select title from identity_profile where profile_key = '{ANN}'") == [
         None
@@ -398,7 +408,7 @@ def test_the_same_landing_gives_the_same_tables(tables: Tables, tmp_path: Path) 
     again = Tables(database)
     for table in (
         *("dim_person", "dim_organization", "bridge_person_organization", "fct_interaction"),
-        *("fct_case", "fct_case_event", "fct_deal", "fct_purchase", "identity_edge"),
+        *("fct_case", "fct_case_event", "fct_deal", "fct_purchase", "fct_login", "identity_edge"),
     ):
         query = f"select * from {table} order by all"
         assert again.rows(query) == tables.rows(query), table

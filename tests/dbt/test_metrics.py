@@ -319,6 +319,28 @@ def test_every_act_stands_once_in_the_ledger(models: Models) -> None:
     )
 
 
+def test_a_sign_in_is_coming_by_and_no_contact(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm", shop="orders")
+    ledger.person("ann")
+    ledger.person("us", is_staff=True)
+    for name in ("ann", "us"):
+        ledger.add(
+            "fct_login",
+            {"login_id": name, "source": "shop", "person_id": name, "product": "Editor",
+             "occurred_at": days_ago(2), "loaded_at": days_ago(1)},
+        )  # fmt: skip
+    ledger.build()
+    assert ledger.rows(
+        "select act_id, silo, place, behavior, is_by_staff, is_contact, is_community "
+        "from int_acts__counted order by act_id"
+    ) == [
+        {"act_id": name, "silo": "orders", "place": "Editor", "behavior": "login",
+         "is_by_staff": name == "us", "is_contact": False, "is_community": False}
+        for name in ("ann", "us")
+    ]  # fmt: skip
+
+
 def test_chosen_weights_win_and_what_happens_to_people_weighs_nothing(models: Models) -> None:
     ledger = Ledger(models, AS_OF)
     ledger.configure(crm="crm")
@@ -548,7 +570,7 @@ def test_what_we_try_never_ends_a_silence(models: Models) -> None:
     assert row["current_gap_days"] == 3, "a meeting needs both sides"
 
 
-@pytest.mark.parametrize("kind", ["post", "purchase"])
+@pytest.mark.parametrize("kind", ["post", "purchase", "login"])
 def test_acts_among_members_and_orders_are_signs_of_life(models: Models, kind: str) -> None:
     ledger = Ledger(models, AS_OF)
     ledger.configure(crm="crm", forum="forum", shop="orders")
@@ -557,9 +579,9 @@ def test_acts_among_members_and_orders_are_signs_of_life(models: Models, kind: s
         ledger.act("post", "ann", days_ago(8), "post", direction="peer")
     else:
         ledger.add(
-            "fct_purchase",
+            f"fct_{kind}",
             {
-                "purchase_id": "p",
+                f"{kind}_id": "p",
                 "source": "shop",
                 "organization_id": "acme",
                 "occurred_at": days_ago(8),

@@ -122,7 +122,7 @@ def test_plan_shows_calls_time_and_share_of_the_day_with_where_they_come_from(co
         *("about.json", "The full refresh", "Asking for this took"),
     ):
         assert word in shown
-    crm, forum = as_json(config, "plan")
+    crm, forum = (as_json(config, "plan", name)[0] for name in ("crm", "forum"))
     assert crm["quota"]["per_day"] == 100_000 and 0 < crm["next"]["quota_share"] < 0.01
     assert forum["next"]["quota_share"] is None
     assert forum["next"]["seconds"] > 0

@@ -46,6 +46,26 @@ def test_the_headlines_name_people_organizations_and_the_community_with_n(config
         assert line in text
 
 
+def test_the_fourth_purchase_is_told_with_n_and_spread(tmp_path: Path) -> None:
+    config = configure(tmp_path / "home", strategy=True)
+    ladder = published.snapshot() | {
+        "step": "purchase", "segment_type": "all", "segment": "all", "ordinal": 4, "started": 1200,
+        "reached": 431, "reached_share_365d": 0.352, "p25_days": 51.5, "median_days": 93,
+        "p75_days": 170,
+    }  # fmt: skip
+    others = [ladder | {"ordinal": 3}, ladder | {"segment_type": "tier", "segment": "Gold"}]
+    wrong = [row | {"reached": 7, "started": 9} for row in others]
+    published.write(config.home, company(["Ada"]) | {"rel_cadence": [*wrong, ladder]})
+    text = " ".join(printed(config).split())
+    assert "4th purchase 35 % within a year of the first (n = 1,200 buyers); the 431 who" in text
+    assert "took 93 days at the median, half of them 52 to 170" in text
+    assert headlines.numbers(config)["fourth_purchase"]["reached"] == 431
+
+    published.write(config.home, company(["Ada"]))
+    assert "4th purchase" not in printed(config)
+    assert headlines.numbers(config)["fourth_purchase"] is None
+
+
 def test_the_headlines_say_where_everything_is_and_how_to_open_it(config: Config) -> None:
     text = printed(config).replace("\n", "").replace(" ", "")
     assert f"duckdb-readonly{config.home / 'warehouse.duckdb'}".replace(" ", "") in text

@@ -20,6 +20,18 @@ purchases as (
 
 ),
 
+logins as (
+
+    select * from {{ ref('fct_login') }}
+
+),
+
+sources as (
+
+    select * from {{ source('control', 'sources') }}
+
+),
+
 people as (
 
     select * from {{ ref('dim_person') }}
@@ -100,11 +112,43 @@ counted_purchases as (
 
 ),
 
+counted_logins as (
+
+    select
+        logins.login_id as act_id,
+        logins.person_id as actor_person_id,
+        cast(null as string) as target_person_id,
+        logins.organization_id,
+        logins.source,
+        coalesce(sources.silo, 'other') as silo,
+        'product' as channel,
+        logins.product as place,
+        'login' as kind,
+        'inbound' as direction,
+        logins.login_id as thread_id,
+        false as is_staff_actor,
+        false as is_bot_actor,
+        cast(null as boolean) as is_accepted,
+        cast(null as boolean) as is_prompted,
+        false as is_public,
+        logins.occurred_at
+    from logins
+    cross join run
+    -- one row each: `source` is the key of `control.sources`
+    left join sources on logins.source = sources.source
+    where
+        logins.loaded_at <= run.known_at
+        and {{ utc_day('logins.occurred_at') }} <= run.as_of
+
+),
+
 acts as (
 
     select * from counted_interactions
     union all
     select * from counted_purchases
+    union all
+    select * from counted_logins
 
 ),
 
@@ -172,8 +216,9 @@ final as (
         acts.is_prompted,
         coalesce(acts.direction = 'internal', false) as is_internal,
         acts.is_public and acts.silo in ('forum', 'social') as is_community,
-        -- contact: something they did, or a meeting; our calls and mails are attempts
-        acts.kind <> 'purchase' and (not acts.is_by_staff or acts.kind = 'meeting') as is_contact,
+        -- contact: something they did towards us, or a meeting; our calls and mails are attempts
+        acts.kind not in ('purchase', 'login')
+        and (not acts.is_by_staff or acts.kind = 'meeting') as is_contact,
 
         ---------- times
         acts.day,

@@ -4,6 +4,7 @@
     'organizations': ['parent_key', 'owner_key'],
     'interactions': ['person_key', 'to_person_key', 'organization_key'],
     'purchases': ['person_key', 'organization_key'],
+    'logins': ['person_key', 'organization_key'],
     'cases': ['person_key', 'organization_key', 'owner_key'],
     'deals': ['person_key', 'organization_key', 'owner_key'],
 } %}
