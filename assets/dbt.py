@@ -7,27 +7,23 @@ Lineage: dbt reads `landing.<type>__<stream>`, one source per *type*; in Dagster
 read it depend on the streams of every configured source of that type, and `landing.mapped__*` on
 the streams whose `map:` fills it. So the graph runs from a vendor's stream to the report.
 
-dbt is started as a process of its own, and its output is read as dagster-dbt reads it. Row
-counts come from the one look that `rapport.build` takes at the finished database, not from a
-query per model.
+dbt is a process of its own (`rapport.dbt`), and Dagster hears of its nodes when it has ended:
+only then another connection may open the file. Row counts come from the one look that
+`rapport.build` takes at the finished database, not from a query per model.
 """
 
 # Dagster reads the annotations of a step when it is defined: they must not be put off.
 import json
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
-from filelock import FileLock
-from packaging.version import Version
+from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
+from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from assets.partitions import as_of_days
 from assets.resources import PUBLISHED_WAREHOUSE, Warehouse
@@ -35,14 +31,15 @@ from assets.streams import OWNER, failing_clearly, stream_key, sync_job_name
 from connectors.errors import BuildError
 from rapport import mapping
 from rapport.config import Config, declared_streams
+from rapport.dbt import PROJECT, NodeResult, ensure_parsed, failure, parsed_folder, run
 
-DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 MODELS_STEP = "dbt_models"
 WRITER_POOL = "duckdb_writer"
 LONGEST_WAIT_FOR_SOURCES_S = 20 * 60
 LONGEST_WAIT_FOR_A_START_S = 60
 WAIT_STEP_S = 5.0
 UNDER_DAGSTER_DEV = "DAGSTER_IS_DEV_CLI"
+_SEVERITY = {"warn": dg.AssetCheckSeverity.WARN}
 
 
 class Translator(DagsterDbtTranslator):
@@ -131,66 +128,25 @@ def feeding_streams(config: Config) -> dict[str, set[dg.AssetKey]]:
     return feeds
 
 
-def manifest(project: Path = DBT_PROJECT) -> dict[str, Any]:
+def manifest(project: Path = PROJECT) -> dict[str, Any]:
     """Return dbt's manifest.
 
     Raises:
         BuildError: there is none.
     """
-    path = project / "target" / "manifest.json"
+    path = parsed_folder(project) / "manifest.json"
     if not path.exists():
         raise BuildError(
-            f"`{project.name}/target/manifest.json` is not there. Make it with "
-            f"`dbt parse --project-dir {project.name} --profiles-dir {project.name}`, "
-            "or start by `rapport dev` or `rapport run`, which do."
+            f"`{project.name}` is not parsed. Start by `rapport dev` or `rapport run`, which do it."
         )
     found: dict[str, Any] = json.loads(path.read_bytes())
     return found
 
 
-def is_stale(project: Path = DBT_PROJECT) -> bool:
-    """Return whether the manifest is absent or older than a file it was made from."""
-    path = project / "target" / "manifest.json"
-    if not path.exists():
-        return True
-    made = path.stat().st_mtime
-    inputs = ("models", "macros", "seeds", "tests")
-    files = [file for folder in inputs for file in (project / folder).rglob("*")]
-    return any(file.stat().st_mtime > made for file in [*files, project / "dbt_project.yml"])
-
-
-def ensure_manifest(environment: Mapping[str, str], project: Path = DBT_PROJECT) -> None:
-    """Run `dbt parse` if the manifest is stale; of several processes one does.
-
-    Args:
-        environment: what a build runs with. dbt's partial parse only fits a later build that
-            sees the same variables.
-
-    Raises:
-        BuildError: the project cannot be parsed.
-    """
-    target = project / "target"
-    target.mkdir(exist_ok=True)
-    with FileLock(target / ".parse.lock"):
-        if not is_stale(project):
-            return
-        done = subprocess.run(
-            [_dbt(), "--quiet", "parse", *_folders(project)],
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise BuildError(f"dbt cannot parse {project.name}: {(done.stdout + done.stderr).strip()}")
-
-
-def dbt_models(config: Config, project: Path = DBT_PROJECT) -> dg.AssetsDefinition:
+def dbt_models(config: Config, project: Path = PROJECT) -> dg.AssetsDefinition:
     """Return the whole dbt project as one step with one asset per model and seed."""
     if os.environ.get(UNDER_DAGSTER_DEV):
-        from rapport.build import environment
-
-        ensure_manifest(environment(config), project)
+        ensure_parsed(project)
     nodes = manifest(project)
     translator = Translator(config)
 
@@ -228,19 +184,15 @@ def _build(
     warehouse.on_event(f"Building the tables as of {plan.as_of}: {plan.reason}.")
     warehouse.prepare(plan)
     arguments = [*plan.arguments, *_selection(context, nodes, translator)]
-    run = _DbtRun(context, warehouse, nodes, translator, project)
-    events = run.events(arguments)
-    if run.errors:
-        yield from (event for event in events if isinstance(event, dg.AssetCheckResult))
-        raise BuildError(f"dbt failed; nothing was published. {' '.join(run.errors)[:1000]}")
-    result = warehouse.finish(plan)
+    results = run(warehouse.config.home, arguments, project)
+    failed = failure(results, warehouse.config.home)
+    yield from _check_results(context, results, nodes, translator)
+    if failed:
+        raise failed
+    tables = warehouse.finish(plan).tables
     _record_backcasts(context, plan, nodes, translator)
-    for event in events:
-        if isinstance(event, dg.Output):
-            table = run.table_by_output[event.output_name]
-            event = _with_rows(event, result.tables.get(table))
-        yield event
-    warehouse.on_event(f"Built {len(result.tables)} tables.")
+    yield from _outputs(context, results, nodes, translator, tables)
+    warehouse.on_event(f"Built {len(tables)} tables.")
     if context.is_subset and PUBLISHED_WAREHOUSE not in (context.run.asset_selection or ()):
         _publish_part(context, warehouse)
 
@@ -260,76 +212,48 @@ def _publish_part(context: dg.AssetExecutionContext, warehouse: Warehouse) -> No
     )
 
 
-class _DbtRun:
-    """One dbt invocation: its events for Dagster, and its complaints."""
-
-    def __init__(
-        self,
-        context: dg.AssetExecutionContext,
-        warehouse: Warehouse,
-        nodes: dict[str, Any],
-        translator: Translator,
-        project: Path,
-    ) -> None:
-        self._context = context
-        self._warehouse = warehouse
-        self._nodes = nodes
-        self._translator = translator
-        self._project = project
-        self.errors: list[str] = []
-        self.table_by_output = {
-            translator.get_asset_key(node).to_python_identifier(): node["name"]
-            for node in nodes["nodes"].values()
-            if node["resource_type"] in ("model", "seed", "snapshot")
-        }
-
-    def events(self, arguments: Sequence[str]) -> list[Any]:
-        """Run dbt to its end and return outputs and check results in the order they came.
-
-        They are held back until dbt has ended, because only then another connection may open
-        the file and count rows.
-        """
-        target = self._warehouse.config.home / "dbt"
-        invocation = DbtCliInvocation.run(
-            args=[_dbt(), *arguments, *_folders(self._project)],
-            env=os.environ
-            | self._warehouse.environment()
-            | {
-                "DBT_LOG_FORMAT": "json",
-                "DBT_TARGET_PATH": str(target),
-                "DBT_LOG_PATH": str(target),
-                "PYTHONUNBUFFERED": "1",
-            },
-            manifest=self._nodes,
-            dagster_dbt_translator=self._translator,
-            project_dir=self._project,
-            target_path=target,
-            raise_on_error=False,
-            context=self._context,
-            adapter=None,
-            cli_version=Version(installed_version("dbt-core")),
-        )
-        found: list[Any] = []
-        for message in invocation.stream_raw_events():
-            info = message.raw_event["info"]
-            if info["level"] == "error":
-                self.errors.append(" ".join(info["msg"].split()))
-            events = message.to_default_asset_events(
-                manifest=self._nodes,
-                dagster_dbt_translator=self._translator,
-                context=self._context,
-                target_path=target,
+def _check_results(
+    context: dg.AssetExecutionContext,
+    results: Iterable[NodeResult],
+    nodes: dict[str, Any],
+    translator: Translator,
+) -> Iterator[dg.AssetCheckResult]:
+    """Yield a result per dbt test that Dagster waits for: dbt may run more than was selected."""
+    for result in results:
+        key = get_asset_check_key_for_test(nodes, translator, result.unique_id, project=None)
+        if key and key in context.selected_asset_check_keys and result.status != "skipped":
+            yield dg.AssetCheckResult(
+                passed=result.status == "pass",
+                asset_key=key.asset_key,
+                check_name=key.name,
+                severity=_SEVERITY.get(result.status, dg.AssetCheckSeverity.ERROR),
+                metadata={
+                    "status": result.status,
+                    "seconds": result.seconds,
+                    "failed_rows": result.failures or 0,
+                },
             )
-            found += filter(self._is_asked_for, events)
-        if invocation.process.returncode and not self.errors:
-            self.errors.append(f"Its exit status was {invocation.process.returncode}.")
-        return found
 
-    def _is_asked_for(self, event: Any) -> bool:
-        """Return whether Dagster waits for an event: dbt may build more than was selected."""
-        if isinstance(event, dg.Output):
-            return event.output_name in self._context.op_execution_context.selected_output_names
-        return isinstance(event, dg.AssetCheckResult)
+
+def _outputs(
+    context: dg.AssetExecutionContext,
+    results: Iterable[NodeResult],
+    nodes: Mapping[str, Any],
+    translator: Translator,
+    tables: Mapping[str, int],
+) -> Iterator[dg.Output[None]]:
+    """Yield an output per model and seed that Dagster waits for, with its rows."""
+    asked = context.op_execution_context.selected_output_names
+    for result in results:
+        node = nodes["nodes"][result.unique_id]
+        output = translator.get_asset_key(node).to_python_identifier()
+        if node["resource_type"] != "test" and output in asked:
+            rows = {"dagster/row_count": tables[node["name"]]} if node["name"] in tables else {}
+            yield dg.Output(
+                None,
+                output_name=output,
+                metadata={"status": result.status, "seconds": result.seconds, **rows},
+            )
 
 
 def wait_for_sources(context: dg.AssetExecutionContext, config: Config) -> None:
@@ -399,12 +323,6 @@ def _selection(
     return ["--indirect-selection", "cautious", "--select", *chosen]
 
 
-def _with_rows(event: dg.Output[Any], rows: int | None) -> dg.Output[Any]:
-    if rows is None:
-        return event
-    return event.with_metadata({**event.metadata, "dagster/row_count": rows})
-
-
 def _record_backcasts(
     context: dg.AssetExecutionContext,
     plan: Any,
@@ -429,11 +347,3 @@ def _record_backcasts(
 
 def _is_dbt_source(key: dg.AssetKey) -> bool:
     return len(key.path) == 2 and key.path[0] in ("landing", "control")
-
-
-def _dbt() -> str:
-    return str(Path(sys.executable).with_name("dbt"))
-
-
-def _folders(project: Path) -> list[str]:
-    return ["--project-dir", str(project), "--profiles-dir", str(project)]

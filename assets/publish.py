@@ -63,8 +63,8 @@ def published_assets(config: Config, models: Iterable[dg.AssetKey]) -> list[dg.A
 
     @dg.asset(
         key=REPORT,
-        description="A page that opens from disk: whom to look after and why, community health "
-        "over twelve months, coverage.",
+        description="A site that opens from disk: whom to look after and why, community health, "
+        "engagement, cadence, coverage, and a page per organization and per linked person.",
         deps=[PUBLISHED_WAREHOUSE],
         group_name=GROUP,
         kinds={"html"},
@@ -76,6 +76,7 @@ def published_assets(config: Config, models: Iterable[dg.AssetKey]) -> list[dg.A
         with failing_clearly():
             page = warehouse.render()
         warehouse.on_event("Wrote the report.")
-        return dg.MaterializeResult(metadata={"size_bytes": page.stat().st_size})
+        pages = sum(1 for _ in page.parent.rglob("*.html"))
+        return dg.MaterializeResult(metadata={"pages": pages})
 
     return [published_warehouse, report]

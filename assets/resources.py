@@ -75,12 +75,6 @@ class Warehouse:
 
         build.prepare(self.config, plan)
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment variables that dbt needs."""
-        from rapport import build
-
-        return build.environment(self.config)
-
     def finish(self, plan: BuildPlan) -> BuildResult:
         """Count the built tables and bring rows that could not be typed to quarantine."""
         from rapport import build

@@ -15,7 +15,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets import instance as instances
-from assets.dbt import MODELS_STEP, ensure_manifest
+from assets.dbt import MODELS_STEP
 from assets.jobs import ALL, METRICS
 from assets.launcher import marked_alive
 from assets.partitions import FIRST_DAY
@@ -24,8 +24,8 @@ from assets.sensors import first_cause
 from assets.wiring import build_defs
 from connectors import errors
 from connectors.errors import ConfigError, RapportError, RequestError
-from rapport.build import environment
 from rapport.config import CONFIG_NAME, Config
+from rapport.dbt import ensure_parsed
 
 # The label by which the UI finds the runs of a job: repository and location of workspace.yaml.
 REPOSITORY_TAG = {".dagster/repository": "__repository__@rapport"}
@@ -71,7 +71,8 @@ def run_job(
     """
     on_event = _past_redirection(on_event or silent)
     instances.flush_history_lazily()
-    ensure_manifest(environment(config))
+    instances.keep_history_open()
+    ensure_parsed()
     definitions = build_defs(config, on_event=on_event, retries=None)
     day = (as_of or config.as_of_date()).isoformat()
     with contextlib.ExitStack() as stack:

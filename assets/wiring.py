@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.dbt import DBT_PROJECT, dbt_models
+from assets.dbt import dbt_models
 from assets.jobs import check_cron_lines, metrics_job, schedules, sync_jobs, whole_job
 from assets.publish import published_assets
 from assets.resources import OnEvent, Sources, Warehouse, silent
@@ -21,12 +21,13 @@ from assets.streams import RETRIES, stream_assets
 from connectors.errors import ConfigError
 from rapport import config as configuration
 from rapport.config import Config
+from rapport.dbt import PROJECT
 
 
 def build_defs(
     config: Config | None = None,
     *,
-    project: Path = DBT_PROJECT,
+    project: Path = PROJECT,
     on_event: OnEvent = silent,
     sources: Sources | None = None,
     warehouse: Warehouse | None = None,

@@ -7,13 +7,16 @@ are kept (`landing`), or what drives a sync (`sync`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
+
+from connectors.errors import ConfigError
 
 SyncMode = Literal["incremental", "full"]
 """`incremental`: asks for what changed. `full`: reads everything each time."""
@@ -104,6 +107,42 @@ def with_fields(stream: Stream, fields: Sequence[str | CustomField], *, inside: 
         pii={**stream.pii, **{name: f.pii for name, f in named if f.pii != "none"}},
         text_fields=(*stream.text_fields, *(name for name, f in named if f.pii == "text")),
     )
+
+
+def with_configured(
+    source: str,
+    streams: Iterable[Stream],
+    fields: Mapping[str, Sequence[str | CustomField]],
+    objects: Iterable[str],
+    make: Callable[[str], Stream],
+    *,
+    inside: str = "",
+) -> tuple[Stream, ...]:
+    """Return the declared streams plus what `fields:` and `objects:` of rapport.yml add.
+
+    Args:
+        source: its name, for the error.
+        make: returns the stream of a further object.
+        inside: as for `with_fields`; streams without any field there take none.
+
+    Raises:
+        ConfigError: `fields` names an object that none can be added to.
+    """
+    found = {stream.object_name or stream.name: stream for stream in streams}
+    found |= {name: make(name) for name in objects if name not in found}
+    takes = [
+        name for name, stream in found.items() if any(f.startswith(inside) for f in stream.fields)
+    ]
+    for name, more in fields.items():
+        if name not in takes:
+            close = difflib.get_close_matches(name, takes, n=1)
+            meant = f" Did you mean `{close[0]}`?" if close else ""
+            raise ConfigError(
+                f"{source}: `fields: {name}` names no object that fields can be added to.{meant} "
+                "Name it under `objects` first."
+            )
+        found[name] = with_fields(found[name], more, inside=inside)
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, kw_only=True)

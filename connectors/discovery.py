@@ -8,13 +8,14 @@ describes itself (its connector), and how the answer is shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import msgspec
 
 from connectors.base import Source, Stream
+from connectors.errors import AuthError
 
 CANNOT_TELL = "cannot tell: this connector does not ask which other fields exist"
 LONG_TEXT_CHARACTERS = 255
@@ -102,6 +103,7 @@ class FoundObject:
     Attributes:
         can_be_read: whether `objects:` in rapport.yml takes its name.
         note: why it is not read, if not for want of asking.
+        lines: YAML that would read it, to stand under `streams:` in rapport.yml.
     """
 
     name: str
@@ -109,6 +111,7 @@ class FoundObject:
     is_custom: bool | None = None
     can_be_read: bool = False
     note: str = ""
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +166,70 @@ def taken(stream: Stream, name: str, **told: Any) -> FoundField:
     )
 
 
+def sampled(
+    stream: Stream,
+    sample: Callable[[], list[bytes]],
+    *,
+    added: Collection[str] = (),
+    by_setting: Mapping[str, str] | None = None,
+    texts: Collection[str] = (),
+) -> FoundStream:
+    """Return a stream with the fields that a page of its records shows.
+
+    For sources that do not describe themselves. Of an object that is taken in part, the fields
+    below it are shown, too.
+
+    Args:
+        sample: asks for the page; an `AuthError` becomes a note.
+        added: fields on the allow-list that the connector adds, which no page shows.
+        by_setting: field that is not taken -> the setting of the source that would take it.
+        texts: fields known to hold what people write.
+    """
+    try:
+        records = sample()
+    except AuthError as refusal:
+        return FoundStream(
+            stream=stream,
+            fields=taken_fields(stream),
+            how="cannot tell: the list is closed to this key",
+            is_complete=False,
+            note=str(refusal),
+        )
+    settings = by_setting or {}
+    parents = {name.partition(".")[0] for name in (*stream.fields, *settings) if "." in name}
+    types = shape(records, parents)
+    fields = taken_fields(stream)
+    for name in dict.fromkeys([*settings, *types]):
+        if name in stream.fields or name in parents:
+            continue
+        leaf = name.rpartition(".")[2]
+        pii, basis = guess_pii(leaf)
+        if leaf in texts:
+            pii, basis = "text", "known: what people write"
+        fields += (
+            FoundField(
+                name=name,
+                is_taken=False,
+                vendor_type=types.get(name, ""),
+                type=types.get(name, "text"),
+                pii=pii,
+                pii_basis=basis,
+                note=settings.get(name, ""),
+                can_be_taken=False,
+            ),
+        )
+    unseen = [
+        name for name in stream.fields if name not in added and name.partition(".")[0] not in types
+    ]
+    return FoundStream(
+        stream=stream,
+        fields=fields,
+        how=f"a page of {len(records)} records; what none of them has is not listed",
+        is_complete=False,
+        unseen=tuple(unseen) if records else (),
+    )
+
+
 def guess_pii(name: str, vendor_type: str = "", length: int = 0) -> tuple[str, str]:
     """Guess a field's `pii` class from its name and type; return it with what it came from.
 
@@ -184,10 +251,13 @@ def guess_pii(name: str, vendor_type: str = "", length: int = 0) -> tuple[str, s
     return "none", "guess: nothing suggests a person"
 
 
-def shape(records: Iterable[bytes]) -> dict[str, str]:
+def shape(records: Iterable[bytes], parents: Collection[str] = ()) -> dict[str, str]:
     """Return the fields that sample records have, with the type their values look like.
 
     In the order of first appearance; records that are no JSON object are passed over.
+
+    Args:
+        parents: fields whose own fields are shown as well, as `parent.field`.
     """
     values: dict[str, list[Any]] = {}
     for record in records:
@@ -196,8 +266,16 @@ def shape(records: Iterable[bytes]) -> dict[str, str]:
         except (msgspec.DecodeError, RecursionError):
             continue
         for name, value in members.items() if isinstance(members, dict) else ():
-            values.setdefault(name, []).append(value)
+            # the object itself, too: it may be there and empty
+            for where, inner in (*(_below(name, value) if name in parents else ()), (name, value)):
+                values.setdefault(where, []).append(inner)
     return {name: looks_like(seen) for name, seen in values.items()}
+
+
+def _below(parent: str, value: Any) -> Iterable[tuple[str, Any]]:
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, dict):
+            yield from ((f"{parent}.{name}", inner) for name, inner in item.items())
 
 
 def looks_like(values: Sequence[Any]) -> str:

@@ -9,16 +9,24 @@ a reader goes on after a crash. A stream's cursor moves only when a walk has end
 
     ChangeWalk       change stamps in a half-open window (updated-since, search)
     NewestFirstWalk  newest first, down to where the last walk began
+
+What is done now and then (a census, a second look at a tail) has its time in the state, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.base import State, Stream, Window
 from connectors.records import parse_stamp
+
+PUNCTUAL = timedelta(hours=1)
+"""A daily sync that starts a little earlier is still a day later."""
+CENSUS_EVERY = timedelta(days=7)
+CENSUS_OF_SURPLUS_EVERY = timedelta(days=1)
 
 
 @dataclass
@@ -82,6 +90,21 @@ class ChangeWalk:
         kept = {name: value for name, value in self._state.items() if name != "walk"}
         return {**kept, "cursor": _text(self.end)}
 
+    def note(self, **facts: Any) -> None:
+        """Let the states from here on say this, too."""
+        self._state.update(facts)
+
+
+def change_walks(stream: Stream, state: State, window: Window) -> Iterator[ChangeWalk]:
+    """Yield the walk that `state` is in the middle of, if any, then the one up to now.
+
+    What the first one notes, the second one's states say as well. `state` is not changed.
+    """
+    walk = ChangeWalk.begin(stream, dict(state), window)
+    yield walk
+    if walk.position is not None:
+        yield ChangeWalk.begin(stream, walk.done(), window)
+
 
 @dataclass
 class NewestFirstWalk:
@@ -142,6 +165,24 @@ class NewestFirstWalk:
         if top is None or (cursor is not None and cursor > top):
             return kept
         return {**kept, "cursor": _text(top)}
+
+
+def is_due(state: State, name: str, every: timedelta, window: Window) -> bool:
+    """Tell whether what `state` dates under `name` (ISO 8601) was never done, or long ago."""
+    last = _stamp(state.get(name))
+    return last is None or window.now - last >= every - PUNCTUAL
+
+
+def census_is_due(state: State, window: Window) -> bool:
+    """Tell whether to look for records that left without a trace.
+
+    Weekly, by `census_at`; daily while we hold more than the source `counted`.
+    """
+    counted = state.get("counted")
+    has_extra = counted is not None and window.held_count and window.held_count() > counted
+    return is_due(
+        state, "census_at", CENSUS_OF_SURPLUS_EVERY if has_extra else CENSUS_EVERY, window
+    )
 
 
 def _stamp(text: Any) -> datetime | None:

@@ -8,9 +8,11 @@ walk, never emptiness, unless the vendor has no other sign.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from connectors.errors import ServerError
+from connectors.records import pick
 
 Fetch = Callable[[str], bytes]
 
@@ -52,6 +54,31 @@ def next_links(
         body = fetch(link)
         link = next_of(body)
         yield body, link
+
+
+def cursors(
+    fetch: Callable[[Any], bytes], *path: str, place: str, first: Any = None
+) -> Iterator[tuple[bytes, Any]]:
+    """Follow the cursor that lies at `path` of each page; `fetch(None)` is the first page.
+
+    Yields (body, cursor of the next page or None at the end): keep it in the state, and a
+    later walk begins with it as `first`.
+    """
+    guard = LoopGuard(place)
+    cursor = first
+    while True:
+        body = fetch(cursor)
+        cursor = pick(body, *path)
+        yield body, cursor
+        if cursor is None:
+            return
+        guard.check(str(cursor))
+
+
+def batches(items: Sequence[Any], size: int) -> Iterator[Any]:
+    """Cut `items` into slices of at most `size`, for calls that take so many at once."""
+    for first in range(0, len(items), size):
+        yield items[first : first + size]
 
 
 def numbered(

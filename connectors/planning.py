@@ -42,12 +42,14 @@ class Step:
         calls: how many it takes.
         how: where that number comes from (`4,500 records by COUNT(), 1,500 a page`).
         is_metered: whether they count toward the daily quota.
+        windows: limits that these calls have besides the common ones.
     """
 
     what: str
     calls: int
     how: str
     is_metered: bool = True
+    windows: Windows = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,10 +312,22 @@ class _Pace:
         if cost.records:
             parts.append(f"{cost.records:,} records at {RECORDS_PER_S:,}/s")
         limited = least_seconds(cost.calls, self.allowance.windows)
+        own = [step for step in cost.steps if step.windows]
+        own_limited = sum(least_seconds(step.calls, step.windows) for step in own)
+        if own_limited > max(limited, calling + landing):
+            n, seconds = min(own[0].windows, key=_rate)
+            calls = sum(step.calls for step in own)
+            return own_limited, f"{calls:,} {own[0].what}, ... within {n} in {seconds:g} s"
         if limited > calling + landing:
-            n, seconds = max(self.allowance.windows, key=lambda w: w[1] / w[0])
+            n, seconds = min(self.allowance.windows, key=_rate)
             return limited, f"{cost.calls:,} calls within {n} calls in {seconds:g} s"
         return calling + landing, " + ".join(parts)
+
+
+def _rate(window: tuple[int, float]) -> float:
+    """Return calls per second; the lowest of several is what tells in the long run."""
+    calls, seconds = window
+    return calls / seconds
 
 
 def _was_faster(sync: dict[str, Any], windows: Windows) -> bool:

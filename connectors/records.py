@@ -97,6 +97,14 @@ def values(record: bytes, *fields: str) -> tuple[Any, ...]:
         return (None,) * len(fields)
 
 
+def members(record: bytes) -> Members:
+    """Return each field's own bytes; none of what is no object, which then has no key."""
+    try:
+        return _members(record)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+
+
 def is_balanced(body: bytes) -> bool:
     """Tell whether every bracket and string of a JSON-like text is closed, in order."""
     open_brackets: list[bytes] = []

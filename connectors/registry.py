@@ -4,8 +4,8 @@ Belongs here: finding a connector's module by its type, checking its settings, a
 telling the session which of them are secret. Does not belong here: reading
 rapport.yml (that is the caller's).
 
-Every module of this package that is not part of the framework is a connector, so a
-new vendor is a new file and nothing else.
+Every module or package in here that is not part of the framework is a connector, so a
+new vendor is a new file or folder and nothing else.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from connectors.errors import ConfigError
 from connectors.session import Session
 
 FRAMEWORK = frozenset(
-    "base budget changes database discovery errors incremental landing pagination planning "
+    "base budget catalog changes database discovery errors incremental landing pagination planning "
     "quarantine records redaction registry session sync tables".split()
 )
 

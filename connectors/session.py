@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -50,6 +50,8 @@ from connectors.errors import (
 from connectors.records import is_balanced
 
 log = redaction.logger
+
+Answer = TypeVar("Answer")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_BACKOFF_S = 30.0
@@ -137,6 +139,11 @@ class Session(requests.Session):
         if self._clock_offset is None and self.base_url:
             self.request("HEAD", self.base_url, allow_redirects=False)
         return datetime.now(UTC) + (self._clock_offset or timedelta(0))
+
+    @property
+    def clock_skew_s(self) -> float:
+        """Return the server's clock minus ours, in seconds."""
+        return (self.server_now() - datetime.now(UTC)).total_seconds()
 
     # Requests
 
@@ -373,6 +380,17 @@ class Session(requests.Session):
         """A name per credential that does not help anybody to guess the credential."""
         owner = "\0".join(sorted(self.secrets)) or self.source
         return hashlib.scrypt(owner.encode(), salt=b"rapport", n=2**12, r=8, p=1, dklen=6).hex()
+
+
+def with_renewal(
+    call: Callable[[], Answer], over: type[RapportError], renew: Callable[[], object]
+) -> Answer:
+    """Return what `call` answers; if it raises `over`, `renew` the credential and try once more."""
+    try:
+        return call()
+    except over:
+        renew()
+        return call()
 
 
 def default_limit(response: requests.Response) -> Limit | None:

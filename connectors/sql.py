@@ -34,9 +34,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Tombstone, Window
+from connectors.catalog import found_stream, other_tables
 from connectors.database import ReadOnly, check_query, without_semicolon
+from connectors.discovery import Discovery
 from connectors.errors import ConfigError
 from connectors.incremental import ChangeWalk
+from connectors.planning import Allowance, Cost
 from connectors.records import Projected, parse_stamp, project
 from connectors.session import Session
 from connectors.tables import (
@@ -155,9 +158,7 @@ class Database:
         declared = self.settings.streams[stream.name]
         place = f"{self.name}.{stream.name}"
         with self._database.connected(place) as connection:
-            if self.settings.clock is not None:
-                now = _time_told(self.name, self.settings.clock, connection)
-                window = dataclasses.replace(window, now=now)
+            window = self._by_its_clock(window, connection)
             rows = Rows(place, declared, connection)
             notes = [*_changed_columns(rows.columns, state.get("columns")), *rows.notes]
             if notes:
@@ -173,6 +174,51 @@ class Database:
                     yield page
                 else:
                     yield dataclasses.replace(page, state={**page.state, "columns": rows.columns})
+
+    def discover(self) -> Discovery:
+        """List the columns of every stream, and the tables that no stream reads."""
+        streams = []
+        for stream in self.streams():
+            declared, place = self.settings.streams[stream.name], f"{self.name}.{stream.name}"
+            with self._database.connected(place) as connection:
+                rows = Rows(place, declared, connection)
+                streams.append(found_stream(stream, declared, rows, connection))
+        with self._database.connected(self.name) as connection:
+            tables, how = other_tables(connection, self.settings.streams.values())
+        return Discovery(streams=tuple(streams), objects=tables, how=how)
+
+    def plan(self, stream: Stream, state: State, window: Window) -> Cost:
+        """Count the rows that `read` would select, by the same conditions; no calls are made."""
+        declared = self.settings.streams[stream.name]
+        place = f"{self.name}.{stream.name}"
+        with self._database.connected(place) as connection:
+            window = self._by_its_clock(window, connection)
+            due = self._due(stream, Rows(place, declared, connection), state, window)
+        how = "count(*) with the conditions of the read, those marked as deleted included"
+        if due is None:
+            how = "cannot tell: `count: false` says that counting takes too long"
+        return Cost(records=due, records_how=how)
+
+    def _due(self, stream: Stream, rows: Rows, state: State, window: Window) -> int | None:
+        if rows.declared.snapshot:
+            return rows.due()
+        if rows.declared.cursor_type == "number":
+            return rows.due(unpack(state.get("cursor")), None, unpack(state.get("walk")))
+        form = TimeForm.of(rows)
+        if form is None:
+            return 0
+        walk = ChangeWalk.begin(stream, state, window)
+        return rows.due(*_bounds(form, walk), unpack(walk.position))
+
+    def _by_its_clock(self, window: Window, connection: sa.Connection) -> Window:
+        if self.settings.clock is None:
+            return window
+        now = _time_told(self.name, self.settings.clock, connection)
+        return dataclasses.replace(window, now=now)
+
+    def allowance(self) -> Allowance:
+        """A database has no quota of calls."""
+        return Allowance(how="a database has no quota of calls")
 
     @cached_property
     def _database(self) -> ReadOnly:
@@ -195,10 +241,9 @@ class Database:
             yield from _left_out(stream, rows, None, none, window.full_refresh)
             yield Page(state=_without_walk(state), census_complete=_is_complete(window))
             return
-        end = form.bound(walk.end, after=True)
+        start, end = _bounds(form, walk)
         counts = rows.counts(end)
         yield Page(source_count=counts.live, notes=counts.notes(rows))
-        start = form.bound(walk.start) if walk.start is not None else None
         last = unpack(walk.position)
         for batch in rows.read(start, end, last):
             last = batch[-1].position
@@ -228,6 +273,12 @@ class Database:
         yield from _left_out(stream, rows, None, counts, window.full_refresh)
         done = {"cursor": walk[0]} if walk else _without_walk(held)
         yield Page(state=done, census_complete=_is_complete(window))
+
+
+def _bounds(form: TimeForm, walk: ChangeWalk) -> tuple[Any, Any]:
+    """Return a walk's window as the cursor column would hold it."""
+    start = form.bound(walk.start) if walk.start is not None else None
+    return start, form.bound(walk.end, after=True)
 
 
 def _time_told(name: str, clock: str, connection: sa.Connection) -> datetime:

@@ -297,6 +297,17 @@ class Rows:
         found = self.connection.execute(query.select_from(self._from)).one()
         return Counts(*(int(count) for count in found))
 
+    def due(
+        self, start: Any = None, end: Any = None, position: Position | None = None
+    ) -> int | None:
+        """Count the rows that `read` with these bounds would yield; None: not to be counted."""
+        import sqlalchemy as sa
+
+        if not self.declared.count:
+            return None
+        query = self._bounded(sa.select(sa.func.count()), start, end, position)
+        return int(self.connection.execute(query.select_from(self._from)).scalar_one())
+
     def greatest(self) -> Any:
         """Return the greatest cursor in the database's own form; None: there is none."""
         import sqlalchemy as sa
@@ -308,17 +319,24 @@ class Rows:
         self, start: Any = None, end: Any = None, position: Position | None = None
     ) -> Iterator[list[Row]]:
         """Yield batches of rows stamped in [start, end), behind `position`, in order."""
-        query = self._select()
-        if self.declared.cursor is not None and not self.declared.snapshot:
-            query = query.where(self.cursor.is_not(None))
-            if start is not None:
-                query = query.where(self.cursor >= _bound(start))
-            if end is not None:
-                query = query.where(self.cursor < _bound(end))
-            if position is not None:
-                query = query.where(self._behind(position))
+        query = self._bounded(self._select(), start, end, position)
+        if self._is_ordered:
             query = query.order_by(self.cursor, *map(_column, key_of(self.declared)))
         return self._batches(query)
+
+    @property
+    def _is_ordered(self) -> bool:
+        return self.declared.cursor is not None and not self.declared.snapshot
+
+    def _bounded(self, query: Any, start: Any, end: Any, position: Position | None) -> Any:
+        if not self._is_ordered:
+            return query
+        query = query.where(self.cursor.is_not(None))
+        if start is not None:
+            query = query.where(self.cursor >= _bound(start))
+        if end is not None:
+            query = query.where(self.cursor < _bound(end))
+        return query if position is None else query.where(self._behind(position))
 
     def left_out(self, end: Any, *, most: int | None) -> Iterator[list[Row]]:
         """Yield the rows that `read` leaves: at or after `end` (its position says), or unstamped.

@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -29,13 +26,11 @@ from connectors.base import Rejected
 from connectors.errors import BuildError, ConfigError
 from connectors.landing import Landing
 from connectors.quarantine import Quarantine
-from rapport import mapping, strategy
+from rapport import dbt, mapping, strategy
 from rapport.config import Config, declared_streams, suggestion
 from rapport.status import stream_lines
 
-ROOT = Path(__file__).resolve().parent.parent
-DBT_PROJECT = ROOT / "dbt_project"
-BUILD_NAME = "build.duckdb"
+BUILD_NAME = dbt.DATABASE_NAME
 STAGING = "staging"
 UNFINISHED = "unfinished"  # in build.json: when the build began that did not end yet
 SNAPSHOT_STEP = timedelta(days=28)
@@ -214,15 +209,6 @@ def _note(config: Config, facts: Mapping[str, str]) -> None:
     temporary.replace(path)
 
 
-def environment(config: Config) -> dict[str, str]:
-    """Return the environment variables dbt needs, on top of the process's own."""
-    return {
-        "RAPPORT_BUILD_DB": str(config.home / BUILD_NAME),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-
-
 def prepare(config: Config, plan: BuildPlan) -> None:
     """Write the schemas `landing` and `control` into build.duckdb.
 
@@ -245,23 +231,10 @@ def prepare(config: Config, plan: BuildPlan) -> None:
 
 
 def run_dbt(config: Config, plan: BuildPlan) -> None:
-    """Run the one dbt invocation of a build; raise `BuildError` with dbt's first complaint."""
-    command = [
-        str(Path(sys.executable).with_name("dbt")), "--quiet", *plan.arguments,
-        "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT),
-    ]  # fmt: skip
-    done = subprocess.run(
-        command,
-        env=os.environ | environment(config),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise BuildError(
-            f"dbt failed; nothing was published. {_first_complaint(done.stdout + done.stderr)} "
-            "The whole log is in dbt_project/logs/dbt.log."
-        )
+    """Run the one dbt invocation of a build; raise `BuildError` with dbt's complaints."""
+    failure = dbt.failure(dbt.run(config.home, plan.arguments), config.home)
+    if failure:
+        raise failure
 
 
 def finish(config: Config, plan: BuildPlan) -> BuildResult:
@@ -321,10 +294,40 @@ def _landing_views(config: Config, landing: Landing) -> dict[str, str]:
                 if source.type == type_name
             ]
             views[f"{type_name}__{stream.name}"] = _union(parts) or _empty_landing()
+    for type_name in custom_object_types():
+        parts = [
+            _landing_query(name, stream, landing.stream(name, stream).files())
+            for name, stream, _ in _custom_objects(config)
+            if config.sources[name].type == type_name
+        ]
+        views[f"{type_name}__custom_objects"] = _union(parts) or _empty_landing()
     streams = [stream for stream in mapped_streams(config, landing) if stream.files]
     for target, parts in mapping.queries(streams).items():
         views[f"mapped__{mapping.PLURAL[target]}"] = _union(parts) or mapping.empty_query(target)
     return views
+
+
+def custom_object_types() -> list[str]:
+    """Return the source types that take `objects:`; each has a view `<type>__custom_objects`."""
+    return [
+        type_name
+        for type_name in registry.TYPES
+        if "objects" in registry.module(type_name).Settings.__struct_fields__
+    ]
+
+
+def _custom_objects(config: Config) -> list[tuple[str, str, str]]:
+    """Return (source, stream, object) for every object that rapport.yml adds."""
+    found = []
+    for name, source in config.sources.items():
+        if source.settings.get("objects"):
+            standard = {stream.name for stream in registry.module(source.type).STREAMS}
+            found += [
+                (name, stream.name, stream.object_name)
+                for stream in declared_streams(config, name)
+                if stream.name not in standard
+            ]
+    return found
 
 
 def _landing_query(source: str, stream: str, files: Iterable[Path]) -> str:
@@ -427,6 +430,10 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
              "pii": "varchar"},
             [(n, s, f["name"], f.get("type", "text"), f.get("pii", "none")) for n, s, f in custom],
         ),
+        "custom_objects": (
+            {"source": "varchar", "stream": "varchar", "object_name": "varchar"},
+            _custom_objects(config),
+        ),
         "column_meanings": (
             {"source": "varchar", "stream": "varchar", "field": "varchar", "meaning": "varchar"},
             [(n, s, f["name"], f["meaning"]) for n, s, f in custom if f.get("meaning")],
@@ -453,7 +460,7 @@ def _added_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
         by_object = source.settings.get("fields")
         if not isinstance(by_object, Mapping):
             continue
-        streams = {s.object_name: s.name for s in registry.module(source.type).STREAMS}
+        streams = {s.object_name: s.name for s in declared_streams(config, name)}
         for object_name, fields in by_object.items():
             for field in fields:
                 entry: dict[str, Any] = {"name": field} if isinstance(field, str) else dict(field)
@@ -555,7 +562,7 @@ def _staging_inputs(config: Config) -> list[str]:
 
 def _models() -> Iterable[str]:
     for pattern in ("models/**/*", "macros/**/*", "seeds/**/*", "dbt_project.yml"):
-        for path in sorted(DBT_PROJECT.glob(pattern)):
+        for path in sorted(dbt.PROJECT.glob(pattern)):
             if path.is_file() and path.suffix in {".sql", ".yml", ".csv", ".py"}:
                 yield path.read_text(encoding="utf-8")
 
@@ -574,12 +581,6 @@ def _remembered(config: Config) -> dict[str, str]:
         return {}
     remembered: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return remembered
-
-
-def _first_complaint(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    start = next((i for i, line in enumerate(lines) if "rror" in line or "FAIL" in line), 0)
-    return " ".join(lines[start : start + 4])[:600]
 
 
 def _quoted(name: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from assets import instance
 from rapport import config as configuration
 from rapport import demo
-from rapport.build import ROOT
+from rapport.dbt import ROOT
 
 
 def open_dagster(path: Path | None, port: int) -> int:

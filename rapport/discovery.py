@@ -109,10 +109,11 @@ def _stream_dict(found: FoundStream) -> dict[str, Any]:
 def snippet(it: Discovered) -> str | None:
     """Return `fields:` for rapport.yml with all custom fields, those configured now first.
 
-    It replaces the `fields:` that is there. None: nothing can be added.
+    It replaces the `fields:` that is there. Of a database: entries of `streams:` to choose from.
+    None: nothing can be added.
     """
     if it.configured is None:
-        return None
+        return _tables(it)
     blocks: dict[str, list[str]] = {
         key: [_flow(entry) for entry in entries] for key, entries in it.configured.items()
     }
@@ -127,6 +128,16 @@ def snippet(it: Discovered) -> str | None:
     for key, entries in blocks.items():
         lines += [f"      {key}:", *(f"        - {entry}" for entry in entries)]
     return "\n".join(lines)
+
+
+def _tables(it: Discovered) -> str | None:
+    """Return `streams:` for the tables of a database that no stream reads."""
+    lines = [line for found in it.found.objects or () for line in found.lines]
+    if not lines or it.is_one_stream:
+        return None
+    return "\n".join(
+        ["sources:", f"  {it.source}:", "    streams:", *(f"      {line}" for line in lines)]
+    )
 
 
 def _custom(found: FoundStream) -> list[FoundField]:
@@ -187,7 +198,11 @@ def print_all(console: Console, it: Discovered) -> None:
         _other_fields(say, it)
         _objects(say, it)
     lines = snippet(it)
-    if lines:
+    if lines and it.configured is None:
+        say(f"\nTo read a table, put its lines under `streams:` of source `{it.source}` in")
+        say("rapport.yml, without the columns that nobody needs.\n")
+        say(lines)
+    elif lines:
         say(f"\nTo take the custom fields, let this replace `fields:` of source `{it.source}` in")
         say("rapport.yml. `pii` is a guess by name and type: correct it before you sync.\n")
         say(lines)

@@ -15,8 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from rapport.config import Config
-from rapport.report import PAGE_NAME, facts, panels, words
-from rapport.report.facts import Facts, Row
+from rapport.report import FOLDER, PAGE_NAME, advice, facts, panels, relations, words
+from rapport.report.facts import Facts
+from rapport.report.figures import number
+from rapport.report.relations import Organization, Person
+from rapport.report.warehouse import Row
+from rapport.status import stream_lines
 
 LISTED = 5
 KINDS_PRINTED = 8
@@ -47,8 +51,13 @@ def numbers(config: Config) -> dict[str, Any]:
 
 def _plain(config: Config, found: Facts) -> dict[str, Any]:
     community = found.community or {}
+    organizations = relations.to_look_after(found.organizations)
+    people = relations.to_keep(found.people.values())
+    quarantine = {
+        line["place"]: line["quarantined"] for line in stream_lines(config) if line["quarantined"]
+    }
     reasons: Counter[str] = Counter()
-    for by_reason in found.quarantine.values():
+    for by_reason in quarantine.values():
         reasons.update(by_reason)
     return {
         "as_of": found.as_of.isoformat(),
@@ -82,25 +91,45 @@ def _plain(config: Config, found: Facts) -> dict[str, Any]:
         },
         "verdict": community.get("verdict"),
         "organizations_to_look_after": {
-            "total": found.organizations.total,
-            "first": [_listed(row, "organization_id") for row in found.organizations.rows[:LISTED]],
+            "total": len(organizations),
+            "first": [_organization(one) for one in organizations[:LISTED]],
         },
         "people_drifting": {
-            "total": found.people.total,
-            "first": [_listed(row, "person_id") for row in found.people.rows[:LISTED]],
+            "total": len(people),
+            "first": [_person(one) for one in people[:LISTED]],
         },
-        "fourth_purchase": found.fourth_purchase,
+        "fourth_purchase": _fourth_purchase(found),
         "quarantine": dict(reasons),
-        "quarantine_by_stream": {place: dict(by) for place, by in found.quarantine.items()},
+        "quarantine_by_stream": {place: dict(by) for place, by in quarantine.items()},
         "unknown": [{"what": item.what, "why": item.why} for item in found.unknown],
         "database": str(facts.database_path(config)),
         "parquet": str(config.home / "marts"),
-        "report": str(config.home / "report" / PAGE_NAME),
+        "report": str(config.home / FOLDER / PAGE_NAME),
     }
 
 
-def _listed(row: Row, key: str) -> dict[str, Any]:
-    return {"id": row[key], "name": row["name"], "reason": row["reason_1"]}
+def _fourth_purchase(found: Facts) -> Row | None:
+    """Return how many buyers came to a 4th purchase and how long it took; None without orders."""
+    for row in found.cadence:
+        if (row["step"], row["segment_type"], row["ordinal"]) == ("purchase", "all", 4):
+            columns = ("started", "reached", "reached_share_365d")
+            days = ("p25_days", "median_days", "p75_days")
+            return {name: row[name] for name in columns} | {
+                name: number(row, name) for name in days
+            }
+    return None
+
+
+def _organization(one: Organization) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.row["name"],
+        "reason": advice.reason(one.concerns[0], one.row),
+    }
+
+
+def _person(one: Person) -> dict[str, Any]:
+    return {"id": one.id, "name": one.name, "reason": one.row["reason_1"]}
 
 
 def print_all(console: Console, config: Config, mark: str | None = None) -> None:

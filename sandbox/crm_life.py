@@ -7,6 +7,7 @@ are (`sandbox.people`), how often things happen (`sandbox.rates`).
 
 from __future__ import annotations
 
+import random
 from bisect import bisect
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -52,6 +53,17 @@ CUSTOM_FIELDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Contact", {"name": "Forum_SSO_Id__c", "type": "string", "length": 40, "externalId": True}),
 )
 
+SUBSCRIPTION = "Subscription__c"
+SUBSCRIPTION_FIELDS: tuple[dict[str, Any], ...] = (
+    {"name": "Account__c", "type": "reference", "referenceTo": ["Account"], "label": "Account"},
+    {"name": "Plan__c", "type": "picklist", "picklistValues": ["Studio", "Mill", "Guild"]},
+    {"name": "Seats__c", "type": "double", "precision": 18, "scale": 0},
+    {"name": "Monthly_Price__c", "type": "currency", "precision": 16, "scale": 2},
+    {"name": "Starts_On__c", "type": "date"},
+    {"name": "Auto_Renews__c", "type": "boolean"},
+)
+"""A custom object of the company's: what a customer subscribes to."""
+
 
 class CrmLife:
     """Life in the CRM.
@@ -83,6 +95,9 @@ class CrmLife:
         self._open_cases: dict[str, int] = {}
         for sobject, described in CUSTOM_FIELDS:
             org.add_custom_field(sobject, described)
+        org.add_custom_object(SUBSCRIPTION, prefix="a0B")
+        for described in SUBSCRIPTION_FIELDS:
+            org.add_custom_field(SUBSCRIPTION, described)
 
     # Staff
 
@@ -164,6 +179,26 @@ class CrmLife:
         if organization.kind == "customer":
             self.customers.append(organization)
             self._await_renewal(at, organization)
+            self._subscribe(at, account, owner)
+
+    def _subscribe(self, at: datetime, account: str, owner: str) -> None:
+        """Write down what a customer subscribes to: some to nothing, some twice."""
+        dice = random.Random(f"subscriptions of {account}")
+        for number in range(dice.choice((0, 1, 1, 1, 2))):
+            self.org.insert(
+                SUBSCRIPTION,
+                {
+                    "Name": f"Subscription {number + 1}",
+                    "OwnerId": owner,
+                    "Account__c": account,
+                    "Plan__c": dice.choice(("Studio", "Studio", "Mill", "Guild")),
+                    "Seats__c": dice.randrange(1, 60),
+                    "Monthly_Price__c": f"{dice.randrange(900, 90_000) / 100:.2f}",
+                    "Starts_On__c": at.date(),
+                    "Auto_Renews__c": dice.random() < 0.7,
+                },
+                at,
+            )
 
     def _note_account(self, account: str, organization: Organization, at: datetime) -> None:
         self.truth.profile(

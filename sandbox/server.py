@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox import bluesky, discourse, hubspot, salesforce, shop
+from sandbox.crm_life import SUBSCRIPTION
 from sandbox.faults import Faults
 from sandbox.people import OWN_DOMAINS
 from sandbox.social_life import APP_PASSWORD, HANDLE, HANDLE_FIELD, TAG
@@ -42,11 +43,24 @@ CUSTOM_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
         {"name": "Open_Cases__c", "type": "decimal"},
         {"name": "Remarks__c", "pii": "text"},
     ],
+    "Subscription__c": [
+        {"name": "Account__c", "pii": "pseudonym"},
+        {"name": "Plan__c"},
+        {"name": "Seats__c", "type": "integer"},
+        {"name": "Monthly_Price__c", "type": "decimal"},
+        {"name": "Starts_On__c", "type": "date"},
+        {"name": "Auto_Renews__c", "type": "boolean"},
+    ],
     "Contact": [
         {"name": "Community_Handle__c", "pii": "direct"},
         {"name": "Forum_SSO_Id__c", "pii": "pseudonym", "meaning": "external_id"},
     ],
 }
+MACHINE_FIELDS_TAKEN: list[dict[str, str]] = [
+    {"name": "model"},
+    {"name": "installed_on", "type": "date"},
+    {"name": "firmware"},
+]
 """What the rapport.yml of a sandbox takes beyond the standard fields."""
 
 
@@ -85,6 +99,7 @@ class Sandbox:
                 "client_id": org.client_id,
                 "client_secret": org.client_secret,
                 "fields": CUSTOM_FIELDS_TAKEN,
+                "objects": [SUBSCRIPTION],
             }
         if "discourse" in self.urls:
             sources["forum"] = {
@@ -110,10 +125,13 @@ class Sandbox:
                 taken = [*CUSTOM_FIELDS_TAKEN["Contact"], {"name": HANDLE_FIELD, "pii": "direct"}]
                 sources["crm"]["fields"] = {**CUSTOM_FIELDS_TAKEN, "Contact": taken}
         if "hubspot" in self.urls:
+            machines = self.world.portal.table("machines").kind.fully_qualified_name
             sources["hub"] = {
                 "type": "hubspot",
                 "url": self.urls["hubspot"],
                 "access_token": self.world.portal.access_token,
+                "objects": [machines],
+                "fields": {machines: MACHINE_FIELDS_TAKEN},
             }
         if "shop" in self.urls:
             sources["shop"] = shop.source(self.urls["shop"])

@@ -29,10 +29,9 @@ import requests
 import yaml
 
 from assets import instance as instances
-from assets.dbt import ensure_manifest
 from rapport import config as configuration
-from rapport.build import ROOT, environment
 from rapport.config import Config
+from rapport.dbt import ROOT, ensure_parsed
 from sandbox.server import Sandbox, serve
 
 pytestmark = pytest.mark.demo
@@ -149,7 +148,7 @@ def site(
         people=150, seed=11, port=0, now=now, vendors=("salesforce", "discourse", "hubspot")
     ) as sandbox:
         config = write_config(home, sandbox, address)
-        ensure_manifest(environment(config))
+        ensure_parsed()
         with instances.prepare(config) as instance:
             running = Site(config, sandbox, instance, received, port=free_port())
             try:

@@ -105,11 +105,17 @@ select landed.*
 {% macro custom_fields(landed_name, custom_in) %}
 {%- if not execute -%}{{ return([]) }}{%- endif -%}
 {%- set source_type, stream = landed_name.split('__') -%}
+{%- set streams = "'" ~ stream ~ "'" -%}
+{%- if stream == 'custom_objects' -%}
+    {%- set streams = 'select stream from ' ~ source('control', 'custom_objects') -%}
+{%- endif -%}
+{# Objects may use one name for different things: then its typed value is told apart later. #}
 {%- set found = run_query(
-    "select distinct field, type from " ~ source('control', 'custom_fields')
-    ~ " where stream = '" ~ stream ~ "' and source in (select source from "
+    "select field, case when count(distinct type) = 1 then min(type) else 'text' end as type from "
+    ~ source('control', 'custom_fields')
+    ~ " where stream in (" ~ streams ~ ") and source in (select source from "
     ~ source('control', 'sources') ~ " where source_type = '" ~ source_type ~ "')"
-    ~ " order by field"
+    ~ " group by field order by field"
 ) -%}
 {%- set fields = [] -%}
 {%- for field, type in found.rows -%}

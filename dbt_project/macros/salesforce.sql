@@ -14,3 +14,12 @@ case
         when {{ id }} like '005%' then {{ profile_key('users', id) }}
     end
 {%- endmacro %}
+
+
+{# Whom a lookup refers to: a person or an organization. #}
+{% macro salesforce_party(id) -%}
+case
+        when {{ id }} like '001%' then {{ profile_key('accounts', id) }}
+        else {{ salesforce_person(id) }}
+    end
+{%- endmacro %}

@@ -6,7 +6,8 @@
 #}
 
 {#
-    Custom fields of one entity as told by its most recently seen profile.
+    Custom fields of one entity as told by its most recently seen profile, else by the latest
+    record of a custom object that refers to it.
     Columns: `entity_id`, `field`, `value`.
 #}
 {% macro custom_values(entity) %}
@@ -21,7 +22,12 @@
             custom_fields.value_text,
             row_number() over (
                 partition by custom_fields.entity_id, custom_fields.field
-                order by profiles.last_seen_at desc nulls last, custom_fields.profile_key
+                order by
+                    custom_fields.record_key <> custom_fields.profile_key,
+                    custom_fields.record_changed_at desc nulls last,
+                    profiles.last_seen_at desc nulls last,
+                    custom_fields.profile_key,
+                    custom_fields.record_key
             ) as choice
         from {{ ref('dim_custom_field') }} as custom_fields
         inner join {{ ref('dim_profile') }} as profiles

@@ -1,49 +1,69 @@
-"""The report: one self-contained page about the published day, readable from disk.
+"""The report: a folder of pages about the published day, readable from disk.
 
-Belongs here: putting facts into the template and writing the file. Does not belong here: what
-is said (`facts`, `panels`), how a value reads (`words`), how it is drawn (`charts`), or any
-markup (`templates/`).
+Belongs here: writing the folder. Does not belong here: what is said (`facts`, `relations`,
+`dossiers`, `trust`), in which words (`words`, `advice`, `panels`,
+`figures`), how it is drawn (`charts`),
+which pages there are (`pages`), or any markup (`templates/`).
 
-The page holds no script and asks for nothing: names and texts come from strangers, so the
-template escapes everything and a content security policy forbids the rest.
+    report/index.html                    the page for Monday
+    report/<topic>.html                  organizations, people, community, engagement, ...
+    report/organizations/<id>.html       one per organization
+    report/people/<id>.html              one per person worth a page
+    report/assets/                       style, script, names to search, the chart library
+
+Nothing in it asks for anything outside the folder. Names come from strangers: templates escape
+everything, and each page's content security policy allows only the files of this folder.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from rapport.config import Config
-from rapport.report import charts, facts, panels, words
+from rapport.report import charts, dossiers, facts, pages, words
 
+FOLDER = "report"
 PAGE_NAME = "index.html"
-SHOWN_AT_ONCE = 10
+_ASSETS = ("style.css", "report.js")
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"  # all that our script asks of the library
 
-__all__ = ["PAGE_NAME", "render"]
+__all__ = ["FOLDER", "PAGE_NAME", "render"]
 
 
 def render(config: Config) -> Path:
-    """Write `<home>/report/index.html` from the published warehouse and return its path.
+    """Write `<home>/report/` from the published warehouse and return its first page.
 
-    The page is replaced whole: a reader sees the old one or the new one.
+    The folder is replaced whole: no page of an earlier day or of an erased person stays.
 
     Raises:
         BuildError: nothing is published yet.
         ConfigError: strategy.yml is wrong.
     """
-    found = facts.read(config)
-    page = _environment().get_template("index.html.j2").render(_content(config, found))
-    path = config.home / "report" / PAGE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
-    return path
+    with facts.opened(config) as query:
+        found = facts.gather(query, config)
+        details = dossiers.gather(query, found.as_of, found.people)
+    site = pages.Site(config, found, details)
+    folder = config.home / FOLDER
+    building = folder.with_name(f".{FOLDER}.next")
+    shutil.rmtree(building, ignore_errors=True)
+    for name in ("assets", "organizations", "people"):
+        (building / name).mkdir(parents=True)
+    environment = _environment(site)
+    templates = {name: environment.get_template(name) for name in pages.TEMPLATES}
+    for page in site.pages():
+        text = templates[page.template].render(page.content | {"path": page.path})
+        (building / page.path).write_text(text, encoding="utf-8")
+    _write_assets(building / "assets", folder / "assets", site)
+    _swap(building, folder)
+    return folder / PAGE_NAME
 
 
-def _environment() -> Environment:
+def _environment(site: pages.Site) -> Environment:
     environment = Environment(
         loader=PackageLoader("rapport.report"),
         autoescape=True,
@@ -53,44 +73,41 @@ def _environment() -> Environment:
     )
     for function in (
         words.name, words.count, words.some, words.percent, words.ratio, words.duration,
-        words.days, words.day, words.numeric_day, words.moment, words.money, words.silo,
-        words.kind, words.plural,
+        words.days, words.day, words.numeric_day, words.money, words.silo, words.kind,
+        words.plural, words.score, words.level, words.age, words.value, words.ordinal,
+        words.every, words.sentence, words.bare,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
-    environment.globals["gap"] = charts.gap
+    environment.globals |= site.shared()
     return environment
 
 
-def _content(config: Config, found: facts.Facts) -> dict[str, object]:
-    headings, history = panels.table(found.history)
-    return {
-        "facts": found,
-        "company": _company(config),
-        "is_sandbox": facts.is_sandbox(config),
-        "style": Markup(_style()),
-        "groups": panels.groups(found.history, found.as_of),
-        "window_names": [name for name, _ in panels.WINDOWS],
-        "windows": panels.windows(found.community),
-        "history_headings": headings,
-        "history": history,
-        "shown_at_once": SHOWN_AT_ONCE,
-        "has_community": facts.has_community(found),
-        "forum_linked_share": facts.forum_linked_share(found),
-        "active_days": facts.ACTIVE_DAYS,
-        "earlier_weeks": facts.EARLIER_DAYS // 7,
-        "regular_days": facts.REGULAR_DAYS,
-        "labels": {source.name: source.label for source in config.sources.values()},
-        "database": facts.database_path(config),
-    }
+def _write_assets(folder: Path, earlier: Path, site: pages.Site) -> None:
+    loader = PackageLoader("rapport.report")
+    for name in _ASSETS:
+        source, _, _ = loader.get_source(Environment(), name)
+        (folder / name).write_text(source, encoding="utf-8")
+    names = charts.escaped(json.dumps(site.names(), ensure_ascii=False, separators=(",", ":")))
+    (folder / "names.js").write_text(f"window.rapportNames={names};\n", encoding="utf-8")
+    library = charts.LIBRARY
+    if (earlier / library).is_file():
+        shutil.copyfile(earlier / library, folder / library)
+        return
+    (folder / library).write_text(_library(), encoding="utf-8")
 
 
-def _company(config: Config) -> str:
-    """Return whose relationships these are: the own domain, else the sources by their labels."""
-    if config.own_domains:
-        return config.own_domains[0]
-    return ", ".join(source.label for source in config.sources.values())
+@cache
+def _library() -> str:
+    """Return the chart library as one script; takes a second."""
+    import vl_convert  # here alone: it is large, and the library seldom changes
+
+    return vl_convert.javascript_bundle(_SNIPPET)
 
 
-def _style() -> str:
-    source, _, _ = PackageLoader("rapport.report").get_source(Environment(), "style.css")
-    return source
+def _swap(building: Path, folder: Path) -> None:
+    before = folder.with_name(f".{FOLDER}.before")
+    shutil.rmtree(before, ignore_errors=True)
+    if folder.exists():
+        folder.rename(before)
+    building.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)

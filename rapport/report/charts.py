@@ -1,202 +1,359 @@
-"""Small charts as inline SVG: twelve months of one number, and a gap against a usual gap.
+"""Charts as Vega-Lite specifications: snapshots over a year, spreads, acts per week.
 
-Belongs here: geometry. Does not belong here: which number is drawn (`panels`), colors and fonts
-(`templates/style.css`, by class).
+Belongs here: marks, scales and sizes. Does not belong here: which number is drawn and in which
+words (`panels`), colors (`templates/style.css`; a chart names them as CSS variables, so that it
+follows light, dark and print).
 
-House rules: one axis each, n at every mark, medians with their spread, what was rebuilt later
+Why Vega-Lite in the reader's browser, and not pictures made here: a chart is laid out for the
+width it is shown at, so its letters stay readable on a phone; every mark tells its value and n
+when pointed at; and a thousand pages cost nothing but their data (a picture costs 30 ms). The
+library lies once beside the pages (`assets/`), speaks to nobody, and evaluates its expressions
+with an interpreter, so that the pages can forbid `eval` and inline script. Without script the
+table under each chart holds the same numbers.
+
+House rules: one axis, n at every mark, medians with their spread, what was rebuilt later
 (`backcast`) hollow, what rests on few sources grey, and a gap in the data stays a gap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from importlib.metadata import version
+from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from rapport.report import words
+from rapport.report.dossiers import WEEKS, Weeks
 
-WIDTH, HEIGHT = 340, 132
-_LEFT, _RIGHT, _TOP = 4, 4, 18
-_BASE, _BASE_OF_COUNTS = 97, 110  # counts need no line of n below
-_N_LINE, _DAY_LINE = 109, 127
+LIBRARY = f"vega-{version('vl-convert-python')}.js"  # Vega, Vega-Lite and Vega-Embed in one
 LOW_COVERAGE = 0.5
-CUT = 5  # times the highest median: where the line up to a p90 ends
-FULL_GAP_DAYS = 90  # silence that fills its bar
+FEW_ACTS = 4  # acts in a week that fill half a band, if no week has more
+CUT = 4  # times the highest median: where the line up to a far higher end of a spread stops
+_HEIGHT = 104
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+_CONFIG: dict[str, Any] = {
+    "background": None,
+    "view": {"stroke": None},
+    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif",
+    "axis": {
+        "labelColor": "var(--soft)", "domainColor": "var(--grey)", "grid": False, "ticks": False,
+        "title": None, "labelFontSize": 11, "labelPadding": 6,
+    },
+    "text": {"fontSize": 10.5, "fill": "var(--soft)"},
+}  # fmt: skip
+_FRAME: dict[str, Any] = {
+    "$schema": _SCHEMA, "config": _CONFIG, "width": "container",
+    "autosize": {"type": "fit-x", "contains": "padding"},
+}  # fmt: skip
+_TIP = {"field": "tip", "type": "nominal"}
+
+Text = Callable[[float | None], str]
+Spec = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """One snapshot in a chart.
+    """One value in a chart.
 
     Attributes:
-        as_of: the snapshot's day.
-        basis: `as_known` or `backcast`; None when there is no snapshot.
+        label: where it stands on the axis, unique in its chart.
         value: what is drawn; None is a gap.
+        low, high: its spread; None when unknown.
         n: how many the value rests on; None when the value is itself a count.
-        high: upper end of the spread (p90); None when unknown.
-        coverage: share of the needed sources that could be seen.
+        tip: the whole of it as a sentence.
+        state: `known`, `backcast` (rebuilt later) or `low` (few of its sources could be seen).
     """
 
-    as_of: date
-    basis: str | None
+    label: str
     value: float | None
-    n: int | None = None
+    low: float | None = None
     high: float | None = None
-    coverage: float = 1.0
-
-    @property
-    def css(self) -> str:
-        """Return the mark's classes."""
-        if self.coverage < LOW_COVERAGE:
-            return "mark low"
-        return "mark known" if self.basis == "as_known" else "mark backcast"
+    n: int | None = None
+    tip: str = ""
+    state: str = "known"
 
 
-def bars(
-    marks: Sequence[Mark],
-    text: Callable[[float | None], str],
-    label: str,
-    reference: float | None = None,
-) -> Markup:
-    """Draw one bar per mark from zero; `text` words a value, `label` names the chart.
+def state(basis: str | None, coverage: float | None) -> str:
+    """Return the state of a mark."""
+    if coverage is not None and coverage < LOW_COVERAGE:
+        return "low"
+    return "known" if basis == "as_known" else "backcast"
 
-    A count is written over its bar; of other values only the highest and the last are, and n
-    stands below each. `reference` is a value to compare with, drawn as a line.
+
+def as_json(spec: Spec) -> Markup:
+    """Return a specification as text that may stand inside a script element."""
+    return Markup(escaped(json.dumps(spec, ensure_ascii=False, separators=(",", ":"))))
+
+
+def escaped(text: str) -> str:
+    """Return JSON in which no character of a stranger's name can end the element around it."""
+    for character in "<>&\u2028\u2029":
+        if character in text:
+            text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def over_time(marks: Sequence[Mark], text: Text, *, reference: float | None = None) -> Spec:
+    """Draw a value per step: bars for counts, else points on a line, with spreads if known.
+
+    A count is written over its bar, of other values the last one; n stands below each.
     """
-    frame = _Frame(marks, reference or 0)
-    numbered = [mark for mark in marks if mark.value is not None]
-    peak = max(numbered, key=lambda mark: mark.value or 0, default=None)
-    drawn = []
-    for i, mark in enumerate(marks):
-        if mark.value is None:
-            drawn.append(frame.gap(i))
-            continue
-        x, y, width = frame.middle(i), frame.y(mark.value), frame.step * 0.68
-        # A zero that is known still shows: a hairline on the axis, unlike a gap.
-        drawn.append(
-            f'<rect class="{mark.css}" x="{x - width / 2:.1f}" y="{min(y, frame.base - 1):.1f}" '
-            f'width="{width:.1f}" height="{max(frame.base - y, 1):.1f}" rx="1.5"/>'
-        )
-        if mark.n is None:
-            drawn.append(_text(x, y - 4, words.compact(mark.value), "value"))
-        elif i == len(marks) - 1:
-            drawn.append(_text(WIDTH - 1, y - 5, text(mark.value), "value", "end"))
-        elif mark is peak and i < len(marks) - 3:
-            drawn.append(_text(max(x, 16), y - 5, text(mark.value), "value"))
-    if reference and numbered:
-        y = frame.y(reference)
-        drawn.append(f'<line class="reference" x1="0" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-    return frame.chart(drawn, text, label)
+    counts = all(mark.n is None for mark in marks)
+    top = _top(marks, reference)
+    last = next((mark for mark in reversed(marks) if mark.value is not None), None)
+    values = [
+        {
+            "x": mark.label, "v": mark.value, "tip": mark.tip, "state": mark.state,
+            "lo": mark.low, "hi": None if mark.high is None else min(mark.high, top),
+            "n": words.compact(mark.n) if mark.value is not None and mark.n is not None else "",
+            "over": "?" if mark.value is None
+            else words.compact(mark.value) if counts
+            else text(mark.value) if mark is last else "",
+            "at": mark.value or 0, "row": i % 2,
+        }
+        for i, mark in enumerate(marks)
+    ]  # fmt: skip
+    y: Spec = {"field": "v", "type": "quantitative", "axis": None,
+               "scale": {"domain": [0, top], "nice": False}}  # fmt: skip
+    layers: list[Spec] = []
+    if reference is not None:
+        layers.append({
+            "mark": {"type": "rule", "stroke": "var(--soft)", "strokeDash": [2, 3]},
+            "encoding": {"y": {"datum": reference, "type": "quantitative"},
+                         "x": {"value": 0}, "x2": {"value": "width"}},
+        })  # fmt: skip
+    if counts:
+        layers.append({
+            "mark": {"type": "bar", "cornerRadiusEnd": 1.5, "width": {"band": 0.7}},
+            "encoding": {"y": y, "fill": _fill(), "tooltip": _TIP},
+        })  # fmt: skip
+    else:
+        if any(mark.high is not None for mark in marks):
+            layers.append({
+                "mark": {"type": "rule", "stroke": "var(--spread)", "strokeWidth": 3,
+                         "strokeCap": "round"},
+                "encoding": {"y": {**y, "field": "lo"}, "y2": {"field": "hi"}},
+            })  # fmt: skip
+        layers += [
+            {
+                "mark": {"type": "line", "stroke": "var(--accent)", "strokeWidth": 1.2,
+                         "opacity": 0.55, "invalid": "break-paths-show-domains"},
+                "encoding": {"y": y},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 44, "opacity": 1,
+                         "strokeWidth": 1.3},
+                "encoding": {"y": y, "fill": _fill(), "stroke": _stroke(), "tooltip": _TIP},
+            },
+        ]  # fmt: skip
+        layers += [
+            {
+                "transform": [{"filter": f"datum.row == {row}"}],
+                "mark": {"type": "text", "baseline": "top", "fontSize": 9.5},
+                "encoding": {"y": {"value": _HEIGHT + 4 + 11 * row}, "text": {"field": "n"},
+                             "tooltip": _TIP},
+            }
+            for row in (0, 1)  # two rows: the numbers of a year do not fit beside each other
+        ]  # fmt: skip
+    layers.append({
+        "mark": {"type": "text", "baseline": "bottom", "dy": -5,
+                 "fill": "var(--ink)", "fontSize": 9 if counts else 11,
+                 **({} if counts else {"align": "left", "baseline": "middle", "dx": 7, "dy": 0})},
+        "encoding": {"y": {**y, "field": "at"}, "text": {"field": "over"}, "tooltip": _TIP},
+    })  # fmt: skip
+    shown = {marks[i].label: i for i in (0, len(marks) // 2, len(marks) - 1)} if marks else {}
+    axis = {
+        "labelExpr": f"indexof({json.dumps(list(shown))}, datum.value) >= 0 ? datum.label : ''",
+        "labelAngle": 0, "labelOverlap": False, "labelPadding": 6 if counts else 28,
+        "labelLimit": 90,
+    }  # fmt: skip
+    x: Spec = {"field": "x", "type": "ordinal", "sort": None, "axis": axis}
+    return _spec(values, layers, x, right=6 if counts else 30)
 
 
-def spreads(marks: Sequence[Mark], text: Callable[[float | None], str], label: str) -> Markup:
-    """Draw one dot per median with a line up to its p90; the highest p90 is written over it."""
-    frame = _Frame(marks)
-    highest = max((m for m in marks if m.high is not None), key=lambda m: m.high or 0, default=None)
-    drawn = []
-    for i, mark in enumerate(marks):
-        if mark.value is None:
-            drawn.append(frame.gap(i))
-            continue
-        x, y = frame.middle(i), frame.y(mark.value)
-        if mark.high is not None:
-            drawn.append(
-                f'<line class="spread" x1="{x:.1f}" x2="{x:.1f}" '
-                f'y1="{y:.1f}" y2="{frame.y(mark.high):.1f}"/>'
-            )
-        if mark is highest:
-            drawn.append(_text(min(max(x, 16), WIDTH - 20), _TOP - 5, text(mark.high), "day"))
-        drawn.append(f'<circle class="{mark.css}" cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>')
-    return frame.chart(drawn, text, label)
+def steps(marks: Sequence[Mark], text: Text) -> Spec:
+    """Draw a value per ordered step, each labelled: bars, or points with their spread."""
+    spreads = any(mark.high is not None for mark in marks)
+    top = _top(marks, None)
+    values = [
+        {
+            "x": mark.label, "v": mark.value, "lo": mark.low, "hi": mark.high, "tip": mark.tip,
+            "state": mark.state, "over": "?" if mark.value is None else text(mark.value),
+            "at": mark.value or 0,
+            "n": "" if mark.n is None else f"n {words.compact(mark.n)}",
+        }
+        for mark in marks
+    ]  # fmt: skip
+    y: Spec = {"field": "v", "type": "quantitative", "axis": None, "scale": {"domain": [0, top]}}
+    layers: list[Spec]
+    if spreads:
+        layers = [
+            {
+                "mark": {"type": "rule", "stroke": "var(--spread)", "strokeWidth": 4,
+                         "strokeCap": "round"},
+                "encoding": {"y": {**y, "field": "lo"}, "y2": {"field": "hi"}, "tooltip": _TIP},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 56, "opacity": 1},
+                "encoding": {"y": y, "fill": _fill(), "stroke": _stroke(), "tooltip": _TIP},
+            },
+        ]  # fmt: skip
+    else:
+        layers = [{
+            "mark": {"type": "bar", "cornerRadiusEnd": 2, "width": {"band": 0.6}},
+            "encoding": {"y": y, "fill": _fill(), "tooltip": _TIP},
+        }]  # fmt: skip
+    layers += [
+        {
+            "mark": {"type": "text", "fill": "var(--ink)",
+                     **({"align": "left", "dx": 7} if spreads
+                        else {"baseline": "bottom", "dy": -4})},
+            "encoding": {"y": {**y, "field": "at"}, "text": {"field": "over"}},
+        },
+        {
+            "mark": {"type": "text", "baseline": "top", "fontSize": 9.5},
+            "encoding": {"y": {"value": _HEIGHT + 4}, "text": {"field": "n"}},
+        },
+    ]  # fmt: skip
+    axis = {"labelAngle": 0, "labelPadding": 19, "labelOverlap": False, "labelLimit": 60}
+    return _spec(values, layers, {"field": "x", "type": "ordinal", "sort": None, "axis": axis})
 
 
-class _Frame:
-    """The plane of one chart: from values to points, and what every chart shows."""
-
-    def __init__(self, marks: Sequence[Mark], at_least: float = 0) -> None:
-        self._marks = marks
-        values = [mark.value for mark in marks if mark.value is not None]
-        highs = [mark.high for mark in marks if mark.high is not None]
-        # One long tail must not press everything else flat: its line is cut, its words are not.
-        tallest = max(values, default=0)
-        self._top = max([at_least, tallest, min(max(highs, default=0), CUT * tallest)])
-        counts = all(mark.n is None for mark in marks)
-        self.base = _BASE_OF_COUNTS if counts else _BASE
-        self.step = (WIDTH - _LEFT - _RIGHT) / max(len(marks), 1)
-
-    def middle(self, i: int) -> float:
-        return _LEFT + self.step * (i + 0.5)
-
-    def y(self, value: float) -> float:
-        return self.base - min(value / self._top if self._top else 0, 1) * (self.base - _TOP)
-
-    def gap(self, i: int) -> str:
-        return _text(self.middle(i), self.base - 5, "?", "gap")
-
-    def chart(
-        self, drawn: Sequence[str], text: Callable[[float | None], str], label: str
-    ) -> Markup:
-        """Return the chart: axis, marks, n below each, three days, and a sentence per mark."""
-        parts = [f'<line class="axis" x1="0" x2="{WIDTH}" y1="{self.base}" y2="{self.base}"/>']
-        parts += drawn
-        for i, mark in enumerate(self._marks):
-            if mark.n is not None:
-                parts.append(_text(self.middle(i), _N_LINE, words.compact(mark.n), "n"))
-            # Transparent and as tall as the chart: the sentence shows wherever one points.
-            parts.append(
-                f'<rect class="touch" x="{_LEFT + self.step * i:.1f}" y="0" '
-                f'width="{self.step:.1f}" height="{HEIGHT}">'
-                f"<title>{escape(_sentence(mark, text))}</title></rect>"
-            )
-        last = len(self._marks) - 1
-        for i, x, anchor in (
-            (0, 1, "start"), (last // 2, self.middle(last // 2), "middle"), (last, WIDTH - 1, "end")
-        ):  # fmt: skip
-            if self._marks:
-                day = words.short_day(self._marks[i].as_of)
-                parts.append(_text(x, _DAY_LINE, day, "day", anchor))
-        return Markup(
-            f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-            f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
-        )
+def ranges(marks: Sequence[Mark], text: Text) -> Spec:
+    """Draw one line per named row: its spread, its median, and both in figures beside it."""
+    top = max([mark.high or mark.value or 0 for mark in marks], default=0) or 1
+    values = [
+        {
+            "row": mark.label, "v": mark.value, "lo": mark.low, "hi": mark.high, "tip": mark.tip,
+            "state": mark.state, "end": mark.high if mark.high is not None else mark.value or 0,
+            "said": f"{text(mark.value)}  n {words.compact(mark.n)}",
+        }
+        for mark in marks
+    ]  # fmt: skip
+    x: Spec = {"field": "v", "type": "quantitative", "axis": None,
+               "scale": {"domain": [0, top * 1.55]}}  # fmt: skip
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "rule", "stroke": "var(--spread)", "strokeWidth": 5,
+                     "strokeCap": "round"},
+            "encoding": {"x": {**x, "field": "lo"}, "x2": {"field": "hi"}, "tooltip": _TIP},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+            "encoding": {"x": x, "fill": _fill(), "stroke": _stroke(), "tooltip": _TIP},
+        },
+        {
+            "mark": {"type": "text", "align": "left", "dx": 9, "fontSize": 11},
+            "encoding": {"x": {**x, "field": "end"}, "text": {"field": "said"}, "tooltip": _TIP},
+        },
+    ]  # fmt: skip
+    axis = {"labelLimit": 110, "domain": False, "labelColor": "var(--ink)"}
+    return {
+        **_FRAME, "height": 26 * max(len(marks), 1),
+        "data": {"values": values}, "layer": layers,
+        "encoding": {"y": {"field": "row", "type": "ordinal", "sort": None, "axis": axis}},
+    }  # fmt: skip
 
 
-def _sentence(mark: Mark, text: Callable[[float | None], str]) -> str:
-    if mark.basis is None:
-        return f"28 days to {words.day(mark.as_of)}: no snapshot"
-    facts = [text(mark.value)]
-    if mark.high is not None:
-        facts.append(f"nine of ten within {text(mark.high)}")
-    if mark.n is not None:
-        facts.append(f"n = {words.count(mark.n)}")
-    facts.append("as known then" if mark.basis == "as_known" else "rebuilt from what is known now")
-    if mark.coverage < LOW_COVERAGE:
-        facts.append("low coverage")
-    return f"28 days to {words.day(mark.as_of)}: {', '.join(facts)}"
+def weekly(weeks: Weeks, as_of: date, quiet_since: date | None) -> Spec:
+    """Draw a year of acts per week, a band per silo: theirs upwards, ours downwards.
+
+    Args:
+        weeks: (first day, silo, theirs) -> acts.
+        quiet_since: their last sign of life; the days since are shaded.
+    """
+    silos = sorted({silo for _, silo, _ in weeks})
+    top = max(FEW_ACTS, *weeks.values())
+    first = as_of - timedelta(days=7 * WEEKS - 1)
+    values = [
+        {
+            "x": (day - first).days + 3, "y": silos.index(silo), "theirs": theirs,
+            "y2": silos.index(silo) + (-1 if theirs else 1) * 0.42 * (n / top) ** 0.5,
+            "tip": f"{words.week(day)}: {words.silo(silo)}, "
+            f"n = {n} {'by them' if theirs else 'by us'}",
+        }
+        for (day, silo, theirs), n in sorted(weeks.items())
+    ]  # fmt: skip
+    days = [first + timedelta(days=i) for i in range(7 * WEEKS)]
+    quarters = [day for day in days if day.day == 1 and day.month % 3 == as_of.month % 3]
+    x: Spec = {
+        "field": "x", "type": "quantitative",
+        "scale": {"domain": [0, 7 * WEEKS - 1], "nice": False, "zero": False},
+        "axis": {
+            "values": [(day - first).days for day in quarters], "labelFlush": True,
+            "labelExpr": f"{json.dumps([words.month(day) for day in quarters])}"
+            f"[indexof({json.dumps([(day - first).days for day in quarters])}, datum.value)]",
+        },
+    }  # fmt: skip
+    names = [words.silo(silo) for silo in silos]
+    y: Spec = {"field": "y", "type": "quantitative",
+               "axis": {"values": list(range(len(silos))), "domain": False,
+                        "labelExpr": f"{json.dumps(names, ensure_ascii=False)}[datum.value]",
+                        "labelColor": "var(--ink)", "labelLimit": 90},
+               "scale": {"domain": [-0.6, len(silos) - 0.4], "reverse": True, "nice": False,
+                         "zero": False}}  # fmt: skip
+    layers: list[Spec] = []
+    if quiet_since is not None and first <= quiet_since < as_of:
+        layers.append({
+            "data": {"values": [{"x": (quiet_since - first).days, "x2": 7 * WEEKS - 1}]},
+            "mark": {"type": "rect", "fill": "var(--warm)", "opacity": 0.1},
+            "encoding": {"x": x, "x2": {"field": "x2"}},
+        })  # fmt: skip
+    layers += [
+        {
+            "data": {"values": [{"y": i} for i in range(len(silos))]},
+            "mark": {"type": "rule", "stroke": "var(--line)"},
+            "encoding": {"y": y},
+        },
+        {
+            "mark": {"type": "rule", "strokeWidth": 4},
+            "encoding": {
+                "x": x, "y": y, "y2": {"field": "y2"}, "tooltip": _TIP,
+                "stroke": {"field": "theirs", "type": "nominal", "legend": None,
+                           "scale": {"domain": [True, False],
+                                     "range": ["var(--accent)", "var(--ours)"]}},
+            },
+        },
+    ]  # fmt: skip
+    return {
+        **_FRAME,
+        "height": 56 * max(len(silos), 1), "data": {"values": values}, "layer": layers,
+    }  # fmt: skip
 
 
-def _text(x: float, y: float, content: str, css: str, anchor: str = "middle") -> str:
-    return (
-        f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
-        f"{escape(content)}</text>"
-    )
+def _spec(
+    values: Sequence[Mapping[str, Any]], layers: Sequence[Spec], x: Spec, right: int = 30
+) -> Spec:
+    return {
+        **_FRAME, "height": _HEIGHT,
+        "padding": {"left": 4, "right": right, "top": 4, "bottom": 2},
+        "data": {"values": values}, "encoding": {"x": x}, "layer": layers,
+    }  # fmt: skip
 
 
-def gap(usual: float | None, current: float | None) -> Markup:
-    """Draw the usual gap as a bar over the current one; 90 days and more fill the width."""
-    if current is None:
-        return Markup("")
-    width = 120
+def _top(marks: Sequence[Mark], reference: float | None) -> float:
+    """Return the upper end of the axis.
 
-    def bar(css: str, days: float, y: int) -> str:
-        length = max(min(float(days) / FULL_GAP_DAYS, 1) * width, 2)
-        return f'<rect class="{css}" x="0" y="{y}" width="{length:.1f}" height="4" rx="2"/>'
+    One long tail must not press everything else flat: its line is cut, its words are not.
+    """
+    tallest = max((mark.value for mark in marks if mark.value is not None), default=0)
+    highest = max((mark.high for mark in marks if mark.high is not None), default=0)
+    return max(tallest, min(highest, CUT * tallest), reference or 0) * 1.08 or 1
 
-    drawn = [bar("now", current, 5)]
-    if usual is not None:
-        drawn.append(bar("usual", usual, 0))
-    return Markup(
-        f'<svg class="gap" viewBox="0 0 {width} 10" aria-hidden="true">{"".join(drawn)}</svg>'
-    )
+
+def _fill() -> Spec:
+    return _by_state("var(--accent)", "var(--accent-soft)", "var(--grey)")
+
+
+def _stroke() -> Spec:
+    return _by_state("var(--accent)", "var(--accent)", "var(--grey)")
+
+
+def _by_state(known: str, backcast: str, low: str) -> Spec:
+    return {"field": "state", "type": "nominal", "legend": None,
+            "scale": {"domain": ["known", "backcast", "low"],
+                      "range": [known, backcast, low]}}  # fmt: skip

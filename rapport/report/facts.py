@@ -1,15 +1,15 @@
-"""What the report and the headlines say, read from the published warehouse.
+"""What is true of the whole business on the published day, read from the warehouse.
 
-Belongs here: every query on `warehouse.duckdb`, the order of the two lists, and why a number is
-unknown. Does not belong here: words for one value (`words`), drawing (`charts`), or any
-definition of a metric (`dbt_project/models/metrics`).
-
-Lists are ordered by how much contact the relationship carried, never by money.
+Belongs here: opening `warehouse.duckdb`, and every number that is not about one organization or
+one person. Does not belong here: those (`relations`), where numbers come from (`trust`), words
+for a value (`words`), drawing (`charts`), any definition of a metric
+(`dbt_project/models/metrics`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,76 +21,37 @@ from connectors.errors import BuildError
 from rapport import strategy
 from rapport.config import Config
 from rapport.publish import WAREHOUSE_NAME
-from rapport.status import stream_lines
+from rapport.report import relations, trust
+from rapport.report.relations import Organization, Person
+from rapport.report.trust import Stream, Unknown
+from rapport.report.warehouse import Query, Row
 from rapport.strategy import Strategy
 
-LIST_LIMIT = 50
-PLACES = 8
 STEP_DAYS = 28
 STEPS = 14  # today and 13 steps back: the last twelve months
 ACTIVE_DAYS = 90  # who counts as active when silos are compared
+PLACES = 8
 DEFAULT_QUIET_DAYS = 180  # without a strategy: silent for so long is gone
-EARLIER_DAYS = 84  # the snapshot that today's score is compared with
-REGULAR_DAYS = 5  # active days within a year from which on absence says something
+DEFAULT_SLOWING = 2.0
 SANDBOX_MARK = "# Written for a sandbox"  # first line of a rapport.yml made for one
-
-Row = Mapping[str, Any]
 
 # Without moments: the driver hands them over in a form that needs one more package.
 _HEALTH = """* exclude (known_at),
     round(answers * member_answers_share)::bigint as member_answers"""
 
-# Living relationships that something happened to; the busiest first. Who was never in touch, or
-# is silent for so long that it counts as gone, is counted beside the list, and so is who only
-# shows a lesser reason.
-ORGANIZATIONS_SQL = """\
-from rel_organization
-where as_of = date '{as_of}' and basis = '{basis}'
-  and reason_1 is not null and current_gap_days < {quiet}
-  and (
-    champion_left
-    or current_gap_days > coalesce(2 * greatest(usual_gap_days, 7), 90)
-    or (unanswered_90d >= 2 and 2 * unanswered_90d >= requests_90d)
-  )
-order by n desc, score, organization_id"""
-
-# Regulars away for more than twice their usual gap (at least a week), and not yet for so long
-# that they count as gone: who came most often first.
-PEOPLE_SQL = """\
-from rel_disengagement
-where as_of = date '{as_of}' and basis = '{basis}'
-  and active_days >= {regular} and gaps >= 2
-  and current_gap_days > 2 * greatest(usual_gap_days, 7) and current_gap_days < {quiet}
-order by active_days desc, gap_ratio desc, person_id"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranked:
-    """The first rows of a list, how many there are in all, and the SQL that shows all."""
-
-    rows: Sequence[Row]
-    total: int
-    sql: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unknown:
-    """A number that cannot be told, and why."""
-
-    what: str
-    why: str
-
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Everything that is said about one published day.
+    """Everything that is said about one published day, but for one page's details.
 
     Attributes:
         as_of: the day whose end the numbers describe (UTC).
         basis: `as_known`, or `backcast` for a past day rebuilt from what is known later.
         known_at: nothing loaded later is in the numbers, `YYYY-MM-DD HH:MM` UTC.
         strategy: None when no strategy.yml is written.
-        totals: people, staff, bots, organizations, interactions, purchases, cases, deals.
+        quiet_days: silence from which on somebody counts as gone.
+        totals: people, staff, bots, organizations, interactions, purchases, logins (None where
+            no table holds them), cases, deals.
         kinds: rows `kind`, `n`, most frequent first.
         forum_linked: `n` active people of the forum, `linked` of them with a CRM profile.
         linked_by_silo: rows `silo`, `n` people, `linked_share` of them seen in another silo.
@@ -98,16 +59,17 @@ class Facts:
         history: the newest snapshot of each of the last 14 steps of 28 days, oldest first;
             None where there is none.
         places: current rows of `rel_community_health` per place, most active first.
-        organizations: to look after.
-        lesser_organizations: in touch, with a reason that is not enough for the list.
-        gone_organizations: never in touch, or silent for `quiet_days` and more.
-        quiet_days: silence from which on somebody counts as gone.
-        people: regulars who are drifting away.
-        fourth_purchase: how many buyers came so far and how long it took, or None.
-        streams: one row per stream: what `rapport status` says, and `profiles`, `linked_share`.
-        quarantine: source.stream -> reason -> records.
+        places_total: how many places were active.
+        organizations: all of them, most contact first.
+        concerns: per step as `history`: how many organizations went quiet, lost their champion,
+            hang on one contact, wait for us.
+        people: everybody outside, by person_id.
+        engagement: current rows of `rel_engagement_segment`, all first.
+        engaged: its rows for everybody, per step as `history`.
+        cadence: current rows of `rel_cadence` in order of step, segment and ordinal.
+        streams: one per stream that was read.
         silos: silos that the data carries.
-        unknown: what cannot be told and why.
+        unknown: what cannot be told, why, and what would change that.
     """
 
     as_of: date
@@ -115,33 +77,33 @@ class Facts:
     known_at: str
     metric_version: str
     strategy: Strategy | None
+    quiet_days: int
     totals: Row
     kinds: Sequence[Row]
     forum_linked: Row
     linked_by_silo: Sequence[Row]
     community: Row | None
     history: Sequence[Row | None]
-    places: Ranked
-    organizations: Ranked
-    lesser_organizations: int
-    gone_organizations: int
-    quiet_days: int
-    people: Ranked
-    fourth_purchase: Row | None
-    streams: Sequence[Row]
-    quarantine: Mapping[str, Mapping[str, int]]
+    places: Sequence[Row]
+    places_total: int
+    organizations: Sequence[Organization]
+    concerns: Sequence[Row | None]
+    people: Mapping[str, Person]
+    engagement: Sequence[Row]
+    engaged: Sequence[Row | None]
+    cadence: Sequence[Row]
+    streams: Sequence[Stream]
     silos: frozenset[str]
     unknown: Sequence[Unknown]
 
 
-def read(config: Config) -> Facts:
-    """Read what is published, and how the streams stand in landing/ and quarantine/.
+@contextmanager
+def opened(config: Config) -> Iterator[Query]:
+    """Open the published warehouse for reading.
 
     Raises:
         BuildError: nothing is published, or it was written by a version that knew other tables.
-        ConfigError: strategy.yml is wrong.
     """
-    chosen = strategy.load(config.strategy_path)
     warehouse = config.home / WAREHOUSE_NAME
     if not warehouse.exists():
         raise BuildError(
@@ -150,29 +112,27 @@ def read(config: Config) -> Facts:
     try:
         with duckdb.connect(str(warehouse), read_only=True) as connection:
             connection.execute("set timezone = 'UTC'")
-            return _read(_Query(connection), config, chosen)
+            yield Query(connection)
     except duckdb.Error as error:
         raise BuildError(
             f"`{warehouse.name}` cannot be read: {error}. Run `rapport build` again."
         ) from error
 
 
-class _Query:
-    """Rows as dictionaries, and single rows."""
+def read(config: Config) -> Facts:
+    """Return what is published.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-
-    def rows(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
-        cursor = self._connection.execute(sql, parameters or None)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-    def row(self, sql: str, **parameters: object) -> dict[str, Any]:
-        return self.rows(sql, **parameters)[0]
+    Raises:
+        BuildError: nothing is published, or it cannot be read.
+        ConfigError: strategy.yml is wrong.
+    """
+    with opened(config) as query:
+        return gather(query, config)
 
 
-def _read(query: _Query, config: Config, chosen: Strategy | None) -> Facts:
+def gather(query: Query, config: Config) -> Facts:
+    """Return what an open warehouse says; errors as `read`."""
+    chosen = strategy.load(config.strategy_path)
     published = query.row(
         "select as_of, strftime(known_at, '%Y-%m-%d %H:%M') as known_at from publication"
     )
@@ -183,41 +143,46 @@ def _read(query: _Query, config: Config, chosen: Strategy | None) -> Facts:
         as_of=as_of,
     )
     basis = snapshot[0]["basis"] if snapshot else "as_known"
-    quiet = chosen.event_definitions.defection.quiet_days if chosen else DEFAULT_QUIET_DAYS
+    quiet_days = chosen.event_definitions.defection.quiet_days if chosen else DEFAULT_QUIET_DAYS
+    slowing = chosen.disengagement.slowing if chosen else DEFAULT_SLOWING
     silos = _silos(query)
     totals = _totals(query, as_of)
     community = _community(query, as_of, basis)
-    forum_linked = _forum_linked(query, as_of)
-    organizations = _organizations(query, as_of, basis, quiet)
-    streams = _streams(query, config, as_of, basis)
+    relations.judge(query, as_of, quiet_days=quiet_days, slowing=slowing)
+    places = query.rows(
+        f"select {_HEALTH} from rel_community_health where as_of = $as_of and basis = $basis "
+        "and segment_type = 'place' and active > 0 order by active desc, segment",
+        as_of=as_of,
+        basis=basis,
+    )
     return Facts(
         as_of=as_of,
         basis=basis,
         known_at=published["known_at"],
         metric_version=snapshot[0]["metric_version"] if snapshot else "",
         strategy=chosen,
+        quiet_days=quiet_days,
         totals=totals,
         kinds=_kinds(query, as_of),
-        forum_linked=forum_linked,
+        forum_linked=_forum_linked(query, as_of),
         linked_by_silo=_linked_by_silo(query),
         community=community,
         history=_history(query, as_of),
-        places=_places(query, as_of, basis),
-        organizations=organizations,
-        lesser_organizations=_reasoned_organizations(query, as_of, basis, quiet)
-        - organizations.total,
-        gone_organizations=_gone_organizations(query, as_of, basis, quiet),
-        quiet_days=quiet,
-        people=_people(query, as_of, basis, quiet),
-        fourth_purchase=_fourth_purchase(query, as_of, basis),
-        streams=streams,
-        quarantine={line["place"]: line["quarantined"] for line in streams if line["quarantined"]},
+        places=places[:PLACES],
+        places_total=len(places),
+        organizations=relations.organizations(query, as_of),
+        concerns=_steps(relations.concerns(query), as_of),
+        people=relations.people(query, as_of, quiet_days=quiet_days, slowing=slowing),
+        engagement=_engagement(query, as_of, basis),
+        engaged=_engaged(query, as_of),
+        cadence=_cadence(query, as_of, basis),
+        streams=trust.streams(query, as_of, basis),
         silos=silos,
-        unknown=_unknown(silos, totals, community, chosen),
+        unknown=trust.unknown(silos, totals, community, has_strategy=chosen is not None),
     )
 
 
-def _silos(query: _Query) -> frozenset[str]:
+def _silos(query: Query) -> frozenset[str]:
     """Return the silos that profiles, acts or cases come from."""
     rows = query.rows(
         "select distinct silo from dim_profile union select distinct silo from rel_activity_daily "
@@ -226,8 +191,8 @@ def _silos(query: _Query) -> frozenset[str]:
     return frozenset(row["silo"] for row in rows if row["silo"])
 
 
-def _totals(query: _Query, as_of: date) -> Row:
-    return query.row(
+def _totals(query: Query, as_of: date) -> Row:
+    found = query.row(
         """
         select
             count(*) filter (where not coalesce(is_staff, false) and not coalesce(is_bot, false))
@@ -246,9 +211,13 @@ def _totals(query: _Query, as_of: date) -> Row:
         """,
         as_of=as_of,
     )
+    logins = None
+    if query.has_table("fct_login"):
+        logins = query.row("select count(*) as n from fct_login")["n"]
+    return found | {"logins": logins}
 
 
-def _kinds(query: _Query, as_of: date) -> list[dict[str, Any]]:
+def _kinds(query: Query, as_of: date) -> list[dict[str, Any]]:
     return query.rows(
         "select coalesce(kind, 'other') as kind, count(*) as n from fct_interaction "
         "where not coalesce(is_deleted, false) and occurred_at::date <= $as_of "
@@ -257,7 +226,7 @@ def _kinds(query: _Query, as_of: date) -> list[dict[str, Any]]:
     )
 
 
-def _forum_linked(query: _Query, as_of: date) -> Row:
+def _forum_linked(query: Query, as_of: date) -> Row:
     return query.row(
         """
         with active as (
@@ -279,7 +248,7 @@ def _forum_linked(query: _Query, as_of: date) -> Row:
     )
 
 
-def _linked_by_silo(query: _Query) -> list[dict[str, Any]]:
+def _linked_by_silo(query: Query) -> list[dict[str, Any]]:
     """Return people per silo; the share is null where no second silo could show them."""
     return query.rows(
         """
@@ -299,7 +268,7 @@ def _linked_by_silo(query: _Query) -> list[dict[str, Any]]:
     )
 
 
-def _community(query: _Query, as_of: date, basis: str) -> Row | None:
+def _community(query: Query, as_of: date, basis: str) -> Row | None:
     rows = query.rows(
         f"select {_HEALTH} from rel_community_health "
         "where as_of = $as_of and basis = $basis and segment_type = 'all'",
@@ -309,230 +278,51 @@ def _community(query: _Query, as_of: date, basis: str) -> Row | None:
     return rows[0] if rows else None
 
 
-def _history(query: _Query, as_of: date) -> list[Row | None]:
+def _history(query: Query, as_of: date) -> list[Row | None]:
     """Return one snapshot per step of 28 days: the newest in it, as known before backcast."""
     rows = query.rows(
-        f"select {_HEALTH} from rel_community_health "
-        "where segment_type = 'all' and as_of > $since and as_of <= $as_of "
-        "order by as_of, basis = 'as_known'",
-        as_of=as_of,
-        since=as_of - timedelta(days=STEP_DAYS * STEPS),
+        f"select {_HEALTH} from rel_community_health where segment_type = 'all' "
+        "order by as_of, basis = 'as_known'"
     )
+    return _steps(rows, as_of)
+
+
+def _steps(rows: Iterable[Row], as_of: date) -> list[Row | None]:
+    """Lay snapshots, oldest first, on 14 steps of 28 days that end with `as_of`."""
     steps: list[Row | None] = [None] * STEPS
     for row in rows:
-        steps[STEPS - 1 - (as_of - row["as_of"]).days // STEP_DAYS] = row
+        back = (as_of - row["as_of"]).days
+        if 0 <= back < STEP_DAYS * STEPS:
+            steps[STEPS - 1 - back // STEP_DAYS] = row
     return steps
 
 
-def _places(query: _Query, as_of: date, basis: str) -> Ranked:
-    sql = (
-        f"from rel_community_health\nwhere as_of = date '{as_of}' and basis = '{basis}' "
-        "and segment_type = 'place' and active > 0\norder by active desc, segment"
-    )
-    rows = query.rows(f"select {_HEALTH} {sql} limit {PLACES}")
-    return Ranked(rows=rows, total=_total(query, sql), sql=f"select *\n{sql};")
-
-
-def _organizations(query: _Query, as_of: date, basis: str, quiet: int) -> Ranked:
-    sql = ORGANIZATIONS_SQL.format(as_of=as_of, basis=basis, quiet=quiet)
-    rows = query.rows(
-        f"""
-        with listed as (
-            select *, row_number() over (order by n desc, score, organization_id) as rank
-            from (select * exclude (last_inbound_at, last_outbound_at, known_at),
-                      last_inbound_at::date as last_inbound_on
-                  {sql} limit {LIST_LIMIT})
-        ),
-        earlier as (
-            select organization_id, score
-            from rel_organization
-            where as_of = $earlier
-            qualify row_number() over (
-                partition by organization_id order by basis = 'as_known' desc) = 1
-        )
-        select
-            listed.*, organizations.name, organizations.currency,
-            coalesce(owners.display_name, organizations.owner_name) as owner_name,
-            earlier.score as earlier_score
-        from listed
-        left join earlier on listed.organization_id = earlier.organization_id
-        left join dim_organization as organizations
-            on listed.organization_id = organizations.organization_id
-        left join dim_person as owners on listed.owner_person_id = owners.person_id
-        order by listed.rank
-        """,
-        earlier=as_of - timedelta(days=EARLIER_DAYS),
-    )
-    return Ranked(rows=rows, total=_total(query, sql), sql=f"select *\n{sql};")
-
-
-def _reasoned_organizations(query: _Query, as_of: date, basis: str, quiet: int) -> int:
-    reasoned: int = query.row(
-        "select count(*) as n from rel_organization where as_of = $as_of and basis = $basis "
-        "and reason_1 is not null and current_gap_days < $quiet",
-        as_of=as_of,
-        basis=basis,
-        quiet=quiet,
-    )["n"]
-    return reasoned
-
-
-def _gone_organizations(query: _Query, as_of: date, basis: str, quiet: int) -> int:
-    gone: int = query.row(
-        "select count(*) as n from rel_organization where as_of = $as_of and basis = $basis "
-        "and (current_gap_days is null or current_gap_days >= $quiet)",
-        as_of=as_of,
-        basis=basis,
-        quiet=quiet,
-    )["n"]
-    return gone
-
-
-def _people(query: _Query, as_of: date, basis: str, quiet: int) -> Ranked:
-    sql = PEOPLE_SQL.format(as_of=as_of, basis=basis, regular=REGULAR_DAYS, quiet=quiet)
-    rows = query.rows(
-        f"""
-        with listed as (
-            select
-                *,
-                row_number() over (order by active_days desc, gap_ratio desc, person_id) as rank
-            from (select * exclude (last_act_at, known_at) {sql} limit {LIST_LIMIT})
-        )
-        select
-            listed.*, people.display_name as name, people.silos as seen_in,
-            organizations.name as organization_name,
-            coalesce(owners.display_name, people.owner_name) as owner_name
-        from listed
-        left join dim_person as people on listed.person_id = people.person_id
-        left join dim_organization as organizations
-            on listed.organization_id = organizations.organization_id
-        left join dim_person as owners on listed.owner_person_id = owners.person_id
-        order by listed.rank
-        """
-    )
-    return Ranked(rows=rows, total=_total(query, sql), sql=f"select *\n{sql};")
-
-
-def _fourth_purchase(query: _Query, as_of: date, basis: str) -> Row | None:
-    rows = query.rows(
-        "select started, reached, reached_share_365d, p25_days::double as p25_days, "
-        "median_days::double as median_days, p75_days::double as p75_days "
-        "from rel_cadence where as_of = $as_of and basis = $basis and step = 'purchase' "
-        "and segment_type = 'all' and ordinal = 4",
+def _engagement(query: Query, as_of: date, basis: str) -> list[dict[str, Any]]:
+    return query.rows(
+        "select * exclude (known_at) from rel_engagement_segment "
+        "where as_of = $as_of and basis = $basis "
+        "order by segment_type <> 'all', segment_type, segment = 'unknown', people desc, segment",
         as_of=as_of,
         basis=basis,
     )
-    return rows[0] if rows else None
 
 
-def _total(query: _Query, sql: str) -> int:
-    total: int = query.row(f"select count(*) as n from (select * {sql})")["n"]
-    return total
+def _engaged(query: Query, as_of: date) -> list[Row | None]:
+    rows = query.rows(
+        "select * exclude (known_at) from rel_engagement_segment where segment_type = 'all' "
+        "order by as_of, basis = 'as_known'"
+    )
+    return _steps(rows, as_of)
 
 
-def _streams(query: _Query, config: Config, as_of: date, basis: str) -> list[dict[str, Any]]:
-    """Return how each stream stands now, with the share of its people seen in another silo."""
-    linked = {
-        f"{row['source']}.{row['stream']}": row
-        for row in query.rows(
-            "select source, stream, profiles, linked_share from rel_data_trust "
-            "where as_of = $as_of and basis = $basis and field = '*'",
-            as_of=as_of,
-            basis=basis,
-        )
-    }
-    nothing = {"profiles": None, "linked_share": None}
-    return [nothing | line | linked.get(line["place"], {}) for line in stream_lines(config)]
-
-
-def _unknown(
-    silos: frozenset[str],
-    totals: Row,
-    community: Row | None,
-    chosen: Strategy | None,
-) -> list[Unknown]:
-    """Return what the data cannot tell, most far-reaching first."""
-    found = []
-    if "crm" not in silos:
-        found.append(
-            Unknown(
-                what="owners, renewals, and which people of the forum are customers",
-                why="no CRM is connected",
-            )
-        )
-    if "forum" not in silos:
-        found.append(
-            Unknown(
-                what="community health: who comes, who stays, whether questions get answered",
-                why="no forum is connected",
-            )
-        )
-    if not totals["people"]:
-        found.append(
-            Unknown(
-                what="who drifts away, and who of an organization takes part",
-                why="no source names people outside",
-            )
-        )
-    if not totals["organizations"]:
-        found.append(
-            Unknown(
-                what="how the relationship with each organization fares",
-                why="no source names organizations",
-            )
-        )
-    if "support" not in silos:
-        found.append(
-            Unknown(what="open cases and how fast they are answered", why="no cases are connected")
-        )
-    if not totals["purchases"]:
-        found.append(Unknown(what="purchases", why="no orders are connected"))
-    if not totals["staff"]:
-        found.append(
-            Unknown(
-                what="which answers come from us and which from members",
-                why="no source marks staff; name your own e-mail domains as `own_domains`",
-            )
-        )
-    if community and "forum" in silos:
-        found += _unknown_in(community)
-    if chosen is None:
-        found.append(
-            Unknown(
-                what="verdicts, levels and proposed actions",
-                why="no strategy.yml is written: it says what the relationships are for",
-            )
-        )
-    return found  # fmt: skip
-
-
-def _unknown_in(community: Row) -> list[Unknown]:
-    found = []
-    if community["questions"] and community["median_first_response_hours"] is None:
-        found.append(
-            Unknown(
-                what="the median first response",
-                why="more than half of the questions still wait, so it has no end yet",
-            )
-        )
-    if community["questions"] == 0:
-        found.append(
-            Unknown(
-                what="answered share and first response", why="nobody asked in the last 28 days"
-            )
-        )
-    if community["questions"] and community["solved_share"] is None:
-        found.append(
-            Unknown(
-                what="the share of questions that were solved",
-                why="no answer was ever marked as accepted",
-            )
-        )
-    if community["answers"] == 0:
-        found.append(
-            Unknown(what="who carries the community", why="nobody answered in the last 28 days")
-        )
-    return found  # fmt: skip
+def _cadence(query: Query, as_of: date, basis: str) -> list[dict[str, Any]]:
+    return query.rows(
+        "select * exclude (known_at) from rel_cadence where as_of = $as_of and basis = $basis "
+        "order by step <> 'purchase', step, segment_type <> 'all', segment_type, "
+        "segment = 'unknown', segment, ordinal",
+        as_of=as_of,
+        basis=basis,
+    )
 
 
 def has_community(found: Facts) -> bool:

@@ -1,4 +1,4 @@
-"""How values read, on the page and in the terminal.
+"""How values read, on the pages and in the terminal.
 
 Belongs here: turning one value into words for a reader; what is not known reads `unknown`,
 never 0. Does not belong here: markup (`templates`), drawing (`charts`), looking up (`facts`).
@@ -6,9 +6,12 @@ never 0. Does not belong here: markup (`templates`), drawing (`charts`), looking
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 UNKNOWN = "unknown"
 NAME_LIMIT = 60
@@ -91,12 +94,23 @@ def duration(hours: Number | None) -> str:
 
 
 def days(value: Number | None) -> str:
-    """Return `1 day`, `4.5 days`, `23 days`, or `unknown`."""
+    """Return `1 day`, `4.5 days`, `23 days` (halves only below ten), or `unknown`."""
     if value is None:
         return UNKNOWN
     number = float(value)
-    text = f"{number:,.0f}" if number == int(number) else f"{number:,.1f}"
+    text = f"{number:,.0f}" if number == int(number) or number >= 10 else f"{number:,.1f}"
     return f"{text} day" if text == "1" else f"{text} days"
+
+
+def every(value: Number) -> str:
+    """Return `every day`, `every 4.5 days`."""
+    return f"every {days(value).removeprefix('1 ')}"
+
+
+def sentence(value: object) -> str:
+    """Return a reason of the warehouse with a capital at its beginning."""
+    text = re.sub(r"\bcrm\b", "CRM", name(value, "", 200))
+    return text[:1].upper() + text[1:]
 
 
 def plural(value: int, noun: str) -> str:
@@ -120,8 +134,36 @@ def numeric_day(value: date | None) -> str:
 
 
 def short_day(value: date) -> str:
-    """Return `Nov 26` for November 2026: a label under a chart."""
+    """Return `25 Oct 26`: a label under a chart."""
+    return f"{value.day} {value:%b %y}"
+
+
+def week(first: date) -> str:
+    """Return `week of 16 November 2026`."""
+    return f"week of {day(first)}"
+
+
+def month(value: date) -> str:
+    """Return `Nov 26`."""
     return f"{value:%b %y}"
+
+
+def ordinal(value: int) -> str:
+    """Return `2nd`, `3rd`, `4th`: for the numbers that steps have."""
+    return {1: "1st", 2: "2nd", 3: "3rd"}.get(value, f"{value}th")
+
+
+def bare(value: Number | None) -> str:
+    """Return `4.5` or `23`: days where the unit stands beside, or `?`."""
+    return "?" if value is None else days(value).split(" ")[0]
+
+
+def score(value: Number | None) -> str:
+    """Return `8.1`, `120`, or `unknown`."""
+    if value is None:
+        return UNKNOWN
+    points = float(value)
+    return f"{points:,.1f}" if points < 100 else f"{points:,.0f}"
 
 
 def money(amount: Number | None, currency: object) -> str:
@@ -140,3 +182,24 @@ def silo(value: object) -> str:
 def kind(value: object) -> str:
     """Return a kind of interaction in words: `case comment`."""
     return name(value, UNKNOWN).replace("_", " ")
+
+
+def level(value: int | None) -> str:
+    """Return the name of a level of engagement: 1 `leading` to 4 `exploring`."""
+    names = {1: "leading", 2: "contributing", 3: "participating", 4: "exploring"}
+    return UNKNOWN if value is None else names[value]
+
+
+def age(hours: Number | None) -> str:
+    """Return how long ago something was read: `3 hours before`, or `unknown`."""
+    if hours is None:
+        return UNKNOWN
+    return "within the hour" if hours < 1 else f"{duration(hours)} before"
+
+
+def value(row: Mapping[str, Any]) -> str:
+    """Return what a custom field holds: numbers grouped, text on one line."""
+    number = row["value_number"]
+    if number is None:
+        return name(row["value_text"], UNKNOWN, 80)
+    return f"{number:,.2f}".removesuffix(".00") if row["type"] == "decimal" else f"{number:,.0f}"

@@ -15,12 +15,12 @@ import msgspec
 import pytest
 
 from assets import wiring
-from assets.dbt import ensure_manifest
 from assets.resources import Sources, Warehouse
 from connectors.base import Page, State, Stream, Window
 from rapport import config as configuration
 from rapport.build import BuildPlan, BuildResult
 from rapport.config import Config
+from rapport.dbt import ensure_parsed
 from rapport.publish import Published
 
 MINI_DBT = Path(__file__).parent / "mini_dbt"
@@ -168,7 +168,7 @@ def dbt_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small dbt project, parsed once."""
     project = tmp_path_factory.mktemp("dbt") / "project"
     shutil.copytree(MINI_DBT, project)
-    ensure_manifest({}, project)
+    ensure_parsed(project)
     return project
 
 

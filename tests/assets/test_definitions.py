@@ -246,7 +246,7 @@ def test_a_schedule_that_is_no_cron_line_is_named(config: Config, dbt_project: P
 
 
 def test_a_missing_manifest_says_how_to_make_it(config: Config, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="dbt parse"):
+    with pytest.raises(BuildError, match="rapport run"):
         wiring.build_defs(config, project=tmp_path)
 
 

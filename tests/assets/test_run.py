@@ -24,7 +24,7 @@ def wired(lab, dbt_project, monkeypatch):
         )
 
     monkeypatch.setattr(running, "build_defs", build_defs)
-    monkeypatch.setattr(running, "ensure_manifest", lambda environment: None)
+    monkeypatch.setattr(running, "ensure_parsed", lambda: None)
     return lab
 
 

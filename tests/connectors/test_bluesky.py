@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from connectors import bluesky, redaction, registry
 from connectors.base import Rejected, Window
-from connectors.bluesky import Bluesky
+from connectors.bluesky import Bluesky, client, posts
 from connectors.errors import AuthError, ConfigError, RateLimited
 from connectors.records import project
 from connectors.sync import SyncResult, sync_stream
@@ -369,7 +369,7 @@ def test_a_session_that_ends_in_the_middle_costs_a_refresh_and_nothing_else(site
 def test_the_daily_quota_of_logins_ends_a_sync_early(tmp_path, serve, landed):
     site = Site(tmp_path, serve, logins_per_day=1)
     site.post("hi @looms.example")
-    requests.post(f"{site.url}/xrpc/{bluesky.CREATE_SESSION}", timeout=10, json={
+    requests.post(f"{site.url}/xrpc/{client.CREATE_SESSION}", timeout=10, json={
         "identifier": "looms.example", "password": "somebody else's use"})  # fmt: skip
     result = site.sync("notifications")
     assert result.ended_early
@@ -419,9 +419,7 @@ def test_a_search_that_is_open_to_everybody_takes_no_login(tmp_path, serve):
 def test_tokens_and_the_password_reach_no_file_and_no_text(site):
     site.post("hi @looms.example")
     site.sync("notifications")
-    tokens = [
-        token for login in bluesky._LOGINS.values() for token in (login.access, login.refresh)
-    ]
+    tokens = [token for login in client.LOGINS.values() for token in (login.access, login.refresh)]
     for secret in (PASSWORD, *filter(None, tokens)):
         assert redaction.mask(f"x {secret}") == "x ***"
         for path in filter(Path.is_file, site.home.rglob("*")):
@@ -446,14 +444,14 @@ def test_whatever_a_vendor_answers_is_taken_left_or_quarantined(value):
     settings = {"handle": "a.example", "app_password": "pppp-pppp", **WATCHED}
     source = registry.open_source("social", "bluesky", settings, home=Path())
     assert isinstance(source, Bluesky)
-    source._did = "did:plc:us"
-    posts, _, profiles = bluesky.STREAMS
+    source._network._did = "did:plc:us"
+    post_stream, _, profiles = bluesky.STREAMS
     row = json.dumps(value).encode()
     odd = json.dumps({"uri": "u", "indexedAt": "i", "author": {"did": "d"}, "record": value})
-    for record in source._about_us([row, odd.encode()], {}, Window(now=START)):
-        kept = project(record, posts)
+    for record in source._reader._about_us([row, odd.encode()], {}, Window(now=START)):
+        kept = project(record, post_stream)
         assert isinstance(kept, Rejected) or "text" not in json.loads(kept.text)
-    kept = project(source._profile(bluesky._author(row)), profiles)
+    kept = project(source._reader._profile(posts.author_of(row)), profiles)
     assert isinstance(kept, Rejected) or set(json.loads(kept.text)) <= {"did", "ours"}
 
 

@@ -17,7 +17,9 @@ from starlette.responses import JSONResponse
 
 from connectors import registry
 from connectors.base import State, Window
-from connectors.discourse import Discourse, Settings, connect
+from connectors.discourse import Discourse, Settings
+from connectors.discourse.client import Forum as AskedForum
+from connectors.discourse.reads import Reader
 from connectors.errors import AuthError, ServerError
 from connectors.session import Session
 from connectors.sync import Progress, SyncResult, sync_stream
@@ -373,8 +375,10 @@ def test_the_id_walk_reads_every_post_however_often_it_breaks(
             ids = [key for key in ids if key < asked["before"]]
         return msgspec.json.encode({"latest_posts": [{"id": key} for key in ids[:50]]})
 
-    source = connect("forum", Settings(url="http://unused", api_key="key"), Session("forum"))
-    source._get = posts
+    settings = Settings(url="http://unused", api_key="key")
+    asked_forum = AskedForum(settings, Session("forum"))
+    asked_forum.get = posts
+    reader = Reader(asked_forum, settings)
     window = Window(now=START)
     state: State = {}
     read: set[int] = set()
@@ -382,7 +386,7 @@ def test_the_id_walk_reads_every_post_however_often_it_breaks(
     def walk(pages: int | None) -> None:
         nonlocal state
         working = dict(state)
-        for number, page in enumerate(source._new_posts(working, window), 1):
+        for number, page in enumerate(reader._new_posts(working, window), 1):
             read.update(json.loads(record)["id"] for record in page.records)
             state = page.state
             if number == pages:

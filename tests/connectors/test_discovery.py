@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import registry
 from connectors.base import Stream
 from connectors.discovery import Discovery, FoundField, discover, guess_pii, looks_like, shape
-from sandbox.server import Sandbox, serve
+from connectors.sync import sync_stream
+from sandbox.server import PORTS, Sandbox, serve
 
 
 @pytest.fixture(scope="module")
 def company() -> Iterator[Sandbox]:
-    with serve(people=60, seed=7, port=0) as sandbox:
+    with serve(people=60, seed=7, port=0, vendors=PORTS) as sandbox:
         org = sandbox.world.org
         region = {"name": "Region__c", "type": "picklist", "label": "Sales region"}
         org.add_custom_field("Account", {**region, "picklistValues": ["North"]})
@@ -62,12 +65,12 @@ def test_what_is_taken_comes_first_and_nothing_is_listed_twice(company, tmp_path
 
 
 def test_objects_that_are_not_read_are_listed_and_hidden_ones_are_said_to_be(company, tmp_path):
-    found = discovered(company, "crm", tmp_path, objects=["Secret__c"])
+    found = discovered(company, "crm", tmp_path, objects=["Subscription__c", "Secret__c"])
     objects = {each.name: each for each in found.objects or ()}
     assert objects["Survey__c"].is_custom and objects["Survey__c"].can_be_read
     assert "Account" not in objects
     assert "not visible" in found.streams[-1].note
-    asked = discovered(company, "crm", tmp_path, objects=["Survey__c"])
+    asked = discovered(company, "crm", tmp_path, objects=["Subscription__c", "Survey__c"])
     assert "Survey__c" not in {each.name for each in asked.objects or ()}
 
 
@@ -120,6 +123,63 @@ def test_files_show_the_columns_of_the_newest_one(tmp_path):
     }
     assert found.unseen == ("status",)
     assert "`new.csv`" in found.how
+
+
+def test_a_network_shows_what_is_left_out_below_what_is_taken_and_never_a_text(company, tmp_path):
+    found = discovered(company, "social", tmp_path)
+    posts = fields(found, "posts")
+    assert posts["uri"].is_taken and posts["record.createdAt"].is_taken
+    assert not posts["record.text"].is_taken and posts["record.text"].pii == "text"
+    assert not posts["author.handle"].is_taken
+    assert posts["likeCount"].type == "integer"
+    assert not fields(found, "profiles")["description"].is_taken
+    assert "other_posts" in {each.name for each in found.objects or ()}
+    written = next(post.record["text"] for post in company.world.network.posts.values())
+    assert written not in repr(found)
+
+
+def test_a_database_shows_its_columns_and_lines_that_read_its_other_tables(tmp_path):
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.executescript("""
+            create table orders (id integer primary key, email text, total numeric, at timestamp);
+            create table "Site Visits" (page text, person_id text, seen date);
+            create table refunds (order_id integer, line integer, updated_at timestamp,
+                                  primary key (order_id, line));
+            create view totals as select email, sum(total) as total from orders group by 1;
+            insert into refunds values (7, 1, '2026-01-02 03:04:05');
+        """)
+    streams = {
+        "orders": {"table": "orders", "key": "id", "snapshot": True, "fields": ["total"]},
+        "days": {"query": "select 1 as id, '2026-01-02' as day", "key": "id", "snapshot": True},
+    }
+
+    def opened(streams: dict[str, Any]) -> Any:
+        settings = {"url": "sqlite:///shop.db", "streams": streams}
+        return registry.open_source("shop", "sql", settings, home=tmp_path, folder=tmp_path)
+
+    found = discover(opened(streams))
+    orders, days = fields(found, "orders"), fields(found, "days")
+    assert {name: (f.is_taken, f.type) for name, f in orders.items()} == {
+        "id": (True, "integer"),
+        "total": (True, "decimal"),
+        "email": (False, "text"),
+        "at": (False, "timestamp"),
+    }
+    assert (orders["email"].pii, orders["total"].vendor_type) == ("direct", "numeric")
+    assert days["day"].type == "date"
+    tables = {each.name: each for each in found.objects or ()}
+    assert list(tables) == ["Site Visits", "refunds", "totals"]
+    assert "person_id text" in tables["Site Visits"].note
+
+    lines = "\n".join(line for each in tables.values() for line in each.lines)
+    pasted = yaml.safe_load(lines)
+    assert pasted["refunds"]["key"] == ["order_id", "line"]
+    assert pasted["refunds"]["cursor"] == "updated_at"
+    assert pasted["site_visits"]["snapshot"] is True
+    source = opened(pasted)
+    assert source.check().ok
+    [refunds] = [stream for stream in source.streams() if stream.name == "refunds"]
+    assert sync_stream(source, refunds, tmp_path).rows == 1
 
 
 def test_a_connector_without_an_answer_shows_its_declarations_and_says_so():

@@ -14,6 +14,7 @@ import requests
 from connectors import hubspot, registry
 from connectors.base import Stream
 from connectors.errors import AuthError, BadRequest, ConfigError, ServerError
+from connectors.hubspot import beside, client
 from connectors.sync import SyncResult, sync_stream
 from sandbox.clock import Clock
 from sandbox.faults import Faults
@@ -231,7 +232,7 @@ def test_a_search_that_fails_is_asked_again(crm):
 @pytest.mark.parametrize("kind", ["limit_ten_secondly", "limit_secondly", "423"])
 def test_short_limits_are_waited_for(crm, monkeypatch, kind):
     for name in ("ROLLING_LIMIT_WAIT_S", "SECOND_LIMIT_WAIT_S", "LOCKED_WAIT_S"):
-        monkeypatch.setattr(hubspot, name, 0.05)
+        monkeypatch.setattr(client, name, 0.05)
     crm.create("contacts", lastname="Weaver")
     crm.set_faults({"kind": kind, "match": "/objects/", "times": 2})
     result = crm.sync("contacts")
@@ -287,8 +288,8 @@ def test_fields_of_an_object_that_is_not_read_are_a_mistake_with_a_suggestion(cr
     with pytest.raises(ConfigError) as mistake:
         crm.open(fields={"contact": ["tier"]})
     assert str(mistake.value) == (
-        "crm: `fields: contact` names an object without properties that are read. Did you mean "
-        "`contacts`? Custom objects go under `objects` first."
+        "crm: `fields: contact` names no object that fields can be added to. Did you mean "
+        "`contacts`? Name it under `objects` first."
     )
 
 
@@ -345,7 +346,7 @@ def test_links_of_one_record_are_read_through_all_their_pages(crm, landed):
 
 
 def test_a_walk_over_links_that_broke_goes_on_where_it_was(crm, landed, monkeypatch):
-    monkeypatch.setattr(hubspot, "INPUTS_PER_ASSOCIATION_CALL", 100)
+    monkeypatch.setattr(beside, "INPUTS_PER_ASSOCIATION_CALL", 100)
     (mill,) = crm.create("companies", name="Mill")
     for person in crm.create("contacts", 250, lastname="Weaver"):
         crm.portal.associate("contacts", person, "companies", mill, crm.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,14 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors import discourse, planning, registry, salesforce
+from connectors import planning, registry
 from connectors.base import Stream
 from connectors.budget import Budget
 from connectors.landing import Landing
 from connectors.planning import SourcePlan, least_seconds, plan_source
 from connectors.session import Session
 from connectors.sync import sync_stream
-from sandbox.server import Sandbox, serve
+from sandbox.bluesky.http import _Server
+from sandbox.server import PORTS, Sandbox, serve
 
 MOST_OFF = 0.20
 
@@ -29,9 +31,11 @@ MOST_OFF = 0.20
 @pytest.fixture
 def company(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """Serve a small company with small pages, so that there are some."""
-    monkeypatch.setattr(salesforce, "ROWS_PER_PAGE", 200)
-    monkeypatch.setattr(salesforce, "ROWS_PER_PAGE_USUALLY", 150)
-    with serve(people=150, seed=7, port=0) as sandbox:
+    monkeypatch.setattr("connectors.salesforce.client.ROWS_PER_PAGE", 200)
+    monkeypatch.setattr("connectors.salesforce.plan.ROWS_PER_PAGE_USUALLY", 150)
+    for module in ("client", "reads", "plan"):
+        monkeypatch.setattr(f"connectors.bluesky.{module}.PER_PAGE", 10)
+    with serve(people=150, seed=7, port=0, vendors=PORTS) as sandbox:
         yield sandbox
 
 
@@ -58,19 +62,18 @@ def is_near(told: int, made: int) -> bool:
     return abs(told - made) <= max(1, MOST_OFF * made)
 
 
-@pytest.mark.parametrize("name", ["crm", "forum"])
+@pytest.mark.parametrize("name", ["crm", "forum", "hub", "social"])
 def test_a_plan_comes_within_a_fifth_of_the_calls_that_are_then_made(name, company, tmp_path):
     plan = planned(company, name, tmp_path)
     assert {each.mode for each in plan.streams} == {"first"}
     calls = synced(company, name, tmp_path)
     assert is_near(plan.next.cost.calls, calls["all"])
-    first = calls.copy()
 
     company.advance(days=2)
     plan = planned(company, name, tmp_path)
     calls = synced(company, name, tmp_path)
     assert is_near(plan.next.cost.calls, calls["all"])
-    assert plan.next.cost.calls < first["all"]
+    assert plan.next.cost.records < plan.full.cost.records
     opening = sum(step.calls for step in plan.allowance.opening)
     for each in plan.streams:
         assert is_near(each.next.cost.calls, calls[each.stream]) or (
@@ -133,8 +136,45 @@ def test_the_daily_quota_is_the_vendors_and_logging_in_does_not_count(company, t
     assert plan.next.quota_share == plan.next.cost.metered_calls / plan.allowance.per_day
 
 
+def test_hubspots_quota_is_that_of_the_account_and_searches_have_a_limit_of_their_own(
+    company, tmp_path
+):
+    company.world.portal.daily_limit = 1_000
+    source = opened(company, "hub", tmp_path, searches_per_s=4)
+    synced(company, "hub", tmp_path)
+    plan = plan_source(source, source.streams(), tmp_path)
+    assert (plan.allowance.per_day, plan.allowance.windows) == (1_000, ((100, 10.0),))
+    assert 0 < plan.allowance.left < 1_000
+    searches = sum(step.calls for step in plan.next.cost.steps if step.windows)
+    assert searches > 8
+    assert plan.next.seconds >= (searches - 4) / 4 - len(plan.streams)
+
+
+def test_a_hubspot_token_without_a_scope_costs_one_look_and_the_note_names_it(company, tmp_path):
+    company.world.portal.scopes -= {"tickets", "content"}
+    plan = planned(company, "hub", tmp_path)
+    costs = {each.stream: each.next.cost for each in plan.streams}
+    for name in ("tickets", "marketing_emails"):
+        assert costs[name].calls == 1
+        assert "needs the scope" in costs[name].notes[0]
+    assert any(note.startswith("tickets: not visible") for note in costs["associations"].notes)
+
+
+def test_where_a_network_does_not_tell_its_hits_the_plan_says_so(tmp_path, monkeypatch):
+    def without_hits(server: Any, request: Any, viewer: Any, search: Any = _Server.search) -> Any:
+        return {k: v for k, v in search(server, request, viewer).items() if k != "hitsTotal"}
+
+    monkeypatch.setattr(_Server, "search", without_hits)
+    monkeypatch.setattr("connectors.bluesky.client.PER_PAGE", 1)
+    with serve(people=60, seed=7, port=0, vendors=PORTS) as company:
+        plan = planned(company, "social", tmp_path)
+    posts = plan.streams[0].next.cost
+    assert any("does not tell its hits" in note for note in posts.notes)
+    assert plan.allowance.per_day is None and "300 logins" in plan.allowance.how
+
+
 def test_an_object_that_is_hidden_costs_one_look(company, tmp_path):
-    source = opened(company, "crm", tmp_path, objects=["Secret__c"])
+    source = opened(company, "crm", tmp_path, objects=["Subscription__c", "Secret__c"])
     hidden = source.streams()[-1]
     cost = plan_source(source, [hidden], tmp_path).streams[0].next.cost
     assert (cost.calls, cost.records) == (1, 0)
@@ -155,8 +195,9 @@ def test_a_stream_that_is_closed_to_us_does_not_hide_the_others(company, tmp_pat
 
 def test_a_busy_forum_is_told_from_its_newest_topics(company, tmp_path, monkeypatch):
     whole = planned(company, "forum", tmp_path)
-    monkeypatch.setattr(discourse, "TOPICS_PER_PAGE", 5)
-    monkeypatch.setattr(discourse, "PAGES_SAMPLED", 2)
+    for module in ("client", "plan"):
+        monkeypatch.setattr(f"connectors.discourse.{module}.TOPICS_PER_PAGE", 5)
+    monkeypatch.setattr("connectors.discourse.plan.PAGES_SAMPLED", 2)
     sampled = planned(company, "forum", tmp_path)
     steps = [
         next(s for p in plan.streams for s in p.next.cost.steps if s.what == "topics read again")
@@ -192,7 +233,7 @@ def test_pages_hold_all_records_and_none_is_spare(records, per_page):
     assert (count - 1) * per_page < max(records, 1) <= count * per_page
 
 
-# Files
+# Files and databases
 
 
 def test_files_that_are_new_or_changed_are_planned_by_size_and_about_their_rows(tmp_path):
@@ -214,6 +255,54 @@ def test_files_that_are_new_or_changed_are_planned_by_size_and_about_their_rows(
     sync_stream(source, source.streams()[0], tmp_path)
     again = plan_source(source, source.streams(), tmp_path)
     assert (again.next.cost.records, again.full.cost.records) == (0, plan.next.cost.records)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"cursor": "updated_at", "lookback": "1h"},
+        {"cursor": "id", "cursor_type": "number"},
+        {"snapshot": True},
+    ],
+)
+def test_the_rows_of_a_database_are_planned_by_the_conditions_of_the_read(declared, tmp_path):
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("create table orders (id integer, updated_at text)")
+        many = [(n, f"2026-01-{n % 28 + 1:02d} 10:00:00") for n in range(1, 401)]
+        database.executemany("insert into orders values (?, ?)", many)
+
+    def source() -> Any:
+        streams = {"orders": {"table": "orders", "key": "id", **declared}}
+        settings = {"url": "sqlite:///shop.db", "streams": streams}
+        return registry.open_source("shop", "sql", settings, home=tmp_path, folder=tmp_path)
+
+    def both(**how: Any) -> tuple[int, int]:
+        it = source()
+        [plan] = plan_source(it, it.streams(), tmp_path).streams
+        estimate = plan.full if how else plan.next
+        assert estimate.cost.calls == 0 and estimate.seconds is not None
+        return estimate.cost.records, sync_stream(it, it.streams()[0], tmp_path, **how).rows
+
+    assert both() == (400, 400)
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        late = [(n, "2026-02-01 10:00:00") for n in range(401, 411)]
+        database.executemany("insert into orders values (?, ?)", late)
+    due, rows = both()
+    assert rows == 10 and rows <= due <= (410 if "snapshot" in declared else 10 + 15)
+    assert both(full_refresh=True) == (410, 410)
+
+
+def test_a_table_that_is_not_to_be_counted_is_not_counted(tmp_path):
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("create table orders (id integer, at text)")
+        database.execute("insert into orders values (1, '2026-01-01')")
+    declared = {"table": "orders", "key": "id", "cursor": "at", "count": False}
+    settings = {"url": "sqlite:///shop.db", "streams": {"orders": declared}}
+    source = registry.open_source("shop", "sql", settings, home=tmp_path, folder=tmp_path)
+    plan = plan_source(source, source.streams(), tmp_path)
+    cost = plan.next.cost
+    assert (cost.records, plan.next.seconds) == (None, None)
+    assert "`count: false`" in plan.streams[0].next.cost.records_how
 
 
 # A connector that has no plan

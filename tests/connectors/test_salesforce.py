@@ -217,7 +217,7 @@ def test_a_spent_day_ends_the_sync_early_and_the_next_one_goes_on(crm, landed):
 
 
 def test_too_many_long_calls_at_once_are_waited_for(crm, monkeypatch):
-    monkeypatch.setattr(salesforce, "CONCURRENT_LIMIT_WAIT_S", 0.05)
+    monkeypatch.setattr("connectors.salesforce.client.CONCURRENT_LIMIT_WAIT_S", 0.05)
     crm.insert("Contact", LastName="Weaver")
     crm.set_faults({"kind": "limit_concurrent", "match": "/queryAll", "times": 2})
     result = crm.sync("contacts")
@@ -290,8 +290,8 @@ def test_fields_of_an_object_that_is_not_read_are_a_mistake_with_a_suggestion(cr
     with pytest.raises(ConfigError) as mistake:
         crm.open(fields={"Acount": ["Tier__c"]})
     assert str(mistake.value) == (
-        "crm: `fields: Acount` names an object that is not read. Did you mean `Account`? "
-        "Add it under `objects` first."
+        "crm: `fields: Acount` names no object that fields can be added to. Did you mean "
+        "`Account`? Name it under `objects` first."
     )
 
 

@@ -19,6 +19,7 @@ _parsed: list[Manifest] = []
 
 def build(database: Path, landing: Landing, *arguments: str) -> dict[str, str]:
     """Write the landing, run `dbt build` and return node name -> status; raise if one fails."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     landing.write(database)
@@ -32,6 +33,7 @@ def build(database: Path, landing: Landing, *arguments: str) -> dict[str, str]:
     )
     if result.exception is not None:
         raise result.exception
+    DuckDBConnectionManager.env().close()  # it stays open as long as the process, which is a test
     statuses = {run.node.name: str(run.status) for run in result.result}
     failed = {
         run.node.name: run.message

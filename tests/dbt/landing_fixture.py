@@ -23,12 +23,12 @@ FIRST_SYNC = datetime(2026, 6, 1, tzinfo=UTC)
 RECORD_STREAMS: Mapping[str, Sequence[str]] = {
     "salesforce": (
         "accounts", "contacts", "leads", "opportunities", "opportunity_contact_roles", "cases",
-        "case_comments", "tasks", "events", "users",
+        "case_comments", "tasks", "events", "users", "custom_objects",
     ),
     "hubspot": (
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
         "tasks", "communications", "feedback_submissions", "associations", "subscription_statuses",
-        "owners", "pipelines",
+        "owners", "pipelines", "custom_objects",
     ),
     "discourse": ("users", "topics", "posts"),
     "bluesky": ("posts", "notifications", "profiles"),
@@ -71,6 +71,7 @@ _CONTROL = {
     "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
     "settings": "name varchar, value varchar",
     "custom_fields": "source varchar, stream varchar, field varchar, type varchar, pii varchar",
+    "custom_objects": "source varchar, stream varchar, object_name varchar",
     "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
 }
 

@@ -25,6 +25,7 @@ def warehouse(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., dict[str, Any]]:
     """Return a function that builds a world with dbt and returns the tables' contents."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     database = tmp_path / "build.duckdb"
@@ -53,6 +54,7 @@ def warehouse(
         assert result.success, result.exception or [
             outcome.message for outcome in result.result if outcome.status in ("error", "fail")
         ]
+        DuckDBConnectionManager.env().close()  # it stays open as long as the process
         with duckdb.connect(str(database), read_only=True) as connection:
             connection.execute("set timezone = 'UTC'")
             ledger.con = connection

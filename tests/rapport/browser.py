@@ -6,6 +6,7 @@ expectation.
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -90,9 +91,21 @@ class Browser:
         while not self._loaded and time.monotonic() < end:
             self._receive(end)
 
+    def print_pdf(self) -> bytes:
+        """Return the page as printed on A4."""
+        answer = self._call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
+        return base64.b64decode(answer["data"])
+
+    def prefer(self, scheme: str) -> None:
+        """Ask pages for their `light` or `dark` colors."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self._call("Emulation.setEmulatedMedia", features=[feature])
+
     def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression in the page."""
-        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return the value of a JavaScript expression in the page, awaited if it is a promise."""
+        answer = self._call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         return answer["result"].get("value")
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ at, hostile names included. Does not belong here: any metric; the numbers are ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -128,6 +128,10 @@ def company(
             "stream": "people",
             "entity": "person",
             "person_id": person["person_id"],
+            "display_name": person["display_name"],
+            "native_id": person["person_id"],
+            "email": f"{person['person_id']}@acme.example",
+            "first_seen_at": datetime(2024, 1, 1),
             "is_deleted": False,
         }
         for person in people
@@ -141,7 +145,7 @@ def company(
                 "organization_id": f"org_{i:016x}",
                 "name": name(i + 1),
                 "currency": "USD",
-                "owner_name": name(i + 2),
+                "owner_name": name(i + 2) if i % 4 else None,
             }
             for i in range(60)
         ],
@@ -152,21 +156,48 @@ def company(
             {
                 "actor_key": f"per_{i:016x}", "person_id": f"per_{i:016x}", "role": "actor",
                 "day": AS_OF - timedelta(days=i), "silo": "forum", "behavior": "answer",
-                "is_staff": False, "is_bot": False, "as_of": AS_OF,
+                "is_staff": False, "is_bot": False, "events": 1, "as_of": AS_OF,
             }
             for i in range(40)
             if "forum" in silos
         ],
         "rel_data_trust": list(_trust(silos)),
-        "fct_interaction": [
+        "rel_engagement": list(_engagement(verdicts, size)),
+        "rel_engagement_segment": list(_segments(verdicts, name)),
+        "rel_cadence": list(_cadence(name)),
+        "fct_interaction": list(_interactions(silos, size)),
+        "fct_case": [
             {
-                "interaction_id": f"{silos[0]}:posts:{i}", "silo": silos[0],
-                "kind": ("question", "answer", "comment")[i % 3], "is_deleted": False,
-                "occurred_at": datetime(2026, 11, 1) + timedelta(days=i - 20),
+                "case_id": "crm:cases:1", "organization_id": f"org_{0:016x}", "status": name(1),
+                "opened_at": datetime(2026, 11, 2), "is_closed": False, "is_deleted": False,
             }
-            for i in range(60)
+        ]
+        if "support" in silos
+        else [],
+        "fct_deal": [
+            {
+                "deal_id": "crm:deals:1", "organization_id": f"org_{0:016x}", "name": name(0),
+                "stage": name(2), "amount": 1250, "currency": "USD", "is_closed": False,
+                "is_deleted": False, "created_at": datetime(2026, 1, 2),
+            }
         ],
-        "fct_case": [{"case_id": "crm:cases:1"}] if "support" in silos else [],
+        "bridge_person_organization": [
+            {
+                "person_id": f"per_{i:016x}", "organization_id": f"org_{i % 60:016x}",
+                "title": name(i + 3), "basis": "record", "is_current": i % 5 > 0,
+                "valid_from": datetime(2024, 1, 1),
+                "valid_to": None if i % 5 else datetime(2026, 1, 1),
+            }
+            for i in range(size)
+        ],
+        "dim_custom_field": [
+            {
+                "entity": "organization", "entity_id": f"org_{0:016x}", "profile_key": "crm:a:1",
+                "source": "crm", "field": field, "type": "text", "value_text": name(i),
+                "pii": pii,
+            }
+            for i, (field, pii) in enumerate((("Tier__c", "none"), ("Handle__c", "direct")))
+        ],
     }  # fmt: skip
 
 
@@ -189,9 +220,15 @@ def _organizations(verdicts: bool, silos: Sequence[str], size: int) -> Rows:
             "gap_ratio": 3,
             **{f"people_active_90d_{silo}": (i % 4 if silo in silos else None) for silo in SILOS},
             "is_single_threaded": i % 3 == 0,
+            "top_person_id": f"per_{i:016x}",
+            "champion_person_id": f"per_{i:016x}" if i % 3 else None,
             "top_person_share": 0.83,
+            "people_known": 3,
+            "people_active_90d": 3,
+            "requests_90d": 5,
+            "unanswered_90d": 3 if i % 2 else 0,
             "open_cases": i % 4 if "support" in silos else None,
-            "oldest_open_case_days": 12 if i % 4 else None,
+            "oldest_open_case_days": 12 if i % 4 and "support" in silos else None,
             "score": 8 + i,
             "n": 100 - i,
             "champion_left": i == 0,
@@ -272,6 +309,62 @@ def _health(verdicts: bool) -> Rows:
             yield base | {"segment_type": "place", "segment": place} | values
 
 
+def _engagement(verdicts: bool, size: int) -> Rows:
+    for i in range(size):
+        yield snapshot() | {
+            "person_id": f"per_{i:016x}", "score": 200 - i, "percentile": 100 - i,
+            "level": 1 + i % 4 if verdicts else None,
+            "previous_level": 2 + i % 4 if verdicts and i < 20 else None,
+            "reason_1": f"answered {40 - i} times in 90 days", "active_days_90d": 4,
+        }  # fmt: skip
+
+
+def _segments(verdicts: bool, name: Callable[[int], str]) -> Rows:
+    for i, (rule, segment) in enumerate((("all", "all"), ("tier", name(0)), ("tier", name(1)))):
+        yield snapshot() | {
+            "segment_type": rule, "segment": segment, "people": 70 - i, "people_364d": 60,
+            "people_90d": 50, "people_28d": 40, "p25_score": 1, "median_score": 2 + i,
+            "p75_score": 9, "n": 60, "moved_up": 3, "held": 50, "moved_down": 7,
+            **dict.fromkeys(
+                ("people_leading", "people_contributing", "people_participating",
+                 "people_exploring"), 15 if verdicts else None),
+        }  # fmt: skip
+
+
+def _cadence(name: Callable[[int], str]) -> Rows:
+    for rule, segment in (("all", "all"), ("tier", name(0))):
+        for ordinal in range(2, 9):
+            yield snapshot() | {
+                "step": "contribution", "segment_type": rule, "segment": segment,
+                "ordinal": ordinal, "started": 100, "reached": 100 - 10 * ordinal,
+                "reached_share": 1 - ordinal / 10, "p25_days": 3, "median_days": 9 * ordinal,
+                "p75_days": 20 * ordinal, "trip_wire_days": 40, "waiting": 10,
+                "past_trip_wire": 4, "reason_1": "2nd contribution: reached by 80 of 100",
+                "n": 100,
+            }  # fmt: skip
+
+
+def _interactions(silos: Sequence[str], size: int) -> Rows:
+    """Sixty public acts of people outside, and sixty letters of ours to organizations."""
+    for i in range(60):
+        yield {
+            "interaction_id": f"{silos[0]}:posts:{i}", "silo": silos[0], "channel": silos[0],
+            "kind": ("question", "answer", "comment")[i % 3], "is_deleted": False,
+            "direction": "peer", "is_staff_actor": False, "is_bot_actor": False,
+            "actor_person_id": f"per_{i % 6:016x}", "target_person_id": f"per_{i:016x}",
+            "organization_id": f"org_{i % 6:016x}", "place": "help",
+            "occurred_at": datetime(2026, 11, 1) + timedelta(days=i - 40),
+        }  # fmt: skip
+        yield {
+            "interaction_id": f"crm:emails:{i}", "silo": "crm", "channel": "email",
+            "kind": "email", "is_deleted": False, "direction": "outbound",
+            "is_staff_actor": True, "is_bot_actor": False,
+            "actor_person_id": f"per_{size + i % 3:016x}",
+            "target_person_id": f"per_{40 + i % 20:016x}", "organization_id": f"org_{i:016x}",
+            "occurred_at": datetime(2026, 11, 1) + timedelta(days=i - 40),
+        }  # fmt: skip
+
+
 def _trust(silos: Sequence[str]) -> Rows:
     for silo in silos:
         yield snapshot() | {
@@ -279,5 +372,16 @@ def _trust(silos: Sequence[str]) -> Rows:
             "stream": "users",
             "field": "*",
             "profiles": 70,
+            "rows_held": 80,
+            "quarantined": 1,
+            "missing": 0,
+            "source_count": 80,
+            "freshness_hours": 3.0,
+            "is_finished": True,
+            "coverage_text": "nothing <b>older</b> than 30 days",
             "linked_share": 0.64,
         }
+        yield snapshot() | {
+            "source": silo, "stream": "users", "field": "email", "filled_share": 0.5,
+            "profiles": 70,
+        }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,33 @@ def test_discover_of_a_forum_has_nothing_to_paste_and_says_where_fields_come_fro
     assert "private_messages" in shown
 
 
+def test_the_lines_of_a_database_to_paste_read_its_tables(tmp_path):
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("create table orders (id integer primary key, email text, paid_at text)")
+        database.execute("create table plans (id integer primary key, name text)")
+    tree: Any = {
+        "sources": {
+            "shop": {
+                "type": "sql",
+                "url": "sqlite:///shop.db",
+                "streams": {"plans": {"table": "plans", "key": "id", "snapshot": True}},
+            }
+        }
+    }
+    path = tmp_path / "rapport.yml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    config = configuration.load(path)
+    shown = rapport(config, "discover", "shop").output
+    assert "put its lines under `streams:` of source `shop`" in shown
+    pasted = yaml.safe_load(as_json(config, "discover", "shop")["snippet"])
+    assert list(pasted["sources"]["shop"]["streams"]) == ["orders"]
+    tree["sources"]["shop"]["streams"] |= pasted["sources"]["shop"]["streams"]
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    assert rapport(configuration.load(path), "sync", "shop.orders").exit_code == DONE
+    [plan] = as_json(configuration.load(path), "plan", "shop")
+    assert (plan["next"]["calls"], plan["quota"]["per_day"]) == (0, None)
+
+
 def test_plan_shows_calls_time_and_share_of_the_day_with_where_they_come_from(config):
     shown = rapport(config, "plan").output
     for word in (
@@ -146,7 +174,7 @@ def test_plan_warns_when_the_day_is_not_enough(config, sandbox, monkeypatch):
     [plan] = as_json(config, "plan", "crm")
     used = plan["quota"]["per_day"] - plan["quota"]["left"] + plan["calls_made_for_this_plan"]
     monkeypatch.setattr(sandbox.world.org, "daily_limit", used + 80)
-    monkeypatch.setattr("connectors.salesforce.ROWS_PER_PAGE_USUALLY", 3)
+    monkeypatch.setattr("connectors.salesforce.plan.ROWS_PER_PAGE_USUALLY", 3)
     shown = rapport(config, "plan", "crm").output
     assert "left today: it would end early, and the next one go on" in shown
 

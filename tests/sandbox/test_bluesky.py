@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
-import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +20,7 @@ from sandbox.clock import Clock
 from sandbox.faults import Faults
 from tests.sandbox.lexicons import Lexicons
 
+OnStage = Callable[[Any], str]
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 PASSWORD = "abcd-efgh-ijkl-mnop"
 
@@ -34,7 +32,7 @@ needs_lexicons = pytest.mark.skipif(
 class Client:
     """A network on a free port and one who asks it."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, on_stage: OnStage, **settings: Any) -> None:
         self.clock = Clock(START)
         self.faults = Faults()
         self.network = Network(NetworkSettings(**settings))
@@ -43,19 +41,7 @@ class Client:
         )
         self.ann = self.network.create_account("ann.bsky.social", START, display_name="Ann")
         self.bob = self.network.create_account("bob.bsky.social", START)
-        config = uvicorn.Config(
-            app(self.network, self.clock, self.faults),
-            port=0,
-            log_level="error",
-            date_header=False,
-            lifespan="off",
-        )
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.005)
-        self.url = f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}"
+        self.url = on_stage(app(self.network, self.clock, self.faults))
         self.token: str | None = None
 
     @property
@@ -102,14 +88,8 @@ class Client:
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
-    yield from running(Client())
-
-
-def running(client: Client) -> Iterator[Client]:
-    yield client
-    client.server.should_exit = True
-    client.thread.join()
+def client(on_stage: OnStage) -> Client:
+    return Client(on_stage)
 
 
 # Shapes
@@ -240,11 +220,11 @@ def test_logins_are_limited_per_five_minutes_and_per_day(client):
     assert client.login().status_code == 200
 
 
-def test_every_answer_tells_what_is_left():
-    for client in running(Client(calls_per_5_min=3)):
-        answers = [client.ask("app.bsky.actor.getProfile", actor=client.ann) for _ in range(4)]
-        assert [a.headers["ratelimit-remaining"] for a in answers] == ["2", "1", "0", "0"]
-        assert [a.status_code for a in answers] == [200, 200, 200, 429]
+def test_every_answer_tells_what_is_left(on_stage: OnStage):
+    client = Client(on_stage, calls_per_5_min=3)
+    answers = [client.ask("app.bsky.actor.getProfile", actor=client.ann) for _ in range(4)]
+    assert [a.headers["ratelimit-remaining"] for a in answers] == ["2", "1", "0", "0"]
+    assert [a.status_code for a in answers] == [200, 200, 200, 429]
 
 
 # Search
@@ -281,17 +261,15 @@ def test_since_counts_and_until_does_not_on_the_earlier_of_both_clocks(client):
     assert shown["indexedAt"] == iso(client.now)
 
 
-def test_a_search_cursor_stops_early_and_does_not_say_so():
-    for client in running(Client(search_depth=5)):
-        posts = [client.post(f"#x {number}") for number in range(9)]
-        client.log_in()
-        first = client.get("app.bsky.feed.searchPosts", q="*", tag="x", limit=3)
-        rest = client.get(
-            "app.bsky.feed.searchPosts", q="*", tag="x", limit=3, cursor=first["cursor"]
-        )
-        assert "cursor" not in rest
-        shown = [post["uri"] for post in first["posts"] + rest["posts"]]
-        assert shown == posts[:-6:-1]
+def test_a_search_cursor_stops_early_and_does_not_say_so(on_stage: OnStage):
+    client = Client(on_stage, search_depth=5)
+    posts = [client.post(f"#x {number}") for number in range(9)]
+    client.log_in()
+    first = client.get("app.bsky.feed.searchPosts", q="*", tag="x", limit=3)
+    rest = client.get("app.bsky.feed.searchPosts", q="*", tag="x", limit=3, cursor=first["cursor"])
+    assert "cursor" not in rest
+    shown = [post["uri"] for post in first["posts"] + rest["posts"]]
+    assert shown == posts[:-6:-1]
 
 
 # What changes and what goes

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import uvicorn
 
 from sandbox.clock import Clock
 from sandbox.discourse import Forum, ForumSettings, app
@@ -20,6 +17,7 @@ from sandbox.discourse.store import SMALL_ACTION, WHISPER, Category
 from sandbox.faults import Faults
 
 SPECS = Path(__file__).parents[3] / "shared" / "specs" / "discourse"
+OnStage = Callable[[Any], str]
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 GENEROUS = {"ip_per_10_s": 100_000, "ip_per_minute": 100_000, "admin_api_per_minute": 100_000}
 
@@ -27,7 +25,7 @@ GENEROUS = {"ip_per_10_s": 100_000, "ip_per_minute": 100_000, "admin_api_per_min
 class Client:
     """A forum on a free port and one who asks it."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, on_stage: OnStage, **settings: Any) -> None:
         self.clock = Clock(START + timedelta(days=30))
         self.faults = Faults()
         self.forum = Forum(
@@ -44,19 +42,7 @@ class Client:
         self.bob = self.forum.create_user("bob", email="bob@yarn.example", at=START)
         self.forum.add_api_key("key")
         self.headers = {"Api-Key": "key", "Api-Username": "rapport"}
-        config = uvicorn.Config(
-            app(self.forum, self.clock, self.faults),
-            port=0,
-            log_level="error",
-            date_header=False,
-            lifespan="off",
-        )
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.005)
-        self.url = f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}"
+        self.url = on_stage(app(self.forum, self.clock, self.faults))
 
     def ask(self, path: str, *, anonymous: bool = False, **params: Any) -> requests.Response:
         headers = {} if anonymous else self.headers
@@ -75,20 +61,14 @@ class Client:
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
-    yield from _running(Client())
+def client(on_stage: OnStage) -> Client:
+    return Client(on_stage)
 
 
 @pytest.fixture
-def strict() -> Iterator[Client]:
+def strict(on_stage: OnStage) -> Client:
     """A forum with the vendor's own limits."""
-    yield from _running(Client(ip_per_10_s=50, ip_per_minute=200, admin_api_per_minute=60))
-
-
-def _running(client: Client) -> Iterator[Client]:
-    yield client
-    client.server.should_exit = True
-    client.thread.join()
+    return Client(on_stage, ip_per_10_s=50, ip_per_minute=200, admin_api_per_minute=60)
 
 
 # Lists
@@ -126,17 +106,15 @@ def test_a_bump_between_two_pages_repeats_a_topic(client: Client) -> None:
     assert second == [4, 3, 2]
 
 
-def test_filter_knows_days_only_and_reads_them_in_the_servers_zone() -> None:
+def test_filter_knows_days_only_and_reads_them_in_the_servers_zone(on_stage: OnStage) -> None:
     for zone, expected in (("UTC", [2, 3]), ("America/New_York", [3])):
-        running = _running(Client(time_zone=zone))
-        client = next(running)
+        client = Client(on_stage, time_zone=zone)
         for number, moment in enumerate(("03-09T23:00", "03-10T02:00", "03-10T05:00"), start=1):
             at = datetime.fromisoformat(f"2026-{moment}:00+00:00")
             client.forum.create_topic(client.ann, f"Topic {number}", "text", at)
         query = "activity-after:2026-03-10 order:activity-asc"
         assert client.topics("/filter.json", q=query) == expected
         assert client.topics("/filter.json", q="created-after:soon order:created-asc") == [1, 2, 3]
-        next(running, None)
 
 
 def test_filter_shows_deleted_topics_to_staff(client: Client) -> None:
@@ -203,9 +181,8 @@ def test_posts_come_in_windows_of_fifty_ids_that_may_be_empty(client: Client) ->
     assert older[-1]["topic_title"] == "Posts"
 
 
-def test_newer_forums_return_fifty_posts_below_the_id() -> None:
-    running = _running(Client(posts_window=False))
-    client = next(running)
+def test_newer_forums_return_fifty_posts_below_the_id(on_stage: OnStage) -> None:
+    client = Client(on_stage, posts_window=False)
     topic = client.forum.create_topic(client.ann, "Posts", "question", START)
     for number in range(70):
         kind = SMALL_ACTION if number % 2 else 1
@@ -215,7 +192,6 @@ def test_newer_forums_return_fifty_posts_below_the_id() -> None:
     rows = client.get("/posts.json", before=60)["latest_posts"]
     assert rows[0]["id"] < 60
     assert len(rows) == 30
-    next(running, None)
 
 
 def test_the_newest_posts_are_repeated_for_a_minute(client: Client) -> None:
@@ -391,15 +367,13 @@ def test_the_address_limit_answers_in_text(strict: Client) -> None:
     assert limited.text.startswith("Slow down")
 
 
-def test_the_admin_key_limit_answers_in_json() -> None:
-    running = _running(Client(admin_api_per_minute=3))
-    client = next(running)
+def test_the_admin_key_limit_answers_in_json(on_stage: OnStage) -> None:
+    client = Client(on_stage, admin_api_per_minute=3)
     answers = [client.ask("/latest.json") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     body = answers[3].json()
     assert body["error_type"] == "rate_limit"
     assert body["extras"]["wait_seconds"] == int(answers[3].headers["Retry-After"])
-    next(running, None)
 
 
 def test_crawlers_get_a_third_kind_of_429(client: Client) -> None:

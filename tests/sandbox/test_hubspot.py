@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,7 +14,6 @@ from typing import Any
 
 import pytest
 import requests
-import uvicorn
 from hubspot import HubSpot
 from hubspot.crm.associations.v4 import BatchInputPublicFetchAssociationsBatchRequest
 from hubspot.crm.contacts import (
@@ -75,36 +71,11 @@ class Tenant:
         return answer.json()
 
 
-class Stage:
-    """One web server for all tests; each puts an emulator of its own on it."""
-
-    app: Any = None
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self.app(scope, receive, send)
-
-
-@pytest.fixture(scope="module")
-def stage() -> Iterator[tuple[Stage, str]]:
-    stage = Stage()
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(stage, log_level="critical", date_header=False, lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    yield stage, f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = server.force_exit = True
-    thread.join()
-
-
 @pytest.fixture
-def tenant(stage: tuple[Stage, str]) -> Tenant:
+def tenant(on_stage: Callable[[Any], str]) -> Tenant:
     portal, clock, faults = Portal(), Clock(NOW), Faults()
     portal.calls_per_10_s = portal.searches_per_second = 10_000
-    stage[0].app = app(portal, clock, faults)
-    return Tenant(portal, clock, faults, stage[1])
+    return Tenant(portal, clock, faults, on_stage(app(portal, clock, faults)))
 
 
 def people(portal: Portal, count: int) -> list[str]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import socket
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,7 +12,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
 import requests
-import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
@@ -87,35 +83,10 @@ class Tenant:
         return requests.get(f"{self.url}/services/data/v62.0/{path}", headers=headers, timeout=5)
 
 
-class Stage:
-    """One web server for all tests; each puts an emulator of its own on it."""
-
-    app: Any = None
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self.app(scope, receive, send)
-
-
-@pytest.fixture(scope="module")
-def stage() -> Iterator[tuple[Stage, str]]:
-    stage = Stage()
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(stage, log_level="critical", date_header=False, lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    yield stage, f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = server.force_exit = True
-    thread.join()
-
-
 @pytest.fixture
-def tenant(stage: tuple[Stage, str]) -> Tenant:
+def tenant(on_stage: Callable[[Any], str]) -> Tenant:
     org, clock, faults = Org(), Clock(NOW), Faults()
-    stage[0].app = app(org, clock, faults)
-    return Tenant(org, clock, faults, stage[1])
+    return Tenant(org, clock, faults, on_stage(app(org, clock, faults)))
 
 
 def ask(org: Org, text: str, now: datetime = NOW, *, deleted: bool = False) -> list[dict[str, Any]]:

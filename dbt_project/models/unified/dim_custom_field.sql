@@ -3,26 +3,64 @@ with fields as (
 ),
 
 profiles as (
-    select *
+    select
+        profile_key,
+        entity,
+        coalesce(person_id, organization_id) as entity_id,
+        source,
+        stream,
+        custom
     from {{ ref('dim_profile') }}
-    where not is_deleted and custom is not null
+    where not is_deleted
+),
+
+referring as (
+    select * from {{ ref('int_salesforce__custom_records') }}
+    union all
+    select * from {{ ref('int_hubspot__custom_records') }}
+),
+
+-- A profile's own record, and those of custom objects that refer to it.
+records as (
+    select
+        profiles.*,
+        profile_key as record_key,
+        cast(null as timestamptz) as record_changed_at
+    from profiles
+    where custom is not null
+
+    union all
+
+    select
+        profiles.profile_key,
+        profiles.entity,
+        profiles.entity_id,
+        referring.source,
+        referring.stream,
+        referring.custom,
+        referring.source || ':' || referring.stream || ':' || referring.native_id as record_key,
+        referring.changed_at as record_changed_at
+    from referring
+    inner join profiles on referring.profile_key = profiles.profile_key
 ),
 
 told as (
     select
-        profiles.entity,
-        coalesce(profiles.person_id, profiles.organization_id) as entity_id,
-        profiles.profile_key,
-        profiles.source,
-        profiles.stream,
+        records.entity,
+        records.entity_id,
+        records.profile_key,
+        records.record_key,
+        records.record_changed_at,
+        records.source,
+        records.stream,
         fields.field,
         fields.type,
         fields.pii,
-        nullif(trim({{ custom_value('profiles.custom', 'fields.field') }}), '') as text,
-        {{ custom_number('profiles.custom', 'fields.field') }} as number
-    from profiles
+        nullif(trim({{ custom_value('records.custom', 'fields.field') }}), '') as text,
+        {{ custom_number('records.custom', 'fields.field') }} as number
+    from records
     inner join fields
-        on profiles.source = fields.source and profiles.stream = fields.stream
+        on records.source = fields.source and records.stream = fields.stream
 ),
 
 -- As text, too, a number keeps its digits.
@@ -41,6 +79,8 @@ select
     entity,
     entity_id,
     profile_key,
+    record_key,
+    record_changed_at,
     source,
     stream,
     field,

@@ -1,0 +1,318 @@
+"""How each stream of Bluesky is read: searches in slices of time, lists, and what is gone.
+
+Belongs here: walks and their states. Does not belong here: single calls (`client`), or what a
+post says (`posts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from connectors.base import Page, State, Stream, Tombstone, Window
+from connectors.bluesky.client import PER_PAGE, Network
+from connectors.bluesky.posts import (
+    Post,
+    author_of,
+    indexed_at,
+    is_for_everybody,
+    read_post,
+    reasons,
+    sort_at,
+    with_more,
+)
+from connectors.incremental import ChangeWalk, NewestFirstWalk, is_due
+from connectors.pagination import LoopGuard, batches
+from connectors.records import members, parse_stamp, pick, split, values
+
+if TYPE_CHECKING:
+    from connectors.bluesky import Settings
+
+PER_BATCH = 25
+LONGEST_SLICE = timedelta(days=30)
+SHORTEST_SLICE = timedelta(minutes=1)
+TAIL = timedelta(days=14)
+REREAD_EVERY = timedelta(days=1)
+SURE_AFTER = timedelta(hours=1)
+SURE_OF_MANY_AFTER = timedelta(days=1)
+MANY, MANY_SHARE = 20, 0.20
+REASONS = ("mention", "reply", "quote")
+AUTHOR_FEED = "app.bsky.feed.getAuthorFeed"
+NOTIFICATIONS = "app.bsky.notification.listNotifications"
+POSTS = ("app.bsky.feed.getPosts", "uris", "posts", "uri")
+PROFILES = ("app.bsky.actor.getProfiles", "actors", "profiles", "did")
+"""Method, parameter, list in the answer, and key of those that leave out what is gone."""
+
+
+class Reader:
+    """Reads the streams of one account."""
+
+    def __init__(self, network: Network, settings: Settings) -> None:
+        self._network = network
+        self._settings = settings
+        self._unsplit: list[str] = []
+
+    def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
+        """Yield the pages of one stream; its state is described at its reader."""
+        if stream.name == "posts":
+            return self._posts(stream, state, window)
+        if stream.name == "notifications":
+            return self._notifications(stream, state, window)
+        return self._profiles(stream, state, window)
+
+    # Posts
+
+    def _posts(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
+        """Read our own posts, search slice by slice for those about us, then ask again.
+
+        State: that of `ChangeWalk` (position: up to where slices are done) and of `_reread`.
+        """
+        self._unsplit = []
+        walk = ChangeWalk.begin(stream, state, window)
+        start = start_of(walk, window, self._settings.history_days)
+        if walk.position is None:
+            for rows in self._own_posts(start):
+                records = self._about_us(rows, state, window)
+                yield Page(records=records, state=walk.at(None))
+        for done_to, rows in self._found_in(start, walk.end):
+            records = self._about_us(rows, state, window)
+            yield Page(records=records, state=walk.at(done_to.isoformat()))
+        again, gone = self._reread(POSTS, state, window)
+        yield Page(
+            records=self._about_us(again, state, window),
+            tombstones=gone,
+            state=walk.done(),
+            notes=self._unsplit,
+        )
+
+    def _own_posts(self, start: datetime) -> Iterator[list[bytes]]:
+        asked = {"actor": self._network.us(), "filter": "posts_with_replies", "limit": PER_PAGE}
+        for body in self._network.pages(AUTHOR_FEED, asked):
+            items = [members(row) for row in split(body, "feed")]
+            # a repost has a reason; what has no post goes on, to be quarantined
+            rows = [bytes(item.get("post", b"{}")) for item in items if "reason" not in item]
+            young = [row for row in rows if sort_at(row) >= start]
+            yield young
+            if rows and not young:
+                return
+
+    def _found_in(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, list[bytes]]]:
+        """Yield (end of the slice, posts that any of our questions found in it), oldest first."""
+        for since, until in slices(start, end):
+            found: dict[str, bytes] = {}
+            for question in questions(self._network.us(), self._settings):
+                for row in self._search(question, since, until):
+                    found[str(values(row, "uri")[0])] = row
+            yield until, list(found.values())
+
+    def _search(self, question: Mapping[str, Any], start: datetime, until: datetime) -> list[bytes]:
+        """Search a slice of time, in halves if the pages stop before its beginning.
+
+        "It may not be possible to paginate through all hits" says the lexicon, and no answer
+        tells that it was not: a full page without a cursor does.
+        """
+        rows, is_whole = self._search_once(question, start, until)
+        if is_whole:
+            return rows
+        if until - start <= SHORTEST_SLICE:
+            self._unsplit = ["the search shows more posts of one minute than it lets us read"]
+            return rows
+        middle = start + (until - start) / 2
+        return self._search(question, start, middle) + self._search(question, middle, until)
+
+    def _search_once(
+        self, question: Mapping[str, Any], start: datetime, until: datetime
+    ) -> tuple[list[bytes], bool]:
+        asked = {"since": start.isoformat(), "until": until.isoformat(), **question}
+        guard = LoopGuard(self._network.session.place)
+        rows: list[bytes] = []
+        while True:
+            body = self._network.search_page(asked)
+            page, cursor = split(body, "posts"), pick(body, "cursor")
+            # Some servers do not know `since`: then we notice that we are below it.
+            young = [row for row in page if sort_at(row) >= start]
+            rows += young
+            if page and not young:
+                return rows, True
+            if cursor is None:
+                lacks = len(rows) >= PER_PAGE and (pick(body, "hitsTotal") or 0) > len(rows)
+                return rows, len(page) < PER_PAGE and not lacks
+            guard.check(cursor)
+            asked["cursor"] = cursor
+
+    def _about_us(self, rows: Sequence[bytes], state: State, window: Window) -> list[bytes]:
+        """Keep the posts about us, each with the reasons, and note the young ones in `tail`."""
+        records = []
+        tail = dict(state.get("tail", {}))
+        for row in rows:
+            post = read_post(row)
+            if post is None:  # goes on, to be quarantined
+                records.append(row)
+                continue
+            about = self._why(post)
+            if about:
+                records.append(with_more(row, {"about": about}))
+                tail[post.uri] = post.indexedAt
+        state["tail"] = _younger(tail, window.now - TAIL)
+        return records
+
+    def _why(self, post: Post) -> list[str]:
+        return reasons(post, self._network.us(), self._settings)
+
+    # Notifications
+
+    def _notifications(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
+        """Read what is new, newest first; a walk that broke off begins at the top again.
+
+        The vendor answers an old cursor with HTTP 500, so no state holds one.
+        State: that of `NewestFirstWalk` and of `_reread`.
+        """
+        walk = NewestFirstWalk.begin(stream, state, window)
+        tail = dict(state.get("tail", {}))
+        for number, rows in enumerate(self._told(parse_stamp(walk.floor) if walk.floor else None)):
+            for row in rows:
+                uri, at = values(row, "uri", "indexedAt")
+                if isinstance(uri, str) and isinstance(at, str):
+                    tail[uri] = at
+                    if number == 0:
+                        walk.see(at)
+            yield Page(records=rows)
+        state["tail"] = _younger(tail, window.now - TAIL)
+        _, gone = self._reread(POSTS, state, window)
+        yield Page(tombstones=gone, state=walk.done())
+
+    def _told(self, floor: datetime | None) -> Iterator[list[bytes]]:
+        """Yield pages of mentions, replies and quotes, newest first, down to `floor`."""
+        asked = {"reasons": REASONS, "limit": PER_PAGE}
+        for body in self._network.pages(NOTIFICATIONS, asked, signed=True):
+            rows = split(body, "notifications")
+            young = [row for row in rows if floor is None or indexed_at(row) >= floor]
+            yield young
+            if rows and not young:
+                return
+
+    # Profiles
+
+    def _profiles(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
+        """Read who wrote what is new about us, then ask again for everybody known.
+
+        State: that of `ChangeWalk` and of `_reread`, whose tail holds everybody.
+        """
+        self._unsplit = []
+        walk = ChangeWalk.begin(stream, state, window)
+        start = start_of(walk, window, self._settings.history_days)
+        known = dict(state.get("tail", {}))
+        now = window.now.isoformat()
+
+        def taken(authors: Sequence[bytes]) -> list[bytes]:
+            records = [self._profile(author) for author in authors]
+            dids = (values(record, "did")[0] for record in records)
+            known.update((did, now) for did in dids if isinstance(did, str))
+            state["tail"] = dict(known)
+            return records
+
+        if walk.position is None:
+            us = self._network.get("app.bsky.actor.getProfile", {"actor": self._network.us()})
+            yield Page(records=taken([us]), state=walk.at(None))
+            for rows in self._told(start):
+                yield Page(records=taken([author_of(row) for row in rows]), state=walk.at(None))
+        for done_to, rows in self._found_in(start, walk.end):
+            authors = [
+                author_of(row) for row in rows if (post := read_post(row)) and self._why(post)
+            ]
+            yield Page(records=taken(authors), state=walk.at(done_to.isoformat()))
+        again, gone = self._reread(PROFILES, state, window)
+        records = [self._profile(row) for row in again]
+        yield Page(records=records, tombstones=gone, state=walk.done(), notes=self._unsplit)
+
+    def _profile(self, view: bytes) -> bytes:
+        """Reduce a view of an account to what we take, in one order whatever the view's."""
+        told = members(view)
+        names = ("did", "handle", "displayName") if is_for_everybody(view) else ("did",)
+        kept = {name: told[name] for name in names if name in told}
+        is_ours = values(view, "did")[0] == self._network.us()
+        return msgspec.json.encode({**kept, "ours": is_ours})
+
+    # What is gone
+
+    def _reread(
+        self, method: tuple[str, str, str, str], state: State, window: Window
+    ) -> tuple[list[bytes], list[Tombstone]]:
+        """Ask once a day for everything in `tail`, and sooner for what was left out last time.
+
+        Returns what is there and tombstones of what is not. When much is missing at once, an
+        outage is likelier than deletions: then a day must lie between, not an hour.
+        State: `tail` (key -> time), `missing` (key -> left out since), `reread_at`.
+        """
+        if window.since is not None or window.until is not None:
+            return [], []
+        nsid, parameter, listed, key = method
+        now, tail = window.now, state.get("tail", {})
+        missing = {name: at for name, at in state.get("missing", {}).items() if name in tail}
+        asked = to_reread(state, window)
+        if is_due(state, "reread_at", REREAD_EVERY, window):
+            state["reread_at"] = now.isoformat()
+        shown: dict[str, bytes] = {}
+        for batch in batches(asked, PER_BATCH):
+            for row in split(self._network.get(nsid, {parameter: batch}), listed):
+                shown[str(values(row, key)[0])] = row
+        omitted = [name for name in asked if name not in shown]
+        is_mass = len(omitted) >= MANY and len(omitted) > MANY_SHARE * len(asked)
+        sure = _older(missing, now - (SURE_OF_MANY_AFTER if is_mass else SURE_AFTER))
+        gone = [name for name in omitted if name in sure]
+        kept = {name: at for name, at in missing.items() if name not in shown and name not in gone}
+        state["missing"] = {name: now.isoformat() for name in omitted if name not in gone} | kept
+        state["tail"] = {name: at for name, at in tail.items() if name not in gone}
+        return list(shown.values()), [Tombstone(key=name) for name in gone]
+
+
+# What is due, and which questions ask for it
+
+
+def start_of(walk: ChangeWalk, window: Window, history_days: int) -> datetime:
+    """Return where a walk begins to search."""
+    if walk.position is not None:
+        return datetime.fromisoformat(walk.position)
+    return walk.start or window.now - timedelta(days=history_days)
+
+
+def slices(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the spans of time that are searched one after the other."""
+    while start < end:
+        until = min(start + LONGEST_SLICE, end)
+        yield start, until
+        start = until
+
+
+def questions(us: str, asked: Settings) -> list[dict[str, Any]]:
+    """Return what each slice is searched for."""
+    return [
+        {"mentions": us},
+        *({"domain": domain} for domain in asked.domains),
+        *({"tag": tag.lstrip("#")} for tag in asked.tags),
+        *({"q": '"' + word.replace('"', "") + '"'} for word in asked.words),
+    ]
+
+
+def to_reread(state: State, window: Window) -> list[str]:
+    """Return the keys to ask for again: all of `tail` once a day, sooner what was left out."""
+    tail = state.get("tail", {})
+    if is_due(state, "reread_at", REREAD_EVERY, window):
+        return list(tail)
+    missing = {name: at for name, at in state.get("missing", {}).items() if name in tail}
+    return list(_older(missing, window.now - SURE_AFTER))
+
+
+def _younger(stamps: Mapping[str, str], than: datetime) -> dict[str, str]:
+    return {name: at for name, at in stamps.items() if _moment(at) >= than}
+
+
+def _older(stamps: Mapping[str, str], than: datetime) -> dict[str, str]:
+    return {name: at for name, at in stamps.items() if _moment(at) <= than}
+
+
+def _moment(stamp: str) -> datetime:
+    return parse_stamp(stamp) or datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,132 @@
+"""How a Discourse forum is asked: lists, single things, limits, what does not exist for us.
+
+Belongs here: single calls and pages of calls. Does not belong here: what is due, and what is made
+of it (`reads`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from connectors.discourse.streams import ACTIVITY_OVERLAP
+from connectors.errors import AuthError, BadRequest
+from connectors.pagination import numbered
+from connectors.records import pick, split, values
+from connectors.session import Limit, Session
+
+if TYPE_CHECKING:
+    from connectors.discourse import Settings
+
+TOPICS_PER_PAGE = 100
+
+KEY_HINT = "The forum refused `api_key` with `api_username`; look at its Admin > API keys."
+ADMIN_HINT = (
+    "The admin lists are closed to `api_username`: such a key sees public content only. "
+    "Give an API key of a staff user."
+)
+
+
+class Forum:
+    """Asks one forum. See the module."""
+
+    def __init__(self, settings: Settings, session: Session) -> None:
+        self.session = session
+        self._settings = settings
+        self._has_filter = True
+
+    def user_page(self, number: int, *, seen_last_first: bool = False) -> list[bytes]:
+        """Return a page of the admin list, by age or by who was seen last."""
+        asked: dict[str, Any] = {"order": "created", "asc": "true", "page": number}
+        if seen_last_first:
+            asked |= {"order": "seen", "asc": "false"}
+        if self._settings.show_emails:
+            asked["show_emails"] = "true"
+        try:
+            return split(self.get("/admin/users/list/new.json", asked, hint=ADMIN_HINT))
+        except BadRequest as refusal:
+            if refusal.status != requests.codes.not_found:
+                raise
+            # To others than staff the admin pages do not even exist.
+            raise AuthError(f"{self.session.place}: HTTP 404 for users. {ADMIN_HINT}") from None
+
+    def topic_pages(self, floor: str | None, first: int) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield (page number, topics), last active first, down to `floor`.
+
+        Newest first on purpose: a bump during the walk can only repeat a topic, while in
+        ascending order it would pull an unread one across the page's edge.
+        """
+
+        def is_last(body: bytes) -> bool:
+            # Pinned topics lead a page whatever their age, so any young one keeps us going.
+            bumps = [values(row, "bumped_at")[0] for row in split(body, "topic_list", "topics")]
+            is_below = bumps and not any(b and later(b, floor or b) for b in bumps)
+            return bool(is_below) or pick(body, "topic_list", "more_topics_url") is None
+
+        pages = numbered(
+            lambda number: self.topic_list(floor, number),
+            is_last,
+            start=first,
+            place=self.session.place,
+        )
+        for number, (body, _) in enumerate(pages, first):
+            yield number, split(body, "topic_list", "topics")
+
+    def topic_list(self, floor: str | None, number: int) -> bytes:
+        """Ask for a page of `/filter.json`, or of `/latest.json` where that is too new."""
+        page = {"page": number, "per_page": TOPICS_PER_PAGE}
+        if self._has_filter:
+            query = "order:activity"
+            if floor is not None:
+                day = datetime.fromisoformat(floor) - ACTIVITY_OVERLAP
+                query += f" activity-after:{day:%Y-%m-%d}"
+            body = self.get_or_none("/filter.json", {"q": query, **page})
+            if body is not None:
+                return body
+            self._has_filter = False
+        return self.get("/latest.json", {"order": "activity", **page})
+
+    def topic(self, topic_id: int) -> bytes | None:
+        """Return a topic that everybody who may read the forum can see, else None."""
+        view = self.get_or_none(f"/t/{topic_id}.json")
+        if view is None or pick(view, "deleted_at") or pick(view, "archetype") != "regular":
+            return None
+        return view
+
+    def get(self, path: str, asked: Any = None, hint: str = KEY_HINT) -> bytes:
+        """Return what a path answers."""
+        return self.session.fetch("GET", path, params=asked, hint=hint)
+
+    def get_or_none(self, path: str, asked: Any = None) -> bytes | None:
+        """Return None for what does not exist, or not for us."""
+        try:
+            return self.get(path, asked)
+        except BadRequest as refusal:
+            if refusal.status not in (requests.codes.not_found, requests.codes.gone):
+                raise
+        except AuthError:
+            self.who()  # raises if it is the key that is refused, not this one thing
+        return None
+
+    def who(self) -> dict[str, Any]:
+        """Return the user that the key acts as."""
+        return pick(self.get("/session/current.json"), "current_user") or {}
+
+
+def limits(answer: requests.Response) -> Limit | None:
+    """Read the wait of the controllers' 429, `extras.wait_seconds`; the other has a header.
+
+    https://github.com/discourse/discourse/blob/main/app/controllers/application_controller.rb
+    """
+    if answer.status_code != requests.codes.too_many_requests:
+        return None
+    wait_s = pick(answer.content, "extras", "wait_seconds")
+    return Limit(float(wait_s), reason="the forum's limit") if wait_s is not None else None
+
+
+def later(stamp: str, than: str) -> bool:
+    """Tell whether a stamp is not before another."""
+    return datetime.fromisoformat(stamp) >= datetime.fromisoformat(than)

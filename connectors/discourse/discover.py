@@ -1,0 +1,58 @@
+"""What a forum has beyond what is taken: it does not describe itself, so a page is looked at.
+
+Belongs here: which lists to look at, and what is known of Discourse and never asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from connectors.base import Stream
+from connectors.discourse.client import Forum
+from connectors.discourse.streams import STREAMS
+from connectors.discovery import Discovery, FoundObject, sampled
+from connectors.records import split
+
+_TAKEN_BY_SETTING = {
+    "email": "`show_emails: true` takes it",
+    "secondary_emails": "`show_emails: true` takes it",
+    "single_sign_on_record.external_id": "`sso: true` takes it, by one call per user",
+}
+_TEXTS = ("raw", "cooked", "excerpt", "title", "fancy_title", "topic_title", "topic_html_title")
+_NOT_READ = (
+    FoundObject(name="private_messages", label="Messages", note="never taken"),
+    FoundObject(name="whispers", label="Whispers and small actions", note="never taken"),
+    FoundObject(name="chat_messages", label="Chat", note="not built"),
+    FoundObject(name="categories", label="Categories and tags", note="only their ids are taken"),
+    FoundObject(name="groups", label="Groups and their members", note="not built"),
+    FoundObject(name="badges", label="Badges and who has them", note="not built"),
+    FoundObject(name="likes", label="Who liked what", note="only their number is taken"),
+    FoundObject(name="polls", label="Polls and votes", note="not built"),
+)
+
+
+def discovered(forum: Forum, streams: Sequence[Stream]) -> Discovery:
+    """Look at one page of each list."""
+    samples: dict[str, Callable[[], list[bytes]]] = {
+        "users": lambda: forum.user_page(1),
+        "topics": lambda: split(forum.topic_list(None, 0), "topic_list", "topics"),
+        "posts": lambda: split(forum.get("/posts.json"), "latest_posts"),
+    }
+    declared = {stream.name: stream.fields for stream in STREAMS}
+    return Discovery(
+        streams=tuple(
+            sampled(
+                stream,
+                samples[stream.name],
+                by_setting={
+                    name: _TAKEN_BY_SETTING.get(name, "")
+                    for name in declared[stream.name]
+                    if name not in stream.fields
+                },
+                texts=_TEXTS,
+            )
+            for stream in streams
+        ),
+        objects=_NOT_READ,
+        how="what Discourse is known to have; which of it this forum uses was not asked",
+    )

@@ -1,0 +1,83 @@
+"""What is read of a Discourse forum, and how long what moves or vanishes is looked at.
+
+Belongs here: declarations. Does not belong here: how anything is asked for.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from connectors.base import Stream, by_field
+
+ACTIVITY_OVERLAP = timedelta(days=1)  # `activity-after` knows days only, in the server's zone
+
+STREAMS: tuple[Stream, ...] = (
+    Stream(
+        name="users",
+        key=("id",),
+        fields=(
+            *("id", "username", "name", "email", "secondary_emails", "created_at", "last_seen_at"),
+            *("active", "staged", "admin", "moderator", "trust_level", "post_count"),
+            *("suspended_at", "suspended_till", "silenced_till"),
+            "single_sign_on_record.external_id",
+        ),
+        sync_mode="full",
+        deletes="census",
+        types=by_field(
+            integer="id trust_level post_count",
+            boolean="active staged admin moderator",
+            timestamp="created_at last_seen_at suspended_at suspended_till silenced_till",
+            json="secondary_emails single_sign_on_record",
+        ),
+        pii=by_field(
+            direct="name email secondary_emails",
+            pseudonym="id username single_sign_on_record",
+        ),
+        coverage="an anonymized user stays, under the same id and a name like `anon12345`",
+    ),
+    Stream(
+        name="topics",
+        key=("id",),
+        fields=(
+            *("id", "created_at", "last_posted_at", "bumped_at", "posts_count", "reply_count"),
+            *("highest_post_number", "like_count", "category_id", "tags", "archetype", "visible"),
+            *("closed", "archived", "pinned", "has_accepted_answer", "deleted_at"),
+        ),
+        cursor="bumped_at",
+        cursor_trusted=False,  # staff can move it back, and most changes leave it alone
+        lookback=ACTIVITY_OVERLAP,
+        deletes="census",
+        types=by_field(
+            integer="id posts_count reply_count highest_post_number like_count category_id",
+            boolean="visible closed archived pinned has_accepted_answer",
+            timestamp="created_at last_posted_at bumped_at deleted_at",
+            json="tags",
+        ),
+        coverage="what does not bump a topic (likes, closing, deletion) is noticed within 1 day "
+        "for 14 days after its last activity, then within 7 days",
+    ),
+    Stream(
+        name="posts",
+        key=("id",),
+        fields=(
+            *("id", "topic_id", "post_number", "post_type", "reply_to_post_number", "user_id"),
+            *("username", "created_at", "updated_at", "version", "deleted_at", "user_deleted"),
+            *("hidden", "staff", "admin", "moderator", "trust_level", "accepted_answer"),
+            *("actions_summary.id", "actions_summary.count", "reactions.id", "reactions.count"),
+        ),
+        cursor="updated_at",
+        cursor_trusted=False,  # likes, reactions and accepted answers leave it alone
+        lookback=ACTIVITY_OVERLAP,
+        deletes="reread",
+        types=by_field(
+            integer="id topic_id post_number post_type reply_to_post_number user_id version "
+            "trust_level",
+            boolean="user_deleted hidden staff admin moderator accepted_answer",
+            timestamp="created_at updated_at deleted_at",
+            json="actions_summary reactions",
+        ),
+        pii=by_field(pseudonym="user_id username"),
+        coverage="edits, likes, deletions and moderators' notes are noticed in topics active "
+        "within 14 days, there in the newest 200 posts",
+    ),
+)

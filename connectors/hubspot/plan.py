@@ -1,0 +1,212 @@
+"""What reading a HubSpot account would cost, by questions that cost little.
+
+Belongs here: counting, with a search's total, what `reads` would ask for by the same conditions.
+Short lists have no total: they are looked at, which is all it takes to read them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from connectors.base import State, Stream, Window
+from connectors.errors import AuthError, BadRequest
+from connectors.hubspot.beside import (
+    INPUTS_PER_ASSOCIATION_CALL,
+    INPUTS_PER_CONSENT_CALL,
+    Linked,
+    is_whole_due,
+    lies_beside,
+)
+from connectors.hubspot.client import (
+    ROWS_PER_LIST,
+    ROWS_PER_SEARCH,
+    USAGE_PATH,
+    Account,
+    ScopeMissing,
+    filtered,
+    is_too_long,
+)
+from connectors.hubspot.objects import COUNT_EVERY, change_filters, is_list_due
+from connectors.hubspot.reads import Reader
+from connectors.hubspot.streams import OPTIONAL, scope_of, wanted
+from connectors.incremental import ChangeWalk, change_walks, is_due
+from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
+from connectors.records import split, values
+
+Filters = Sequence[Mapping[str, str]]
+
+
+class Planner:
+    """Plans for one account."""
+
+    def __init__(self, account: Account, reader: Reader, linked: Linked) -> None:
+        self._account = account
+        self._reader = reader
+        self._linked = linked
+        self._searches = ((account.searches_per_s, 1.0),)
+        # Streams and both reads of a plan share questions: those of its moment are asked once.
+        self._moment: object = None
+        self._counts: dict[object, int] = {}
+        self._lists: dict[str, tuple[int, int]] = {}
+
+    def allowance(self) -> Allowance:
+        """Read today's usage; an app that uses OAuth has no daily quota of its own.
+
+        https://developers.hubspot.com/docs/api-reference/account-account-info-v3
+        """
+        windows = self._account.session.calls_per_window
+        opening: tuple[Step, ...] = (Step(what="clock", calls=1, how=ALWAYS, is_metered=False),)
+        if self._account.has_oauth:
+            opening += (Step(what="token", calls=1, how=ALWAYS, is_metered=False),)
+        try:
+            usage = split(self._account.ask_path("GET", USAGE_PATH), "results")
+        except (AuthError, BadRequest):
+            usage = []
+        told = [values(row, "usageLimit", "currentUsage") for row in usage]
+        if not told or told[0][0] is None:
+            how = (
+                "cannot tell the calls of a day: the account does not show its usage to this token"
+            )
+            return Allowance(windows=windows, opening=opening, how=how)
+        most, used = told[0]
+        return Allowance(
+            per_day=most,
+            left=None if used is None else max(0, most - used),
+            windows=windows,
+            opening=opening,
+            how="the account's usage: calls of all its private apps since midnight there",
+        )
+
+    def plan(self, stream: Stream, state: State, window: Window) -> Cost:
+        """Return what `Reader.read` with these arguments would cost."""
+        if self._moment != window.now:
+            self._moment, self._counts, self._lists = window.now, {}, {}
+        try:
+            if stream.sync_mode == "full":
+                return self._short_list(stream, window)
+            if stream.cursor is None:
+                return self._beside(stream, state, window)
+            return self._objects(stream, state, window)
+        except ScopeMissing:
+            if stream.name not in OPTIONAL:
+                raise
+            look = Step(what="look", calls=1, how=ALWAYS)
+            note = f"not visible: needs the scope `{scope_of(stream.name)}`"
+            return Cost(steps=(look,), records=0, notes=(note,))
+
+    def _short_list(self, stream: Stream, window: Window) -> Cost:
+        if stream.name not in self._lists:
+            *shown, last = self._reader.read(stream, {}, window)
+            if last.notes:  # it only tells which scope is missing
+                raise ScopeMissing(stream.name)
+            self._lists[stream.name] = len(shown), sum(len(page.records) for page in shown)
+        calls, records = self._lists[stream.name]
+        how = "it has no count, so it was looked at"
+        step = Step(what="pages of a short list", calls=calls, how=how)
+        return Cost(steps=(step,), records=records, records_how=how)
+
+    def _objects(self, stream: Stream, state: State, window: Window) -> Cost:
+        kind = stream.object_name
+        steps: list[Step] = []
+        records = 0
+        is_first = "cursor" not in state and "walk" not in state
+        is_list = is_list_due(state, window)
+        for walk in change_walks(stream, state, window):
+            step, found = self._pages(kind, walk, is_list, is_long=is_too_long(wanted(stream)))
+            steps.append(step)
+            records += found
+        if not is_first:
+            known = state.get("archived")
+            how = "one page" if known is None else f"{known:,} records when it was last read"
+            calls = pages(known or 0, ROWS_PER_LIST)
+            steps.append(Step(what="pages of the archive", calls=calls, how=how))
+        if not is_list and (records or is_due(state, "counted_at", COUNT_EVERY, window)):
+            steps.append(Step(what="count", calls=1, how=ALWAYS, windows=self._searches))
+        return Cost(
+            steps=tuple(steps),
+            records=records,
+            records_how="the totals of searches, which may be some minutes behind",
+            notes=()
+            if is_first or "archived" in state
+            else ("the archive shows no total: beyond 100 records it takes more pages",),
+        )
+
+    def _beside(self, stream: Stream, state: State, window: Window) -> Cost:
+        kinds, name = lies_beside(stream, self._linked)
+        is_whole = is_whole_due(stream, state, window)
+        steps: list[Step] = []
+        notes: list[str] = []
+        records = 0
+        for walk in change_walks(stream, state, window):
+            start = walk.position or {}
+            first = kinds.index(start["kind"]) if start.get("kind") in kinds else 0
+            for kind in kinds[first:]:
+                here = start if kind == start.get("kind") else {}
+                try:
+                    step, found = self._pages(kind, walk, is_whole or "list" in start, here=here)
+                    steps.append(step)
+                    step, answers = self._answers(kind, name, found, walk, is_whole)
+                except ScopeMissing:
+                    notes.append(f"{kind}: not visible: needs the scope `{scope_of(kind)}`")
+                    steps.append(Step(what=f"look at {kind}", calls=1, how=ALWAYS))
+                    continue
+                steps.append(step)
+                records += answers
+        return Cost(
+            steps=tuple(steps),
+            records=records,
+            records_how="one for each record and kind of links, at the most",
+            notes=(*notes, "records with more links than fit one answer take further calls"),
+        )
+
+    def _answers(
+        self, kind: str, name: str, found: int, walk: ChangeWalk, is_whole: bool
+    ) -> tuple[Step, int]:
+        """Return the calls for what lies beside `found` records, and how many records it makes."""
+        if name == "hs_object_id":
+            # pages are gathered as long as one more is sure to fit
+            per_page = ROWS_PER_LIST if is_whole else ROWS_PER_SEARCH
+            fit = 1 + (INPUTS_PER_ASSOCIATION_CALL - ROWS_PER_SEARCH) // per_page
+            size = min(fit * per_page, INPUTS_PER_ASSOCIATION_CALL)
+            n = len(self._linked[kind])
+            calls = math.ceil(found / size) * n
+            how = (
+                f"{found:,} records, {size:,} at once, links to {n} kind{'s' * (n != 1)} of others"
+            )
+            return Step(what=f"links of {kind}", calls=calls, how=how), found * n
+        given = [filtered("email", "HAS_PROPERTY")]
+        filters = given if is_whole else [*given, *change_filters(kind, walk)]
+        addresses = self._count(kind, filters) if found else 0
+        calls = math.ceil(addresses / INPUTS_PER_CONSENT_CALL)
+        how = f"{addresses:,} addresses, {INPUTS_PER_CONSENT_CALL} at once"
+        return Step(what="what they said", calls=calls, how=how), addresses
+
+    def _pages(
+        self,
+        kind: str,
+        walk: ChangeWalk,
+        is_list: bool,
+        *,
+        is_long: bool = False,
+        here: Mapping[str, str | None] | None = None,
+    ) -> tuple[Step, int]:
+        """Return the calls for the records of a walk from where it stands, and their number."""
+        position = (walk.position or {}) if here is None else here
+        if "list" in position or (is_list and "search" not in position):
+            above = position.get("list") or "0"
+            found = self._count(kind, [filtered("hs_object_id", "GT", above)])
+            calls = pages(found, ROWS_PER_LIST) * (1 + is_long)
+            how = f"{found:,} records by search, {ROWS_PER_LIST} a page"
+            return Step(what=f"pages of all {kind}", calls=calls, how=how), found
+        found = self._count(kind, change_filters(kind, walk, above=position.get("search") or "0"))
+        how = f"{found:,} records by search, {ROWS_PER_SEARCH} a page"
+        calls = pages(found, ROWS_PER_SEARCH)
+        what = f"searches of changed {kind}"
+        return Step(what=what, calls=calls, how=how, windows=self._searches), found
+
+    def _count(self, kind: str, filters: Filters) -> int:
+        key = (kind, *(tuple(condition.items()) for condition in filters))
+        if key not in self._counts:
+            self._counts[key] = self._account.count(kind, filters) or 0
+        return self._counts[key]

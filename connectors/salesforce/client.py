@@ -1,0 +1,216 @@
+"""How a Salesforce org is asked: the client library on our session, logins, limits, refusals.
+
+Belongs here: single calls and what errors mean. Does not belong here: which rows are due
+(`reads`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+
+from connectors.errors import AuthError, BadRequest, ConfigError, RapportError, ServerError
+from connectors.records import pick
+from connectors.session import Limit, Session, with_renewal
+
+if TYPE_CHECKING:
+    from simple_salesforce.api import Salesforce as Client
+
+    from connectors.salesforce import Settings
+
+ROWS_PER_PAGE = 2_000
+CONCURRENT_LIMIT_WAIT_S = 5.0
+
+
+class _SessionEnded(AuthError):
+    """The access token no longer holds; a new login may help."""
+
+
+class Refused(BadRequest):
+    """A refusal with the vendor's error codes, for callers that know what to do about one."""
+
+    codes: tuple[str, ...] = ()
+
+
+class Org:
+    """Asks one org. See the module."""
+
+    def __init__(self, name: str, settings: Settings, session: Session) -> None:
+        self.name = name
+        self.session = session
+        self.api_version = settings.api_version
+        self._settings = settings
+        self._domain = _domain(name, settings)
+        self._logged_in: Client | None = None
+        session.base_url = f"https://{self._domain}.salesforce.com"
+        if settings.url:
+            session.trust_env = False
+            session.mount("https://", _Redirect(settings.url))
+
+    def count(self, object_name: str, conditions: Sequence[str]) -> int:
+        """Return how many records match, those in the bin included."""
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        soql = f"SELECT COUNT() FROM {object_name}{where}"
+        count = pick(self.get(self.query(soql)), "totalSize")
+        if count is None:
+            raise self.foreign()
+        return int(count)
+
+    def query(self, soql: str) -> str:
+        """Return the path of a query over all rows, those in the bin too."""
+        return f"/services/data/v{self.api_version}/queryAll/?{urlencode({'q': soql})}"
+
+    def get(self, path: str) -> bytes:
+        """Return a page of a query; a session that ran out is renewed once."""
+
+        def fetch() -> bytes:
+            client = self.client()
+            return self.session.fetch(
+                "GET",
+                f"https://{client.sf_instance}{path}",
+                headers=client.headers | {"Sforce-Query-Options": f"batchSize={ROWS_PER_PAGE}"},
+                refusal=lambda answer: self._refusal(answer.status_code, answer.content),
+            )
+
+        return with_renewal(fetch, _SessionEnded, self._log_out)
+
+    def _log_out(self) -> None:
+        self._logged_in = None
+
+    def client(self) -> Client:
+        """Return the logged-in client; log in first if there is none."""
+        if self._logged_in is None:
+            from simple_salesforce.api import Salesforce as Client
+            from simple_salesforce.exceptions import SalesforceAuthenticationFailed
+
+            settings = self._settings
+            try:
+                self._logged_in = Client(
+                    username=settings.username,
+                    consumer_key=settings.client_id,
+                    consumer_secret=None if settings.private_key else settings.client_secret,
+                    privatekey=settings.private_key,
+                    domain=self._domain,
+                    version=settings.api_version,
+                    session=self.session,
+                )
+            except (AttributeError, ValueError):
+                raise self.foreign() from None
+            except SalesforceAuthenticationFailed as refusal:
+                if isinstance(refusal.code, int):  # no JSON, only a status
+                    raise self.foreign() from None
+                raise AuthError(
+                    f"{self.session.place}: Salesforce refused the login with "
+                    f"`{refusal.code}`. Check `client_id`, `client_secret` and `domain` of "
+                    f"source `{self.name}`, and that the app has a run-as user."
+                ) from None
+        return self._logged_in
+
+    def ask(self, call: Callable[[Client], Any]) -> Any:
+        """Return what the client library answers, None for what the user cannot see."""
+        from simple_salesforce.exceptions import SalesforceError, SalesforceResourceNotFound
+
+        try:
+            return call(self.client())
+        except SalesforceResourceNotFound:
+            return None
+        except SalesforceError as refusal:
+            raise self._refusal(refusal.status, msgspec.json.encode(refusal.content)) from None
+        except (KeyError, TypeError, ValueError):  # how the library takes foreign answers
+            raise self.foreign() from None
+
+    def foreign(self) -> ServerError:
+        """Return the error for an answer that is not Salesforce's."""
+        return ServerError(
+            f"{self.session.place}: `{self._domain}` answers something that is not Salesforce's "
+            "API. Check `domain` and `url` in rapport.yml, or try again after a maintenance.",
+            place=self.session.place,
+        )
+
+    def described(self, object_name: str) -> dict[str, Any]:
+        """Return name -> description of the fields this user can see; empty without any."""
+        # Not `client.Account.describe()`: on a steady 401 that logs in for ever.
+        told = self.ask(lambda client: client.restful(f"sobjects/{object_name}/describe"))
+        return {field["name"]: field for field in (told or {}).get("fields", ())}
+
+    def _refusal(self, status: int, body: bytes) -> RapportError:
+        place, codes = self.session.place, _codes(body)
+        told = f"HTTP {status} `{', '.join(codes) or 'without a code'}`"
+        if "QUERY_TIMEOUT" in codes:
+            return ServerError(
+                f"{place}: Salesforce gave up on a query ({told}). Run the sync again later.",
+                place=place,
+                status=status,
+            )
+        if status in (requests.codes.unauthorized, requests.codes.forbidden):
+            kind = _SessionEnded if "INVALID_SESSION_ID" in codes else AuthError
+            return kind(
+                f"{place}: Salesforce answered {told}. The run-as user of source "
+                f"`{self.name}` needs `API Enabled` and read access to the object."
+            )
+        refused = Refused(
+            f"{place}: Salesforce refused a query with {told}. "
+            "Compare `fields` and `objects` in rapport.yml with what the org describes.",
+            place=place,
+            status=status,
+        )
+        refused.codes = codes
+        return refused
+
+
+def limits(answer: requests.Response) -> Limit | None:
+    """Tell a spent day from a short jam: both come as 403, neither with `Retry-After`."""
+    if answer.status_code != requests.codes.forbidden:
+        return None
+    if "REQUEST_LIMIT_EXCEEDED" not in _codes(answer.content):
+        return None
+    if b"Concurrent" in answer.content:
+        return Limit(CONCURRENT_LIMIT_WAIT_S, reason="too many long calls at once")
+    return Limit(None, spent=True, reason="the org's API calls of the last 24 hours")
+
+
+class _Redirect(HTTPAdapter):
+    """Sends calls to another address: simple-salesforce can say nothing but https."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._to = urlsplit(url)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> requests.Response:
+        asked = urlsplit(str(request.url))
+        request.headers["Host"] = asked.netloc
+        request.url = asked._replace(scheme=self._to.scheme, netloc=self._to.netloc).geturl()
+        return super().send(request, *args, **more)
+
+
+def _codes(body: bytes) -> tuple[str, ...]:
+    """Return the error codes of a refusal: `[{"errorCode": ..., "message": ...}]`."""
+    try:
+        errors = msgspec.json.decode(body)
+    except msgspec.MsgspecError:
+        return ()
+    errors = errors if isinstance(errors, list) else [errors]
+    return tuple(e["errorCode"] for e in errors if isinstance(e, dict) and "errorCode" in e)
+
+
+def _domain(name: str, settings: Settings) -> str:
+    """Return My Domain as simple-salesforce wants it: without scheme and `.salesforce.com`."""
+    domain = re.sub(r"^https?://|\.salesforce\.com/?$", "", settings.domain or "")
+    if domain in ("login", "test") and not settings.private_key:
+        raise ConfigError(
+            f"{name}: `domain: {domain}` does not know the client credentials flow. "
+            "Write your My Domain, for example `acme.my`."
+        )
+    if not (settings.client_secret or (settings.username and settings.private_key)):
+        raise ConfigError(
+            f"{name}: `client_secret` is missing. Add it, or `username` with `private_key`."
+        )
+    if not domain and not settings.url:
+        raise ConfigError(f"{name}: `domain` is missing. Write your My Domain, like `acme.my`.")
+    return domain or "org.my"

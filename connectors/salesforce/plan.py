@@ -1,0 +1,62 @@
+"""What reading a Salesforce org would cost: `COUNT()` by the read's conditions, and `limits`."""
+
+from __future__ import annotations
+
+from connectors.base import State, Stream, Window
+from connectors.incremental import change_walks
+from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
+from connectors.salesforce.client import Org
+from connectors.salesforce.reads import Reader, conditions, is_census_due, literal
+
+ROWS_PER_PAGE_USUALLY = 1_500  # Salesforce fills a page as far as it likes
+
+
+class Planner:
+    """Plans for one org."""
+
+    def __init__(self, org: Org, reader: Reader) -> None:
+        self._org = org
+        self._reader = reader
+
+    def plan(self, stream: Stream, state: State, window: Window) -> Cost:
+        """Count what `read` would ask for, by the same conditions with `COUNT()`."""
+        fields, coverage = self._reader.visible(stream)
+        steps = [Step(what="describe", calls=1, how=ALWAYS)]
+        if not fields:
+            return Cost(steps=tuple(steps), records=0, notes=(str(coverage),))
+        records = 0
+        state = dict(state)
+        if window.since and "cursor" not in state:
+            state["since"] = literal(window.since)
+        if is_census_due(state, window):
+            steps.append(_page_step("census of ids", self._org.count(stream.object_name, [])))
+        for walk in change_walks(stream, state, window):
+            due = self._org.count(stream.object_name, conditions(walk, walk.position))
+            steps.append(_page_step("pages of changed records", due))
+            records += due
+        steps.append(Step(what="count", calls=1, how=ALWAYS))
+        return Cost(
+            steps=tuple(steps), records=records, records_how="COUNT(), those in the bin included"
+        )
+
+    def allowance(self) -> Allowance:
+        """Read `limits`; logging in counts toward nothing."""
+        told = self._org.ask(lambda client: client.limits()) or {}
+        daily = told.get("DailyApiRequests", {})
+        return Allowance(
+            per_day=daily.get("Max"),
+            left=daily.get("Remaining"),
+            opening=(
+                Step(what="clock", calls=1, how=ALWAYS, is_metered=False),
+                Step(what="login", calls=1, how=ALWAYS, is_metered=False),
+            ),
+            how="`limits`: calls of the whole org in the last 24 hours",
+        )
+
+
+def _page_step(what: str, records: int) -> Step:
+    calls = pages(records, ROWS_PER_PAGE_USUALLY)
+    how = f"{records:,} records by COUNT(), about {ROWS_PER_PAGE_USUALLY:,} a page"
+    if records <= ROWS_PER_PAGE_USUALLY:
+        how = f"{records:,} records by COUNT(), one page"
+    return Step(what=what, calls=calls, how=how)

@@ -1,0 +1,322 @@
+"""The pages of the report: which there are, where they lie, and what each is given.
+
+Belongs here: which people get a page, the order of lists, what a template receives. Does not
+belong here: markup (`templates/`), sentences (`advice`, `panels`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Any
+
+from rapport.config import Config
+from rapport.report import advice, charts, dossiers, facts, figures, panels, relations, words
+from rapport.report.dossiers import Details
+from rapport.report.facts import Facts
+from rapport.report.relations import Organization, Person
+from rapport.report.warehouse import Row
+
+SHOWN_AT_ONCE = 5
+LIST_LIMIT = 50  # further rows stand on the page of all organizations or people
+SEGMENTS_COMPARED = 8
+TOPICS = ("index", "organizations", "people", "community", "engagement", "cadence", "coverage")
+TEMPLATES = tuple(f"{name}.html.j2" for name in (*TOPICS, "organization", "person"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One file of the report; `path` is relative to its folder."""
+
+    path: str
+    template: str
+    content: dict[str, Any]
+
+
+class Site:
+    """All pages of one published day."""
+
+    def __init__(self, config: Config, found: Facts, details: Details) -> None:
+        self._config = config
+        self._found = found
+        self._details = details
+        people = found.people.values()
+        self._keep = relations.to_keep(people)
+        self._thank = relations.to_thank(details.helpers, found.as_of)
+        self._risen = relations.risen(people)
+        self._helpers = {one.person.id: one for one in details.helpers}
+        named = {one.id for one in (*self._keep[:LIST_LIMIT], *self._risen[:LIST_LIMIT])}
+        named |= {one.person.id for one in self._thank[:LIST_LIMIT]}
+        self._paged = {
+            one.id: one
+            for one in people
+            if not one.is_anonymous and (one.row["is_linked"] or one.id in named)
+        }
+
+    def shared(self) -> dict[str, Any]:
+        """Return what every template sees."""
+        return {
+            "facts": self._found,
+            "company": _company(self._config),
+            "is_sandbox": facts.is_sandbox(self._config),
+            "database": facts.database_path(self._config),
+            "labels": {one.name: one.label for one in self._config.sources.values()},
+            "paged": self._paged,
+            "topics": TOPICS,
+            "advice": advice,
+            "concerns": advice.CONCERNS,
+            "has_strategy": self._found.strategy is not None,
+            "bounds": relations,
+            "slowing": self._found.strategy.disengagement.slowing
+            if self._found.strategy
+            else facts.DEFAULT_SLOWING,
+            "shown_at_once": SHOWN_AT_ONCE,
+            "library": charts.LIBRARY,
+        }
+
+    def names(self) -> list[tuple[str, str, str]]:
+        """Return (name, what it is, path) of everything that has a page of its own, by name."""
+        found = [
+            (words.name(one.row["name"], one.id), "organization", organization_path(one))
+            for one in self._found.organizations
+        ]
+        found += [
+            (
+                words.name(one.name, one.id),
+                words.name(one.row["organization_name"], "person"),
+                person_path(one),
+            )
+            for one in self._paged.values()
+        ]
+        return sorted(found, key=lambda line: (line[0].casefold(), line))
+
+    def pages(self) -> Iterator[Page]:
+        """Yield every page."""
+        yield self._topic("index", self._monday())
+        yield self._topic("organizations", {"groups": self._organization_groups()})
+        yield self._topic("people", self._people())
+        yield self._topic("community", self._community())
+        yield self._topic("engagement", self._engagement())
+        yield self._topic("cadence", {"cadence": list(self._cadence())})
+        yield self._topic("coverage", self._coverage())
+        for organization in self._found.organizations:
+            yield self._organization(organization)
+        for person in self._paged.values():
+            yield self._person(person)
+
+    def _topic(self, name: str, content: dict[str, Any]) -> Page:
+        return Page(
+            path=f"{name}.html",
+            template=f"{name}.html.j2",
+            content={"root": "", "topic": name} | content,
+        )
+
+    def _monday(self) -> dict[str, Any]:
+        found = self._found
+        lists = {
+            name: [one for one in found.organizations if name in one.concerns]
+            for name in ("quiet", "champion", "single", "slow")
+        }
+        earlier = found.concerns[-2]
+        return {
+            "lists": lists,
+            "now": found.concerns[-1] or dict.fromkeys(lists),
+            "earlier": earlier or {},
+            "living": found.concerns[-1]["living"] if found.concerns[-1] else 0,
+            "gone": found.concerns[-1]["gone"] if found.concerns[-1] else 0,
+            "keep": self._keep,
+            "thank": self._thank,
+            "risen": self._risen,
+            "limit": LIST_LIMIT,
+            "figures": panels.headlines(found.history, found.concerns, found.as_of),
+            "has_helpers": bool(self._details.helpers),
+            "forum_linked_share": facts.forum_linked_share(found),
+            "has_community": facts.has_community(found),
+            "active_days": facts.ACTIVE_DAYS,
+        }
+
+    def _organization_groups(self) -> list[tuple[str, str, list[Organization]]]:
+        """Return (heading, what it means, organizations), those that need somebody first."""
+        need: list[Organization] = []
+        fine: list[Organization] = []
+        gone: list[Organization] = []
+        for one in self._found.organizations:
+            group = need if one.concerns else gone if one.row["is_gone"] in (True, None) else fine
+            group.append(one)
+        need.sort(key=lambda one: -len(one.concerns))
+        days = self._found.quiet_days
+        return [
+            ("Need somebody", "with a reason of the first page; most reasons first", need),
+            ("In touch", f"heard from within {days} days, without such a reason", fine),
+            ("Gone or never heard from", f"silent for {days} days or more, or always", gone),
+        ]
+
+    def _people(self) -> dict[str, Any]:
+        everybody = self._found.people.values()
+        listed = sorted(
+            self._paged.values(), key=lambda one: (-float(one.row["score"] or 0), one.id)
+        )
+        anonymous = sum(one.is_anonymous for one in everybody)
+        return {
+            "listed": listed,
+            "linked": sum(bool(one.row["is_linked"]) for one in listed),
+            "anonymous": anonymous,
+            "single": len(everybody) - anonymous - len(listed),
+        }
+
+    def _community(self) -> dict[str, Any]:
+        found = self._found
+        return {
+            "has_community": facts.has_community(found),
+            "groups": panels.community(found.history, found.as_of),
+            "window_names": [name for name, _ in panels.WINDOWS],
+            "windows": panels.windows(found.community),
+        }
+
+    def _engagement(self) -> dict[str, Any]:
+        found = self._found
+        by_rule = [
+            (rule, list(rows))
+            for rule, rows in groupby(found.engagement, key=lambda row: row["segment_type"])
+        ]
+        return {
+            "all": next((rows[0] for rule, rows in by_rule if rule == "all"), None),
+            "figures": panels.active_people(found.engaged, found.as_of),
+            "rules": [
+                (rule, rows, figures.by_segment(rows[:SEGMENTS_COMPARED]))
+                for rule, rows in by_rule
+                if rule != "all"
+            ],
+            "kinds": found.kinds,
+        }
+
+    def _cadence(self) -> Iterator[dict[str, Any]]:
+        """Yield each step with its figures and its segments; purchases first, known or not."""
+        steps = {
+            step: list(rows) for step, rows in groupby(self._found.cadence, lambda row: row["step"])
+        }
+        for step in dict.fromkeys(("purchase", *steps)):
+            rows = steps.get(step, [])
+            everybody = [row for row in rows if row["segment_type"] == "all"]
+            yield {
+                "step": step,
+                "rows": everybody,
+                "figures": [figures.reached(step, everybody), figures.paced(step, everybody)]
+                if everybody
+                else [],
+                "segments": [
+                    row for row in rows if row["segment_type"] != "all" and row["ordinal"] == 2
+                ],
+            }
+
+    def _coverage(self) -> dict[str, Any]:
+        return {
+            "forum_linked_share": facts.forum_linked_share(self._found),
+            "active_days": facts.ACTIVE_DAYS,
+            "earlier_weeks": relations.EARLIER_DAYS // 7,
+            "field_names": list(
+                dict.fromkeys(
+                    row["field"] for stream in self._found.streams for row in stream.fields
+                )
+            ),
+        }
+
+    def _organization(self, one: Organization) -> Page:
+        found, details = self._found, self._details
+        return Page(
+            path=organization_path(one),
+            template="organization.html.j2",
+            content={
+                "root": "../",
+                "topic": "organizations",
+                "one": one,
+                "row": one.row,
+                "contact": figures.weekly(
+                    details.organization_weeks.get(one.id, {}),
+                    found.as_of,
+                    _last_sign(one.row, found.as_of),
+                ),
+                "score": panels.score(details.scores.get(one.id, ())),
+                "members": self._members(details.members.get(one.id, ())),
+                "our_side": details.our_side.get(one.id, ()),
+                "cases": details.cases.get(one.id, ()),
+                "case_limit": dossiers.OPEN_CASES,
+                "deals": details.deals.get(one.id, ()),
+                "segments": details.organization_segments.get(one.id, ()),
+                "fields": details.organization_fields.get(one.id, ()),
+                "withheld": details.withheld.get(one.id, 0),
+            },
+        )
+
+    def _members(self, stays: Sequence[Row]) -> list[tuple[Row, Person]]:
+        """Return an organization's people, current ones first; colleagues left out."""
+        people = self._found.people
+        seen: dict[tuple[str, bool], tuple[Row, Person]] = {}
+        for stay in stays:
+            if stay["person_id"] in people and not people[stay["person_id"]].is_anonymous:
+                key = (stay["person_id"], stay["is_current"])
+                seen.setdefault(key, (stay, people[stay["person_id"]]))
+        return sorted(
+            seen.values(),
+            key=lambda pair: (not pair[0]["is_current"], -float(pair[1].row["score"] or 0)),
+        )
+
+    def _person(self, one: Person) -> Page:
+        found, details = self._found, self._details
+        profiles = details.profiles.get(one.id, ())
+        return Page(
+            path=person_path(one),
+            template="person.html.j2",
+            content={
+                "root": "../",
+                "topic": "people",
+                "one": one,
+                "row": one.row,
+                "contact": figures.weekly(
+                    details.person_weeks.get(one.id, {}),
+                    found.as_of,
+                    _last_sign(one.row, found.as_of),
+                ),
+                "profiles": profiles,
+                "same": dossiers.same_person(profiles),
+                "stays": _distinct(details.stays.get(one.id, ())),
+                "places": details.places.get(one.id, ()),
+                "helper": self._helpers.get(one.id),
+                "segments": details.person_segments.get(one.id, ()),
+                "fields": details.person_fields.get(one.id, ()),
+                "withheld": details.withheld.get(one.id, 0),
+            },
+        )
+
+
+def organization_path(one: Organization) -> str:
+    """Return where the page of an organization lies."""
+    return f"organizations/{one.id}.html"
+
+
+def person_path(one: Person) -> str:
+    """Return where the page of a person lies."""
+    return f"people/{one.id}.html"
+
+
+def _company(config: Config) -> str:
+    """Return whose relationships these are: the own domain, else the sources by their labels."""
+    if config.own_domains:
+        return config.own_domains[0]
+    return ", ".join(source.label for source in config.sources.values())
+
+
+def _last_sign(row: Row, as_of: date) -> date | None:
+    """Return the day of the last sign of life; None if there was none."""
+    gap = row["current_gap_days"]
+    return None if gap is None else as_of - timedelta(days=gap)
+
+
+def _distinct(stays: Sequence[Row]) -> list[Row]:
+    """Return one stay per organization, the current or newest one."""
+    found: dict[str, Row] = {}
+    for stay in stays:
+        found.setdefault(stay["organization_id"], stay)
+    return list(found.values())
