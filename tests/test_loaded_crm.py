@@ -83,7 +83,7 @@ def test_the_second_sync_brings_what_the_loader_changed_and_nothing_else(folder:
 
 
 def test_what_the_page_on_databases_shows_is_accepted(tmp_path: Path) -> None:
-    page = (EXAMPLE.parents[1] / "docs" / "databases.md").read_text(encoding="utf-8")
+    page = (EXAMPLE.parents[1] / "docs" / "connect" / "database.md").read_text(encoding="utf-8")
     whole, streams = (
         yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.S)
     )

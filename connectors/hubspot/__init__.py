@@ -6,7 +6,9 @@ they return is the answer's bytes. Four calls are ours: the client has the retir
 (the OAuth token) and lacks the others (the account's details and usage, consents v4).
 https://developers.hubspot.com/docs/api/overview
 
-Auth: the token of a private app, or OAuth with a refresh token (access lasts 30 minutes).
+Auth: a service key (or the token of a private app, which can no longer be made), or OAuth with
+a refresh token (access lasts 30 minutes).
+https://developers.hubspot.com/changelog/legacy-private-app-creation-sunset
 Scopes: `crm.objects.{contacts,companies,deals,owners,feedback_submissions}.read`, `tickets`,
 `sales-email-read`, `content`, `communication_preferences.{read,statuses.batch.read}`; streams of
 products that many accounts lack stay empty without theirs, and say so.
@@ -68,7 +70,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Keys of a source of type `hubspot` in rapport.yml.
 
     Attributes:
-        access_token: token of a private app.
+        access_token: a service key, or the token of a private app.
         client_id, client_secret, refresh_token: instead of it, OAuth.
         url: where to send every call instead: the sandbox, or a proxy.
         calls_per_10_s: calls the plan allows in 10 seconds: 100, 190 or 250.
@@ -93,8 +95,8 @@ def connect(name: str, settings: Settings, session: Session) -> HubSpot:
     has_oauth = settings.client_id and settings.client_secret and settings.refresh_token
     if not (settings.access_token or has_oauth):
         raise ConfigError(
-            f"{name}: `access_token` is missing. Add the token of a private app, or `client_id` "
-            "with `client_secret` and `refresh_token`."
+            f"{name}: `access_token` is missing. Add a service key, or `client_id` with "
+            "`client_secret` and `refresh_token`."
         )
     session.base_url = (settings.url or API).rstrip("/")
     session.calls_per_window = ((settings.calls_per_10_s, 10.0),)

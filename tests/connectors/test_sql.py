@@ -24,7 +24,14 @@ from hypothesis import strategies as st
 
 from connectors import Quarantine, open_source, sync_stream, tables
 from connectors.base import Window
-from connectors.errors import AuthError, ConfigError, LandingError, RapportError, Unreachable
+from connectors.errors import (
+    AuthError,
+    ConfigError,
+    LandingError,
+    RapportError,
+    ServerError,
+    Unreachable,
+)
 from connectors.landing import Landing
 
 PASSWORD = "p@ss/w:rd %41'x"
@@ -576,6 +583,19 @@ def test_a_full_refresh_finds_rows_that_are_gone_and_spares_those_that_wait(
 
 
 # Tables that another loader brought
+
+
+def test_a_time_limit_of_the_database_is_told_as_one(postgres: Base) -> None:
+    create(postgres)
+    orders(postgres, (1, "2026-01-01 10:00:00", "a"))
+    postgres.run(
+        "do $$ begin execute format('alter role reader in database %I set statement_timeout = 200',"
+        " current_database()); end $$"
+    )
+    del postgres.declared["table"]
+    postgres.declared["query"] = "select *, pg_sleep(5)::text as nap from orders"
+    with pytest.raises(ServerError, match="took too long"):
+        postgres.sync()
 
 
 def test_a_table_as_airbyte_leaves_it(postgres: Base, landed: Any) -> None:

@@ -1,0 +1,155 @@
+"""Write the tables of the connect pages from the declarations: `python -m rapport.reference`.
+
+Belongs here: settings, streams and fields of the connectors as Markdown, between the marks that
+a page has for them. Does not belong here: what the declarations say (`connectors`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from connectors import registry
+from connectors.base import Stream
+from connectors.files import FileStream
+from connectors.tables import Deleted, SqlStream
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "connect"
+BLOCK = re.compile(r"(?s)<!-- (settings|keys|streams|fields) (\w+) -->\n.*?<!-- end -->")
+"""`<!-- streams salesforce -->` up to `<!-- end -->`: a table that this module writes."""
+
+STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "FileStream": FileStream,
+    "SqlStream": SqlStream,
+    "Deleted": Deleted,
+}
+DELETES = {
+    "tombstones": "the vendor lists them",
+    "archived": "the vendor lists what is archived",
+    "census": "a complete list no longer shows them",
+    "reread": "recent records are asked for again",
+    "none": "never told",
+}
+PII = {"direct": "names a person", "pseudonym": "stands for a person", "text": "free text"}
+UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
+
+
+def settings(type_: str) -> str:
+    """Return the table of a source type's settings: key, default, meaning."""
+    return _keys(registry.module(type_).Settings)
+
+
+def streams(type_: str) -> str:
+    """Return the table of a source type's streams: key, cursor, what is read again, deletes."""
+    rows = [
+        (
+            f"`{stream.name}`",
+            ", ".join(f"`{field}`" for field in stream.key),
+            f"`{stream.cursor}`" if stream.cursor else "everything each time"
+            if stream.sync_mode == "full" else "that of the records it belongs to",
+            _span(stream.lookback),
+            DELETES[stream.deletes],
+        )
+        for stream in registry.module(type_).STREAMS
+    ]  # fmt: skip
+    notes = [
+        f"- `{stream.name}`: {stream.coverage}."
+        for stream in registry.module(type_).STREAMS
+        if stream.coverage
+    ]
+    table = _table(("stream", "key", "cursor", "read again", "deletes"), rows)
+    return "\n".join([table, *(("", "What cannot be known:", "", *notes) if notes else ())])
+
+
+def fields(type_: str) -> str:
+    """Return, per stream, every field that reaches a file, those about a person marked."""
+    return _table(
+        ("stream", "fields taken"),
+        [(f"`{stream.name}`", _fields(stream)) for stream in registry.module(type_).STREAMS],
+    )
+
+
+WRITERS: dict[str, Callable[[str], str]] = {
+    "settings": settings,
+    "keys": lambda name: _keys(STRUCTS[name]),
+    "streams": streams,
+    "fields": fields,
+}
+
+
+def written(page: str) -> str:
+    """Return a page with every marked table as the declarations have it now."""
+    return BLOCK.sub(
+        lambda found: (
+            f"<!-- {found[1]} {found[2]} -->\n\n{WRITERS[found[1]](found[2])}\n\n<!-- end -->"
+        ),
+        page,
+    )
+
+
+def _keys(struct: type[msgspec.Struct]) -> str:
+    told = dict(_attributes(struct))
+    rows = [
+        (f"`{field.encode_name}`", _default(field), told[field.name])
+        for field in msgspec.structs.fields(struct)
+        if field.name != "folder"  # filled in, never written
+    ]
+    return _table(("key", "default", "meaning"), rows)
+
+
+def _attributes(struct: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
+    """Yield name and meaning of each attribute that a docstring describes."""
+    section = inspect.cleandoc(struct.__doc__ or "").partition("Attributes:\n")[2]
+    for entry in re.split(r"\n(?=    \S)", section):
+        names, _, text = " ".join(entry.split()).partition(": ")
+        for name in names.split(", "):
+            yield name, text.rstrip(".")
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    value: Any = field.default
+    if value is msgspec.NODEFAULT or value is None:
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _fields(stream: Stream) -> str:
+    plain = [field for field in stream.fields if field not in stream.pii]
+    groups = [("", plain)] + [
+        (f"**{words}**: ", [field for field in stream.fields if stream.pii.get(field) == kind])
+        for kind, words in PII.items()
+    ]
+    return "; ".join(
+        mark + " ".join(f"`{field}`" for field in names) for mark, names in groups if names
+    )
+
+
+def _span(span: timedelta) -> str:
+    for unit, word in UNITS:
+        if span and span % unit == timedelta(0):
+            return f"{span // unit} {word}"
+    return ""
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in cells)
+
+
+def write() -> None:
+    """Bring the tables of every connect page up to date."""
+    for path in FOLDER.glob("*.md"):
+        path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

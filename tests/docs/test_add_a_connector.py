@@ -1,0 +1,118 @@
+"""The tutorial's connector is written, run and tested just as the page says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.docs.conftest import free_ports, started, wait_for
+from tests.docs.fences import DOCS, ROOT, Fence, fences, missing, run, shell
+
+PAGE = DOCS / "add-a-connector.md"
+PORT = "8890"
+
+
+@dataclass
+class Followed:
+    """The user's folder, a checkout of their own, and what each block printed."""
+
+    folder: Path
+    checkout: Path
+    environment: dict[str, str]
+    printed: dict[Fence, str]
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    folder, checkout = tmp_path_factory.mktemp("desk"), tmp_path_factory.mktemp("checkout")
+    for package in ("connectors", "rapport"):
+        shutil.copytree(ROOT / package, checkout / package)
+    (checkout / "tests" / "connectors").mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "connectors" / "test_registry.py", checkout / "tests/connectors")
+    port = free_ports()
+    environment = shell(folder, people=0, port=0) | {
+        "PYTHONPATH": f"{checkout}:{folder}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    printed: dict[Fence, str] = {}
+    desk = None
+    exports = ""
+    try:
+        for fence in fences(PAGE):
+            text = fence.text.replace(PORT, str(port))
+            if fence.title == "first terminal":
+                desk = started(text, folder, environment)
+                wait_for(port)
+            elif fence.title == "checkout":
+                printed[fence] = run(text, checkout, environment)
+            elif fence.title:
+                home = checkout if "/" in fence.title else folder
+                (home / fence.title).write_text(text, encoding="utf-8")
+            elif fence.language == "bash":
+                printed[fence] = run(exports + text, folder, environment)
+                exports += "".join(re.findall(r"^export .*\n", text, re.M))
+    finally:
+        if desk:
+            os.killpg(desk.pid, signal.SIGTERM)
+            desk.wait()
+    return Followed(folder, checkout, environment, printed)
+
+
+def test_every_step_prints_what_the_page_claims(followed: Followed) -> None:
+    before = None
+    shown = 0
+    for fence in fences(PAGE):
+        if fence.language == "text":
+            assert before is not None
+            absent = exactly(fence.text, followed.printed[before])
+            assert absent is None, f"{fence}: `{absent}` not in\n{followed.printed[before]}"
+            shown += 1
+        elif fence in followed.printed:
+            before = fence
+    assert shown >= 5
+    assert "failed" not in followed.printed[before] and " passed" in followed.printed[before]
+
+
+def exactly(shown: str, printed: str) -> str | None:
+    """Return the first shown line that was not printed, with its very numbers."""
+    return missing(spelled(shown), spelled(printed))
+
+
+def spelled(text: str) -> str:
+    """Spell each digit, so that one does not stand for any other."""
+    return re.sub(r"\d", lambda digit: "abcdefghij"[int(digit[0])], text)
+
+
+def test_the_connector_is_clean_by_the_projects_own_rules(followed: Followed) -> None:
+    file = followed.checkout / "connectors" / "frontdesk.py"
+    config = f"--config={ROOT / 'pyproject.toml'}"
+    for arguments in (["check", config, str(file)], ["format", "--check", config, str(file)]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_its_visits_reach_the_unified_interactions_by_the_mapping(followed: Followed) -> None:
+    code = """
+import duckdb
+from pathlib import Path
+from connectors.landing import Landing
+from rapport import build, config, mapping
+found = config.load("rapport.yml")
+[query] = mapping.queries(build.mapped_streams(found, Landing(found.home)))["interaction"]
+columns = "_op, kind, occurred_at, person"
+for row in duckdb.sql(f"select {columns} from ({query}) order by _seq").fetchall():
+    print(row)
+"""
+    printed = run(f"python - <<'E'\n{code}\nE", followed.folder, followed.environment)
+    assert "'upsert', 'visit', '2026-05-04T11:00:00" in printed.replace(" 11:00", "T11:00"), printed
+    assert "desk:visits:mailto:ada@indigo.example" in printed
