@@ -218,16 +218,21 @@ def prepare(config: Config, plan: BuildPlan) -> None:
     config.home.mkdir(parents=True, exist_ok=True)
     _note(config, {UNFINISHED: plan.known_at.isoformat()})
     with duckdb.connect(str(config.home / BUILD_NAME)) as connection:
-        connection.execute("set timezone = 'UTC'")
         connection.execute("begin")
-        for schema in ("landing", "control"):
-            connection.execute(f"create schema if not exists {schema}")
-        landing = Landing(config.home)
-        for name, query in _landing_views(config, landing).items():
-            connection.execute(f"create or replace view landing.{_quoted(name)} as {query}")
-        for name, (columns, rows) in _control_tables(config, plan).items():
-            _table(connection, f"control.{name}", columns, rows)
+        write_schemas(connection, config, plan)
         connection.execute("commit")
+
+
+def write_schemas(connection: duckdb.DuckDBPyConnection, config: Config, plan: BuildPlan) -> None:
+    """Write the schemas that dbt reads into an open database, in UTC."""
+    connection.execute("set timezone = 'UTC'")
+    for schema in ("landing", "control"):
+        connection.execute(f"create schema if not exists {schema}")
+    landing = Landing(config.home)
+    for name, query in _landing_views(config, landing).items():
+        connection.execute(f"create or replace view landing.{_quoted(name)} as {query}")
+    for name, (columns, rows) in _control_tables(config, plan).items():
+        _table(connection, f"control.{name}", columns, rows)
 
 
 def run_dbt(config: Config, plan: BuildPlan) -> None:

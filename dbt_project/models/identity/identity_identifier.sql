@@ -77,7 +77,7 @@ identifiers as (
 
     union all
 
-    select profile_key, entity, 'name', lower(trim(display_name)), false
+    select profile_key, entity, 'name', {{ lower_case('trim(display_name)') }}, false
     from profiles
     where entity = 'organization' and is_known_by_name
 )

@@ -121,9 +121,9 @@ starts as (
     select
         *,
         case
-            when valid_from <= max(coalesce(valid_to, timestamptz '9999-12-31')) over (
+            when valid_from <= max(coalesce(valid_to, cast('9999-12-31' as {{ type_moment() }}))) over (
                 partition by person_id, organization_id
-                order by valid_from, coalesce(valid_to, timestamptz '9999-12-31')
+                order by valid_from, coalesce(valid_to, cast('9999-12-31' as {{ type_moment() }}))
                 rows between unbounded preceding and 1 preceding
             ) then 0
             else 1
@@ -136,7 +136,7 @@ numbered as (
         *,
         sum(is_start) over (
             partition by person_id, organization_id
-            order by valid_from, coalesce(valid_to, timestamptz '9999-12-31')
+            order by valid_from, coalesce(valid_to, cast('9999-12-31' as {{ type_moment() }}))
             rows between unbounded preceding and current row
         ) as stay
     from starts
@@ -163,7 +163,7 @@ by_address as (
             as title,
         'email_domain' as basis,
         min(coalesce(profiles.created_at, profiles.first_seen_at)) as valid_from,
-        cast(null as timestamptz) as valid_to
+        cast(null as {{ type_moment() }}) as valid_to
     from profiles
     inner join people on profiles.profile_key = people.profile_key
     inner join domains on {{ email_domain('profiles.email') }} = domains.domain
