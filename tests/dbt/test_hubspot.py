@@ -19,7 +19,7 @@ pytestmark = pytest.mark.dbt
 
 LAYERS = ("--exclude", "path:models/metrics")
 MILL, DYERS = "hub:companies:11", "hub:companies:12"
-ADA, BEN, OLD_ADA, GONE = (f"hub:contacts:{n}" for n in (99, 2, 1, 3))
+ADA, BEN, KIT, OLD_ADA, GONE = (f"hub:contacts:{n}" for n in (99, 2, 4, 1, 3))
 DANA = "hub:owners:7"
 ACCOUNT_OF_DYERS = sf_id(ACCOUNT, 1)
 BEN_THERE, SUCCESSOR, EVE_THERE, FAY_THERE, IRIS_THERE = (sf_id(CONTACT, n) for n in range(1, 6))
@@ -113,6 +113,9 @@ def account() -> Landing:
     landing.delete("hubspot__contacts", "3")
     link(landing, "contacts", 99, "companies", (12, None), (11, "Primary"))
     link(landing, "contacts", 99, "companies", (12, "Primary"), when=MOVED)
+    landing.add("hubspot__contacts", record(4, email="kit@mail.example", firstname="Kit"))
+    link(landing, "contacts", 4, "companies", (12, "Primary"))
+    landing.delete("hubspot__associations", '["contacts", "4", "companies"]', at=MOVED)
 
     landing.add(
         "hubspot__pipelines",
@@ -266,6 +269,7 @@ def test_what_they_said_about_email_is_kept(tables: Tables) -> None:
         ("1", True),
         ("2", None),
         ("3", None),
+        ("4", None),
         ("6", None),
         ("8", None),
         ("9", None),
@@ -302,6 +306,13 @@ def test_links_tell_who_was_where_and_when(tables: Tables) -> None:
         "select organization_id, is_current from bridge_person_organization "
         f"where person_id = '{tables.person(BEN)}'"
     ) == [(tables.organization(DYERS), True)]
+
+
+def test_a_link_taken_away_ends_the_stay(tables: Tables) -> None:
+    assert tables.rows(
+        "select organization_id, valid_to from bridge_person_organization "
+        f"where person_id = '{tables.person(KIT)}' and basis = 'record'"
+    ) == [(tables.organization(DYERS), MOVED)]
 
 
 def test_a_ticket_is_a_case_and_its_emails_are_its_events(tables: Tables) -> None:
