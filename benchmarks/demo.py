@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmarks.costs import ROOT, Cost, machine, measure, spent, write_section
 from rapport.dbt import parsed_folder
+from sandbox.server import PORTS
 
 BIN = Path(sys.executable).parent
 PEOPLE = 2000
@@ -37,7 +38,9 @@ def served(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     try:
         for _ in range(600):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/sandbox/clock", timeout=1)
+                # the last one to listen
+                last = port + max(PORTS.values())
+                urllib.request.urlopen(f"http://127.0.0.1:{last}/sandbox/clock", timeout=1)
                 break
             except OSError:
                 time.sleep(0.1)
