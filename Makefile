@@ -42,5 +42,6 @@ lint: $(READY) ## check style and types
 docs: $(READY) ## build the documentation, site/index.html
 	$(BIN)/zensical build --clean --strict
 
-bench: $(READY) ## measure the demo's steps beside their floors
+bench: $(READY) ## measure landing beside its floor and dlt, and the demo's steps
+	$(BIN)/python -m benchmarks.landing
 	$(BIN)/python -m benchmarks.demo

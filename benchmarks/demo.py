@@ -8,52 +8,23 @@ threshold, and any wall-clock time.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.costs import ROOT, Cost, machine, measure, spent, write_section
 from rapport.dbt import parsed_folder
 from sandbox.server import PORTS
 
-ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-REPORT = ROOT / "benchmarks" / "README.md"
 PEOPLE = 2000
 NOW = "2026-06-30T00:00:00+00:00"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Cost of one process and its children: CPU-seconds and peak resident memory in MB."""
-
-    step: str
-    cpu_s: float
-    peak_mb: float
-
-
-def measure(step: str, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Cost:
-    """Run a command to its end and return what it cost; raise if it fails."""
-    log = folder / "log.txt"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=os.environ | dict(env), stdout=output, stderr=output
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{step} failed:\n{log.read_text()[-2000:]}")
-    cost = Cost(step, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-    print(f"{cost.step:<58} {cost.cpu_s:7.1f} CPU-s {cost.peak_mb:7.0f} MB", flush=True)
-    return cost
 
 
 @contextmanager
@@ -77,12 +48,6 @@ def served(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.terminate()
         process.wait()
-
-
-def spent(process: subprocess.Popen[bytes]) -> float:
-    """Return the CPU-seconds a running process has used so far (Linux)."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def layers(home: Path) -> list[str]:
@@ -150,13 +115,10 @@ def run(folder: Path) -> tuple[list[Cost], list[str]]:
     return costs, inside
 
 
-def report(costs: Sequence[Cost], inside: Sequence[str]) -> str:
-    """Return the results as a page."""
+def report(costs: Sequence[Cost], inside: Sequence[str]) -> list[str]:
+    """Return the results as lines of the report."""
     lines = [
-        "# What the demo costs",
-        "",
-        f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, "
-        f"{platform.machine()}, Python {platform.python_version()}, {PEOPLE:,} people. "
+        f"Written by `make bench` on {machine()}, {PEOPLE:,} people. "
         "CPU-seconds of whole processes with their children; byte-code present. "
         "Read ratios, not seconds: a floor and a step were measured in the same run.",
         "",
@@ -179,16 +141,14 @@ def report(costs: Sequence[Cost], inside: Sequence[str]) -> str:
         "Inside the build, by the clock and several at once: read shares, not seconds.",
         "",
         *inside,
-        "",
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         costs, inside = run(Path(folder))
-    REPORT.write_text(report(costs, inside), encoding="utf-8")
-    print(f"\nwritten to {REPORT.relative_to(ROOT)}")
+    write_section("What the demo costs", report(costs, inside))
 
 
 if __name__ == "__main__":

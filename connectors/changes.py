@@ -16,14 +16,17 @@ be versioned below what it replaces:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from connectors.base import Stream, Tombstone
 from connectors.landing import Held, Row, StreamLanding
-from connectors.records import Projected, own_stamp
+from connectors.records import Projected, Records, own_stamp
 
 Item = Projected | Tombstone
+Part = Records | Sequence[Tombstone]
+"""What a page brought: its records, and what it says is gone."""
 
 SAME_MOMENT = timedelta(seconds=1)
 """Deletions are often stamped in whole seconds, records in milliseconds."""
@@ -33,6 +36,7 @@ class Changes:
     """Decides for one sync.
 
     Attributes:
+        deletes: delete rows.
         late: records stamped before the cursor that were not held.
         duplicates: records whose key came already in this sync, with no newer stamp.
     """
@@ -46,6 +50,7 @@ class Changes:
         full_refresh: bool = False,
         cursor: datetime | None = None,
     ) -> None:
+        self.deletes = 0
         self.late = 0
         self.duplicates = 0
         self._stream = stream
@@ -57,14 +62,21 @@ class Changes:
         self._texts: dict[int, bytes] = {}
         self._gone: Collection[str] = ()
 
-    def rows(self, items: Sequence[Item], now: datetime) -> list[Row]:
-        """Return the rows of one checkpoint, in the order of `items`.
+    def rows(self, parts: Sequence[Part], now: datetime) -> list[Row] | Records:
+        """Return the rows of one checkpoint, in the order of `parts`.
 
         Args:
             now: the time of the commit.
         """
+        self._held = self._landing.held(self._in_question(parts))
+        only = parts[0] if len(parts) == 1 else None
+        if isinstance(only, Records) and not self._held and len({*only.keys}) == len(only):
+            for stamp in only.versions if self._cursor else ():
+                self._count_late(stamp)
+            return only
+        items: list[Item] = [item for part in parts for item in part]
+        repeated = {key for key, times in Counter(item.key for item in items).items() if times > 1}
         self._gone = {item.key for item in items if isinstance(item, Tombstone)}
-        self._held = self._landing.held(self._in_question(items))
         self._texts = self._landing.records(self._texts_in_question(items))
         seq = self._landing.next_seq()
         rows: list[Row] = []
@@ -77,12 +89,15 @@ class Changes:
             if row is None:
                 continue
             rows.append(row)
-            held = Held(row.version or now, seq, row.op, row.merged_into, self._sync_id)
-            self._held.setdefault(row.key, []).append(held)
-            self._held[row.key].sort()
-            if row.record is not None:
-                self._texts[seq] = row.record
+            if row.key in repeated:
+                held = Held(row.version or now, seq, row.op, row.merged_into, self._sync_id)
+                self._held.setdefault(row.key, []).append(held)
+                self._held[row.key].sort()
+                if row.record is not None:
+                    self._texts[seq] = row.record
             seq += 1
+        self._held, self._texts = {}, {}
+        self.deletes += sum(row.op == "delete" for row in rows)
         return rows
 
     # Decisions; `history` is what is held of the key, oldest version first
@@ -160,16 +175,19 @@ class Changes:
 
     # What to look up
 
-    def _in_question(self, items: Iterable[Item]) -> set[str]:
+    def _in_question(self, parts: Iterable[Part]) -> list[str]:
         """Return the keys to look up: a stamp above all that is landed is certainly new."""
         newest = self._landing.max_version()
         if newest is None:
-            return set()
-        return {
-            item.key
-            for item in items
-            if isinstance(item, Tombstone) or item.version is None or item.version <= newest
-        }
+            return []
+        keys: list[str] = []
+        for part in parts:
+            if isinstance(part, Records):
+                stamped = zip(part.keys, part.versions, strict=True)
+                keys += [key for key, at in stamped if at is None or at <= newest]
+            else:
+                keys += [tombstone.key for tombstone in part]
+        return keys
 
     def _texts_in_question(self, items: Iterable[Item]) -> set[int]:
         """Return the `_seq` of the rows whose text decides: twins, and rows that may be lifted."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -24,12 +24,12 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from connectors.base import State
 from connectors.errors import LandingError, StreamLocked
+from connectors.records import Records
 
 Op = Literal["upsert", "delete"]
 
@@ -54,6 +54,9 @@ ROWS_PER_GROUP = 16_384
 
 ROWS_PER_FETCH = 10_000
 EMPTY_FILES_STAY_S = 24 * 3600
+
+# Arrow's own pool keeps the memory that writing one file took; the system's is used again.
+pa.set_memory_pool(pa.system_memory_pool())
 
 # Structs compare field by field: the greatest (`_version`, `_seq`) is a key's current row.
 _LIVE = """
@@ -161,7 +164,7 @@ class StreamLanding:
 
     def commit(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[Row] | Records,
         *,
         state: State,
         sync: dict[str, Any],
@@ -175,21 +178,10 @@ class StreamLanding:
         last = self.footer()
         first_seq = last.next_seq if last else 0
         counts = last.counts if last else {"rows": 0, "max_version": None}
-        table = pa.table(
-            [
-                pa.array([row.key for row in rows], pa.string()),
-                pa.array(range(first_seq, first_seq + len(rows)), pa.int64()),
-                pa.array([row.op for row in rows], pa.string()),
-                pa.array([row.merged_into for row in rows], pa.string()),
-                pa.array([row.version or loaded_at for row in rows], STAMP),
-                pa.array([loaded_at] * len(rows), STAMP),
-                pa.array([sync.get("sync_id")] * len(rows), pa.string()),
-                pa.array([row.record for row in rows], pa.string()),
-            ],
-            schema=SCHEMA,
-        )
-        newest = pc.max(table["_version"]).as_py()
-        versions = [stamp for stamp in (_max_version(counts), newest) if stamp]
+        stamps = rows.versions if isinstance(rows, Records) else [row.version for row in rows]
+        versions = {stamp or loaded_at for stamp in stamps}
+        if landed := _max_version(counts):
+            versions.add(landed)
         footer = Footer(
             next_seq=first_seq + max(1, len(rows)),
             state=state,
@@ -200,7 +192,8 @@ class StreamLanding:
             },
         )
         final = self.folder / f"{first_seq:020d}.parquet"
-        _write_durably(table, footer, final, self.place)
+        tables = _tables(rows, first_seq, loaded_at, sync.get("sync_id"))
+        _write_durably(tables, footer, final, self.place)
         return final
 
     def _tidy(self) -> None:
@@ -238,6 +231,8 @@ class StreamLanding:
 
     def held(self, keys: Collection[str]) -> dict[str, list[Held]]:
         """Return all rows of those of `keys` that are held; the last one is the current row."""
+        if not keys:
+            return {}
         rows = self._query(
             "select _key, epoch_us(_version), _seq, _op, _merged_into, _sync_id from landed "
             "where _key in (from wanted) order by _version, _seq",
@@ -319,7 +314,9 @@ def _engine() -> Any:
     """Return this process's DuckDB for reading landing files, started when first needed."""
     import duckdb
 
-    return duckdb.connect(config={"threads": 2, "temp_directory": tempfile.gettempdir()})
+    return duckdb.connect(
+        config={"threads": 1, "memory_limit": "100MB", "temp_directory": tempfile.gettempdir()}
+    )
 
 
 def read_footer(path: Path, place: str) -> Footer:
@@ -334,6 +331,42 @@ def read_footer(path: Path, place: str) -> Footer:
         ) from None
 
 
+def _tables(
+    rows: Sequence[Row] | Records, first_seq: int, loaded_at: datetime, sync_id: str | None
+) -> Iterator[pa.Table]:
+    """Yield the rows as a file's row groups, one at a time: a copy of all would double them."""
+    for first in range(0, len(rows), ROWS_PER_GROUP):
+        group = rows[first : first + ROWS_PER_GROUP]
+        yield _table(group, first_seq + first, loaded_at, sync_id)
+
+
+def _table(
+    rows: Sequence[Row] | Records, first_seq: int, loaded_at: datetime, sync_id: str | None
+) -> pa.Table:
+    count = len(rows)
+    keys: Sequence[str]
+    versions: Sequence[datetime | None]
+    records: Sequence[bytes | None]
+    if isinstance(rows, Records):
+        keys, versions, records = rows.keys, rows.versions, rows.texts
+        ops = pa.repeat(pa.scalar("upsert"), count)
+        merged_into = pa.nulls(count, pa.string())
+    else:
+        keys, ops, versions, records, merged_into = zip(*rows, strict=True)
+    at = pa.scalar(loaded_at, STAMP)
+    columns = {
+        "_key": keys,
+        "_seq": range(first_seq, first_seq + count),
+        "_op": ops,
+        "_merged_into": merged_into,
+        "_version": pa.array(versions, STAMP).fill_null(at),
+        "_loaded_at": pa.repeat(at, count),
+        "_sync_id": pa.repeat(pa.scalar(sync_id, pa.string()), count),
+        "record": records,
+    }
+    return pa.table(columns, schema=SCHEMA)
+
+
 def _from_us(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
@@ -343,14 +376,15 @@ def _max_version(counts: dict[str, Any]) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _write_durably(table: pa.Table, footer: Footer, final: Path, place: str) -> None:
+def _write_durably(tables: Iterable[pa.Table], footer: Footer, final: Path, place: str) -> None:
     """Write under a temporary name, flush to disk, then give it its name in one step."""
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f".tmp-{os.getpid()}-{final.name}")
     try:
         with temporary.open("wb") as file:
-            with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
-                writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+            with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+                for table in tables:
+                    writer.write_table(table)
                 writer.add_key_value_metadata({STATE_KEY: msgspec.json.encode(footer)})
             file.flush()
             os.fsync(file.fileno())

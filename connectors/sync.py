@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -24,11 +25,11 @@ from typing import Any
 
 from connectors import redaction
 from connectors.base import Page, Rejected, Source, State, Stream, Tombstone, Window
-from connectors.changes import Changes, Item
+from connectors.changes import Changes, Part
 from connectors.errors import LandingError, QuotaSpent, RapportError, ServerError
 from connectors.landing import Landing, StreamLanding
 from connectors.quarantine import Quarantine
-from connectors.records import UnexpectedShape, parse_stamp, project
+from connectors.records import Records, UnexpectedShape, parse_stamp, project_page
 from connectors.session import Session
 
 VANISH_SHARE = 0.20
@@ -156,10 +157,18 @@ class _Buffer:
     """Whole pages that are read but not landed, and the state that holds after them."""
 
     state: State
-    items: list[Item] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     size: int = 0
     began: float = field(default_factory=time.monotonic)
+
+    def add(self, part: Part) -> None:
+        """Buffer what comes next, as one part with the records before it."""
+        last = self.parts[-1] if self.parts else None
+        if isinstance(part, Records) and isinstance(last, Records):
+            last.extend(part)
+        elif part:
+            self.parts.append(part)
 
 
 class _Sync:
@@ -216,9 +225,15 @@ class _Sync:
             cursor_from=held.get("cursor"),
         )
         self.records_read = 0
-        # Keys this walk has shown, as hashes: 64 bits tell enough keys apart, in half the memory.
-        self.seen: set[int] = set()
-        self.census_flaw = "it goes on from an interrupted walk" if "walk" in self.state else ""
+        # Keys this walk has shown, as hashes, for a stream that may end it with a census:
+        # 64 bits tell enough keys apart, in a tenth of the memory.
+        self.may_census = full_refresh or stream.deletes != "none"
+        self.seen = array("q")
+        self.census_flaw = ""
+        if not self.may_census:
+            self.census_flaw = "the stream is declared to delete nothing"
+        elif "walk" in self.state:
+            self.census_flaw = "it goes on from an interrupted walk"
         self.census_done = False
 
     # The loop
@@ -261,27 +276,23 @@ class _Sync:
     def _take(self, page: Page) -> None:
         """Buffer a page; its state counts only together with everything on it."""
         buffer = self.buffer
-        rejected = list(page.rejected)
-        for record in page.records:
-            found = project(record, self.stream)
-            if isinstance(found, Rejected):
-                rejected.append(found)
-            else:
-                buffer.items.append(found)
-                buffer.size += len(found.text)
-                self.seen.add(hash(found.key))
+        records, found = project_page(page.records, self.stream)
+        rejected = [*page.rejected, *found]
+        buffer.add(records)
+        buffer.size += sum(map(len, records.texts))
+        self._see(records.keys)
         for bad in rejected:
             # A bad record is still there: the census must not take it for deleted.
             buffer.size += len(bad.text)
             if bad.key is not None:
-                self.seen.add(hash(bad.key))
+                self._see([bad.key])
             elif bad.reason != "no_key":
                 self.census_flaw = "a record could not be made out"
         buffer.rejected += rejected
-        buffer.items += page.tombstones
-        self.seen.update(map(hash, page.seen_keys))
+        buffer.add(page.tombstones)
+        self._see(page.seen_keys)
         if page.census_complete:
-            buffer.items += self._vanished()
+            buffer.add(self._vanished())
         if page.state is not None:
             # The reader may go on working on its own.
             buffer.state = dict(page.state)
@@ -302,16 +313,16 @@ class _Sync:
         The last file of a sync is written even if it is empty: it says that the sync ended.
         """
         buffer, now = self.buffer, datetime.now(UTC)
-        rows = self.changes.rows(buffer.items, now) if buffer.items else []
+        rows = self.changes.rows(buffer.parts, now) if buffer.parts else []
         if buffer.rejected:
             self.quarantine.add(buffer.rejected, sync_id=self.sync_id, seen_at=now)
         footer = self.landing.footer()
         moved = footer is None or footer.state != buffer.state
-        deletes = sum(row.op == "delete" for row in rows)
+        new_deletes = self.changes.deletes - self.result.deletes
         calls, waits_s = self._calls()
         self._note(
-            rows=self.result.rows + len(rows) - deletes,
-            deletes=self.result.deletes + deletes,
+            rows=self.result.rows + len(rows) - new_deletes,
+            deletes=self.changes.deletes,
             late=self.changes.late,
             duplicates=self.changes.duplicates,
             changed=self.result.changed or bool(rows),
@@ -327,17 +338,22 @@ class _Sync:
 
     # Census and reconciliation
 
+    def _see(self, keys: Iterable[str]) -> None:
+        if self.may_census:
+            self.seen.extend(map(hash, keys))
+
     def _vanished(self) -> list[Tombstone]:
         """Return a tombstone for each held record that this complete walk did not show."""
         if self.census_flaw:
             note = f"deleted records were not looked for: {self.census_flaw}"
             self._note(notes=(*self.result.notes, note))
             return []
+        seen = {*self.seen}
         held = 0
         gone = []
         for key in self.landing.current_keys():
             held += 1
-            if hash(key) not in self.seen:
+            if hash(key) not in seen:
                 gone.append(Tombstone(key=key))
         too_many = len(gone) >= VANISH_KEYS and len(gone) > self.vanish_share * held
         if too_many and not self.full_refresh:
@@ -353,10 +369,10 @@ class _Sync:
 
     def _reconcile(self) -> None:
         """Compare what the source counts with what we hold, once all of it is landed."""
-        count = len(self.seen) if self.census_done else self.result.source_count
+        count = len({*self.seen}) if self.census_done else self.result.source_count
         if count is None or self.result.ended_early:
             return
-        if self.buffer.items:
+        if self.buffer.parts:
             self._checkpoint()
         held = self._held_count()
         self._note(

@@ -9,7 +9,9 @@ from connectors import Check, Page, Session, Stream, sync_stream
 from connectors.pagination import numbered
 from connectors.records import pick, split
 
-THINGS = Stream(name="things", key=("id",), fields=("id", "at", "name"), cursor="at")
+THINGS = Stream(
+    name="things", key=("id",), fields=("id", "at", "name"), cursor="at", deletes="census"
+)
 
 
 class Paged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import duckdb
@@ -15,10 +16,12 @@ from connectors.records import (
     MAX_DEPTH,
     Projected,
     UnexpectedShape,
+    _project_clean,
     is_balanced,
     parse_stamp,
     pick,
     project,
+    project_page,
     split,
     values,
 )
@@ -87,6 +90,80 @@ def test_whatever_comes_only_allowed_paths_are_kept(record, ascii_only):
     if isinstance(found, Projected):
         assert kept["id"] == record["id"]
         assert kept.get("price") == record.get("price")
+
+
+# A page at once
+
+pieces = st.sampled_from(
+    [
+        *(
+            '"id":"a"',
+            '"id":"b"',
+            '"id": 7',
+            '"id":7',
+            '"id":-0',
+            '"id":1.10',
+            '"id":true',
+            '"id":""',
+        ),
+        *('"name":"x"', '"name" :"y"', '"n\\u0061me":"z"', '"name":"\\u0022:"', '"name":"\\":"'),
+        *('"name":"\\u003a"', '"name":":"', '"name":"\\u0000"', '"name":"\\\\u0000"'),
+        *('"name":"\\ud83d"', '"name":"\\ud83d\\ude00"', '"name":"😀"', '"name":"\\u00e9"'),
+        *('"price":1.10', '"price":1e5', '"price":01', '"price":12345678901234567890123', '"":1'),
+        *('"user":{"name":1,"mail":2}', '"user":{"name":1,"name":2}', '"user":[{"name": 1}]'),
+        *(
+            '"user":{"name":{"a":1,"a":1}}',
+            '"user":null',
+            '"user":{}',
+            '"mail":"secret"',
+            '"mail":{}',
+        ),
+        *('"at":"2026-01-31T09:12:00Z"', '"at":"2026-01-31"', '"at":1769850720', '"at":null'),
+        *('"at":"2026-01-31T10:12:00+01:00"', '"at":"20260131"', '"at":"\\u0032026-01-31"'),
+        *('"tags":' + "[" * 60 + "]" * 60, '"name":' + '{"a":' * 60 + "1" + "}" * 60),
+    ]
+)
+hostile = st.one_of(
+    st.tuples(st.lists(pieces, max_size=5), st.sampled_from([",", ", ", ",\n "])).map(
+        lambda made: "{" + made[1].join(made[0]) + "}"
+    ),
+    st.tuples(st.dictionaries(names, trees, max_size=4), st.booleans(), st.booleans()).map(
+        lambda made: json.dumps(
+            made[0], ensure_ascii=made[1], separators=(",", ":") if made[2] else None
+        )
+    ),
+    st.sampled_from(["17", "[1]", " ", '{"id":1}x', '{"id":"a"', "null", ' {"id":"a"} ']),
+).map(lambda text: text.encode("utf-8", "surrogatepass"))
+broken = st.tuples(hostile, st.binary(max_size=2), st.integers(0, 40)).map(
+    lambda made: made[0][: made[2]] + made[1] + made[0][made[2] :]
+)
+
+
+@given(
+    st.lists(st.one_of(hostile, hostile, broken), min_size=1, max_size=3),
+    st.sampled_from([POSTS.fields, ("*",), ("id", "user", "name", "price", "at", "mail", "tags")]),
+)
+def test_a_page_at_once_gives_what_its_records_give_one_by_one(page, fields):
+    stream = replace(POSTS, fields=fields)
+    one_by_one = [project(record, stream) for record in page]
+    records, rejected = project_page(page, stream)
+    assert list(records) == [found for found in one_by_one if isinstance(found, Projected)]
+    assert rejected == [found for found in one_by_one if isinstance(found, Rejected)]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        [b'{"id":"a","name":"\xc3\xa9\\n","price":1.5,"user":{"name":null},"tags":[{"id":1}]}'] * 2,
+        [b'{"id": "a", "name": "\\u00e9", "price": 1.10, "mail": {"a": ":"}}', b'{"id":"b"}'],
+        [b'{"id":1,"at":"2026-01-31T09:12:00.123Z"}', b'{"id":2,"at":null}'],
+    ],
+    ids=["plain", "spaces, escapes and digits", "numbers"],
+)
+def test_what_vendors_send_is_taken_a_page_at_once(page):
+    found = _project_clean(page, POSTS)
+    assert found is not None
+    assert list(found) == [project(record, POSTS) for record in page]
 
 
 @pytest.mark.parametrize(
