@@ -60,7 +60,7 @@ class Pages:
         self._ask = ask
         self._place = place
         self._ends_empty = ends_empty
-        self._longest = 0
+        self._longest = self._size = 0
 
     def walk(self, position: Any = None) -> Iterator[Chunk]:
         """Yield the pages from `position` on, or from the beginning."""
@@ -73,8 +73,10 @@ class Pages:
                 )
             case ByOffset():
                 return self._counted(paging, position, self._by_offset(paging))
-            case ByPage() if paging.size is not None:
-                return self._counted(paging, position, self._by_sized_page(paging, paging.size))
+            case ByPage(size=int(size)):
+                # A vendor that cuts `size` was found out before; the state remembers it.
+                *position, self._size = position or (size,)
+                return self._counted(paging, position, self._by_sized_page(paging))
             case ByPage():
                 return self._by_number(paging, position)
             case ByLink():
@@ -101,7 +103,8 @@ class Pages:
             part, lambda row: list(values(row, *key)), place=self._place, position=position
         )
         for records, behind in walk:
-            yield Chunk(records=records, answer=last[0], position=behind, is_last=behind is None)
+            here = [*behind, self._size] if behind and self._size else behind
+            yield Chunk(records=records, answer=last[0], position=here, is_last=behind is None)
 
     def _by_offset(self, paging: ByOffset) -> Callable[[int], tuple[int, Answer]]:
         def ask(offset: int) -> tuple[int, Answer]:
@@ -109,15 +112,14 @@ class Pages:
 
         return ask
 
-    def _by_sized_page(self, paging: ByPage, size: int) -> Callable[[int], tuple[int, Answer]]:
+    def _by_sized_page(self, paging: ByPage) -> Callable[[int], tuple[int, Answer]]:
         def ask(offset: int) -> tuple[int, Answer]:
-            nonlocal size
-            number, each = page_at(offset, size)
+            number, each = page_at(offset, self._size)
             answer = self._ask(
                 {paging.param: number + paging.first, str(paging.size_param): each}, None
             )
             if number == 0 and 1 < len(answer.records) < each:
-                size = len(answer.records)  # the most that this vendor gives, or all there are
+                self._size = len(answer.records)  # the most that is given, or all there are
             return number * each, answer
 
         return ask
