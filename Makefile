@@ -28,6 +28,9 @@ dev: $(READY) ## open Dagster on the demo's data
 test: $(READY) ## run all tests
 	$(BIN)/pytest
 
+test-real: $(READY) ## read real servers (Redmine, Matrix Synapse) where they are installed
+	$(BIN)/pytest -m real -rs tests/real
+
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

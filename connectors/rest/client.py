@@ -6,19 +6,19 @@ made of the answers (`reads`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import requests
 from requests.auth import _basic_auth_str
 
 from connectors.errors import AuthError, BadRequest, RapportError, ServerError
 from connectors.oauth import AccessTokens
-from connectors.records import UnexpectedShape, members, pick, split
+from connectors.records import UnexpectedShape, pick, split
+from connectors.rest.answers import Answer, names_in, path_in
 from connectors.rest.declared import filled, timed, timed_body, windows_of
 from connectors.rest.hooks import Hooks
 from connectors.rest.settings import (
@@ -34,8 +34,6 @@ from connectors.rest.settings import (
 from connectors.session import Limit, Session, seconds_until, with_renewal
 
 GONE = (requests.codes.not_found, requests.codes.gone)
-MOST_NAMES = 12
-_NAME = re.compile(rb"[A-Za-z_@][\w.@-]{0,40}")
 
 Above = Mapping[tuple[str, str], str]
 """(stream, field) -> its text, of the record above that something is asked for."""
@@ -54,45 +52,6 @@ class Due:
 
 
 EVERYTHING = Due()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A page.
-
-    Attributes:
-        records: what lies in its list; a plain value (an id) becomes `{"value": ...}`.
-    """
-
-    place: str
-    url: str
-    body: bytes
-    headers: Mapping[str, str]
-    records: list[bytes]
-
-    def path(self, text: str) -> tuple[str, ...]:
-        """Return a path as names; a name that itself has dots (`@odata.nextLink`) is one."""
-        return path_in(self.body, text)
-
-    def told(self, text: str, key: str) -> Any:
-        """Return the value at a path that must be there."""
-        value = pick(self.body, *self.path(text))
-        if value is None:
-            raise ServerError(
-                f"{self.place}: the answer has nothing at `{text}` (`{key}`). It has: "
-                f"{names_in(self.body)}.",
-                place=self.place,
-            )
-        return value
-
-    def link(self, text: str | None) -> str | None:
-        """Return the address of the next page, from the body or from the header `Link`."""
-        if text is None:
-            links = requests.utils.parse_header_links(self.headers.get("Link", ""))
-            found = next((each["url"] for each in links if each.get("rel") == "next"), None)
-        else:
-            found = pick(self.body, *self.path(text))
-        return urljoin(self.url, str(found)) if found else None
 
 
 class Api:
@@ -278,19 +237,6 @@ class Api:
             place=place,
             status=status,
         )
-
-
-def path_in(body: bytes, text: str) -> tuple[str, ...]:
-    """Return a dotted path as names, or as the one name that a body has with its dots."""
-    return (text,) if text in members(body) else tuple(text.split("."))
-
-
-def names_in(body: bytes) -> str:
-    """Return the names at the top of an answer, as far as they look like names of fields."""
-    if body.lstrip()[:1] == b"[":
-        return "a list, which is `$`"
-    names = [name for name in members(body) if _NAME.fullmatch(name.encode())]
-    return ", ".join(f"`{name}`" for name in names[:MOST_NAMES]) or "nothing that has a name"
 
 
 def _with(body: Any, path: list[str], value: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 from connectors.errors import ServerError
 from connectors.pagination import LoopGuard, Part, overlapping, page_at
 from connectors.records import pick, values
-from connectors.rest.client import Answer
+from connectors.rest.answers import Answer
 from connectors.rest.declared import key_of
 from connectors.rest.settings import ByCursor, ByKey, ByLink, ByOffset, ByPage, Paging, RestStream
 

@@ -22,11 +22,13 @@ import msgspec
 from connectors.base import Page, State, Stream, Tombstone, Window
 from connectors.errors import BadRequest, ServerError
 from connectors.incremental import NewestFirstWalk, change_walks, is_due
-from connectors.records import Projected, members, own_stamp, parse_stamp, pick, project, values
-from connectors.rest.client import EVERYTHING, GONE, Above, Answer, Api, Due
+from connectors.records import Projected, members, own_stamp, parse_stamp, project, values
+from connectors.rest.answers import Answer
+from connectors.rest.client import EVERYTHING, GONE, Above, Api, Due
 from connectors.rest.declared import DAY, added_name, has_time, references, stream_of
+from connectors.rest.gone import page_of
 from connectors.rest.paging import Chunk, Pages
-from connectors.rest.settings import Archived, Census, RestStream, Settings, Tombstones
+from connectors.rest.settings import Archived, Census, RestStream, Settings
 from connectors.tables import duration
 
 NOWHERE: Above = {}
@@ -111,7 +113,7 @@ class Reader:
         position = state.get("walk", {}).get("position")
         for chunk in self._chunks(stream, declared, above, EVERYTHING, position):
             here = {} if chunk.is_last else {"walk": {"position": chunk.position}}
-            yield self._page(stream, declared, chunk.records, here)
+            yield page_of(stream, declared, chunk.records, here)
 
     def _changed(
         self, stream: Stream, declared: RestStream, above: Above, state: State, window: Window
@@ -127,7 +129,7 @@ class Reader:
                 start = due.start.isoformat() if due.start else None
                 for chunk in self._chunks(stream, declared, above, due, position):
                     here = walk.at([start, chunk.position]) if not chunk.is_last else None
-                    yield self._page(stream, declared, chunk.records, here)
+                    yield page_of(stream, declared, chunk.records, here)
                 position = None
                 if due.end is not None and due.end < walk.end:
                     yield Page(state=walk.at([due.end.isoformat(), None]))
@@ -148,7 +150,7 @@ class Reader:
             is_below = bool(stamps) and all(map(walk.is_below_floor, stamps))
             is_last = chunk.is_last or is_below
             here = None if is_last else walk.at(chunk.position)
-            yield self._page(stream, declared, chunk.records, here)
+            yield page_of(stream, declared, chunk.records, here)
             if is_last:
                 break
         yield Page(state=walk.done())
@@ -159,7 +161,7 @@ class Reader:
         """State: `cursor`, where paging goes on."""
         for chunk in self._chunks(stream, declared, above, EVERYTHING, state.get("cursor")):
             here = {} if chunk.position is None else {"cursor": chunk.position}
-            yield self._page(stream, declared, chunk.records, here)
+            yield page_of(stream, declared, chunk.records, here)
 
     def _chunks(
         self, stream: Stream, declared: RestStream, above: Above, due: Due, position: Any
@@ -254,22 +256,6 @@ class Reader:
 
     # Deletes and counts
 
-    def _page(
-        self, stream: Stream, declared: RestStream, records: list[bytes], state: State | None
-    ) -> Page:
-        """Tell the records that live from those that say what is gone."""
-        deletes = declared.deletes
-        if not isinstance(deletes, Tombstones):
-            return Page(records=records, state=state)
-        live, gone = [], []
-        for row in records:
-            tombstone = _tombstone(row, stream, deletes) if _says_gone(row, deletes) else None
-            if tombstone is None:
-                live.append(row)
-            else:
-                gone.append(tombstone)
-        return Page(records=live, tombstones=gone, state=state)
-
     def _archived(
         self,
         stream: Stream,
@@ -341,24 +327,3 @@ def _above(record: bytes, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, 
 def _kept(**facts: Any) -> State:
     """Return a state without what is empty."""
     return {name: value for name, value in facts.items() if value}
-
-
-def _says_gone(record: bytes, deletes: Tombstones) -> bool:
-    told = _text(pick(record, *deletes.field.split(".")))
-    if deletes.values is None:
-        return told not in ("", "0", "false")
-    return told in map(_text, deletes.values)
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _tombstone(record: bytes, stream: Stream, deletes: Tombstones) -> Tombstone | None:
-    found = project(record, stream)
-    if not isinstance(found, Projected):
-        return None
-    if deletes.key is None:
-        return Tombstone(key=found.key, at=found.version)
-    other = pick(record, *deletes.key.split("."))
-    return None if other is None else Tombstone(key=str(other), at=found.version)

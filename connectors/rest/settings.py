@@ -106,7 +106,7 @@ class RestLimits(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     quota_status: int | None = None
 
 
-class _Listed(_Part, kw_only=True):
+class Listed(_Part, kw_only=True):
     """What all kinds of paging may say.
 
     Attributes:
@@ -125,7 +125,7 @@ class _Listed(_Part, kw_only=True):
     short: bool = False
 
 
-class ByPage(_Listed, kw_only=True, tag="page"):
+class ByPage(Listed, kw_only=True, tag="page"):
     """Pages have numbers.
 
     Attributes:
@@ -137,7 +137,7 @@ class ByPage(_Listed, kw_only=True, tag="page"):
     first: int = 1
 
 
-class ByOffset(_Listed, kw_only=True, tag="offset"):
+class ByOffset(Listed, kw_only=True, tag="offset"):
     """A page begins behind so many records.
 
     Attributes:
@@ -147,7 +147,7 @@ class ByOffset(_Listed, kw_only=True, tag="offset"):
     param: str = "offset"
 
 
-class ByLink(_Listed, kw_only=True, tag="link"):
+class ByLink(Listed, kw_only=True, tag="link"):
     """A page holds the address of the next one.
 
     Attributes:
@@ -157,7 +157,7 @@ class ByLink(_Listed, kw_only=True, tag="link"):
     next: str | None = None
 
 
-class ByCursor(_Listed, kw_only=True, tag="cursor"):
+class ByCursor(Listed, kw_only=True, tag="cursor"):
     """A page holds a token that asks for the next one.
 
     Attributes:
@@ -169,7 +169,7 @@ class ByCursor(_Listed, kw_only=True, tag="cursor"):
     param: str
 
 
-class ByKey(_Listed, kw_only=True, tag="keyset"):
+class ByKey(Listed, kw_only=True, tag="keyset"):
     """The next page begins behind the last record of this one.
 
     Attributes:
