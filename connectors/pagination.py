@@ -188,6 +188,8 @@ def overlapping(
             )
         if max(shown.values()) > 2 and not is_stuck:
             raise circles(place, len(shown))
+        if offset > 0 and not seen:  # an interrupted walk: what it ended with has come
+            seen.update(hashes[: overlap + 1])
         new = [row for row, mark in zip(part.records, hashes, strict=True) if mark not in seen]
         steps_back = 0 if new else steps_back
         seen.update(hashes)

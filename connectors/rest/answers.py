@@ -6,7 +6,7 @@ Belongs here: paths, links and what an answer lacks. Does not belong here: askin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -26,6 +26,7 @@ class Answer:
 
     Attributes:
         records: what lies in its list; a plain value (an id) becomes `{"value": ...}`.
+        checked: returns a link without credentials, which would reach the state with it.
     """
 
     place: str
@@ -33,6 +34,7 @@ class Answer:
     body: bytes
     headers: Mapping[str, str]
     records: list[bytes]
+    checked: Callable[[str], str]
 
     def path(self, text: str) -> tuple[str, ...]:
         """Return a path as names; a name that itself has dots (`@odata.nextLink`) is one."""
@@ -56,7 +58,7 @@ class Answer:
             found = next((each["url"] for each in links if each.get("rel") == "next"), None)
         else:
             found = pick(self.body, *self.path(text))
-        return urljoin(self.url, str(found)) if found else None
+        return self.checked(urljoin(self.url, str(found))) if found else None
 
 
 def path_in(body: bytes, text: str) -> tuple[str, ...]:

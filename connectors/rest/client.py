@@ -108,10 +108,11 @@ class Api:
             params |= more
         path = filled(declared.path, above, lambda text: quote(text, safe=""))
         if link is not None:
-            path, params = self._inside(link), {}
+            path, params = link, {}
         url, headers, content = self._call(stream, path, params, body)
         content = self.hooks.page(stream, content)
-        return Answer(self.session.place, url, content, headers, self._split(declared, content))
+        records = self._split(declared, content)
+        return Answer(self.session.place, url, content, headers, records, self._inside)
 
     def check(self, path: str) -> bytes:
         """Return what a path answers."""
