@@ -16,7 +16,7 @@ from connectors.errors import BadRequest
 from connectors.incremental import ChangeWalk
 from connectors.planning import ALWAYS, Cost, Step, pages
 from connectors.rest.client import EVERYTHING, Api, Due
-from connectors.rest.declared import fields_of, has_time, references
+from connectors.rest.declared import fields_of, has_time, references, stream_of
 from connectors.rest.reads import Reader
 from connectors.rest.settings import RestStream, Settings
 
@@ -33,7 +33,10 @@ class Planner:
         declared = self._declared[stream.name]
         wanted = references(declared)
         if wanted:
-            return None
+            name = wanted[0][0]
+            parent = stream_of(name, self._declared[name])
+            above = self.plan(parent, state.get("parents", {}), window)
+            return above and self._per_record(name, above)
         counted = Step(what="count", calls=1, how=ALWAYS)
         opening = (counted,) if declared.count is not None else ()
         if declared.paging is None:
@@ -60,6 +63,17 @@ class Planner:
             records=count,
             records_how=f"`{path}` of the first page",
         )
+
+    def _per_record(self, name: str, above: Cost) -> Cost | None:
+        if above.records is None:
+            return None
+        pages_of_parents = next(step for step in above.steps if step.what != "count")
+        lists = Step(
+            what=f"a list per record of `{name}`",
+            calls=above.records,
+            how=f"{above.records:,} of them; a list of several pages takes more",
+        )
+        return Cost(steps=(pages_of_parents, lists))
 
     def _due(self, stream: Stream, declared: RestStream, state: State, window: Window) -> Due:
         walk = ChangeWalk.begin(stream, dict(state), window)

@@ -479,6 +479,11 @@ def test_plan_tells_pages_where_the_vendor_counts(product: Product, tmp_path: Pa
     ).streams
     assert told.next is not None
     assert (told.next.cost.calls, told.next.cost.records) == (2, 3)
+    comments(product)
+    source = opened(product, tmp_path, {"things": THINGS, "comments": COMMENTS})
+    below = plan_source(source, source.streams(), tmp_path).streams[1]
+    assert below.next is not None
+    assert below.next.cost.calls == 2 + 3
     stream = {"things": MANNERS["cursor"] | {"key": "id", "fields": ["title"]}}
     source = opened(product, tmp_path, stream)
     [told] = plan_source(source, source.streams(), tmp_path).streams

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,74 @@ def fill(database: sqlite3.Connection) -> None:
             f"values ({number}, 1, 1, 'Issue {number}', 1, 2, 1, {number}, 1, 2, {stamp}, {stamp})"
         )
     database.commit()
+
+
+SYNAPSE = Path(os.environ.get("RAPPORT_SYNAPSE", Path.home() / ".cache/rapport-real/synapse"))
+SYNAPSE_SETTINGS = """
+listeners:
+  - port: {port}
+    type: http
+    tls: false
+    bind_addresses: ["127.0.0.1"]
+    resources: [{{names: [client], compress: false}}]
+registration_shared_secret: only-for-tests
+trusted_key_servers: []
+suppress_key_server_warning: true
+# Ten times what it allows unasked: limits are met, and a test does not take minutes.
+rc_message: {{per_second: 2, burst_count: 10}}
+"""
+
+
+@dataclass(frozen=True)
+class Synapse:
+    """A running server; users are made when they log in first."""
+
+    url: str
+
+    def login(self, user: str) -> str:
+        register = SYNAPSE / "bin/register_new_matrix_user"
+        subprocess.run(
+            [register, "-u", user, "-p", "pw", "--no-admin", "-k", "only-for-tests", self.url],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        told = requests.post(
+            f"{self.url}/_matrix/client/v3/login",
+            json={
+                "type": "m.login.password",
+                "identifier": {"type": "m.id.user", "user": user},
+                "password": "pw",
+            },
+            timeout=60,
+        )
+        return str(told.json()["access_token"])
+
+
+@pytest.fixture(scope="session")
+def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """Run a Matrix Synapse with nobody in it."""
+    python = SYNAPSE / "bin/python"
+    if not python.exists():
+        pytest.skip(
+            "Matrix Synapse is not installed (a virtual environment with `pip install "
+            "matrix-synapse` at ~/.cache/rapport-real/synapse, or where RAPPORT_SYNAPSE says)"
+        )
+    folder, port = tmp_path_factory.mktemp("synapse"), free_port()
+    server = [str(python), "-m", "synapse.app.homeserver", "--config-path", "server.yaml"]
+    make = ["--server-name", "test.local", "--generate-config", "--report-stats=no"]
+    subprocess.run(
+        [*server, *make, "--data-directory", str(folder)],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    (folder / "more.yaml").write_text(SYNAPSE_SETTINGS.format(port=port), encoding="utf-8")
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*server, "--config-path", "more.yaml"], cwd=folder, stdout=out, stderr=out
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        await_answer(f"{url}/_matrix/client/versions", process, log)
+        yield Synapse(url)
+    finally:
+        process.terminate()
+        process.wait(30)
