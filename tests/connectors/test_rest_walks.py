@@ -102,8 +102,9 @@ def change_meanwhile(product: Product, changes: list[tuple[int, str, int]]) -> N
                 table.add(f"added {index}")
             elif kind == "edit":
                 table.edit(ids[which % len(ids)], f"edited {index}")
-            else:
-                table.delete(ids[which % len(ids)])
+            else:  # several at once: an overlap of a record alone would not notice one
+                for number in ids[which % len(ids) :][: 1 + which % 4]:
+                    table.delete(number)
 
     product.before = before
 
@@ -127,6 +128,26 @@ def test_no_record_that_stays_is_lost_while_a_list_is_read(
         result = sync(product, Path(folder), MANNERS[manner] | {"deletes": {"kind": "census"}})
         assert held(Path(folder)) == table.truth()
         assert (result.missing, result.extra) == (0, 0)
+
+
+@pytest.mark.parametrize("gone", [1, 2, 5, 11])
+@pytest.mark.parametrize("manner", ["offset", "offset without a count", "page"])
+def test_records_deleted_above_do_not_hide_those_that_move_up(
+    product: Product, manner: str, gone: int, tmp_path: Path
+) -> None:
+    for when in (2, 3, 4):
+        table = product.start_over(most=7)
+        for number in range(30):
+            table.add(f"old {number}")
+
+        def before(number: int, when: int = when) -> None:
+            if number == when:
+                for each in sorted(product.table.rows)[:gone]:
+                    product.table.delete(each)
+
+        product.before = before
+        sync(product, tmp_path / str(when), MANNERS[manner])
+        assert table.truth().keys() <= held(tmp_path / str(when)).keys()
 
 
 SINCE = {
