@@ -7,10 +7,10 @@ READY := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test spark lint docs bench
+.PHONY: help setup demo dev test test-real spark lint docs bench
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv with the locked versions, byte-code compiled
 $(READY): requirements.lock pyproject.toml
@@ -27,6 +27,9 @@ dev: $(READY) ## open Dagster on the demo's data
 
 test: $(READY) ## run all tests
 	$(BIN)/pytest
+
+test-real: $(READY) ## read real servers (Redmine, Matrix Synapse) where they are installed
+	$(BIN)/pytest -m real -rs tests/real
 
 spark: $(VENV)/.spark ## build on a local Spark (Java 17) and compare with DuckDB
 	$(BIN)/pytest tests/spark

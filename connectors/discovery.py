@@ -80,6 +80,7 @@ class FoundStream:
         unseen: fields on the allow-list that the source did not show.
         fields_key: name under which `fields:` adds to this stream; empty: nothing can be added.
         note: what to know, in words.
+        lines: YAML that would take what is left out, to stand under `streams:` in rapport.yml.
     """
 
     stream: Stream
@@ -89,6 +90,7 @@ class FoundStream:
     unseen: tuple[str, ...] = ()
     fields_key: str = ""
     note: str = ""
+    lines: tuple[str, ...] = ()
 
     @property
     def not_taken(self) -> tuple[FoundField, ...]:

@@ -155,8 +155,11 @@ class SourcePlan:
 class Plans(Protocol):
     """The optional parts of `connectors.base.Source` that this module asks."""
 
-    def plan(self, stream: Stream, state: State, window: Window) -> Cost:
-        """Return what `read` with these arguments would cost, by a few cheap questions."""
+    def plan(self, stream: Stream, state: State, window: Window) -> Cost | None:
+        """Return what `read` with these arguments would cost, by a few cheap questions.
+
+        None: the source does not tell.
+        """
 
     def allowance(self) -> Allowance:
         """Return what the vendor lets us do."""
@@ -220,9 +223,7 @@ def _draft(
     state: State = footer.state if footer else {}
     mode = _mode(stream, state)
     if not hasattr(source, "plan"):
-        note = "cannot tell: this connector has no cheap way to count"
-        if footer and footer.sync.get("finished_at"):
-            note += f"; its last sync made {footer.sync.get('requests', 0):,} calls"
+        note = f"cannot tell: this connector has no cheap way to count{_last_calls(footer)}"
         return _Draft(stream=stream.name, mode=mode, note=note), footer
     planner = cast(Plans, source)
     window = Window(now=now, held_count=landing.count)
@@ -230,14 +231,19 @@ def _draft(
     if isinstance(session, Session):
         session.place = f"{source.name}.{stream.name}"
     try:
-        return _Draft(
-            stream=stream.name,
-            mode=mode,
-            next=planner.plan(stream, deepcopy(state), window),
-            full=planner.plan(stream, {}, replace(window, full_refresh=True)),
-        ), footer
+        following = planner.plan(stream, deepcopy(state), window)
+        full = planner.plan(stream, {}, replace(window, full_refresh=True))
+        is_told = following is not None and full is not None
+        note = "" if is_told else f"cannot tell: the source does not count{_last_calls(footer)}"
+        return _Draft(stream=stream.name, mode=mode, next=following, full=full, note=note), footer
     except RapportError as error:
         return _Draft(stream=stream.name, mode=mode, error=error), footer
+
+
+def _last_calls(footer: Footer | None) -> str:
+    if not footer or not footer.sync.get("finished_at"):
+        return ""
+    return f"; its last sync made {footer.sync.get('requests', 0):,} calls"
 
 
 def _mode(stream: Stream, state: State) -> str:

@@ -14,7 +14,7 @@ import difflib
 import importlib
 import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -27,8 +27,8 @@ from connectors.errors import ConfigError
 from connectors.session import Session
 
 FRAMEWORK = frozenset(
-    "base budget catalog changes database discovery errors incremental landing pagination planning "
-    "quarantine records redaction registry session sync tables".split()
+    "base budget catalog changes database discovery errors incremental landing oauth pagination "
+    "planning quarantine records redaction registry session sync tables".split()
 )
 
 TYPES: dict[str, str] = {
@@ -38,8 +38,13 @@ TYPES: dict[str, str] = {
 }
 """Source type -> module, imported when first used."""
 
-SECRET_SETTING = re.compile(r"(secret|token|password|api_key|private_key)$")
-"""Settings whose values are masked everywhere."""
+LEAST_SECRET = 8
+"""Shorter words are not masked by themselves: they would be found everywhere."""
+
+SECRET_SETTING = re.compile(
+    r"(secret|token|password|api[_-]?key|private_key|authorization|cookie)$", re.IGNORECASE
+)
+"""Settings and headers whose values are masked everywhere."""
 
 
 def module(type_: str) -> ModuleType:
@@ -83,15 +88,9 @@ def open_source(
                 f"sources.{name}: unknown key `{key}`.{_suggest(key, fields)} "
                 f"Keys of type `{type_}`: {', '.join(sorted(fields - {'folder'}))}."
             )
-    secrets = [
-        str(value)
-        for key, value in given.items()
-        # `${NAME}` is a reference that nobody has filled in: not a secret.
-        if value and SECRET_SETTING.search(key) and not str(value).startswith("${")
-    ]
     session = Session(
         name,
-        secrets=secrets,
+        secrets=list(_secrets(given)),
         limits=getattr(found, "limits", None),
         calls_per_window=getattr(found, "CALLS_PER_WINDOW", ()),
         budget_dir=home / "budgets",
@@ -101,6 +100,19 @@ def open_source(
     except msgspec.ValidationError as error:
         raise ConfigError(f"sources.{name}: {_explain(str(error))}") from None
     return cast(Source, found.connect(name, checked, session))
+
+
+def _secrets(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the secret settings, also those inside a block such as `auth:`."""
+    for key, value in given.items():
+        if isinstance(value, Mapping):
+            # Below `streams` stand names of fields, which may well be called `token`.
+            yield from _secrets(value) if key != "streams" else ()
+        # `${NAME}` is a reference that nobody has filled in: not a secret.
+        elif value and SECRET_SETTING.search(key) and "${" not in str(value):
+            yield str(value)
+            # What follows `Bearer` or `Token` is secret without it, too.
+            yield from (word for word in str(value).split()[1:] if len(word) >= LEAST_SECRET)
 
 
 def _suggest(word: str, known: Any) -> str:

@@ -378,6 +378,10 @@ class Session(requests.Session):
             return Budget(windows)
         return Budget(windows, self._budget_dir / f"{self._owner}{kind and f'-{kind}'}.json")
 
+    def own_file(self, folder: str) -> Path | None:
+        """Return this credential's file in a folder beside that of the budgets, if there is one."""
+        return self._budget_dir and self._budget_dir.with_name(folder) / f"{self._owner}.json"
+
     @cached_property
     def _owner(self) -> str:
         """A name per credential that does not help anybody to guess the credential."""

@@ -284,6 +284,7 @@ def mapped_streams(config: Config, landing: Landing) -> list[mapping.MappedStrea
                         maps=maps,
                         files=[str(path) for path in landing.stream(name, stream).files()],
                         timezone=settings.get("timezone", "UTC"),
+                        is_nested=source.type == "rest",
                     )
                 )
     return found

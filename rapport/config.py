@@ -321,6 +321,11 @@ def _source(name: str, entry: dict[str, Any], where: str) -> SourceConfig:
             f"Silos: {', '.join(SILOS)}."
         )
     settings = {key: value for key, value in entry.items() if key not in _COMMON_SOURCE_KEYS}
+    streams = settings.get("streams")
+    declared = _struct_at(registry.module(kind).Settings, "streams", settings)
+    if declared is not None and isinstance(streams, Mapping):
+        for stream, given in streams.items():  # one by one, so that an error names the stream
+            convert(given, declared, where, prefix=f"sources.{name}.streams.{stream}")
     convert(
         settings, registry.module(kind).Settings, where, prefix=f"sources.{name}"
     )  # keys and shapes only: environment variables stay as they are written
@@ -363,7 +368,7 @@ def _explain(message: str, tree: Any, to: type[Any], where: str, prefix: str) ->
     unknown = re.match(r"Object contains unknown field `(.+)`", text)
     if unknown:
         word = unknown.group(1)
-        struct = _struct_at(to, path)
+        struct = _struct_at(to, path, tree)
         known = [field.encode_name for field in msgspec.structs.fields(struct)] if struct else []
         full = ".".join(part for part in (place, word) if part)
         listing = f" Known keys there: {', '.join(known)}." if known else ""
@@ -375,26 +380,32 @@ def _explain(message: str, tree: Any, to: type[Any], where: str, prefix: str) ->
     return f"{where}: `{place or 'the file'}`: {text[0].lower() + text[1:]}."
 
 
-def _struct_at(to: type[Any], path: str) -> type[Any] | None:
+def _struct_at(to: type[Any], path: str, tree: Any) -> type[Any] | None:
     """Return the struct type that stands at a msgspec error path, if it can be followed."""
     current: Any = to
     for part in filter(None, re.split(r"\.", path)):
         name = re.sub(r"\[.*\]$", "", part)
+        tree = tree.get(name) if isinstance(tree, Mapping) and name else None
         if isinstance(current, type) and issubclass(current, msgspec.Struct) and name != "":
             fields = {f.encode_name: f.type for f in msgspec.structs.fields(current)}
             current = fields.get(name)
-        current = _struct_in(current)
+        current = _struct_in(current, tree)
         if current is None:
             return None
     return current if isinstance(current, type) and issubclass(current, msgspec.Struct) else None
 
 
-def _struct_in(annotation: Any) -> type[Any] | None:
-    """Return the struct inside `dict[str, X]`, `list[X]`, `X | None` or `X` itself."""
+def _struct_in(annotation: Any, tree: Any) -> type[Any] | None:
+    """Return the struct inside `dict[str, X]`, `list[X]`, `X | Y` or `X` itself.
+
+    Of several with a `kind`, the one that `tree` names.
+    """
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return annotation
+        tag = annotation.__struct_config__.tag
+        kind = tree.get("kind") if isinstance(tree, Mapping) else None
+        return annotation if tag is None or tag == kind else None
     for argument in getattr(annotation, "__args__", ()):
-        found = _struct_in(argument)
+        found = _struct_in(argument, tree)
         if found:
             return found
     return None

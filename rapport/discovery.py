@@ -131,9 +131,11 @@ def snippet(it: Discovered) -> str | None:
 
 
 def _tables(it: Discovered) -> str | None:
-    """Return `streams:` for the tables of a database that no stream reads."""
-    lines = [line for found in it.found.objects or () for line in found.lines]
-    if not lines or it.is_one_stream:
+    """Return `streams:` for fields that are left out and tables that no stream reads."""
+    objects = () if it.is_one_stream else it.found.objects or ()
+    lines = [line for each in it.found.streams for line in each.lines]
+    lines += [line for table in objects for line in table.lines]
+    if not lines:
         return None
     return "\n".join(
         ["sources:", f"  {it.source}:", "    streams:", *(f"      {line}" for line in lines)]
@@ -198,7 +200,11 @@ def print_all(console: Console, it: Discovered) -> None:
         _other_fields(say, it)
         _objects(say, it)
     lines = snippet(it)
-    if lines and it.configured is None:
+    if lines and any(found.lines for found in it.found.streams):
+        say("\nTo take fields that are left out, let these lines replace those of their stream in")
+        say("rapport.yml. Types and `pii` are guesses; keep out what nobody needs.\n")
+        say(lines)
+    elif lines and it.configured is None:
         say(f"\nTo read a table, put its lines under `streams:` of source `{it.source}` in")
         say("rapport.yml, without the columns that nobody needs.\n")
         say(lines)

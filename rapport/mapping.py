@@ -169,6 +169,8 @@ class MappedStream:
         maps: the checked mappings.
         files: landing files in commit order.
         timezone: zone of times without one, unless the column names its own.
+        is_nested: whether `author.id` means a field inside `author`; else names are taken as
+            they are, since a column of a file may be called so.
     """
 
     source: str
@@ -176,6 +178,7 @@ class MappedStream:
     maps: Sequence[Map]
     files: Sequence[str] = ()
     timezone: str = "UTC"
+    is_nested: bool = False
 
 
 def parse(raw: Any, place: str, where: str = "rapport.yml") -> list[Map]:
@@ -281,7 +284,8 @@ def _select(stream: MappedStream, mapping: Map, streams: Sequence[MappedStream])
     # A DECIMAL member makes DuckDB's JSON reader keep the digits of every number as written;
     # its name is longer than any field's.
     nowhere = "~" * (1 + max(map(len, fields), default=0))
-    shape = msgspec.json.encode(dict.fromkeys(fields, "VARCHAR") | {nowhere: "DECIMAL(1,0)"})
+    shape = msgspec.json.encode(_shape(stream, fields) | {nowhere: "DECIMAL(1,0)"})
+    flat = ", ".join(f"{_quoted(name)} := {_inside(name, stream)}" for name in fields)
     files = ", ".join(_literal(path) for path in stream.files)
     return f"""select {_literal(stream.source)} as _source, {_literal(stream.stream)} as _stream, {meta}, {", ".join(columns)}
 from (
@@ -289,12 +293,37 @@ from (
     from (
         select *, _op = 'delete' or coalesce({_condition(mapping)}, false) as matches
         from (
-            select *, from_json(record, {_literal(shape.decode())}) as r
-            from read_parquet([{files}])
+            select * exclude (j), struct_pack({flat or "nothing := null"}) as r
+            from (
+                select *, from_json(record, {_literal(shape.decode())}) as j
+                from read_parquet([{files}])
+            )
         )
     )
 )
 where matches or has_matched"""  # noqa: E501
+
+
+def _shape(stream: MappedStream, fields: Sequence[str]) -> dict[str, Any]:
+    """Return what `from_json` is to make of a record: every field as text."""
+    shape: dict[str, Any] = {}
+    for name in fields:
+        *parents, leaf = name.split(".") if stream.is_nested else (name,)
+        level = shape
+        for parent in parents:
+            level = level.setdefault(parent, {})
+            if isinstance(level, str):
+                raise ConfigError(
+                    f"{stream.source}.{stream.stream}: the mapping takes both `{parent}` and "
+                    f"`{name}` inside it. Take the parts that you need, each by its name."
+                )
+        level[leaf] = "VARCHAR"
+    return shape
+
+
+def _inside(name: str, stream: MappedStream) -> str:
+    parts = name.split(".") if stream.is_nested else [name]
+    return ".".join(["j", *map(_quoted, parts)])
 
 
 def _fields(mapping: Map) -> Iterator[str]:

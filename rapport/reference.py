@@ -18,6 +18,7 @@ import msgspec
 from connectors import registry
 from connectors.base import Stream
 from connectors.files import FileStream
+from connectors.rest.settings import Listed, RestLimits, RestStream
 from connectors.tables import Deleted, SqlStream
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "connect"
@@ -28,6 +29,9 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "FileStream": FileStream,
     "SqlStream": SqlStream,
     "Deleted": Deleted,
+    "Listed": Listed,
+    "RestLimits": RestLimits,
+    "RestStream": RestStream,
 }
 DELETES = {
     "tombstones": "the vendor lists them",

@@ -58,6 +58,26 @@ def test_no_file_names_the_three_ways_on(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("tree", "said"),
     [
+        (
+            {
+                "sources": {
+                    "f": {
+                        "type": "rest",
+                        "url": "https://a.example",
+                        "streams": {
+                            "things": {
+                                "path": "/",
+                                "records": "$",
+                                "key": "id",
+                                "fields": ["id"],
+                                "paging": {"kind": "cursor", "next": "next", "parma": "after"},
+                            }
+                        },
+                    }
+                }
+            },
+            "unknown key `sources.f.streams.things.paging.parma`. Did you mean `param`?",
+        ),
         ({"soruces": {}}, "unknown key `soruces`. Did you mean `sources`?"),
         (
             {"sources": {"f": FORUM | {"api_kye": "x"}}},

@@ -237,6 +237,18 @@ def test_a_wrong_mapping_is_refused_with_the_remedy(raw: Any, said: str) -> None
     assert said in str(caught.value)
 
 
+def test_an_answer_of_an_api_is_mapped_from_inside_its_objects(tmp_path: Path) -> None:
+    records = [{"Id": "7", "author": {"id": 12345678901234567890, "name": "A"}, "At": "2026-01-01"}]
+    raw = {"to": "case", "columns": {"person": "author.id", "opened_at": "At"}}
+    [row] = mapped("case", stream(tmp_path, "issues", records, raw, is_nested=True))
+    assert row["person"] == "site:issues:12345678901234567890"
+    [flat] = mapped("case", stream(tmp_path, "issues", records, raw))
+    assert flat["person"] is None
+    both = {"to": "case", "columns": {"person": "author.id", "owner": "author", "opened_at": "At"}}
+    with pytest.raises(ConfigError, match=r"takes both `author` and `author\.id` inside"):
+        mapped("case", stream(tmp_path, "issues", records, both, is_nested=True))
+
+
 def test_a_reference_that_could_mean_two_streams_must_say_which(tmp_path: Path) -> None:
     person = {"to": "person", "columns": {"name": "Id"}}
     streams = [

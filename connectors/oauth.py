@@ -1,0 +1,124 @@
+"""OAuth2 access tokens: by a refresh token, or by client credentials.
+
+Belongs here: when a token is asked for, and keeping refresh tokens that work once. Does not belong
+here: where a token is put in a request (the connector).
+
+Some vendors take a refresh token back as soon as it was used and send another one along. That one
+is on disk before anything is done with it, in a file that only its owner reads, under a lock: two
+processes never spend the same one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import requests
+from filelock import FileLock
+
+from connectors import redaction
+from connectors.errors import AuthError, RapportError
+from connectors.records import values
+from connectors.session import Session
+
+MARGIN_S = 60.0
+"""A token that ends so soon is not used any more."""
+LASTS_S = 600.0
+"""How long a token is used whose vendor does not say."""
+
+
+class AccessTokens:
+    """The access tokens of one credential.
+
+    Args:
+        session: asks for them.
+        url: of the token endpoint; a path starts at the session's `base_url`.
+        form: `client_id`, `client_secret`, and `scope` if the vendor wants one.
+        refresh_token: the first one, from rapport.yml; None: client credentials.
+    """
+
+    def __init__(
+        self, session: Session, url: str, form: dict[str, str], refresh_token: str | None
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._form = form
+        self._first = refresh_token
+        self._path = session.own_file("tokens")
+        self._threads = threading.Lock()
+        self._token = ""
+        self._ends = datetime.min.replace(tzinfo=UTC)
+
+    def get(self, spent: str | None = None) -> str:
+        """Return a token that holds for a minute at least, and that is not `spent`.
+
+        Raises:
+            AuthError: the vendor gives none.
+        """
+        with self._threads:
+            if self._token in ("", spent) or datetime.now(UTC) >= self._ends:
+                with self._refresh_token() as refresh_token:
+                    self._ask(refresh_token)
+            return self._token
+
+    def _ask(self, refresh_token: str | None) -> None:
+        grant = (
+            {"grant_type": "refresh_token", "refresh_token": refresh_token}
+            if refresh_token
+            else {"grant_type": "client_credentials"}
+        )
+        body = self._session.fetch(
+            "POST", self._url, data=grant | self._form, refusal=self._refusal
+        )
+        token, lasts_s, following = values(body, "access_token", "expires_in", "refresh_token")
+        redaction.register([text for text in (token, following) if isinstance(text, str)])
+        if not isinstance(token, str):
+            raise AuthError(
+                f"{self._session.place}: the answer of `token_url` has no `access_token`. Check "
+                "the address."
+            )
+        if isinstance(following, str) and following != refresh_token:
+            self._keep(following)
+        with suppress(TypeError, ValueError):
+            lasts_s = float(lasts_s)
+        span = lasts_s if isinstance(lasts_s, float) else LASTS_S
+        self._token = token
+        self._ends = datetime.now(UTC) + timedelta(seconds=max(span - MARGIN_S, span / 2))
+
+    @contextmanager
+    def _refresh_token(self) -> Iterator[str | None]:
+        """Hold the newest refresh token: nobody else spends it meanwhile."""
+        if self._first is None or self._path is None:
+            yield self._first
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._path.with_suffix(".lock")):
+            try:
+                kept: str = msgspec.json.decode(self._path.read_bytes(), type=str)
+            except (FileNotFoundError, msgspec.DecodeError):
+                kept = self._first
+            redaction.register([kept])
+            yield kept
+
+    def _keep(self, refresh_token: str) -> None:
+        self._first = refresh_token
+        if self._path is None:
+            return
+        beside = self._path.with_suffix(".new")
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(refresh_token))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(self._path)
+
+    def _refusal(self, answer: requests.Response) -> RapportError:
+        return AuthError(
+            f"{self._session.place}: HTTP {answer.status_code} from `token_url`. Check "
+            "`client_id`, `client_secret` and `refresh_token`; a refresh token that was spent "
+            "elsewhere must be made anew."
+        )
