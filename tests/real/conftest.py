@@ -24,6 +24,13 @@ REDMINE_KEY = "0123456789abcdef0123456789abcdef01234567"
 BOOT_S = 240
 
 
+@pytest.fixture(scope="session", autouse=True)
+def asked_for(pytestconfig: pytest.Config) -> None:
+    """Skip unless these were asked for: they take minutes, and install a server."""
+    if pytestconfig.option.markexpr != "real":
+        pytest.skip("reads real servers: make test-real")
+
+
 def free_port() -> int:
     with closing(socket.socket()) as one:
         one.bind(("127.0.0.1", 0))
