@@ -36,6 +36,7 @@ from sandbox.clock import Clock
 from sandbox.control import control_routes
 from sandbox.faults import Answer, FaultMiddleware, Faults
 from sandbox.salesforce import schema, soql
+from sandbox.salesforce.bulk import Jobs
 from sandbox.salesforce.org import ApiError, Org, Table, parse_datetime, wire_datetime
 
 OLDEST_VERSION, NEWEST_VERSION = 31, 67
@@ -95,7 +96,8 @@ def app(org: Org, clock: Clock, faults: Faults | None = None) -> Starlette:
     Run it with the server's own `Date` header off: answers carry the clock's. Besides the
     vendor's paths it has the side door of `sandbox.control`. Kinds of faults of its own:
     `500` and `503` (the vendor's JSON), `limit_daily`, `limit_concurrent`,
-    `expired_session` (all tokens die), `expired_locator` (all cursors die).
+    `expired_session` (all tokens die), `expired_locator` (all cursors die), `expired_job`
+    (all bulk jobs are gone), `406` and `420` (the front end is in a mood).
     """
     api = _Api(org, clock)
     faults = faults or Faults()
@@ -146,6 +148,7 @@ class _Api:
         self._calls: deque[datetime] = deque()
         self._logins = 0
         self._queries = 0
+        self._jobs = Jobs(org, clock)
 
     def fault_answers(self) -> dict[str, Answer]:
         """Return the vendor's own kinds of faults."""
@@ -157,6 +160,10 @@ class _Api:
 
             return answer
 
+        def expire_jobs(_: Any) -> Response:
+            self._jobs.forget()
+            return self.refusal(_NOT_FOUND)
+
         return {
             "500": lambda _: self.refusal(_UNEXPECTED),
             "503": lambda _: self.refusal(_UNAVAILABLE),
@@ -164,6 +171,9 @@ class _Api:
             "limit_concurrent": lambda _: self.refusal(_CONCURRENT_LIMIT),
             "expired_session": expire(self._sessions, _BAD_SESSION),
             "expired_locator": expire(self._cursors, _BAD_LOCATOR),
+            "expired_job": expire_jobs,
+            "406": lambda _: PlainTextResponse("Not Acceptable", status_code=406),
+            "420": lambda _: PlainTextResponse("Enhance Your Calm", status_code=420),
         }
 
     # Login
@@ -261,6 +271,18 @@ class _Api:
                 handler, allowed = lambda: self.query(request, version, which == "queryall"), "GET"
             case ["query" | "queryall", locator]:
                 handler, allowed = lambda: self.next_page(request, locator), "GET"
+            case ["jobs", "query"] if method == "POST":
+                handler, allowed = lambda: self.create_job(body, version), "POST"
+            case ["jobs", "query"]:
+                handler, allowed = lambda: self.done(self._jobs.listed()), "GET"
+            case ["jobs", "query", id] if method == "PATCH":
+                handler, allowed = lambda: self.done(self._jobs.abort(id, _fields(body))), "PATCH"
+            case ["jobs", "query", id] if method == "DELETE":
+                handler, allowed = lambda: self.delete_job(id), "DELETE"
+            case ["jobs", "query", id]:
+                handler, allowed = lambda: self.done(self._jobs.look(id)), "GET"
+            case ["jobs", "query", id, "results"]:
+                handler, allowed = lambda: self.job_results(id, query, version), "GET"
             case ["limits"]:
                 handler, allowed = lambda: self.done(self.limits()), "GET"
             case ["sobjects"]:
@@ -329,8 +351,11 @@ class _Api:
         left = {
             "DailyApiRequests": (self.org.daily_limit, self.org.daily_limit - self.used_calls()),
             "DailyBulkApiBatches": (15_000, 15_000),
-            "DailyBulkV2QueryFileStorageMB": (976_562, 976_562),
-            "DailyBulkV2QueryJobs": (10_000, 10_000),
+            "DailyBulkV2QueryFileStorageMB": (
+                self.org.bulk_daily_kb // 1024,
+                max(0, self._jobs.kilobytes_left()) // 1024,
+            ),
+            "DailyBulkV2QueryJobs": (self.org.bulk_daily_jobs, self._jobs.jobs_left()),
             "DataStorageMB": (5_120, 4_096),
             "FileStorageMB": (20_480, 20_000),
         }
@@ -417,6 +442,27 @@ class _Api:
             answer["nextRecordsUrl"] = f"/services/data/{cursor.version}/query/{locator}-{end}"
         answer["records"] = records
         return answer
+
+    # Bulk
+
+    def create_job(self, body: bytes, version: str) -> Response:
+        """`POST jobs/query`; JSON whatever the caller accepts."""
+        return self.done(self._jobs.create(_fields(body), version))
+
+    def delete_job(self, id: str) -> Response:
+        """`DELETE jobs/query/<id>`."""
+        self._jobs.delete(id)
+        return self.nothing()
+
+    def job_results(self, id: str, query: Mapping[str, str], version: str) -> Response:
+        """`GET jobs/query/<id>/results`: a page of CSV; the last one's locator reads `null`."""
+        body, count, locator = self._jobs.results(id, query, version)
+        headers = {
+            "Sforce-NumberOfRecords": str(count),
+            "Sforce-Locator": locator or "null",
+            "Sforce-Limit-Info": self.limit_info(),
+        }
+        return Response(body, headers=headers, media_type="text/csv; charset=UTF-8")
 
     # Describe
 
@@ -660,7 +706,7 @@ def _versions() -> list[dict[str, str]]:
 
 
 def _resources(version: str) -> dict[str, str]:
-    names = ("limits", "query", "queryAll", "sobjects")
+    names = ("jobs", "limits", "query", "queryAll", "sobjects")
     return {name: f"/services/data/{version}/{name}" for name in names}
 
 

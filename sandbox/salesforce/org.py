@@ -174,6 +174,11 @@ class Org:
         locator_lifetime: how long the next pages of a query can be fetched.
         open_cursors: queries that can have next pages at a time; more close the one
             unused for longest.
+        not_in_bulk: objects that the Bulk API does not know.
+        bulk_looks: how often a bulk job is looked at until it is done.
+        bulk_failures: how many bulk jobs to come end as failed.
+        bulk_daily_jobs, bulk_daily_kb: bulk jobs, and results fetched, in 24 hours.
+        bulk_page_rows: rows of a page of bulk results, whatever more was asked for.
     """
 
     def __init__(
@@ -197,6 +202,12 @@ class Org:
         self.daily_limit = 100_000
         self.locator_lifetime = timedelta(days=2)
         self.open_cursors = 10
+        self.not_in_bulk: set[str] = set()
+        self.bulk_looks = 2
+        self.bulk_failures = 0
+        self.bulk_daily_jobs = 10_000
+        self.bulk_daily_kb = 1_000_000_000
+        self.bulk_page_rows = 250_000
         self.lock = threading.RLock()
         self._tables = {name: Table(o) for name, o in schema.standard_objects().items()}
         self._by_prefix = {t.sobject.prefix: t for t in self._tables.values()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 from collections.abc import Callable
@@ -77,6 +79,11 @@ class Tenant:
         }
         answer = requests.post(f"{self.url}/services/oauth2/token", data=form, timeout=5)
         return str(answer.json()["access_token"])
+
+    def call(self, method: str, path: str, **how: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        url = f"{self.url}/services/data/v62.0/{path}"
+        return requests.request(method, url, headers=headers, timeout=5, **how)
 
     def get(self, path: str, **headers: str) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token()}"} | headers
@@ -969,3 +976,114 @@ def test_the_side_door_moves_time_counts_requests_and_tells_credentials(tenant: 
         "client_secret": tenant.org.client_secret,
         "domain": tenant.org.domain,
     }
+
+
+# Bulk
+
+
+def job_of(tenant: Tenant, query: str, operation: str = "queryAll") -> dict[str, Any]:
+    return tenant.call("POST", "jobs/query", json={"operation": operation, "query": query}).json()
+
+
+def finish(tenant: Tenant, id: str) -> str:
+    for _ in range(tenant.org.bulk_looks):
+        state = str(tenant.get(f"jobs/query/{id}").json()["state"])
+    return state
+
+
+def test_the_client_reads_a_job_page_by_page_and_every_page_has_a_header(tenant: Tenant):
+    _, ids = acme(tenant.org, 25)
+    tenant.org.bulk_page_rows = 10
+    pages = list(tenant.client().bulk2.Contact.query("SELECT Id, Name FROM Contact", wait=0.01))
+    rows = [list(csv.reader(io.StringIO(page))) for page in pages]
+    assert [page[0] for page in rows] == [["Id", "Name"]] * 3
+    assert sorted(row[0] for page in rows for row in page[1:]) == ids
+    assert pages[0].startswith('"Id","Name"\n"')
+
+
+def test_a_job_goes_through_its_states_and_is_deleted_only_when_it_ended(tenant: Tenant):
+    acme(tenant.org, 3)
+    job = job_of(tenant, "SELECT Id FROM Contact")
+    path = f"jobs/query/{job['id']}"
+    assert (job["state"], job["object"], job["createdDate"][-5:]) == (
+        "UploadComplete", "Contact", "+0000",
+    )  # fmt: skip
+    assert tenant.get(f"{path}/results").json()[0]["errorCode"] == "JOB_NOT_COMPLETE"
+    assert tenant.get(path).json()["state"] == "InProgress"
+    assert tenant.call("DELETE", path).json()[0]["errorCode"] == "API_ERROR"
+    assert tenant.get(path).json()["numberRecordsProcessed"] == 3
+    assert [job["id"] for job in tenant.get("jobs/query").json()["records"]] == [job["id"]]
+    answer = tenant.get(f"{path}/results")
+    assert answer.headers["Sforce-NumberOfRecords"] == "3"
+    assert answer.headers["Sforce-Locator"] == "null"
+    assert tenant.call("DELETE", path).status_code == 204
+    assert tenant.get(path).status_code == 404
+
+
+def test_a_running_job_can_be_aborted_and_a_job_can_fail(tenant: Tenant):
+    first = job_of(tenant, "SELECT Id FROM Contact")["id"]
+    told = tenant.call("PATCH", f"jobs/query/{first}", json={"state": "Aborted"})
+    assert told.json()["state"] == "Aborted"
+    tenant.org.bulk_failures = 1
+    second = job_of(tenant, "SELECT Id FROM Contact")["id"]
+    assert finish(tenant, second) == "Failed"
+    assert "fifteen times" in tenant.get(f"jobs/query/{second}").json()["errorMessage"]
+
+
+def test_results_are_csv_with_nothing_for_null_and_z_for_utc(tenant: Tenant):
+    tenant.org.add_custom_field("Contact", {"name": "Note__c", "type": "textarea", "length": 999})
+    told = 'a "quoted", line\nand NA'
+    acme(tenant.org)
+    who = tenant.org.insert("Contact", {"LastName": "NA", "Note__c": told}, EARLIER)
+    fields = "Id, Note__c, Email, DoNotCall, CreatedDate, Account.Name"
+    job = job_of(tenant, f"SELECT {fields} FROM Contact")["id"]
+    assert finish(tenant, job) == "JobComplete"
+    text = tenant.get(f"jobs/query/{job}/results").text
+    header, row = csv.reader(io.StringIO(text, newline=""))
+    assert header == ["Id", "Note__c", "Email", "DoNotCall", "CreatedDate", "Account.Name"]
+    assert row == [who, told, "", "false", "2026-10-23T00:00:00.000Z", ""]
+
+
+def test_a_locator_is_stable_and_leads_nowhere_in_another_job_or_version(tenant: Tenant):
+    acme(tenant.org, 5)
+    tenant.org.bulk_page_rows = 2
+    one, other = (job_of(tenant, "SELECT Id FROM Contact")["id"] for _ in range(2))
+    assert finish(tenant, one) == finish(tenant, other) == "JobComplete"
+    locator = tenant.get(f"jobs/query/{one}/results").headers["Sforce-Locator"]
+    again = [tenant.get(f"jobs/query/{one}/results?locator={locator}").text for _ in range(2)]
+    assert again[0] == again[1]
+    assert tenant.get(f"jobs/query/{other}/results?locator={locator}").status_code == 400
+    newer = f"{tenant.url}/services/data/v63.0/jobs/query/{one}/results"
+    headers = {"Authorization": f"Bearer {tenant.token()}"}
+    assert requests.get(newer, headers=headers, timeout=5).status_code == 409
+    tenant.clock.advance(days=7)
+    assert tenant.get(f"jobs/query/{one}/results").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("SELECT Id FROM Task", "Entity 'Task' is not supported by the Bulk API."),
+        ("SELECT MailingAddress FROM Contact", "Selecting compound data not supported"),
+        ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", "Aggregate Relationships"),
+        ("SELECT COUNT() FROM Contact", "aggregates are not supported"),
+        ("SELECT Nothing__c FROM Contact", "No such column"),
+    ],
+)
+def test_what_bulk_does_not_take_is_refused_when_the_job_is_created(
+    tenant: Tenant, query: str, words: str
+):
+    tenant.org.not_in_bulk = {"Task"}
+    (error,) = job_of(tenant, query)
+    assert words in error["message"]
+
+
+def test_jobs_and_their_results_are_limited_per_day(tenant: Tenant):
+    tenant.org.bulk_daily_jobs = 1
+    assert job_of(tenant, "SELECT Id FROM Contact")["state"] == "UploadComplete"
+    (error,) = job_of(tenant, "SELECT Id FROM Contact")
+    assert error["errorCode"] == "LIMIT_EXCEEDED"
+    assert error["message"] == "Max bulk v2 query jobs (1) per 24 hrs has been reached (2)"
+    assert tenant.get("limits").json()["DailyBulkV2QueryJobs"] == {"Max": 1, "Remaining": 0}
+    tenant.clock.advance(days=1)
+    assert job_of(tenant, "SELECT Id FROM Contact")["state"] == "UploadComplete"
