@@ -99,7 +99,7 @@ class Salesforce:
 
     def check(self) -> Check:
         """Log in, read the quota, and name the objects and fields the user cannot see."""
-        hidden = [text for stream in self._streams if (text := self._reader.visible(stream)[1])]
+        hidden = [text for stream in self._streams if (text := self._reader.shape(stream).coverage)]
         quota = self._org.ask(lambda client: client.limits()) or {}
         return Check(
             ok=True,

@@ -53,7 +53,7 @@ def discovered(org: Org, streams: Sequence[Stream]) -> Discovery:
 
 
 def _found(org: Org, stream: Stream) -> FoundStream:
-    described = org.described(stream.object_name)
+    described = org.described(stream.object_name)["fields"]
     names = [name for name in stream.fields if name in described]
     names += [name for name in described if name not in stream.fields]
     optional = ONLY_IN_SOME_ORGS.get(stream.object_name, "").split()
