@@ -7,6 +7,7 @@ Belongs here: single calls and what errors mean. Does not belong here: which row
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from connectors.session import Limit, Session, with_renewal
 
 if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce as Client
+    from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 
     from connectors.salesforce import Settings
 
@@ -31,6 +33,16 @@ MAX_URL_BYTES = 15_000
 CONCURRENT_LIMIT_WAIT_S = 5.0
 MOODS = (406, 420)
 """Answers of Salesforce's front end that mean no more than that it is busy."""
+
+
+LOGIN_REASONS = (
+    "invalid assertion",
+    "audience is invalid",
+    "expired authorization code",
+    "user hasn't approved this consumer",
+    "client identifier invalid",
+    "user is not admin approved to access this app",
+)
 
 
 class _SessionEnded(AuthError):
@@ -131,21 +143,31 @@ class Org:
             from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 
             settings = self._settings
+            key = _signing_key(self.name, settings.private_key) if settings.private_key else None
             try:
-                self._logged_in = Client(
-                    username=settings.username,
-                    consumer_key=settings.client_id,
-                    consumer_secret=None if settings.private_key else settings.client_secret,
-                    privatekey=settings.private_key,
-                    domain=self._domain,
-                    version=settings.api_version,
-                    session=self.session,
-                )
+                with warnings.catch_warnings():  # it would print the key of the app
+                    warnings.simplefilter("ignore")
+                    self._logged_in = Client(
+                        username=settings.username,
+                        consumer_key=settings.client_id,
+                        consumer_secret=None if key else settings.client_secret,
+                        privatekey=key,
+                        domain=self._domain,
+                        version=settings.api_version,
+                        session=self.session,
+                    )
             except (AttributeError, ValueError):
                 raise self.foreign() from None
             except SalesforceAuthenticationFailed as refusal:
                 if isinstance(refusal.code, int):  # no JSON, only a status
                     raise self.foreign() from None
+                if key is not None:
+                    raise AuthError(
+                        f"{self.session.place}: Salesforce refused the signed login with "
+                        f"`{refusal.code}: {_reason(refusal)}`. Check `client_id`, `username`, "
+                        f"`private_key` and `domain` of source `{self.name}`, that the app has "
+                        "the key's certificate, and that its policy admits the user beforehand."
+                    ) from None
                 raise AuthError(
                     f"{self.session.place}: Salesforce refused the login with "
                     f"`{refusal.code}`. Check `client_id`, `client_secret` and `domain` of "
@@ -242,6 +264,28 @@ class _Redirect(HTTPAdapter):
         request.headers["Host"] = asked.netloc
         request.url = asked._replace(scheme=self._to.scheme, netloc=self._to.netloc).geturl()
         return super().send(request, *args, **more)
+
+
+def _signing_key(name: str, text: str) -> str:
+    r"""Return a private key as PEM; an environment often carries its line ends as `\n`."""
+    from jwt.algorithms import RSAAlgorithm
+    from jwt.exceptions import PyJWTError
+
+    pem = text.replace("\\n", "\n").strip() + "\n"
+    try:
+        RSAAlgorithm(RSAAlgorithm.SHA256).prepare_key(pem)
+    except (PyJWTError, ValueError, TypeError):
+        raise ConfigError(
+            f"{name}: `private_key` is not an RSA key in PEM. Give the text that begins with "
+            "`-----BEGIN PRIVATE KEY-----`, without a passphrase."
+        ) from None
+    return pem
+
+
+def _reason(refusal: SalesforceAuthenticationFailed) -> str:
+    """Return which of the few reasons for a refused assertion this is, never foreign text."""
+    told = refusal.auth_message
+    return next((known for known in LOGIN_REASONS if known in told), "no known reason")
 
 
 def _errors(body: bytes) -> list[dict[str, Any]]:

@@ -7,7 +7,13 @@ from connectors.incremental import change_walks
 from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
 from connectors.salesforce import bulk
 from connectors.salesforce.client import Org
-from connectors.salesforce.reads import Reader, conditions, is_census_due, literal
+from connectors.salesforce.reads import (
+    Reader,
+    conditions,
+    deletions_from,
+    is_census_due,
+    literal,
+)
 
 ROWS_PER_PAGE_USUALLY = 1_500  # Salesforce fills a page as far as it likes
 CALLS_PER_JOB = 9
@@ -41,7 +47,7 @@ class Planner:
             else:
                 steps.append(_page_step("pages of changed records", due))
             records += due
-        if shape.has_delete_log and "deleted_to" in state:
+        if shape.has_delete_log and "cursor" in state and deletions_from(state, window):
             steps.append(Step(what="delete log", calls=1, how=ALWAYS))
         if stream.deletes != "none":
             steps.append(Step(what="count", calls=1, how=ALWAYS))

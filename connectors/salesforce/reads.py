@@ -287,9 +287,8 @@ class Reader:
         The log also has what never went through the bin. It reaches back 15 days, less when it
         grows long; what is older shows in a census alone.
         """
-        default = window.now - DELETE_LOG_REACH + DELETE_LOG_SPAN
-        start = parse_stamp(state.get("deleted_to", "")) or default
-        if window.now - start <= 2 * DELETE_LOG_SPAN:
+        start = deletions_from(state, window)
+        if start is None:
             return [], state, False
         after = state | {"deleted_to": literal(window.now)}
         if window.now - start >= DELETE_LOG_REACH:
@@ -365,6 +364,13 @@ def is_census_due(state: State, window: Window) -> bool:
     if "walk" in state:
         return False
     return census_is_due(state, window) if "census_at" in state else window.full_refresh
+
+
+def deletions_from(state: State, window: Window) -> datetime | None:
+    """Return from when on the delete log is to be read; None if it was read just now."""
+    reach = window.now - DELETE_LOG_REACH + DELETE_LOG_SPAN
+    start = parse_stamp(state.get("deleted_to", "")) or reach
+    return start if window.now - start > 2 * DELETE_LOG_SPAN else None
 
 
 def _sorted_out(rows: Sequence[bytes], shape: Shape) -> _Found:

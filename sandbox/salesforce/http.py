@@ -1,7 +1,7 @@
 """The REST API of the emulated organization: login, queries and pages, describe, writes.
 
 Belongs here: URLs, headers, sessions, limits, locators, the shapes of answers and errors
-(REST API Developer Guide; OAuth 2.0 client credentials flow).
+(REST API Developer Guide; OAuth 2.0 client credentials and JWT bearer flows).
 Does not belong here: what a query matches (`soql`) or a write does (`org`).
 
 Pages are uneven on purpose: the batch size is a wish, wide rows and child rows shrink a
@@ -24,6 +24,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+import jwt
 import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -48,6 +49,8 @@ GZIP_FROM_BYTES = 2_048
 UPDATED_REACH = timedelta(days=30)
 DELETED_REACH = timedelta(days=15)
 DAY = timedelta(days=1)
+ASSERTION_LIVES_S = 300.0
+"""How far ahead a signed login may expire, at most."""
 
 _NOT_FOUND = ApiError(404, "NOT_FOUND", "The requested resource does not exist")
 _BAD_LOCATOR = ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
@@ -66,6 +69,8 @@ _UNEXPECTED = ApiError(
 )
 _UNAVAILABLE = ApiError(503, "SERVER_UNAVAILABLE", "The server is too busy to handle the request")
 
+_LOGIN_HOSTS = ("login.", "test.")
+"""Where people log in; the client credentials flow is not known there."""
 _EMULATOR_KEYS = ("childRelationshipName", "cascade", "restrict")
 _BRIEF = {
     "activateable": False,
@@ -120,6 +125,10 @@ def app(org: Org, clock: Clock, faults: Faults | None = None) -> Starlette:
             ),
         ],
     )
+
+
+class _Denied(Exception):
+    """A login refused: the error's code and description."""
 
 
 _METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
@@ -179,25 +188,67 @@ class _Api:
     # Login
 
     async def token(self, request: Request) -> Response:
-        """`POST /services/oauth2/token`: the client credentials flow."""
+        """`POST /services/oauth2/token`: the client credentials and the JWT bearer flow."""
         self.requests["POST token"] += 1
         form = {k: v[-1] for k, v in parse_qs((await request.body()).decode()).items()}
+        host = request.headers.get("host", "")
+        try:
+            match form.get("grant_type"):
+                case "client_credentials":
+                    user_id = self.run_as(form, request.headers.get("authorization", ""), host)
+                case "urn:ietf:params:oauth:grant-type:jwt-bearer":
+                    user_id = self.asserted(form.get("assertion", ""), host)
+                case _:
+                    raise _Denied("unsupported_grant_type", "grant type not supported")
+        except _Denied as denied:
+            error, description = denied.args
+            return _json({"error": error, "error_description": description}, 400)
+        return _json(self.grant(user_id, host))
+
+    def run_as(self, form: Mapping[str, str], basic: str, host: str) -> str:
+        """Return the user that key and secret act for."""
         client_id, secret = form.get("client_id"), form.get("client_secret")
-        basic = request.headers.get("authorization", "")
         if basic.lower().startswith("basic "):
             try:
                 client_id, _, secret = base64.b64decode(basic[6:]).decode().partition(":")
             except (binascii.Error, UnicodeDecodeError):
                 client_id = secret = None
-        host = request.headers.get("host", "")
-        if form.get("grant_type") != "client_credentials":
-            return _oauth_error("unsupported_grant_type", "grant type not supported")
-        if host.startswith(("login.", "test.")):
-            return _oauth_error("invalid_grant", "request not supported on this domain")
+        if host.startswith(_LOGIN_HOSTS):
+            raise _Denied("invalid_grant", "request not supported on this domain")
         if client_id != self.org.client_id:
-            return _oauth_error("invalid_client_id", "client identifier invalid")
+            raise _Denied("invalid_client_id", "client identifier invalid")
         if secret != self.org.client_secret:
-            return _oauth_error("invalid_client", "invalid client credentials")
+            raise _Denied("invalid_client", "invalid client credentials")
+        return self.org.user_id
+
+    def asserted(self, assertion: str, host: str) -> str:
+        """Return the user that a signed assertion names, once its signature holds."""
+        try:
+            claims = jwt.decode(
+                assertion,
+                self.org.certificate or "",
+                algorithms=["RS256"],
+                # The world's time and the vendor's wording are judged below.
+                options={"verify_exp": False, "verify_aud": False},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError):
+            raise _Denied("invalid_grant", "invalid assertion") from None
+        if claims.get("iss") != self.org.client_id:
+            raise _Denied("invalid_client_id", "client identifier invalid")
+        own = f"https://{self.org.domain}.salesforce.com"
+        if claims.get("aud") not in (own, *(f"https://{h}salesforce.com" for h in _LOGIN_HOSTS)):
+            raise _Denied("invalid_grant", "audience is invalid")
+        left_s = float(claims.get("exp", 0)) - self.clock.now().timestamp()
+        if not 0 < left_s <= ASSERTION_LIVES_S:
+            raise _Denied("invalid_grant", "expired authorization code")
+        users = [user for user in self.org.rows("User") if user["IsActive"]]
+        for user in users:
+            if user["Username"] == claims.get("sub"):
+                return str(user["Id"])
+        raise _Denied("invalid_grant", "user hasn't approved this consumer")
+
+    def grant(self, user_id: str, host: str) -> dict[str, str]:
+        """Begin a session and return what a client learns of it."""
         now = self.clock.now()
         self._logins += 1
         digest = hashlib.sha256(f"{self.org.client_secret}:{self._logins}".encode()).digest()
@@ -207,19 +258,17 @@ class _Api:
         instance = f"https://{host}"
         if host.startswith(("127.0.0.1", "localhost", "[::1]")):
             instance = f"http://{host}"
-        identity = f"https://login.salesforce.com/id/{self.org.id}/{self.org.user_id}"
-        issued_at = str(int(now.timestamp() * 1000))
-        return _json(
-            {
-                "access_token": token,
-                "signature": base64.b64encode(digest).decode(),
-                "scope": "api",
-                "instance_url": instance,
-                "id": identity,
-                "token_type": "Bearer",
-                "issued_at": issued_at,
-            }
-        )
+        elif host.startswith(_LOGIN_HOSTS):
+            instance = f"https://{self.org.domain}.salesforce.com"
+        return {
+            "access_token": token,
+            "signature": base64.b64encode(digest).decode(),
+            "scope": "api",
+            "instance_url": instance,
+            "id": f"https://login.salesforce.com/id/{self.org.id}/{user_id}",
+            "token_type": "Bearer",
+            "issued_at": str(int(now.timestamp() * 1000)),
+        }
 
     def check_session(self, request: Request) -> None:
         """Refuse a call without a living token; a living one lives on from now."""
@@ -686,10 +735,6 @@ def _token(request: Request) -> str:
 def _json(value: Any, status: int = 200) -> Response:
     content = msgspec.json.encode(value)
     return Response(content, status, media_type="application/json;charset=UTF-8")
-
-
-def _oauth_error(error: str, description: str) -> Response:
-    return _json({"error": error, "error_description": description}, 400)
 
 
 def _versions() -> list[dict[str, str]]:

@@ -159,6 +159,8 @@ class Org:
 
     Attributes:
         client_id, client_secret, domain: what an integration logs in with.
+        certificate: public key of the app in PEM, with which the JWT bearer flow is open to any
+            active user; None: that flow is closed.
         user_id: the integration's own user, made with the org; writes without `by`, and
             records without OwnerId, are its.
         hidden_fields: object -> fields that field-level security keeps from the API.
@@ -192,6 +194,7 @@ class Org:
         self.client_id = client_id
         self.client_secret = client_secret
         self.domain = domain
+        self.certificate: str | None = None
         self.id = schema.mint_id("00D", 1)
         self.hidden_fields: dict[str, set[str]] = {}
         self.late_visible_s = 0.0

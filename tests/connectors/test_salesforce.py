@@ -10,6 +10,13 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from connectors import registry, salesforce
 from connectors.base import Stream
@@ -366,6 +373,48 @@ def test_a_login_page_in_the_way_is_an_error_that_says_so(crm, path):
 def test_a_missing_secret_is_named_before_any_call(crm):
     with pytest.raises(ConfigError, match="crm: `client_secret` is missing"):
         crm.open(client_secret=None)
+
+
+@pytest.fixture(scope="module")
+def keys() -> tuple[str, str]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
+
+
+def signing(crm: Crm, keys: tuple[str, str]) -> dict[str, Any]:
+    """Let the org take signed logins; its clock has to be right for that."""
+    crm.clock.advance(seconds=(datetime.now(UTC) - crm.clock.now()).total_seconds())
+    private, crm.org.certificate = keys
+    username = crm.org.get("User", crm.org.user_id)["Username"]
+    return {"client_secret": None, "username": username, "private_key": private}
+
+
+@pytest.mark.parametrize("domain", ["login", "rapport-sandbox.my"])
+def test_a_signed_login_reads_and_is_renewed_in_the_middle_of_a_walk(crm, keys, landed, domain):
+    crm.insert("Contact", 2_500, LastName="Weaver")
+    login = signing(crm, keys)
+    login["private_key"] = login["private_key"].replace("\n", "\\n")  # as environments carry it
+    crm.set_faults({"kind": "expired_session", "match": "/query/0", "times": 1})
+    source = crm.open(**login, domain=domain)
+    assert crm.sync("contacts", source).rows == 2_500
+    assert crm.asked()["POST token"] == 2
+
+
+def test_a_refused_signed_login_says_why_without_the_key(crm, keys):
+    login = signing(crm, keys) | {"username": "nobody@mill.example"}
+    with pytest.raises(AuthError) as refusal:
+        crm.open(**login).check()
+    text = str(refusal.value)
+    assert "with `invalid_grant: user hasn't approved this consumer`" in text
+    assert "PRIVATE KEY" not in text and crm.org.client_id not in text
+
+
+def test_a_key_that_is_none_is_named_before_any_call(crm, keys):
+    with pytest.raises(ConfigError, match="`private_key` is not an RSA key in PEM") as mistake:
+        crm.open(**signing(crm, keys) | {"private_key": "a-secret-that-is-no-key"}).check()
+    assert "a-secret-that" not in str(mistake.value)
 
 
 def test_check_tells_account_version_and_quota(crm):

@@ -12,8 +12,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
@@ -199,6 +207,83 @@ def test_without_a_token_the_answer_is_the_vendors_401(tenant: Tenant):
     assert answer.json() == [
         {"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}
     ]
+
+
+@pytest.fixture(scope="session")
+def key_pair() -> tuple[str, str]:
+    """A private key and its public half, in PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
+
+
+def claims(tenant: Tenant) -> dict[str, Any]:
+    return {
+        "iss": tenant.org.client_id,
+        "sub": tenant.org.get("User", tenant.org.user_id)["Username"],
+        "aud": "https://login.salesforce.com",
+        "exp": f"{tenant.clock.now().timestamp() + 180:.0f}",
+    }
+
+
+def signed_login(tenant: Tenant, assertion: str) -> dict[str, str]:
+    grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    form = {"grant_type": grant, "assertion": assertion}
+    answer = requests.post(f"{tenant.url}/services/oauth2/token", data=form, timeout=5)
+    return dict(answer.json())
+
+
+def test_the_client_logs_in_with_a_signed_assertion(tenant: Tenant, key_pair: tuple[str, str]):
+    tenant.clock.advance(seconds=(datetime.now(UTC) - tenant.clock.now()).total_seconds())
+    private, tenant.org.certificate = key_pair
+    acme(tenant.org, 2)
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("https://", ToEmulator(tenant.url))
+    client = Salesforce(
+        username=tenant.org.get("User", tenant.org.user_id)["Username"],
+        consumer_key=tenant.org.client_id,
+        privatekey=private,
+        domain="login",
+        version="62.0",
+        session=session,
+    )
+    assert client.sf_instance == f"{tenant.org.domain}.salesforce.com"
+    assert client.query("SELECT Id FROM Contact")["totalSize"] == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "words"),
+    [
+        ({"iss": "somebody"}, "invalid_client_id", "client identifier invalid"),
+        ({"sub": "nobody@x.example"}, "invalid_grant", "user hasn't approved this consumer"),
+        ({"aud": "https://elsewhere.example"}, "invalid_grant", "audience is invalid"),
+        ({"exp": "1"}, "invalid_grant", "expired authorization code"),
+        ({"exp": "99999999999"}, "invalid_grant", "expired authorization code"),
+    ],
+)
+def test_an_assertion_has_to_say_the_right_things(
+    tenant: Tenant, key_pair: tuple[str, str], changed: dict, error: str, words: str
+):
+    private, tenant.org.certificate = key_pair
+    assertion = jwt.encode(claims(tenant) | changed, private, algorithm="RS256")
+    assert signed_login(tenant, assertion) == {"error": error, "error_description": words}
+
+
+def test_an_assertion_signed_by_another_key_or_none_is_refused(
+    tenant: Tenant, key_pair: tuple[str, str]
+):
+    private, tenant.org.certificate = key_pair
+    right = jwt.encode(claims(tenant), private, algorithm="RS256")
+    assert "access_token" in signed_login(tenant, right)
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    wrong = jwt.encode(claims(tenant), other, algorithm="RS256")
+    unsigned = jwt.encode(claims(tenant), "", algorithm="none")
+    for assertion in (wrong, unsigned, right[:-4] + "AAAA", "nonsense"):
+        assert signed_login(tenant, assertion)["error_description"] == "invalid assertion"
+    tenant.org.certificate = None
+    assert signed_login(tenant, right)["error_description"] == "invalid assertion"
 
 
 # Pages
