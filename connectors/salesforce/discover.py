@@ -74,7 +74,7 @@ def _found_field(stream: Stream, told: dict[str, Any]) -> FoundField:
     if told["name"] in ("IsDeleted", "MasterRecordId"):
         notes.append("asked for to tell deletes, not kept")
     if told.get("calculated"):
-        notes.append("formula: seen only when the record itself changes")
+        notes.append("formula: changes without a stamp, so the object is read again now and then")
     if told["type"] in _COMPOUND:
         notes.append("compound: take its parts instead")
     if told["type"] == "base64":

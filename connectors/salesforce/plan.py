@@ -39,13 +39,15 @@ class Planner:
             state["since"] = literal(window.since)
         if stream.deletes != "none" and is_census_due(state, window):
             steps.append(_page_step("census of ids", self._org.count(stream.object_name, [])))
-        for walk in change_walks(stream, state, window):
+        again = self._reader.reread(stream, shape, state, window)
+        for walk in (*change_walks(stream, state, window), *([again] if again else [])):
             bounds = conditions(walk, walk.position, shape.cursor)
             due = self._org.count(stream.object_name, bounds)
             if due >= bulk.FROM_RECORDS and shape.fits_bulk:
                 steps.append(_job_step(due))
             else:
-                steps.append(_page_step("pages of changed records", due))
+                what = "formulas read again" if walk is again else "pages of changed records"
+                steps.append(_page_step(what, due))
             records += due
         if shape.has_delete_log and "cursor" in state and deletions_from(state, window):
             steps.append(Step(what="delete log", calls=1, how=ALWAYS))

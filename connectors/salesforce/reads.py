@@ -14,7 +14,7 @@ import msgspec
 
 from connectors.base import Page, State, Stream, Tombstone, Window
 from connectors.errors import ServerError
-from connectors.incremental import ChangeWalk, census_is_due, change_walks
+from connectors.incremental import ChangeWalk, census_is_due, change_walks, is_due
 from connectors.pagination import LoopGuard, next_links
 from connectors.records import members, parse_stamp, pick, split, values
 from connectors.salesforce import bulk
@@ -41,23 +41,44 @@ class _Found(NamedTuple):
     last: list[str] | None
 
 
+class Reread(ChangeWalk):
+    """Reads what has not changed, as a walk of its own beside the cursor.
+
+    In the state it is `reread`: `end` and `position`.
+    """
+
+    def within(self, state: State) -> Reread:
+        """Return this walk with the state that changes have left."""
+        return Reread(self.start, self.end, self.position, state, True)
+
+    def at(self, position: Any) -> State:
+        """Return the state in the middle of the walk."""
+        return {**self._state, "reread": {"end": literal(self.end), "position": position}}
+
+    def done(self) -> State:
+        """Return the state after the walk."""
+        return {name: value for name, value in self._state.items() if name != "reread"}
+
+
 class Reader:
     """Reads the objects of one org."""
 
-    def __init__(self, org: Org) -> None:
+    def __init__(self, org: Org, reread_days: int) -> None:
         self._org = org
         self._jobs = Jobs(org)
+        self._reread_days = reread_days
 
     def shape(self, stream: Stream) -> Shape:
         """Return what this user sees of a stream's object."""
-        return shape_of(self._org, stream)
+        return shape_of(self._org, stream, self._reread_days)
 
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         """Yield changes; then what was deleted, the source's count, sometimes a census.
 
         State: that of `ChangeWalk`, whose position is [stamp, id] among pages and an object
         among jobs; `since` (where the user let history begin), `counted` (by the source, when
-        the last sync ended), `deleted_to` (how far the delete log is read) and `census_at`.
+        the last sync ended), `deleted_to` (how far the delete log is read), `census_at`,
+        `reread_at`, and `reread` (see `Reread`) while records are read again.
         """
         shape = self.shape(stream)
         if not shape.fields:
@@ -69,7 +90,9 @@ class Reader:
             state["since"] = literal(window.since)
         is_census = stream.deletes != "none" and is_census_due(state, window)
         if is_first:  # what was just read as a whole has lost nothing yet
-            state["census_at"] = state["deleted_to"] = literal(window.now)
+            for name in ("census_at", "deleted_to", "reread_at"):
+                state[name] = literal(window.now)
+        again = self.reread(stream, shape, state, window)
         for walk in change_walks(stream, state, window):
             yield from self._walk(stream, shape, walk)
         state = walk.done()
@@ -77,6 +100,16 @@ class Reader:
             gone, state, has_gap = self._deletions(stream, state, window)
             is_census = is_census or has_gap
             yield Page(tombstones=gone, state=state)
+        if again is not None:
+            again = again.within(state)
+            read = 0
+            for page in self._walk(stream, shape, again):
+                read += len(page.records)
+                yield page
+            state = again.done() | {"reread_at": literal(window.now)}
+            which = ", ".join(shape.formulas)
+            note = f"{stream.object_name}: {read:,} records read again for {which}"
+            yield Page(state=state, notes=(note,))
         notes = (shape.coverage,) if shape.coverage else ()
         if stream.deletes == "none":
             yield Page(state=state, notes=notes)
@@ -88,6 +121,19 @@ class Reader:
             yield from self._census(stream)
             state = state | {"census_at": literal(window.now)}
             yield Page(state=state, census_complete=True)
+
+    def reread(self, stream: Stream, shape: Shape, state: State, window: Window) -> Reread | None:
+        """Return the walk over unchanged records whose formulas may have changed; None: not due."""
+        cursor = parse_stamp(state.get("cursor", ""))
+        by_hand = window.since or window.until or window.full_refresh
+        if not (shape.formulas and self._reread_days and cursor) or by_hand:
+            return None
+        if "reread" in state:
+            end = parse_stamp(state["reread"]["end"]) or cursor
+            return Reread(None, end, state["reread"]["position"], state, True)
+        if not is_due(state, "reread_at", timedelta(days=self._reread_days), window):
+            return None
+        return Reread(None, cursor - stream.lookback, None, state, True)
 
     # Changes
 

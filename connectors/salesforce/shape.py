@@ -29,7 +29,7 @@ class Shape:
         fields: what to ask for, deletion marks included; empty: the object cannot be seen.
         types: field -> describe's type.
         cursor: the stamp to ask by; None: there is none, so everything is read each time.
-        formulas: fields taken that change without any stamp.
+        formulas: fields taken that change without any stamp: formulas and roll-ups.
         has_delete_log: whether the vendor lists what was deleted.
         coverage: in words, what this user or the API withholds.
     """
@@ -66,12 +66,20 @@ class Shape:
         yield tuple(part)
 
 
-def shape_of(org: Org, stream: Stream) -> Shape:
+def shape_of(org: Org, stream: Stream, reread_days: int) -> Shape:
     """Describe an object and return what can be read of it.
 
     Field-level security removes a field from describe, and asking for it all the same is an
     error for the whole query.
+
+    Args:
+        reread_days: after how many days formulas are read again; 0: never.
     """
+    how_fresh = "seen only when the record changes"
+    if reread_days:
+        how_fresh = (
+            f"read again every {reread_days} days" if reread_days > 1 else "read again daily"
+        )
     told = org.described(stream.object_name)
     described = told["fields"]
     types = {name: field["type"] for name, field in described.items()}
@@ -82,12 +90,12 @@ def shape_of(org: Org, stream: Stream) -> Shape:
     marks = [name for name in (cursor, "IsDeleted", "MasterRecordId") if name in described]
     optional = ONLY_IN_SOME_ORGS.get(stream.object_name, "").split()
     hidden = [f for f in stream.fields if f not in described and f not in optional]
-    formulas = tuple(f for f in taken if described[f].get("calculatedFormula"))
+    formulas = tuple(f for f in taken if described[f].get("calculated"))
     notes = []
     if hidden:
         notes.append(f"not visible to this user: {', '.join(hidden)}")
     if formulas:
-        notes.append(f"formulas, seen only when the record changes: {', '.join(formulas)}")
+        notes.append(f"formulas, {how_fresh}: {', '.join(formulas)}")
     if cursor is None:
         notes.append("no stamp to ask by: read as a whole each time")
     return Shape(

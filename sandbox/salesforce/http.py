@@ -86,7 +86,6 @@ _BRIEF = {
     "layoutable": True,
     "mruEnabled": True,
     "queryable": True,
-    "replicateable": True,
     "retrieveable": True,
     "searchable": True,
     "triggerable": True,
@@ -532,6 +531,7 @@ class _Api:
             "labelPlural": sobject.plural,
             "mergeable": sobject.merges,
             "name": sobject.name,
+            "replicateable": sobject.name not in self.org.not_replicated,
             "undeletable": deletable,
             "urls": {
                 "sobject": base,
@@ -615,6 +615,7 @@ class _Api:
     def updated(self, name: str, query: Mapping[str, str]) -> dict[str, Any]:
         """`GET sobjects/X/updated?start=&end=`: ids of live records changed in the span."""
         table = self.table(name)
+        self.check_replicated(table)
         now = self.clock.now()
         start, end = _span(query, now, UPDATED_REACH)
         low, high = wire_datetime(start), wire_datetime(end)
@@ -628,18 +629,27 @@ class _Api:
     def deleted(self, name: str, query: Mapping[str, str]) -> dict[str, Any]:
         """`GET sobjects/X/deleted?start=&end=`: what went in the span, hard deletes too."""
         table = self.table(name)
+        self.check_replicated(table)
         now = self.clock.now()
         start, end = _span(query, now, DELETED_REACH)
-        kept_from = now - DELETED_REACH
+        kept_from = max(now - DELETED_REACH, table.log_from)
         log = sorted((at, id) for id, at in table.deletions.items() if at >= kept_from)
-        earliest = log[0][0] if log else kept_from
+        found = [
+            {"id": id, "deletedDate": wire_datetime(at)} for at, id in log if start <= at < end
+        ]
+        if len(found) > self.org.replicated_ids:
+            raise ApiError(400, "EXCEEDED_ID_LIMIT", "Too many IDs: choose a shorter span")
         return {
-            "deletedRecords": [
-                {"id": id, "deletedDate": wire_datetime(at)} for at, id in log if start <= at < end
-            ],
-            "earliestDateAvailable": wire_datetime(earliest),
+            "deletedRecords": found,
+            "earliestDateAvailable": wire_datetime(kept_from),
             "latestDateCovered": self.covered(table, end, now),
         }
+
+    def check_replicated(self, table: Table) -> None:
+        """Refuse an object that describe calls not replicateable."""
+        name = table.sobject.name
+        if name in self.org.not_replicated:
+            raise ApiError(400, "INVALID_TYPE", f"sObject type '{name}' is not replicateable")
 
     def covered(self, table: Table, end: datetime, now: datetime) -> str:
         """Return up to when the answer is whole: a write still unseen holds it back."""

@@ -80,6 +80,8 @@ class Table:
         self.bin: dict[str, _Binned] = {}
         self.deletions: dict[str, datetime] = {}
         """Id -> when it was deleted; what `deleted/` answers from."""
+        self.log_from = datetime.min.replace(tzinfo=UTC)
+        """Since when that log is whole: what grew too long is cut at its old end."""
         self.blank: Row = {}
         self.minted = 0
         self._unseen: dict[str, tuple[datetime, Row | None]] = {}
@@ -176,6 +178,8 @@ class Org:
         locator_lifetime: how long the next pages of a query can be fetched.
         open_cursors: queries that can have next pages at a time; more close the one
             unused for longest.
+        not_replicated: objects without `updated/` and `deleted/`.
+        replicated_ids: most ids that either of these answers.
         not_in_bulk: objects that the Bulk API does not know.
         bulk_looks: how often a bulk job is looked at until it is done.
         bulk_failures: how many bulk jobs to come end as failed.
@@ -205,6 +209,8 @@ class Org:
         self.daily_limit = 100_000
         self.locator_lifetime = timedelta(days=2)
         self.open_cursors = 10
+        self.not_replicated: set[str] = set()
+        self.replicated_ids = 600_000
         self.not_in_bulk: set[str] = set()
         self.bulk_looks = 2
         self.bulk_failures = 0
@@ -460,6 +466,12 @@ class Org:
             when = at or parse_datetime(row["SystemModstamp"])
             table.deletions.setdefault(row["Id"], when)
             table.remove(row["Id"])
+
+    def cut_delete_log(self, name: str, before: datetime) -> None:
+        """Forget the deletions of an object that are older, as the vendor does with a long log."""
+        with self.lock:
+            table = self.table(name)
+            table.log_from = max(table.log_from, before)
 
     def merge(
         self,

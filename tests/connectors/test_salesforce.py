@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from connectors import registry, salesforce
-from connectors.base import Stream
+from connectors.base import Stream, Window
 from connectors.errors import AuthError, ConfigError, ServerError
+from connectors.landing import Landing
 from connectors.sync import SyncResult, sync_stream
 from sandbox.clock import Clock
 from sandbox.faults import Faults
@@ -140,17 +141,148 @@ def test_deleted_merged_and_undeleted_records_are_followed(crm, landed):
     assert set(live(landed("crm.accounts"))) == {gone, master}
 
 
-def test_records_purged_from_the_bin_are_found_by_counting_and_a_census(crm, landed):
+def test_a_record_that_never_went_through_the_bin_is_found_in_the_delete_log(crm, landed):
     ids = crm.insert("Lead", 60, LastName="Carder", Company="Wool")
     crm.sync("leads")
-    crm.org.purge("Lead", ids[3])
     crm.clock.advance(seconds=3600)
+    crm.org.purge("Lead", ids[3], crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    found = crm.sync("leads")
+    assert (found.deletes, found.missing, found.extra) == (1, 0, 0)
+    assert set(live(landed("crm.leads"))) == set(ids) - {ids[3]}
+    asked = crm.asked()["GET sobjects/Lead/deleted"]
+    assert crm.sync("leads").deletes == 0
+    assert crm.asked()["GET sobjects/Lead/deleted"] == asked  # it was read just now
+
+
+def purged_unseen(crm: Crm, days: float) -> list[str]:
+    """Purge one of 60 held leads, let time pass, and return the ids that are left."""
+    ids = crm.insert("Lead", 60, LastName="Carder", Company="Wool")
+    crm.sync("leads")
+    crm.clock.advance(seconds=3600)
+    crm.org.purge("Lead", ids.pop(3), crm.clock.now())
+    crm.clock.advance(days=days)
+    return ids
+
+
+def test_a_gap_in_the_delete_log_is_closed_by_a_census_at_once(crm, landed):
+    ids = purged_unseen(crm, days=0.5)
+    crm.org.cut_delete_log("Lead", crm.clock.now() - timedelta(hours=1))
+    found = crm.sync("leads")
+    assert (found.deletes, found.extra) == (1, 0)
+    assert set(live(landed("crm.leads"))) == set(ids)
+
+
+@pytest.mark.parametrize("days", [3, 20])
+def test_a_delete_log_that_refuses_or_ends_too_early_means_a_census(crm, landed, days):
+    ids = purged_unseen(crm, days)
+    crm.org.replicated_ids = 0  # more ids than one answer may hold
+    assert crm.sync("leads").deletes == 1
+    assert set(live(landed("crm.leads"))) == set(ids)
+
+
+def test_records_gone_without_a_trace_are_found_by_counting_and_a_census(crm, landed):
+    crm.org.not_replicated = {"Lead"}
+    ids = purged_unseen(crm, days=0.1)
     too_many = crm.sync("leads")
     assert (too_many.deletes, too_many.extra) == (0, 1)
     crm.clock.advance(days=1)
     found = crm.sync("leads")
     assert (found.deletes, found.extra) == (1, 0)
-    assert set(live(landed("crm.leads"))) == set(ids) - {ids[3]}
+    assert set(live(landed("crm.leads"))) == set(ids)
+    assert "GET sobjects/Lead/deleted" not in crm.asked()
+
+
+def formulas(crm: Crm, count: int) -> list[str]:
+    """Give accounts a formula, sync them, let a day pass, and let two formulas change."""
+    described = {"name": "Score__c", "type": "double", "calculated": True, "scale": 2}
+    crm.org.add_custom_field("Account", described)
+    crm.settings["fields"] = {"Account": [{"name": "Score__c", "type": "decimal"}]}
+    ids = crm.insert("Account", count, Name="Mill")
+    crm.sync("accounts")
+    crm.clock.advance(seconds=3600)
+    for id in ids[:2]:
+        crm.org.touch_formula("Account", id, "Score__c", 7.5)
+    return ids
+
+
+def test_a_formula_that_changed_without_a_stamp_arrives_within_a_day(crm, landed):
+    ids = formulas(crm, 10)
+    assert crm.sync("accounts").rows == 0
+    crm.clock.advance(days=1)
+    source = crm.open()
+    due = Landing(crm.home).stream("crm", "accounts").footer().state
+    cost = source.plan(crm.stream("accounts", source), due, Window(now=crm.clock.now()))
+    assert "formulas read again" in {step.what for step in cost.steps} and cost.records == 10
+    result = crm.sync("accounts")
+    assert result.rows == 2
+    assert "Account: 10 records read again for Score__c" in result.notes
+    accounts = live(landed("crm.accounts"))
+    assert [accounts[id]["Score__c"] for id in ids] == [7.5, 7.5] + [None] * 8
+    crm.clock.advance(seconds=3600)
+    assert crm.sync("accounts").notes == ("Account: formulas, read again daily: Score__c",)
+
+
+def test_reading_formulas_again_can_be_switched_off(crm):
+    formulas(crm, 10)
+    crm.clock.advance(days=9)
+    result = crm.sync("accounts", crm.open(reread_days=0))
+    assert result.rows == 0
+    assert result.notes == ("Account: formulas, seen only when the record changes: Score__c",)
+
+
+def test_reading_again_goes_on_where_it_broke_off_and_changes_are_read_first(crm, landed):
+    ids = formulas(crm, 4_500)
+    crm.org.update("Account", ids[-1], {"Name": "Dye works"}, crm.clock.now())
+    for id in ids[:-1]:
+        crm.org.touch_formula("Account", id, "Score__c", 8.5)
+    crm.clock.advance(days=1)
+    source = crm.open()
+    crm.set_faults({"kind": "limit_daily", "match": "/query/0", "times": None})
+    early = crm.sync("accounts", source)
+    assert early.ended_early and 1 < early.rows < 4_500
+    assert live(landed("crm.accounts"))[ids[-1]]["Name"] == "Dye works"
+    crm.set_faults()
+    result = crm.sync("accounts")
+    assert early.rows + result.rows == 4_500
+    assert {account["Score__c"] for account in live(landed("crm.accounts")).values()} == {8.5, None}
+
+
+def test_a_chain_of_merges_can_be_followed_to_its_end(crm, landed):
+    first, second, third = crm.insert("Contact", 3, LastName="Weaver")
+    crm.sync("contacts")
+    crm.org.merge("Contact", second, [first], crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    crm.org.merge("Contact", third, [second], crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    assert crm.sync("contacts").deletes == 2
+    rows = landed("crm.contacts")
+    assert [rows[key][:2] for key in (first, second)] == [("delete", second), ("delete", third)]
+    assert set(live(rows)) == {third}
+
+
+def test_a_merge_is_known_though_its_loser_left_the_bin_before_the_log_told(crm, landed):
+    loser, master = crm.insert("Contact", 2, LastName="Weaver")
+    crm.sync("contacts")
+    crm.org.merge("Contact", master, [loser], crm.clock.now())
+    crm.clock.advance(days=1)
+    crm.sync("contacts")
+    crm.clock.advance(days=10)
+    crm.org.purge("Contact", loser, crm.clock.now())
+    crm.clock.advance(days=10)
+    crm.sync("contacts")
+    assert landed("crm.contacts")[loser][:2] == ("delete", master)
+
+
+def test_deleted_seen_undeleted_and_deleted_again_ends_as_the_source_has_it(crm, landed):
+    (id,) = crm.insert("Contact", LastName="Weaver")
+    crm.sync("contacts")
+    for there in (False, True, False, True):
+        change = crm.org.undelete if there else crm.org.delete
+        change("Contact", id, crm.clock.now())
+        crm.clock.advance(seconds=3600)
+        crm.sync("contacts")
+        assert (id in live(landed("crm.contacts"))) is there
 
 
 def test_a_full_refresh_finds_what_is_gone_without_waiting_for_a_census(crm, landed):
@@ -255,9 +387,8 @@ def test_a_field_the_user_may_not_see_is_coverage_and_not_an_error(crm, landed):
 def test_custom_fields_and_objects_come_by_configuration(crm, landed):
     crm.org.add_custom_field("Account", {"name": "Tier__c", "type": "string", "length": 20})
     crm.org.add_custom_field(
-        "Account", {"name": "Score__c", "type": "double", "calculatedFormula": "1", "precision": 8,
-                    "scale": 2}
-    )  # fmt: skip
+        "Account", {"name": "Score__c", "type": "double", "calculated": True, "scale": 2}
+    )
     crm.org.add_custom_object("Subscription__c", prefix="a01")
     crm.org.add_custom_field("Subscription__c", {"name": "Seats__c", "type": "int"})
     crm.settings |= {
@@ -273,7 +404,7 @@ def test_custom_fields_and_objects_come_by_configuration(crm, landed):
     accounts = crm.stream("accounts", source)
     assert accounts.types["Score__c"] == "decimal" and accounts.pii["Score__c"] == "pseudonym"
     result = crm.sync("accounts", source)
-    assert result.notes == ("Account: formulas, seen only when the record changes: Score__c",)
+    assert result.notes == ("Account: formulas, read again daily: Score__c",)
     crm.sync("subscription__c", source)
     assert live(landed("crm.accounts"))[mill]["Tier__c"] == "gold"
     assert live(landed("crm.subscription__c"))[plan]["Seats__c"] == 12

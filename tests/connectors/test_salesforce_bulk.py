@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.base import Window
 from connectors.errors import ServerError
 from connectors.landing import Landing
 from connectors.records import Projected, project, split
@@ -174,6 +175,20 @@ def test_a_page_cut_in_the_middle_is_asked_for_again(crm, landed):
     assert set(live(landed("crm.contacts"))) == set(ids)
 
 
+def test_formulas_of_a_large_object_are_read_again_by_jobs(crm, landed):
+    described = {"name": "Score__c", "type": "double", "calculated": True, "scale": 2}
+    crm.org.add_custom_field("Account", described)
+    crm.settings["fields"] = {"Account": [{"name": "Score__c", "type": "decimal"}]}
+    ids = spread(crm, 100, "Account", Name="Mill")
+    crm.sync("accounts")
+    before = jobs(crm)
+    for id in ids:
+        crm.org.touch_formula("Account", id, "Score__c", 1.5)
+    crm.clock.advance(days=1)
+    assert crm.sync("accounts").rows == 100 and jobs(crm) > before
+    assert {account["Score__c"] for account in live(landed("crm.accounts")).values()} == {1.5}
+
+
 def test_a_window_asked_for_by_hand_may_use_jobs_too(crm, landed):
     spread(crm, 40)
     since = crm.clock.now()
@@ -193,17 +208,11 @@ def test_a_text_with_nul_is_quarantined_whichever_way_it_comes(crm, landed):
 def test_the_plan_tells_what_jobs_cost(crm):
     spread(crm, 100)
     source = crm.open()
-    cost = source.plan(crm.stream("contacts", source), {}, window(crm))
+    cost = source.plan(crm.stream("contacts", source), {}, Window(now=crm.clock.now()))
     (step,) = (step for step in cost.steps if step.what == "bulk jobs")
     assert step.how == "100 records by COUNT(), in 2 bulk jobs of 20 a page"
     crm.sync("contacts")
     assert step.calls >= sum(n for name, n in crm.asked().items() if "jobs" in name)
-
-
-def window(crm: Crm) -> Any:
-    from connectors.base import Window
-
-    return Window(now=crm.clock.now())
 
 
 TEXTS = st.text(

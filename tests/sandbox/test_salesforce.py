@@ -716,6 +716,27 @@ def test_a_hard_delete_leaves_nothing_but_the_delete_log(tenant: Tenant):
     assert log["deletedRecords"] == []
 
 
+def test_a_delete_log_that_was_cut_tells_since_when_it_is_whole(tenant: Tenant):
+    _, ids = acme(tenant.org, 2)
+    for id, at in zip(ids, (NOW - 2 * DAY, NOW - HOUR), strict=True):
+        tenant.org.delete("Contact", id, at)
+    client = tenant.client()
+    log = client.Contact.deleted(NOW - 3 * DAY, NOW)
+    assert len(log["deletedRecords"]) == 2
+    assert log["earliestDateAvailable"] == "2026-11-07T00:00:00.000+0000"
+    tenant.org.cut_delete_log("Contact", NOW - DAY)
+    log = client.Contact.deleted(NOW - 3 * DAY, NOW)
+    assert [entry["id"] for entry in log["deletedRecords"]] == ids[1:]
+    assert log["earliestDateAvailable"] == "2026-11-21T00:00:00.000+0000"
+    tenant.org.replicated_ids = 0
+    with pytest.raises(SalesforceMalformedRequest, match="EXCEEDED_ID_LIMIT"):
+        client.Contact.deleted(NOW - 3 * DAY, NOW)
+    tenant.org.not_replicated = {"Contact"}
+    assert client.Contact.describe()["replicateable"] is False
+    with pytest.raises(SalesforceMalformedRequest, match="INVALID_TYPE"):
+        client.Contact.deleted(NOW - 3 * DAY, NOW)
+
+
 def test_updated_lists_ids_and_refuses_what_is_too_old_or_too_short(tenant: Tenant):
     _, contacts = acme(tenant.org, 3)
     tenant.org.update("Contact", contacts[1], {"Title": "CEO"}, NOW - HOUR)
