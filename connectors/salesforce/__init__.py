@@ -32,7 +32,7 @@ from connectors.salesforce.client import Org, limits
 from connectors.salesforce.discover import discovered
 from connectors.salesforce.plan import Planner
 from connectors.salesforce.reads import Reader
-from connectors.salesforce.streams import STREAMS, custom_object
+from connectors.salesforce.streams import OBJECTS_ONLY_IN_SOME_ORGS, STREAMS, custom_object
 from connectors.session import Session
 
 __all__ = ["POLICY", "SILO", "STREAMS", "TYPE", "Salesforce", "Settings", "connect", "limits"]
@@ -103,7 +103,12 @@ class Salesforce:
 
     def check(self) -> Check:
         """Log in, read the quota, and name the objects and fields the user cannot see."""
-        hidden = [text for stream in self._streams if (text := self._reader.shape(stream).coverage)]
+        shapes = {stream.object_name: self._reader.shape(stream) for stream in self._streams}
+        hidden = [
+            shape.coverage
+            for name, shape in shapes.items()
+            if shape.coverage and (shape.fields or name not in OBJECTS_ONLY_IN_SOME_ORGS)
+        ]
         quota = self._org.ask(lambda client: client.limits()) or {}
         return Check(
             ok=True,

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 from connectors.base import Stream
 from connectors.salesforce.bulk import NO_VALUE_TYPES
 from connectors.salesforce.client import Org
-from connectors.salesforce.streams import ONLY_IN_SOME_ORGS
+from connectors.salesforce.streams import OBJECTS_ONLY_IN_SOME_ORGS, ONLY_IN_SOME_ORGS
 
 STAMPS = ("SystemModstamp", "LastModifiedDate", "CreatedDate", "LoginTime")
 """What changes are asked for by: the first that the object has and lets be filtered."""
@@ -84,7 +84,10 @@ def shape_of(org: Org, stream: Stream, reread_days: int) -> Shape:
     described = told["fields"]
     types = {name: field["type"] for name, field in described.items()}
     if "Id" not in described:
-        return Shape(types=types, coverage=f"{stream.object_name}: not visible to this user")
+        why = "not visible to this user"
+        if stream.object_name in OBJECTS_ONLY_IN_SOME_ORGS:
+            why = "not switched on in this org, or not visible to this user"
+        return Shape(types=types, coverage=f"{stream.object_name}: {why}")
     cursor = next((n for n in STAMPS if n in described and described[n]["filterable"]), None)
     taken = tuple(name for name in stream.fields if name in described)
     marks = [name for name in (cursor, "IsDeleted", "MasterRecordId") if name in described]

@@ -575,3 +575,142 @@ def test_history_can_begin_late_and_still_reconcile(crm, landed):
     result = sync_stream(source, crm.stream("contacts", source), crm.home, since=later)
     assert set(live(landed("crm.contacts"))) == set(ids)
     assert (result.missing, result.extra) == (0, 0)
+
+
+def test_a_history_is_read_by_creation_and_claims_nothing_about_deletions(crm, landed):
+    crm.org.tracked_fields = {"Case": {"Status", "OwnerId"}, "Contact": {"Email"}}
+    (case,) = crm.insert("Case", Subject="Loom stuck")
+    (person,) = crm.insert("Contact", LastName="Weaver", Email="old@mill.example")
+    assert crm.sync("case_history").rows == 1
+    crm.org.update("Case", case, {"Status": "Working"}, crm.clock.now())
+    crm.org.update("Contact", person, {"Email": "new@mill.example"}, crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    result = crm.sync("case_history")
+    assert (result.rows, result.late, result.source_count) == (1, 0, None)
+    changes = sorted(live(landed("crm.case_history")).values(), key=lambda row: row["CreatedDate"])
+    assert [(row["Field"], row["OldValue"], row["NewValue"]) for row in changes] == [
+        ("created", None, None), ("Status", "New", "Working"),
+    ]  # fmt: skip
+    crm.sync("contact_history")
+    assert "mill.example" not in str(landed("crm.contact_history"))
+    assert "GET sobjects/CaseHistory/deleted" not in crm.asked()
+    assert "left no trace" in str(crm.stream("case_history", crm.open()).coverage)
+
+
+def test_values_of_any_type_keep_a_history_out_of_bulk(crm, landed, monkeypatch):
+    monkeypatch.setattr("connectors.salesforce.bulk.FROM_RECORDS", 1)
+    crm.org.tracked_fields = {"Opportunity": {"Amount"}}
+    deal = {"Name": "Looms", "StageName": "Prospecting", "CloseDate": "2026-06-30", "Amount": 5}
+    (id,) = crm.insert("Opportunity", **deal)
+    crm.org.update("Opportunity", id, {"Amount": 7.25}, crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    crm.sync("opportunity_field_history")
+    assert "POST jobs/query" not in crm.asked()
+    assert 7.25 in {
+        row["NewValue"] for row in live(landed("crm.opportunity_field_history")).values()
+    }
+    crm.sync("opportunity_history")  # plain types: these fit
+    assert crm.asked()["POST jobs/query"] == 1
+    amounts = [row["Amount"] for row in live(landed("crm.opportunity_history")).values()]
+    assert sorted(amounts) == [5.0, 7.25]
+
+
+@pytest.mark.parametrize("unfiltered", ["SystemModstamp", "SystemModstamp LastModifiedDate"])
+def test_changes_are_asked_for_by_the_first_stamp_that_can_be_filtered(crm, landed, unfiltered):
+    for name in unfiltered.split():
+        crm.org.sobject("Contact").fields[name]["filterable"] = False
+    ids = crm.insert("Contact", 3, LastName="Weaver")
+    assert crm.sync("contacts").missing == 0
+    assert set(live(landed("crm.contacts"))) == set(ids)
+    more = crm.insert("Contact", LastName="Dyer")
+    assert crm.sync("contacts").rows == 1
+    assert set(live(landed("crm.contacts"))) == {*ids, *more}
+
+
+def test_an_object_whose_only_stamp_is_a_login_time_is_read_by_it(crm, landed):
+    crm.settings |= {"objects": ["LoginHistory"], "fields": {"LoginHistory": ["UserId"]}}
+    crm.org.log_in(crm.org.user_id, crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    assert crm.sync("loginhistory").rows == 1
+    crm.org.log_in(crm.org.user_id, crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    result = crm.sync("loginhistory")
+    assert (result.rows, result.missing, result.extra) == (1, 0, 0)
+    assert len(live(landed("crm.loginhistory"))) == 2
+
+
+def test_an_object_without_any_stamp_is_read_as_a_whole_and_says_so(crm, landed):
+    for name in ("SystemModstamp", "LastModifiedDate", "CreatedDate"):
+        crm.org.sobject("Contact").fields[name]["filterable"] = False
+    ids = crm.insert("Contact", 2_500, LastName="Weaver")
+    crm.set_faults({"kind": "expired_locator", "match": "/query/0", "times": 1})
+    result = crm.sync("contacts")
+    assert (result.rows, result.duplicates, result.missing) == (2_500, 0, 0)
+    assert result.notes == ("Contact: no stamp to ask by: read as a whole each time",)
+    crm.org.update("Contact", ids[0], {"LastName": "Dyer"}, crm.clock.now())
+    assert crm.sync("contacts").rows == 1
+    assert live(landed("crm.contacts"))[ids[0]]["LastName"] == "Dyer"
+
+
+def test_consent_is_read_with_the_person_it_belongs_to(crm, landed):
+    (person,) = crm.insert("Individual", LastName="Weaver", HasOptedOutSolicit=True)
+    (contact,) = crm.insert("Contact", LastName="Weaver", IndividualId=person)
+    email = {"ParentId": person, "EmailAddress": "w@mill.example"}
+    (point,) = crm.insert("ContactPointEmail", **email)
+    told = {"Name": "News", "PrivacyConsentStatus": "OptOut", "EffectiveFrom": START}
+    (by_point,) = crm.insert("ContactPointConsent", ContactPointId=point, **told)
+    (by_type,) = crm.insert(
+        "ContactPointTypeConsent", PartyId=person, ContactPointType="Email", **told
+    )
+    streams = ("individuals", "contacts", "contact_point_emails", "contact_point_consents",
+               "contact_point_type_consents")  # fmt: skip
+    for stream in streams:
+        assert crm.sync(stream).missing == 0
+    individual = live(landed("crm.individuals"))[person]
+    assert individual["HasOptedOutSolicit"] is True and "LastName" not in individual
+    assert live(landed("crm.contacts"))[contact]["IndividualId"] == person
+    assert live(landed("crm.contact_point_emails"))[point]["ParentId"] == person
+    assert live(landed("crm.contact_point_consents"))[by_point]["PrivacyConsentStatus"] == "OptOut"
+    assert live(landed("crm.contact_point_type_consents"))[by_type]["PartyId"] == person
+
+
+def test_a_feature_that_is_off_is_no_fault_of_the_check(crm):
+    crm.org.absent_objects = {"Individual", "ContactPointConsent"}
+    assert crm.open().check().detail == "API v62.0, every object and field is readable"
+    assert crm.sync("individuals").notes == (
+        "Individual: not switched on in this org, or not visible to this user",
+    )
+
+
+def test_a_removed_campaign_member_is_found_though_it_skips_the_bin(crm, landed):
+    (campaign,) = crm.insert("Campaign", Name="Fair")
+    people = crm.insert("Contact", 3, LastName="Weaver")
+    members = [crm.insert("CampaignMember", CampaignId=campaign, ContactId=id)[0] for id in people]
+    assert crm.sync("campaign_members").rows == 3
+    crm.org.delete("CampaignMember", members[0], crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    assert crm.sync("campaign_members").deletes == 1
+    assert set(live(landed("crm.campaign_members"))) == set(members[1:])
+
+
+def test_of_a_message_only_who_and_when_is_landed(crm, landed):
+    (case,) = crm.insert("Case", Subject="Loom stuck")
+    mail = {"ParentId": case, "Incoming": True, "FromAddress": "w@mill.example",
+            "Subject": "a secret", "TextBody": "a secret", "MessageDate": START}  # fmt: skip
+    (id,) = crm.insert("EmailMessage", **mail)
+    relation = {"EmailMessageId": id, "RelationType": "FromAddress"}
+    crm.insert("EmailMessageRelation", RelationAddress="w@mill.example", **relation)
+    crm.sync("email_messages")
+    assert crm.sync("email_message_relations").rows == 1
+    assert live(landed("crm.email_messages"))[id]["FromAddress"] == "w@mill.example"
+    assert "secret" not in str(landed("crm.email_messages"))
+
+
+def test_values_of_a_multiple_choice_stay_one_text(crm, landed):
+    (account,) = crm.insert("Account", Name="Mill")
+    (person,) = crm.insert("Contact", LastName="Weaver", AccountId=account)
+    (id,) = crm.insert("AccountContactRelation", AccountId=account, ContactId=person,
+                       Roles="Decision Maker;Influencer", IsActive=True)  # fmt: skip
+    crm.sync("account_contact_relations")
+    relation = live(landed("crm.account_contact_relations"))[id]
+    assert relation["Roles"] == "Decision Maker;Influencer"

@@ -1084,6 +1084,69 @@ def test_the_side_door_moves_time_counts_requests_and_tells_credentials(tenant: 
     }
 
 
+# Histories and consent
+
+
+def test_a_history_keeps_tracked_fields_and_a_reference_twice(tenant: Tenant):
+    org = tenant.org
+    org.tracked_fields = {"Case": {"Status", "OwnerId"}}
+    who = {"LastName": "Loom", "Email": "l@x.example", "Username": "l@x.example", "Alias": "loom",
+           "CommunityNickname": "loom"}  # fmt: skip
+    owner = org.insert("User", who, EARLIER)
+    case = org.insert("Case", {"Subject": "Stuck"}, EARLIER)
+    org.update("Case", case, {"Status": "Working", "OwnerId": owner, "Subject": "x"}, NOW - HOUR)
+    found = tenant.client().query(
+        "SELECT Field, OldValue, NewValue FROM CaseHistory ORDER BY CreatedDate, Id"
+    )["records"]
+    assert [(row["Field"], row["OldValue"], row["NewValue"]) for row in found] == [
+        ("created", None, None),
+        ("Owner", org.user_id, owner),
+        ("Owner", "Integration User", "Loom"),
+        ("Status", "New", "Working"),
+    ]
+
+
+def test_a_history_has_no_change_stamp_and_its_values_cannot_be_filtered(tenant: Tenant):
+    fields = {field["name"]: field for field in tenant.client().CaseHistory.describe()["fields"]}
+    assert not {"SystemModstamp", "LastModifiedDate"} & fields.keys()
+    assert {"CreatedDate", "IsDeleted", "CaseId"} <= fields.keys()
+    assert not fields["NewValue"]["filterable"]
+    with pytest.raises(SalesforceMalformedRequest, match="can not be filtered"):
+        tenant.client().query("SELECT Id FROM CaseHistory WHERE NewValue = 'x'")
+    with pytest.raises(SalesforceMalformedRequest, match="entity type cannot be inserted"):
+        tenant.client().CaseHistory.create({"CaseId": "500000000000001"})
+
+
+def test_every_stage_of_a_deal_is_kept_as_a_snapshot():
+    org = Org()
+    deal = {"Name": "Looms", "StageName": "Prospecting", "CloseDate": "2026-12-01", "Amount": 5}
+    id = org.insert("Opportunity", deal, EARLIER)
+    org.update("Opportunity", id, {"NextStep": "call"}, EARLIER + DAY)
+    org.update("Opportunity", id, {"StageName": "Closed Won"}, NOW - DAY)
+    told = ask(org, "SELECT StageName, Probability FROM OpportunityHistory ORDER BY CreatedDate")
+    assert [(row["StageName"], row["Probability"]) for row in told] == [
+        ("Prospecting", 10.0), ("Closed Won", 100.0),
+    ]  # fmt: skip
+
+
+def test_a_campaigns_member_skips_the_bin_and_a_login_has_one_stamp(tenant: Tenant):
+    org = tenant.org
+    _, (contact,) = acme(org, 1)
+    campaign = org.insert("Campaign", {"Name": "Fair"}, EARLIER)
+    member = {"CampaignId": campaign, "ContactId": contact, "Status": "Responded"}
+    id = org.insert("CampaignMember", member, EARLIER)
+    assert org.get("CampaignMember", id)["FirstRespondedDate"] == EARLIER.date().isoformat()
+    org.delete("CampaignMember", id, NOW - HOUR)
+    client = tenant.client()
+    assert client.query_all("SELECT Id FROM CampaignMember", include_deleted=True)["records"] == []
+    assert client.CampaignMember.deleted(NOW - DAY, NOW)["deletedRecords"][0]["id"] == id
+    org.log_in(org.user_id, NOW - HOUR)
+    (login,) = client.query("SELECT LoginTime FROM LoginHistory")["records"]
+    assert login["LoginTime"] == "2026-11-21T23:00:00.000+0000"
+    names = {field["name"] for field in client.LoginHistory.describe()["fields"]}
+    assert names == {"Id", "UserId", "LoginTime", "LoginType", "Status"}
+
+
 # Bulk
 
 
