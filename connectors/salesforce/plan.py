@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from connectors.base import State, Stream, Window
 from connectors.incremental import change_walks
 from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
@@ -14,6 +16,7 @@ from connectors.salesforce.reads import (
     is_census_due,
     literal,
 )
+from connectors.salesforce.shape import Shape
 
 ROWS_PER_PAGE_USUALLY = 1_500  # Salesforce fills a page as far as it likes
 CALLS_PER_JOB = 9
@@ -26,10 +29,11 @@ class Planner:
     def __init__(self, org: Org, reader: Reader) -> None:
         self._org = org
         self._reader = reader
+        self._shapes: dict[tuple[str, datetime], Shape] = {}
 
     def plan(self, stream: Stream, state: State, window: Window) -> Cost:
         """Count what `read` would ask for, by the same conditions with `COUNT()`."""
-        shape = self._reader.shape(stream)
+        shape = self._shape(stream, window.now)
         steps = [Step(what="describe", calls=1, how=ALWAYS)]
         if not shape.fields:
             return Cost(steps=tuple(steps), records=0, notes=(str(shape.coverage),))
@@ -56,6 +60,13 @@ class Planner:
         return Cost(
             steps=tuple(steps), records=records, records_how="COUNT(), those in the bin included"
         )
+
+    def _shape(self, stream: Stream, now: datetime) -> Shape:
+        """Describe an object once for the plans of one moment."""
+        asked = (stream.name, now)
+        if asked not in self._shapes:
+            self._shapes[asked] = self._reader.shape(stream)
+        return self._shapes[asked]
 
     def allowance(self) -> Allowance:
         """Read `limits`; logging in counts toward nothing."""

@@ -25,8 +25,8 @@ from connectors.salesforce.shape import Shape, shape_of
 ROWS_IN_PARTS = 200
 JOBS_PER_WINDOW = 3
 DELETE_LOG_REACH = timedelta(days=15)
-DELETE_LOG_SPAN = timedelta(minutes=1)
-"""The shortest span that can be asked for; seconds are cut off."""
+DELETE_LOG_EVERY = timedelta(hours=1)
+"""Most deletions come through the bin: one call an hour for the others is enough."""
 
 
 class _TooMany(Exception):
@@ -413,10 +413,10 @@ def is_census_due(state: State, window: Window) -> bool:
 
 
 def deletions_from(state: State, window: Window) -> datetime | None:
-    """Return from when on the delete log is to be read; None if it was read just now."""
-    reach = window.now - DELETE_LOG_REACH + DELETE_LOG_SPAN
+    """Return from when on the delete log is to be read; None if that is not due."""
+    reach = window.now - DELETE_LOG_REACH + DELETE_LOG_EVERY
     start = parse_stamp(state.get("deleted_to", "")) or reach
-    return start if window.now - start > 2 * DELETE_LOG_SPAN else None
+    return start if window.now - start >= DELETE_LOG_EVERY else None
 
 
 def _sorted_out(rows: Sequence[bytes], shape: Shape) -> _Found:
