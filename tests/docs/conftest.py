@@ -16,7 +16,7 @@ import pytest
 
 from tests.docs.fences import DOCS, Fence, fences, run, shell
 
-PEOPLE = 100
+PEOPLE = 200
 SANDBOX_PORTS = 10
 PATIENCE_S = 60
 

@@ -8,10 +8,14 @@ with contacts as (
 
 versions as (
     select
-        _source, from_id as contact_id, _version, _seq,
-        case when _op <> 'delete' then {{ text_list("coalesce(links, '[]')") }} end as link
-    from {{ known(ref('stg_hubspot__associations')) }} as associations
-    where from_type = 'contacts' and to_type = 'companies'
+        _source, contact_id, _version, _seq, case when _op <> 'delete' then link end as link
+    from (
+        select
+            _source, from_id as contact_id, _version, _seq, _op,
+            {{ text_list("coalesce(links, '[]')") }} as link
+        from {{ known(ref('stg_hubspot__associations')) }} as associations
+        where from_type = 'contacts' and to_type = 'companies'
+    ) as spread
 ),
 
 told as (
