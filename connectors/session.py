@@ -368,6 +368,10 @@ class Session(requests.Session):
     def budget(self) -> Budget:
         return self.budget_of("", self.calls_per_window)
 
+    def pause(self, seconds: float, reason: str) -> None:
+        """Wait for what the vendor is still at, told and counted as any other wait."""
+        self._wait(seconds, reason)
+
     def await_slot(self, budget: Budget, reason: str) -> None:
         """Wait for the next slot of a budget that some calls have besides the common one."""
         self._wait(budget.book(), reason)

@@ -101,9 +101,14 @@ def test_a_second_run_with_nothing_new_does_not_start_dbt(config: Config) -> Non
 
 
 def stamps(held: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Return CRM place -> key -> change stamp of what is held."""
+    """Return CRM place -> key -> change stamp of what is held; histories only know creation."""
+
+    def stamp(record: str) -> str:
+        told = json.loads(record)
+        return str(told.get("SystemModstamp", told["CreatedDate"]))
+
     return {
-        place: {key: json.loads(record)["SystemModstamp"] for key, record in records.items()}
+        place: {key: stamp(record) for key, record in records.items()}
         for place, records in held.items()
         if place.startswith("crm.")
     }

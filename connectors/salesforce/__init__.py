@@ -10,9 +10,11 @@ bearer flow with `username` and `private_key`). The user needs `API Enabled` and
 Limits: calls per rolling 24 hours for the whole org (`Sforce-Limit-Info`, `limits`); spent
 means 403 `REQUEST_LIMIT_EXCEEDED`, as do 25 long calls at once.
 Deletes: rows in the bin come back from `queryAll` with `IsDeleted` (and `MasterRecordId` of a
-merge) and become tombstones. What left the bin or never went there is found by a census of ids.
+merge) and become tombstones; `deleted/` adds what never went there, for 15 days. What is left is
+found by a census of ids.
 
-    streams   what is read, as tables         reads   changes, count and census
+    streams   what is read, as tables         reads   changes, deletions, count, census
+    shape     what the user sees of it        bulk    large reads as jobs
     client    single calls and their errors   discover, plan
 """
 
@@ -30,7 +32,7 @@ from connectors.salesforce.client import Org, limits
 from connectors.salesforce.discover import discovered
 from connectors.salesforce.plan import Planner
 from connectors.salesforce.reads import Reader
-from connectors.salesforce.streams import STREAMS, custom_object
+from connectors.salesforce.streams import OBJECTS_ONLY_IN_SOME_ORGS, STREAMS, custom_object
 from connectors.session import Session
 
 __all__ = ["POLICY", "SILO", "STREAMS", "TYPE", "Salesforce", "Settings", "connect", "limits"]
@@ -59,6 +61,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         api_version: REST version.
         fields: object name -> further fields to take.
         objects: further objects, custom ones included.
+        reread_days: days after which objects of which formulas are taken are read again; 0: never.
     """
 
     client_id: str
@@ -70,6 +73,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     api_version: str = API_VERSION
     fields: dict[str, list[str | CustomField]] = {}
     objects: list[str] = []
+    reread_days: int = 1
 
 
 def connect(name: str, settings: Settings, session: Session) -> Salesforce:
@@ -90,7 +94,7 @@ class Salesforce:
             name, STREAMS, settings.fields, settings.objects, custom_object
         )
         self._org = Org(name, settings, session)
-        self._reader = Reader(self._org)
+        self._reader = Reader(self._org, settings.reread_days)
         self._planner = Planner(self._org, self._reader)
 
     def streams(self) -> Sequence[Stream]:
@@ -99,7 +103,12 @@ class Salesforce:
 
     def check(self) -> Check:
         """Log in, read the quota, and name the objects and fields the user cannot see."""
-        hidden = [text for stream in self._streams if (text := self._reader.visible(stream)[1])]
+        shapes = {stream.object_name: self._reader.shape(stream) for stream in self._streams}
+        hidden = [
+            shape.coverage
+            for name, shape in shapes.items()
+            if shape.coverage and (shape.fields or name not in OBJECTS_ONLY_IN_SOME_ORGS)
+        ]
         quota = self._org.ask(lambda client: client.limits()) or {}
         return Check(
             ok=True,

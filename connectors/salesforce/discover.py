@@ -53,7 +53,7 @@ def discovered(org: Org, streams: Sequence[Stream]) -> Discovery:
 
 
 def _found(org: Org, stream: Stream) -> FoundStream:
-    described = org.described(stream.object_name)
+    described = org.described(stream.object_name)["fields"]
     names = [name for name in stream.fields if name in described]
     names += [name for name in described if name not in stream.fields]
     optional = ONLY_IN_SOME_ORGS.get(stream.object_name, "").split()
@@ -74,7 +74,7 @@ def _found_field(stream: Stream, told: dict[str, Any]) -> FoundField:
     if told["name"] in ("IsDeleted", "MasterRecordId"):
         notes.append("asked for to tell deletes, not kept")
     if told.get("calculated"):
-        notes.append("formula: seen only when the record itself changes")
+        notes.append("formula: changes without a stamp, so the object is read again now and then")
     if told["type"] in _COMPOUND:
         notes.append("compound: take its parts instead")
     if told["type"] == "base64":

@@ -1,10 +1,15 @@
 """What is read of a Salesforce org: objects and their standard fields.
 
+Histories take what changed from what to what for deals and cases, whose fields are stages,
+states and owners; of people and organizations only which field changed, for its values may be
+anything. No text of any message is taken.
+
 Belongs here: declarations, as tables. Does not belong here: how anything is asked for.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from connectors.base import Stream, by_field
@@ -13,27 +18,45 @@ LAG = timedelta(minutes=1)
 LOOKBACK = timedelta(minutes=10)
 
 _TYPES = by_field(
-    timestamp="ActivityDateTime ClosedDate CompletedDateTime CreatedDate EndDateTime "
-    "StartDateTime SystemModstamp",
-    date="ActivityDate CloseDate ConvertedDate",
+    timestamp="ActivityDateTime CaptureDate ClosedDate CompletedDateTime CreatedDate EffectiveFrom "
+    "EffectiveTo EndDateTime MessageDate RespondedDate StartDateTime SystemModstamp",
+    date="ActiveFromDate ActiveToDate ActivityDate CloseDate ConvertedDate EndDate "
+    "FirstRespondedDate StartDate",
     decimal="Amount Probability",
     integer="CallDurationInSeconds DurationInMinutes NumberOfEmployees",
-    boolean="DoNotCall HasOptedOutOfEmail IsActive IsAllDayEvent IsArchived IsChild IsClosed "
-    "IsConverted IsEscalated IsGroupEvent IsPersonAccount IsPrimary IsPrivate IsPublished IsWon "
-    "PersonHasOptedOutOfEmail",
+    boolean="CanStorePiiElsewhere DoNotCall HasOptedOutGeoTracking HasOptedOutOfEmail "
+    "HasOptedOutOfFax HasOptedOutProcessing HasOptedOutProfiling HasOptedOutSolicit "
+    "HasOptedOutTracking HasResponded Incoming IsActive IsAllDayEvent IsArchived IsChild IsClosed "
+    "IsConverted IsDirect IsEscalated IsExternallyVisible IsGroupEvent IsInvite IsParent "
+    "IsPersonAccount IsPrimary IsPrivate IsPublished IsWhat IsWon PersonHasOptedOutOfEmail "
+    "SendIndividualData ShouldForget",
 )
 _PII = by_field(
-    direct="Email FirstName LastName MobilePhone PersonEmail PersonMobilePhone Phone "
-    "SuppliedEmail SuppliedName",
+    direct="CcAddress Email EmailAddress FirstName FromAddress LastName MobilePhone NewValue "
+    "OldValue PersonEmail PersonMobilePhone Phone RelationAddress SuppliedEmail SuppliedName "
+    "TelephoneNumber ToAddress",
 )
 _STREAMS_OF_NAMES = ("accounts", "contacts", "leads", "users")  # an account can be a person
 ONLY_IN_SOME_ORGS = {
     "Account": "FirstName LastName IsPersonAccount PersonContactId PersonEmail "
     "PersonMobilePhone PersonTitle PersonHasOptedOutOfEmail",
-    "Contact": "IsPersonAccount",
+    "Contact": "IsPersonAccount IndividualId",
+    "Lead": "IndividualId",
     "Opportunity": "CurrencyIsoCode",
 }
 """Fields of features an org may not have: their absence hides nothing."""
+OBJECTS_ONLY_IN_SOME_ORGS = frozenset(
+    {
+        "AccountContactRelation",
+        "ContactPointConsent",
+        "ContactPointEmail",
+        "ContactPointPhone",
+        "ContactPointTypeConsent",
+        "EmailMessageRelation",
+        "Individual",
+    }
+)
+"""Objects of such features."""
 
 
 def _stream(name: str, object_name: str, fields: str) -> Stream:
@@ -53,6 +76,20 @@ def _stream(name: str, object_name: str, fields: str) -> Stream:
     )
 
 
+def _history(name: str, object_name: str, fields: str, more: str = "") -> Stream:
+    """Return a history: rows are only ever added, and say when in `CreatedDate` alone."""
+    stream = _stream(name, object_name, f"{fields} CreatedById {more}")
+    return replace(
+        stream,
+        fields=tuple(field for field in stream.fields if field != "SystemModstamp"),
+        types={field: kind for field, kind in stream.types.items() if field != "SystemModstamp"},
+        cursor="CreatedDate",
+        deletes="none",
+        coverage="rows that went with their record, or after some 18 months, left no trace; fields "
+        "that the org does not track have none",
+    )
+
+
 STREAMS: tuple[Stream, ...] = (
     _stream(
         "accounts",
@@ -65,14 +102,15 @@ STREAMS: tuple[Stream, ...] = (
         "contacts",
         "Contact",
         "AccountId OwnerId ReportsToId FirstName LastName Name Email Phone MobilePhone Title "
-        "Department LeadSource MailingCountry HasOptedOutOfEmail DoNotCall IsPersonAccount",
+        "Department LeadSource MailingCountry HasOptedOutOfEmail HasOptedOutOfFax DoNotCall "
+        "IsPersonAccount IndividualId",
     ),
     _stream(
         "leads",
         "Lead",
         "OwnerId FirstName LastName Name Company Title Email Phone MobilePhone Website Country "
-        "LeadSource Status Industry HasOptedOutOfEmail DoNotCall IsConverted ConvertedDate "
-        "ConvertedContactId ConvertedAccountId ConvertedOpportunityId",
+        "LeadSource Status Industry HasOptedOutOfEmail HasOptedOutOfFax DoNotCall IsConverted "
+        "ConvertedDate ConvertedContactId ConvertedAccountId ConvertedOpportunityId IndividualId",
     ),
     _stream(
         "opportunities",
@@ -110,6 +148,80 @@ STREAMS: tuple[Stream, ...] = (
         "User",
         "Name FirstName LastName Email Title Department ManagerId IsActive UserType",
     ),
+    _stream(
+        "account_contact_relations",
+        "AccountContactRelation",
+        "AccountId ContactId Roles IsDirect IsActive StartDate EndDate",
+    ),
+    _stream(
+        "event_relations",
+        "EventRelation",
+        "EventId RelationId IsWhat IsParent IsInvite Status RespondedDate",
+    ),
+    _stream(
+        "email_messages",
+        "EmailMessage",
+        "ParentId RelatedToId ReplyToEmailMessageId CreatedById Incoming IsExternallyVisible "
+        "Status MessageDate FromAddress ToAddress CcAddress",
+    ),
+    _stream(
+        "email_message_relations",
+        "EmailMessageRelation",
+        "EmailMessageId RelationId RelationType RelationAddress",
+    ),
+    _stream(
+        "campaigns",
+        "Campaign",
+        "Name ParentId OwnerId Type Status StartDate EndDate IsActive",
+    ),
+    _stream(
+        "campaign_members",
+        "CampaignMember",
+        "CampaignId LeadId ContactId Status HasResponded FirstRespondedDate",
+    ),
+    _stream(
+        "individuals",
+        "Individual",
+        "HasOptedOutTracking HasOptedOutProfiling HasOptedOutProcessing HasOptedOutSolicit "
+        "HasOptedOutGeoTracking ShouldForget SendIndividualData CanStorePiiElsewhere",
+    ),
+    _stream(
+        "contact_point_emails",
+        "ContactPointEmail",
+        "ParentId EmailAddress IsPrimary ActiveFromDate ActiveToDate",
+    ),
+    _stream(
+        "contact_point_phones",
+        "ContactPointPhone",
+        "ParentId TelephoneNumber IsPrimary ActiveFromDate ActiveToDate",
+    ),
+    _stream(
+        "contact_point_consents",
+        "ContactPointConsent",
+        "ContactPointId DataUsePurposeId PrivacyConsentStatus EffectiveFrom EffectiveTo "
+        "CaptureDate",
+    ),
+    _stream(
+        "contact_point_type_consents",
+        "ContactPointTypeConsent",
+        "PartyId ContactPointType DataUsePurposeId PrivacyConsentStatus EffectiveFrom EffectiveTo "
+        "CaptureDate",
+    ),
+    _history(
+        "opportunity_history",
+        "OpportunityHistory",
+        "OpportunityId StageName Amount CloseDate Probability ForecastCategory",
+    ),
+    _history(
+        "opportunity_field_history",
+        "OpportunityFieldHistory",
+        "OpportunityId Field",
+        "OldValue NewValue",
+    ),
+    _history("case_history", "CaseHistory", "CaseId Field", "OldValue NewValue"),
+    _history("account_history", "AccountHistory", "AccountId Field"),
+    _history("contact_history", "ContactHistory", "ContactId Field"),
+    _history("lead_history", "LeadHistory", "LeadId Field"),
 )
 
 

@@ -1,7 +1,7 @@
 """The REST API of the emulated organization: login, queries and pages, describe, writes.
 
 Belongs here: URLs, headers, sessions, limits, locators, the shapes of answers and errors
-(REST API Developer Guide; OAuth 2.0 client credentials flow).
+(REST API Developer Guide; OAuth 2.0 client credentials and JWT bearer flows).
 Does not belong here: what a query matches (`soql`) or a write does (`org`).
 
 Pages are uneven on purpose: the batch size is a wish, wide rows and child rows shrink a
@@ -24,6 +24,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+import jwt
 import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -36,6 +37,7 @@ from sandbox.clock import Clock
 from sandbox.control import control_routes
 from sandbox.faults import Answer, FaultMiddleware, Faults
 from sandbox.salesforce import schema, soql
+from sandbox.salesforce.bulk import Jobs
 from sandbox.salesforce.org import ApiError, Org, Table, parse_datetime, wire_datetime
 
 OLDEST_VERSION, NEWEST_VERSION = 31, 67
@@ -47,6 +49,8 @@ GZIP_FROM_BYTES = 2_048
 UPDATED_REACH = timedelta(days=30)
 DELETED_REACH = timedelta(days=15)
 DAY = timedelta(days=1)
+ASSERTION_LIVES_S = 300.0
+"""How far ahead a signed login may expire, at most."""
 
 _NOT_FOUND = ApiError(404, "NOT_FOUND", "The requested resource does not exist")
 _BAD_LOCATOR = ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
@@ -65,6 +69,8 @@ _UNEXPECTED = ApiError(
 )
 _UNAVAILABLE = ApiError(503, "SERVER_UNAVAILABLE", "The server is too busy to handle the request")
 
+_LOGIN_HOSTS = ("login.", "test.")
+"""Where people log in; the client credentials flow is not known there."""
 _EMULATOR_KEYS = ("childRelationshipName", "cascade", "restrict")
 _BRIEF = {
     "activateable": False,
@@ -80,7 +86,6 @@ _BRIEF = {
     "layoutable": True,
     "mruEnabled": True,
     "queryable": True,
-    "replicateable": True,
     "retrieveable": True,
     "searchable": True,
     "triggerable": True,
@@ -95,7 +100,8 @@ def app(org: Org, clock: Clock, faults: Faults | None = None) -> Starlette:
     Run it with the server's own `Date` header off: answers carry the clock's. Besides the
     vendor's paths it has the side door of `sandbox.control`. Kinds of faults of its own:
     `500` and `503` (the vendor's JSON), `limit_daily`, `limit_concurrent`,
-    `expired_session` (all tokens die), `expired_locator` (all cursors die).
+    `expired_session` (all tokens die), `expired_locator` (all cursors die), `expired_job`
+    (all bulk jobs are gone), `406` and `420` (the front end is in a mood).
     """
     api = _Api(org, clock)
     faults = faults or Faults()
@@ -118,6 +124,10 @@ def app(org: Org, clock: Clock, faults: Faults | None = None) -> Starlette:
             ),
         ],
     )
+
+
+class _Denied(Exception):
+    """A login refused: the error's code and description."""
 
 
 _METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
@@ -146,6 +156,7 @@ class _Api:
         self._calls: deque[datetime] = deque()
         self._logins = 0
         self._queries = 0
+        self._jobs = Jobs(org, clock)
 
     def fault_answers(self) -> dict[str, Answer]:
         """Return the vendor's own kinds of faults."""
@@ -157,6 +168,10 @@ class _Api:
 
             return answer
 
+        def expire_jobs(_: Any) -> Response:
+            self._jobs.forget()
+            return self.refusal(_NOT_FOUND)
+
         return {
             "500": lambda _: self.refusal(_UNEXPECTED),
             "503": lambda _: self.refusal(_UNAVAILABLE),
@@ -164,30 +179,75 @@ class _Api:
             "limit_concurrent": lambda _: self.refusal(_CONCURRENT_LIMIT),
             "expired_session": expire(self._sessions, _BAD_SESSION),
             "expired_locator": expire(self._cursors, _BAD_LOCATOR),
+            "expired_job": expire_jobs,
+            "406": lambda _: PlainTextResponse("Not Acceptable", status_code=406),
+            "420": lambda _: PlainTextResponse("Enhance Your Calm", status_code=420),
         }
 
     # Login
 
     async def token(self, request: Request) -> Response:
-        """`POST /services/oauth2/token`: the client credentials flow."""
+        """`POST /services/oauth2/token`: the client credentials and the JWT bearer flow."""
         self.requests["POST token"] += 1
         form = {k: v[-1] for k, v in parse_qs((await request.body()).decode()).items()}
+        host = request.headers.get("host", "")
+        try:
+            match form.get("grant_type"):
+                case "client_credentials":
+                    user_id = self.run_as(form, request.headers.get("authorization", ""), host)
+                case "urn:ietf:params:oauth:grant-type:jwt-bearer":
+                    user_id = self.asserted(form.get("assertion", ""), host)
+                case _:
+                    raise _Denied("unsupported_grant_type", "grant type not supported")
+        except _Denied as denied:
+            error, description = denied.args
+            return _json({"error": error, "error_description": description}, 400)
+        return _json(self.grant(user_id, host))
+
+    def run_as(self, form: Mapping[str, str], basic: str, host: str) -> str:
+        """Return the user that key and secret act for."""
         client_id, secret = form.get("client_id"), form.get("client_secret")
-        basic = request.headers.get("authorization", "")
         if basic.lower().startswith("basic "):
             try:
                 client_id, _, secret = base64.b64decode(basic[6:]).decode().partition(":")
             except (binascii.Error, UnicodeDecodeError):
                 client_id = secret = None
-        host = request.headers.get("host", "")
-        if form.get("grant_type") != "client_credentials":
-            return _oauth_error("unsupported_grant_type", "grant type not supported")
-        if host.startswith(("login.", "test.")):
-            return _oauth_error("invalid_grant", "request not supported on this domain")
+        if host.startswith(_LOGIN_HOSTS):
+            raise _Denied("invalid_grant", "request not supported on this domain")
         if client_id != self.org.client_id:
-            return _oauth_error("invalid_client_id", "client identifier invalid")
+            raise _Denied("invalid_client_id", "client identifier invalid")
         if secret != self.org.client_secret:
-            return _oauth_error("invalid_client", "invalid client credentials")
+            raise _Denied("invalid_client", "invalid client credentials")
+        return self.org.user_id
+
+    def asserted(self, assertion: str, host: str) -> str:
+        """Return the user that a signed assertion names, once its signature holds."""
+        try:
+            claims = jwt.decode(
+                assertion,
+                self.org.certificate or "",
+                algorithms=["RS256"],
+                # The world's time and the vendor's wording are judged below.
+                options={"verify_exp": False, "verify_aud": False},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError):
+            raise _Denied("invalid_grant", "invalid assertion") from None
+        if claims.get("iss") != self.org.client_id:
+            raise _Denied("invalid_client_id", "client identifier invalid")
+        own = f"https://{self.org.domain}.salesforce.com"
+        if claims.get("aud") not in (own, *(f"https://{h}salesforce.com" for h in _LOGIN_HOSTS)):
+            raise _Denied("invalid_grant", "audience is invalid")
+        left_s = float(claims.get("exp", 0)) - self.clock.now().timestamp()
+        if not 0 < left_s <= ASSERTION_LIVES_S:
+            raise _Denied("invalid_grant", "expired authorization code")
+        users = [user for user in self.org.rows("User") if user["IsActive"]]
+        for user in users:
+            if user["Username"] == claims.get("sub"):
+                return str(user["Id"])
+        raise _Denied("invalid_grant", "user hasn't approved this consumer")
+
+    def grant(self, user_id: str, host: str) -> dict[str, str]:
+        """Begin a session and return what a client learns of it."""
         now = self.clock.now()
         self._logins += 1
         digest = hashlib.sha256(f"{self.org.client_secret}:{self._logins}".encode()).digest()
@@ -197,19 +257,17 @@ class _Api:
         instance = f"https://{host}"
         if host.startswith(("127.0.0.1", "localhost", "[::1]")):
             instance = f"http://{host}"
-        identity = f"https://login.salesforce.com/id/{self.org.id}/{self.org.user_id}"
-        issued_at = str(int(now.timestamp() * 1000))
-        return _json(
-            {
-                "access_token": token,
-                "signature": base64.b64encode(digest).decode(),
-                "scope": "api",
-                "instance_url": instance,
-                "id": identity,
-                "token_type": "Bearer",
-                "issued_at": issued_at,
-            }
-        )
+        elif host.startswith(_LOGIN_HOSTS):
+            instance = f"https://{self.org.domain}.salesforce.com"
+        return {
+            "access_token": token,
+            "signature": base64.b64encode(digest).decode(),
+            "scope": "api",
+            "instance_url": instance,
+            "id": f"https://login.salesforce.com/id/{self.org.id}/{user_id}",
+            "token_type": "Bearer",
+            "issued_at": str(int(now.timestamp() * 1000)),
+        }
 
     def check_session(self, request: Request) -> None:
         """Refuse a call without a living token; a living one lives on from now."""
@@ -261,6 +319,18 @@ class _Api:
                 handler, allowed = lambda: self.query(request, version, which == "queryall"), "GET"
             case ["query" | "queryall", locator]:
                 handler, allowed = lambda: self.next_page(request, locator), "GET"
+            case ["jobs", "query"] if method == "POST":
+                handler, allowed = lambda: self.create_job(body, version), "POST"
+            case ["jobs", "query"]:
+                handler, allowed = lambda: self.done(self._jobs.listed()), "GET"
+            case ["jobs", "query", id] if method == "PATCH":
+                handler, allowed = lambda: self.done(self._jobs.abort(id, _fields(body))), "PATCH"
+            case ["jobs", "query", id] if method == "DELETE":
+                handler, allowed = lambda: self.delete_job(id), "DELETE"
+            case ["jobs", "query", id]:
+                handler, allowed = lambda: self.done(self._jobs.look(id)), "GET"
+            case ["jobs", "query", id, "results"]:
+                handler, allowed = lambda: self.job_results(id, query, version), "GET"
             case ["limits"]:
                 handler, allowed = lambda: self.done(self.limits()), "GET"
             case ["sobjects"]:
@@ -329,8 +399,11 @@ class _Api:
         left = {
             "DailyApiRequests": (self.org.daily_limit, self.org.daily_limit - self.used_calls()),
             "DailyBulkApiBatches": (15_000, 15_000),
-            "DailyBulkV2QueryFileStorageMB": (976_562, 976_562),
-            "DailyBulkV2QueryJobs": (10_000, 10_000),
+            "DailyBulkV2QueryFileStorageMB": (
+                self.org.bulk_daily_kb // 1024,
+                max(0, self._jobs.kilobytes_left()) // 1024,
+            ),
+            "DailyBulkV2QueryJobs": (self.org.bulk_daily_jobs, self._jobs.jobs_left()),
             "DataStorageMB": (5_120, 4_096),
             "FileStorageMB": (20_480, 20_000),
         }
@@ -418,6 +491,27 @@ class _Api:
         answer["records"] = records
         return answer
 
+    # Bulk
+
+    def create_job(self, body: bytes, version: str) -> Response:
+        """`POST jobs/query`; JSON whatever the caller accepts."""
+        return self.done(self._jobs.create(_fields(body), version))
+
+    def delete_job(self, id: str) -> Response:
+        """`DELETE jobs/query/<id>`."""
+        self._jobs.delete(id)
+        return self.nothing()
+
+    def job_results(self, id: str, query: Mapping[str, str], version: str) -> Response:
+        """`GET jobs/query/<id>/results`: a page of CSV; the last one's locator reads `null`."""
+        body, count, locator = self._jobs.results(id, query, version)
+        headers = {
+            "Sforce-NumberOfRecords": str(count),
+            "Sforce-Locator": locator or "null",
+            "Sforce-Limit-Info": self.limit_info(),
+        }
+        return Response(body, headers=headers, media_type="text/csv; charset=UTF-8")
+
     # Describe
 
     def table(self, name: str) -> Table:
@@ -437,6 +531,7 @@ class _Api:
             "labelPlural": sobject.plural,
             "mergeable": sobject.merges,
             "name": sobject.name,
+            "replicateable": sobject.name not in self.org.not_replicated,
             "undeletable": deletable,
             "urls": {
                 "sobject": base,
@@ -520,6 +615,7 @@ class _Api:
     def updated(self, name: str, query: Mapping[str, str]) -> dict[str, Any]:
         """`GET sobjects/X/updated?start=&end=`: ids of live records changed in the span."""
         table = self.table(name)
+        self.check_replicated(table)
         now = self.clock.now()
         start, end = _span(query, now, UPDATED_REACH)
         low, high = wire_datetime(start), wire_datetime(end)
@@ -533,18 +629,27 @@ class _Api:
     def deleted(self, name: str, query: Mapping[str, str]) -> dict[str, Any]:
         """`GET sobjects/X/deleted?start=&end=`: what went in the span, hard deletes too."""
         table = self.table(name)
+        self.check_replicated(table)
         now = self.clock.now()
         start, end = _span(query, now, DELETED_REACH)
-        kept_from = now - DELETED_REACH
+        kept_from = max(now - DELETED_REACH, table.log_from)
         log = sorted((at, id) for id, at in table.deletions.items() if at >= kept_from)
-        earliest = log[0][0] if log else kept_from
+        found = [
+            {"id": id, "deletedDate": wire_datetime(at)} for at, id in log if start <= at < end
+        ]
+        if len(found) > self.org.replicated_ids:
+            raise ApiError(400, "EXCEEDED_ID_LIMIT", "Too many IDs: choose a shorter span")
         return {
-            "deletedRecords": [
-                {"id": id, "deletedDate": wire_datetime(at)} for at, id in log if start <= at < end
-            ],
-            "earliestDateAvailable": wire_datetime(earliest),
+            "deletedRecords": found,
+            "earliestDateAvailable": wire_datetime(kept_from),
             "latestDateCovered": self.covered(table, end, now),
         }
+
+    def check_replicated(self, table: Table) -> None:
+        """Refuse an object that describe calls not replicateable."""
+        name = table.sobject.name
+        if name in self.org.not_replicated:
+            raise ApiError(400, "INVALID_TYPE", f"sObject type '{name}' is not replicateable")
 
     def covered(self, table: Table, end: datetime, now: datetime) -> str:
         """Return up to when the answer is whole: a write still unseen holds it back."""
@@ -642,10 +747,6 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(content, status, media_type="application/json;charset=UTF-8")
 
 
-def _oauth_error(error: str, description: str) -> Response:
-    return _json({"error": error, "error_description": description}, 400)
-
-
 def _versions() -> list[dict[str, str]]:
     """Return the releases; three a year, the first of which carries the next year's number."""
     seasons = ("Spring", "Summer", "Winter")
@@ -660,7 +761,7 @@ def _versions() -> list[dict[str, str]]:
 
 
 def _resources(version: str) -> dict[str, str]:
-    names = ("limits", "query", "queryAll", "sobjects")
+    names = ("jobs", "limits", "query", "queryAll", "sobjects")
     return {name: f"/services/data/{version}/{name}" for name in names}
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -34,6 +35,10 @@ _LEAD_TO_CONTACT = (
     "FirstName", "LastName", "Salutation", "Title", "Email", "Phone", "MobilePhone", "LeadSource",
     "HasOptedOutOfEmail", "DoNotCall",
 )  # fmt: skip
+_HISTORY_TYPES = {
+    "currency": "Currency", "double": "Number", "int": "Number", "percent": "Number",
+    "picklist": "EnumOrId", "reference": "EnumOrId", "date": "DateOnly", "boolean": "Boolean",
+}  # fmt: skip
 _CLOSED_LEAD = "Closed - Converted"
 _CASE_NUMBERS_START = 1000
 
@@ -80,6 +85,8 @@ class Table:
         self.bin: dict[str, _Binned] = {}
         self.deletions: dict[str, datetime] = {}
         """Id -> when it was deleted; what `deleted/` answers from."""
+        self.log_from = datetime.min.replace(tzinfo=UTC)
+        """Since when that log is whole: what grew too long is cut at its old end."""
         self.blank: Row = {}
         self.minted = 0
         self._unseen: dict[str, tuple[datetime, Row | None]] = {}
@@ -159,12 +166,17 @@ class Org:
 
     Attributes:
         client_id, client_secret, domain: what an integration logs in with.
+        certificate: public key of the app in PEM, with which the JWT bearer flow is open to any
+            active user; None: that flow is closed.
         user_id: the integration's own user, made with the org; writes without `by`, and
             records without OwnerId, are its.
         hidden_fields: object -> fields that field-level security keeps from the API.
+        absent_objects: objects whose feature this org has not switched on.
         late_visible_s: a write shows in queries only this many seconds after its
             SystemModstamp, as rows of a transaction that takes its time do.
         late_every: only every n-th write is late; 1: each.
+        tracked_fields: object -> fields whose changes its history keeps (see
+            `schema.FIELD_HISTORY`); OpportunityHistory keeps its own without being told.
         archive_after: closed tasks and past events older than this leave `query` and stay
             in `queryAll`; None: never.
         merge_moves_children: whether a merge moves the SystemModstamp of the children it
@@ -174,6 +186,13 @@ class Org:
         locator_lifetime: how long the next pages of a query can be fetched.
         open_cursors: queries that can have next pages at a time; more close the one
             unused for longest.
+        not_replicated: objects without `updated/` and `deleted/`.
+        replicated_ids: most ids that either of these answers.
+        not_in_bulk: objects that the Bulk API does not know.
+        bulk_looks: how often a bulk job is looked at until it is done.
+        bulk_failures: how many bulk jobs to come end as failed.
+        bulk_daily_jobs, bulk_daily_kb: bulk jobs, and results fetched, in 24 hours.
+        bulk_page_rows: rows of a page of bulk results, whatever more was asked for.
     """
 
     def __init__(
@@ -187,19 +206,32 @@ class Org:
         self.client_id = client_id
         self.client_secret = client_secret
         self.domain = domain
+        self.certificate: str | None = None
         self.id = schema.mint_id("00D", 1)
         self.hidden_fields: dict[str, set[str]] = {}
+        self.absent_objects: set[str] = set()
         self.late_visible_s = 0.0
         self.late_every = 1
+        self.tracked_fields: dict[str, set[str]] = {}
         self.archive_after: timedelta | None = timedelta(days=365)
         self.merge_moves_children = False
         self.session_lifetime = timedelta(hours=2)
         self.daily_limit = 100_000
         self.locator_lifetime = timedelta(days=2)
         self.open_cursors = 10
+        self.not_replicated: set[str] = set()
+        self.replicated_ids = 600_000
+        self.not_in_bulk: set[str] = set()
+        self.bulk_looks = 2
+        self.bulk_failures = 0
+        self.bulk_daily_jobs = 10_000
+        self.bulk_daily_kb = 1_000_000_000
+        self.bulk_page_rows = 250_000
         self.lock = threading.RLock()
         self._tables = {name: Table(o) for name, o in schema.standard_objects().items()}
+        # Histories share a prefix; nothing refers to them.
         self._by_prefix = {t.sobject.prefix: t for t in self._tables.values()}
+        self._minted: Counter[str] = Counter()
         self._lower_names = {name.lower(): name for name in self._tables}
         self._described_at = founded
         self._writes = 0
@@ -220,7 +252,8 @@ class Org:
 
     def sobjects(self) -> list[SObject]:
         """Return the objects, in the order they were declared."""
-        return [table.sobject for table in self._tables.values()]
+        there = (table.sobject for table in self._tables.values())
+        return [sobject for sobject in there if sobject.name not in self.absent_objects]
 
     def sobject(self, name: str) -> SObject:
         """Return an object by name, whatever its case; ApiError NOT_FOUND without one."""
@@ -229,13 +262,13 @@ class Org:
     def table(self, name: str) -> Table:
         """Return the records of an object, whatever the name's case."""
         exact = self._lower_names.get(name.lower())
-        if exact is None:
+        if exact is None or exact in self.absent_objects:
             raise ApiError(404, "NOT_FOUND", "The requested resource does not exist")
         return self._tables[exact]
 
     def has(self, name: str) -> bool:
         """Return whether there is an object of this name, whatever its case."""
-        return name.lower() in self._lower_names
+        return self._lower_names.get(name.lower(), "") not in {"", *self.absent_objects}
 
     def readable_fields(self, name: str) -> dict[str, FieldDescription]:
         """Return the fields the integration's user may see, by name."""
@@ -336,6 +369,9 @@ class Org:
         with self.lock:
             table = self.table(name)
             name = table.sobject.name
+            if not schema.is_written_by_users(name):
+                message = f"entity type cannot be inserted: {table.sobject.label}"
+                raise ApiError(400, "INVALID_TYPE_FOR_OPERATION", message)
             stamp, user = wire_datetime(at), by or self.user_id
             row = table.blank | schema.DEFAULTS.get(name, {})
             row.update(self._checked(table, fields, on_insert=True))
@@ -348,9 +384,10 @@ class Org:
             row["SystemModstamp"] = stamp
             self._require(table, row)
             table.minted += 1
-            row["Id"] = schema.mint_id(table.sobject.prefix, table.minted)
+            row["Id"] = self._mint(table)
             self._derive(table, row, None, at)
             self._commit(table, row, at)
+            self._remember(table, row, None, at, user)
             return str(row["Id"])
 
     def update(
@@ -365,6 +402,9 @@ class Org:
         """Change a record as a user does: SystemModstamp and LastModifiedDate move."""
         with self.lock:
             table = self.table(name)
+            if not schema.is_written_by_users(table.sobject.name):
+                message = f"entity type cannot be updated: {table.sobject.label}"
+                raise ApiError(400, "INVALID_TYPE_FOR_OPERATION", message)
             before = self._live(table, id)
             if table.sobject.name == "Lead" and before["IsConverted"]:
                 raise ApiError(400, "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted "
@@ -374,6 +414,14 @@ class Org:
             self._stamp(row, at, by)
             self._derive(table, row, before, at)
             self._commit(table, row, at)
+            self._remember(table, row, before, at, by or self.user_id)
+
+    def log_in(self, user_id: str, at: datetime) -> None:
+        """Let a user log in: LoginHistory has a row of it, with LoginTime as its only stamp."""
+        with self.lock:
+            told = {"LoginType": "Application", "Status": "Success"}
+            told |= {"UserId": user_id, "LoginTime": wire_datetime(at)}
+            self._write(self.table("LoginHistory"), told, at, user_id)
 
     def roll_up(self, name: str, id: str, field: str, value: Any, at: datetime) -> None:
         """Set a roll-up summary: the system writes it, so only SystemModstamp moves."""
@@ -417,7 +465,10 @@ class Org:
                         going[child["Id"]] = child_table
                         queue.append(child["Id"])
             for key, its_table in going.items():
-                self._bin(its_table, its_table.rows[key], at, by, root=row["Id"])
+                if its_table.sobject.name in schema.SKIPS_BIN:
+                    self.purge(its_table.sobject.name, key, at)
+                else:
+                    self._bin(its_table, its_table.rows[key], at, by, root=row["Id"])
 
     def undelete(self, name: str, id: str, at: datetime, *, by: str | None = None) -> None:
         """Take a record, and what was deleted with it, out of the recycle bin."""
@@ -446,6 +497,12 @@ class Org:
             when = at or parse_datetime(row["SystemModstamp"])
             table.deletions.setdefault(row["Id"], when)
             table.remove(row["Id"])
+
+    def cut_delete_log(self, name: str, before: datetime) -> None:
+        """Forget the deletions of an object that are older, as the vendor does with a long log."""
+        with self.lock:
+            table = self.table(name)
+            table.log_from = max(table.log_from, before)
 
     def merge(
         self,
@@ -542,7 +599,56 @@ class Org:
                 "opportunity_id": opportunity_id,
             }
 
+    # What the system writes down by itself
+
+    def _remember(
+        self, table: Table, row: Row, before: Row | None, at: datetime, user: str
+    ) -> None:
+        """Keep a change in the histories: per tracked field, and an opportunity's snapshot."""
+        name = table.sobject.name
+        if name == "Opportunity" and (
+            before is None or any(before[field] != row[field] for field in schema.SNAPSHOTS)
+        ):
+            taken = {field: row[field] for field in schema.SNAPSHOTS}
+            history = self.table("OpportunityHistory")
+            self._write(history, taken | {"OpportunityId": row["Id"]}, at, user)
+        tracked = self.tracked_fields.get(name)
+        if not tracked:
+            return
+        history = self.table(schema.FIELD_HISTORY[name])
+        parent = {f"{name}Id": row["Id"]}
+        if before is None:
+            self._write(history, parent | {"Field": "created", "DataType": "Text"}, at, user)
+            return
+        for field in sorted(tracked):
+            if before[field] == row[field]:
+                continue
+            kind = table.sobject.fields[field]["type"]
+            told = {"Field": field, "DataType": _HISTORY_TYPES.get(kind, "Text")}
+            pairs = [(before[field], row[field])]
+            if kind == "reference":  # once by id, once by name
+                told["Field"] = field.removesuffix("Id")
+                pairs.append((self._name_of(before[field]), self._name_of(row[field])))
+            for old, new in pairs:
+                self._write(history, parent | told | {"OldValue": old, "NewValue": new}, at, user)
+
+    def _name_of(self, id: str | None) -> str | None:
+        found = self.find(id)
+        return None if found is None else found.get("Name")
+
+    def _write(self, table: Table, fields: Row, at: datetime, user: str) -> None:
+        row = table.blank | fields | {"Id": self._mint(table)}
+        if "CreatedDate" in table.blank:
+            row |= {"CreatedDate": wire_datetime(at), "CreatedById": user}
+        # Kept for the order of rows; what describe does not show cannot be asked for.
+        table.put(row | {"SystemModstamp": wire_datetime(at)})
+
     # How writes are made
+
+    def _mint(self, table: Table) -> str:
+        prefix = table.sobject.prefix
+        self._minted[prefix] += 1
+        return schema.mint_id(prefix, self._minted[prefix])
 
     def _commit(self, table: Table, row: Row, at: datetime) -> None:
         self._writes += 1
@@ -709,6 +815,11 @@ class Org:
                 self._derive_event(row)
                 row["AccountId"] = self._account_of(row)
                 self._mark_activity(row, at)
+            case "CampaignMember":
+                responded = row["Status"] == "Responded"
+                if responded and not row["HasResponded"]:
+                    row["FirstRespondedDate"] = at.astimezone(UTC).date().isoformat()
+                row["HasResponded"] = responded
             case _:
                 pass
 

@@ -187,6 +187,7 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         HasOptedOutOfEmail      boolean required
         HasOptedOutOfFax        boolean required
         DoNotCall               boolean required
+        IndividualId            reference(Individual) children=Contacts
         LastActivityDate        date calculated
         EmailBouncedReason      string(255)
         EmailBouncedDate        datetime
@@ -218,6 +219,7 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         ConvertedAccountId      reference(Account) calculated
         ConvertedContactId      reference(Contact) calculated
         ConvertedOpportunityId  reference(Opportunity) calculated
+        IndividualId            reference(Individual) children=Leads
         IsUnreadByOwner         boolean required
         LastActivityDate        date calculated
         EmailBouncedReason      string(255)
@@ -340,17 +342,170 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
         LastLoginDate           datetime calculated
         FederationIdentifier    string(512)
     """),
+    ("Campaign", "Campaign", "Campaigns", "701", """
+        Name                    string(80) required
+        ParentId                reference(Campaign) children=ChildCampaigns
+        Type                    picklist(Conference|Webinar|Trade Show|Email|Other)
+        Status                  picklist(Planned|In Progress|Completed|Aborted)
+        StartDate               date
+        EndDate                 date
+        IsActive                boolean required
+        OwnerId                 reference(User) required
+    """),
+    ("CampaignMember", "Campaign Member", "Campaign Members", "00v", """
+        CampaignId              reference(Campaign) required children=CampaignMembers cascade
+        LeadId                  reference(Lead) children=CampaignMembers cascade
+        ContactId               reference(Contact) children=CampaignMembers cascade
+        Status                  picklist(Sent|Responded)
+        HasResponded            boolean calculated required
+        FirstRespondedDate      date calculated
+    """),
+    ("EmailMessage", "Email Message", "Email Messages", "02s", """
+        ParentId                reference(Case) children=EmailMessages cascade
+        RelatedToId             reference(Account|Opportunity|Case) children=Emails
+        ReplyToEmailMessageId   reference(EmailMessage) children=EmailMessageReplies
+        Subject                 string(3000)
+        TextBody                textarea(131072)
+        FromAddress             string(1000)
+        ToAddress               string(4000)
+        CcAddress               string(4000)
+        Incoming                boolean required
+        IsExternallyVisible     boolean required
+        Status                  picklist(0|1|2|3|4|5) required
+        MessageDate             datetime
+    """),
+    ("EmailMessageRelation", "Email Message Relation", "Email Message Relations", "0Dd", """
+        EmailMessageId      reference(EmailMessage) required children=EmailMessageRelations cascade
+        RelationId              reference(Contact|Lead|User)
+        RelationType            picklist(ToAddress|CcAddress|BccAddress|FromAddress|OtherAddress)
+        RelationAddress         string(255)
+    """),
+    ("AccountContactRelation", "Account Contact Relationship", "Account Contact Relationships",
+     "07k", """
+        AccountId               reference(Account) required children=AccountContactRelations cascade
+        ContactId               reference(Contact) required children=AccountContactRelations cascade
+        Roles                   multipicklist(Business User|Decision Maker|Influencer|Other)
+        IsDirect                boolean calculated required
+        IsActive                boolean required
+        StartDate               date
+        EndDate                 date
+    """),
+    ("EventRelation", "Event Relation", "Event Relations", "0RE", """
+        EventId                 reference(Event) required children=EventRelations cascade
+        RelationId              reference(Contact|Lead|User) required children=EventRelations
+        IsWhat                  boolean calculated required
+        IsParent                boolean calculated required
+        IsInvite                boolean calculated required
+        Status                  picklist(New|Declined|Accepted)
+        RespondedDate           datetime
+    """),
+    ("Individual", "Individual", "Individuals", "0PK", """
+        Name                    name
+        HasOptedOutTracking     boolean required
+        HasOptedOutProfiling    boolean required
+        HasOptedOutProcessing   boolean required
+        HasOptedOutSolicit      boolean required
+        HasOptedOutGeoTracking  boolean required
+        ShouldForget            boolean required
+        SendIndividualData      boolean required
+        CanStorePiiElsewhere    boolean required
+        OwnerId                 reference(User) required
+    """),
+    ("ContactPointEmail", "Contact Point Email", "Contact Point Emails", "9Vl", """
+        ParentId                reference(Account|Individual) children=ContactPointEmails cascade
+        EmailAddress            email(80) required
+        IsPrimary               boolean required
+        ActiveFromDate          date
+        ActiveToDate            date
+        OwnerId                 reference(User) required
+    """),
+    ("ContactPointPhone", "Contact Point Phone", "Contact Point Phones", "0OX", """
+        ParentId                reference(Account|Individual) children=ContactPointPhones cascade
+        TelephoneNumber         phone(40) required
+        IsPrimary               boolean required
+        ActiveFromDate          date
+        ActiveToDate            date
+        OwnerId                 reference(User) required
+    """),
+    ("ContactPointConsent", "Contact Point Consent", "Contact Point Consents", "0ZU", """
+        Name                    string(255) required
+        ContactPointId reference(ContactPointEmail|ContactPointPhone|Contact|Lead) required cascade
+        DataUsePurposeId        string(18)
+        PrivacyConsentStatus    picklist(NotSeen|Seen|OptIn|OptOut) required
+        EffectiveFrom           datetime
+        EffectiveTo             datetime
+        CaptureDate             datetime
+        OwnerId                 reference(User) required
+    """),
+    ("ContactPointTypeConsent", "Contact Point Type Consent", "Contact Point Type Consents",
+     "0ZX", """
+        Name                    string(255) required
+        PartyId                 reference(Individual) required cascade
+        ContactPointType        picklist(Email|Phone|MailingAddress|Social|Web) required
+        DataUsePurposeId        string(18)
+        PrivacyConsentStatus    picklist(NotSeen|Seen|OptIn|OptOut) required
+        EffectiveFrom           datetime
+        EffectiveTo             datetime
+        CaptureDate             datetime
+        OwnerId                 reference(User) required
+    """),
+    ("OpportunityHistory", "Opportunity History", "Opportunity History", "008", """
+        OpportunityId       reference(Opportunity) required children=OpportunityHistories cascade
+        StageName               picklist(@Opportunity.StageName)
+        Amount                  currency(16,2)
+        ExpectedRevenue         currency(16,2)
+        CloseDate               date
+        Probability             percent(3,0)
+        ForecastCategory        picklist(Omitted|Pipeline|BestCase|Forecast|Closed)
+    """),
+    ("AccountHistory", "Account History", "Account History", "017", "@Account"),
+    ("ContactHistory", "Contact History", "Contact History", "017", "@Contact"),
+    ("LeadHistory", "Lead History", "Lead History", "017", "@Lead"),
+    ("CaseHistory", "Case History", "Case History", "017", "@Case"),
+    ("OpportunityFieldHistory", "Opportunity Field History", "Opportunity Field History", "017",
+     "@Opportunity"),
+    ("LoginHistory", "Login History", "Login History", "0Ya", """
+        UserId                  reference(User) required
+        LoginTime               datetime required
+        LoginType               picklist(Application|Remote Access 2.0|Other Apex API)
+        Status                  string(128)
+    """),
 )  # fmt: skip
+"""Key prefixes of the consent objects and relations are made up where none is documented."""
+
+FIELD_HISTORY = {
+    "Account": "AccountHistory",
+    "Contact": "ContactHistory",
+    "Lead": "LeadHistory",
+    "Case": "CaseHistory",
+    "Opportunity": "OpportunityFieldHistory",
+}
+"""Object -> where changes of its tracked fields are kept."""
+_TRACKED = """
+{parent}Id              reference({parent}) required children=Histories cascade
+Field                   picklist(created)
+DataType                picklist(Text|Currency|Number|EnumOrId|DateOnly|Boolean)
+OldValue                anyType
+NewValue                anyType
+"""
+SNAPSHOTS = ("StageName", "Amount", "ExpectedRevenue", "CloseDate", "Probability",
+             "ForecastCategory")  # fmt: skip
+"""What OpportunityHistory keeps of an opportunity."""
 
 _MERGES = {"Account", "Contact", "Lead", "Case"}
 _ARCHIVES = {"Task", "Event"}
-_NOT_DELETABLE = {"User"}
+_WRITTEN_BY_THE_SYSTEM = {*FIELD_HISTORY.values(), "OpportunityHistory", "LoginHistory"}
+_NOT_DELETABLE = {"User", *_WRITTEN_BY_THE_SYSTEM}
+SKIPS_BIN = {"CampaignMember"}
+"""Objects whose deletion is final at once."""
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "Lead": {"Status": "Open - Not Contacted"},
     "Case": {"Status": "New", "Priority": "Medium"},
     "Task": {"Status": "Not Started", "Priority": "Normal", "TaskSubtype": "Task"},
     "Event": {"ShowAs": "Busy", "EventSubtype": "Event", "DurationInMinutes": 60},
+    "CampaignMember": {"Status": "Sent"},
+    "EmailMessage": {"Status": "3"},
     "User": {"IsActive": True, "UserType": "Standard", "TimeZoneSidKey": "GMT"},
 }
 """Values a new record takes when the writer gives none (booleans default to false)."""
@@ -417,7 +572,7 @@ def describe_field(given: FieldDescription) -> FieldDescription:
     ]
     long_text = kind == "textarea" and length > 255
     return {
-        "aggregatable": kind not in {"boolean", "address"} and not long_text,
+        "aggregatable": kind not in {"boolean", "address", "anyType"} and not long_text,
         "autoNumber": False,
         "byteLength": length * _BYTES_PER_CHARACTER,
         "calculated": False,
@@ -433,8 +588,9 @@ def describe_field(given: FieldDescription) -> FieldDescription:
         "encrypted": False,
         "externalId": False,
         "extraTypeInfo": "plaintextarea" if kind == "textarea" else None,
-        "filterable": kind != "address" and not long_text,
-        "groupable": kind not in {"address", "currency", "double", "percent"} and not long_text,
+        "filterable": kind not in {"address", "anyType"} and not long_text,
+        "groupable": kind not in {"address", "anyType", "currency", "double", "percent"}
+        and not long_text,
         "idLookup": kind == "id",
         "inlineHelpText": None,
         "label": re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("__c").replace("_", " ")),
@@ -447,7 +603,7 @@ def describe_field(given: FieldDescription) -> FieldDescription:
         "restrictedPicklist": False,
         "scale": 0,
         "soapType": _SOAP.get(kind, "xsd:string"),
-        "sortable": kind != "address" and not long_text,
+        "sortable": kind not in {"address", "anyType"} and not long_text,
         "unique": False,
         "updateable": not read_only,
         **{key: value for key, value in given.items() if key not in {"required", "system"}},
@@ -499,7 +655,7 @@ def _parse_line(line: str) -> Iterator[FieldDescription]:
         )
         return
     given: FieldDescription = {"name": name, "type": kind}
-    if kind == "picklist":
+    if kind in {"picklist", "multipicklist"}:
         values = _PICKLISTS[argument[1:]] if argument.startswith("@") else argument
         given["picklistValues"] = values.split("|")
     elif kind == "reference":
@@ -528,11 +684,19 @@ def _parse_line(line: str) -> Iterator[FieldDescription]:
 
 def _table(name: str, body: str) -> str:
     master = _MASTER.format(name=name) if name in _MERGES else ""
+    if body.startswith("@"):
+        body = _TRACKED.format(parent=body[1:])
+    text = _SYSTEM.format(master=master, body=body)
+    missing: tuple[str, ...] = ()
     if name == "User":
-        return _SYSTEM.format(master="", body=body).replace(
-            "IsDeleted               boolean                 system required\n", ""
-        )
-    return _SYSTEM.format(master=master, body=body)
+        missing = ("IsDeleted",)
+    elif name == "LoginHistory":
+        missing = tuple(line.split()[0] for line in _SYSTEM.splitlines() if "system" in line)[1:]
+    elif name in _WRITTEN_BY_THE_SYSTEM:
+        stamped = ("SystemModstamp",) if name != "OpportunityHistory" else ()
+        missing = ("LastModifiedDate", "LastModifiedById", *stamped)
+    lines = text.splitlines()
+    return "\n".join(line for line in lines if not line.startswith(tuple(f"{m} " for m in missing)))
 
 
 def standard_objects() -> dict[str, SObject]:
@@ -573,6 +737,11 @@ def custom_object(name: str, prefix: str, label: str | None = None) -> SObject:
         prefix=prefix,
         fields={description["name"]: description for description in described},
     )
+
+
+def is_written_by_users(name: str) -> bool:
+    """Histories are written by the system alone."""
+    return name not in _WRITTEN_BY_THE_SYSTEM
 
 
 def is_deletable(name: str) -> bool:

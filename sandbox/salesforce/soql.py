@@ -83,6 +83,9 @@ class Result:
         project: makes the wire record of a row; the argument is the API version (`v59.0`).
         width: selected fields; wide rows make small pages.
         has_children: whether records carry child results.
+        sobject: the object asked.
+        columns: path and type of each selected field.
+        is_ordered: whether the query asks for an order.
     """
 
     total: int
@@ -90,6 +93,9 @@ class Result:
     project: Callable[[Row, str], dict[str, Any]]
     width: int = 1
     has_children: bool = False
+    sobject: str = ""
+    columns: Sequence[tuple[str, str]] = ()
+    is_ordered: bool = False
 
 
 @dataclass
@@ -112,7 +118,9 @@ class _Select:
     offset: int = 0
 
 
-def run(org: Org, text: str, now: datetime, *, include_deleted: bool = False) -> Result:
+def run(
+    org: Org, text: str, now: datetime, *, include_deleted: bool = False, in_bulk: bool = False
+) -> Result:
     """Answer a query.
 
     Args:
@@ -120,6 +128,7 @@ def run(org: Org, text: str, now: datetime, *, include_deleted: bool = False) ->
         now: the moment it is asked; decides what is visible and what TODAY is.
         include_deleted: `queryAll`: also the recycle bin, merge losers and archived
             activities.
+        in_bulk: refuse what a Bulk API 2.0 job does not take.
 
     Raises:
         ApiError: with the vendor's code and words.
@@ -128,6 +137,8 @@ def run(org: Org, text: str, now: datetime, *, include_deleted: bool = False) ->
         raise ApiError(400, "QUERY_TOO_COMPLICATED", "SOQL statements cannot be longer than "
                        "100000 characters.")  # fmt: skip
     select = _Parser(org, text, now).statement()
+    if in_bulk:
+        _refuse_in_bulk(org, select)
     return _Evaluation(org, now, include_deleted).answer(select)
 
 
@@ -655,6 +666,9 @@ class _Evaluation:
             self.projection(select),
             width=len(select.fields),
             has_children=bool(select.children),
+            sobject=select.sobject,
+            columns=[(".".join(path), d["type"]) for path, d in select.fields],
+            is_ordered=bool(select.order_by),
         )
 
     def matching(self, select: _Select) -> Iterator[Row]:
@@ -769,6 +783,26 @@ class _Evaluation:
             return {"totalSize": len(records), "done": True, "records": records}
 
         return described["childRelationshipName"], results
+
+
+def _refuse_in_bulk(org: Org, select: _Select) -> None:
+    """Refuse what only the other interfaces answer, object by object and clause by clause."""
+    if select.sobject in org.not_in_bulk:
+        message = f"Entity '{select.sobject}' is not supported by the Bulk API."
+        raise ApiError(400, "INVALIDENTITY", message)
+    kinds = {described["type"] for _, described in select.fields}
+    if kinds & {"address", "location"}:
+        message = "Selecting compound data not supported in Bulk Query"
+        raise ApiError(400, "FEATURENOTENABLED", message)
+    if "base64" in kinds:
+        message = "Binary fields not supported in Bulk Query"
+        raise ApiError(400, "FEATURENOTENABLED", message)
+    if select.children:
+        message = "Aggregate Relationships not supported in Bulk V2 Query with CSV content type"
+        raise ApiError(400, "FEATURENOTENABLED", message)
+    if select.counts_rows or select.aggregates or select.group_by or select.offset:
+        message = "GROUP BY, OFFSET and aggregates are not supported in Bulk Query"
+        raise ApiError(400, "API_ERROR", message)
 
 
 def attributes(sobject: str, id: str, version: str) -> dict[str, str]:

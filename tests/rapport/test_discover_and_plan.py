@@ -173,7 +173,7 @@ def test_plan_knows_what_has_landed(config, sandbox):
 def test_plan_warns_when_the_day_is_not_enough(config, sandbox, monkeypatch):
     [plan] = as_json(config, "plan", "crm")
     used = plan["quota"]["per_day"] - plan["quota"]["left"] + plan["calls_made_for_this_plan"]
-    monkeypatch.setattr(sandbox.world.org, "daily_limit", used + 80)
+    monkeypatch.setattr(sandbox.world.org, "daily_limit", used + 150)
     monkeypatch.setattr("connectors.salesforce.plan.ROWS_PER_PAGE_USUALLY", 3)
     shown = rapport(config, "plan", "crm").output
     assert "left today: it would end early, and the next one go on" in shown

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 from collections.abc import Callable
@@ -10,8 +12,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
@@ -77,6 +87,11 @@ class Tenant:
         }
         answer = requests.post(f"{self.url}/services/oauth2/token", data=form, timeout=5)
         return str(answer.json()["access_token"])
+
+    def call(self, method: str, path: str, **how: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        url = f"{self.url}/services/data/v62.0/{path}"
+        return requests.request(method, url, headers=headers, timeout=5, **how)
 
     def get(self, path: str, **headers: str) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token()}"} | headers
@@ -192,6 +207,83 @@ def test_without_a_token_the_answer_is_the_vendors_401(tenant: Tenant):
     assert answer.json() == [
         {"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}
     ]
+
+
+@pytest.fixture(scope="session")
+def key_pair() -> tuple[str, str]:
+    """A private key and its public half, in PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
+
+
+def claims(tenant: Tenant) -> dict[str, Any]:
+    return {
+        "iss": tenant.org.client_id,
+        "sub": tenant.org.get("User", tenant.org.user_id)["Username"],
+        "aud": "https://login.salesforce.com",
+        "exp": f"{tenant.clock.now().timestamp() + 180:.0f}",
+    }
+
+
+def signed_login(tenant: Tenant, assertion: str) -> dict[str, str]:
+    grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    form = {"grant_type": grant, "assertion": assertion}
+    answer = requests.post(f"{tenant.url}/services/oauth2/token", data=form, timeout=5)
+    return dict(answer.json())
+
+
+def test_the_client_logs_in_with_a_signed_assertion(tenant: Tenant, key_pair: tuple[str, str]):
+    tenant.clock.advance(seconds=(datetime.now(UTC) - tenant.clock.now()).total_seconds())
+    private, tenant.org.certificate = key_pair
+    acme(tenant.org, 2)
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("https://", ToEmulator(tenant.url))
+    client = Salesforce(
+        username=tenant.org.get("User", tenant.org.user_id)["Username"],
+        consumer_key=tenant.org.client_id,
+        privatekey=private,
+        domain="login",
+        version="62.0",
+        session=session,
+    )
+    assert client.sf_instance == f"{tenant.org.domain}.salesforce.com"
+    assert client.query("SELECT Id FROM Contact")["totalSize"] == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "words"),
+    [
+        ({"iss": "somebody"}, "invalid_client_id", "client identifier invalid"),
+        ({"sub": "nobody@x.example"}, "invalid_grant", "user hasn't approved this consumer"),
+        ({"aud": "https://elsewhere.example"}, "invalid_grant", "audience is invalid"),
+        ({"exp": "1"}, "invalid_grant", "expired authorization code"),
+        ({"exp": "99999999999"}, "invalid_grant", "expired authorization code"),
+    ],
+)
+def test_an_assertion_has_to_say_the_right_things(
+    tenant: Tenant, key_pair: tuple[str, str], changed: dict, error: str, words: str
+):
+    private, tenant.org.certificate = key_pair
+    assertion = jwt.encode(claims(tenant) | changed, private, algorithm="RS256")
+    assert signed_login(tenant, assertion) == {"error": error, "error_description": words}
+
+
+def test_an_assertion_signed_by_another_key_or_none_is_refused(
+    tenant: Tenant, key_pair: tuple[str, str]
+):
+    private, tenant.org.certificate = key_pair
+    right = jwt.encode(claims(tenant), private, algorithm="RS256")
+    assert "access_token" in signed_login(tenant, right)
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    wrong = jwt.encode(claims(tenant), other, algorithm="RS256")
+    unsigned = jwt.encode(claims(tenant), "", algorithm="none")
+    for assertion in (wrong, unsigned, right[:-4] + "AAAA", "nonsense"):
+        assert signed_login(tenant, assertion)["error_description"] == "invalid assertion"
+    tenant.org.certificate = None
+    assert signed_login(tenant, right)["error_description"] == "invalid assertion"
 
 
 # Pages
@@ -624,6 +716,27 @@ def test_a_hard_delete_leaves_nothing_but_the_delete_log(tenant: Tenant):
     assert log["deletedRecords"] == []
 
 
+def test_a_delete_log_that_was_cut_tells_since_when_it_is_whole(tenant: Tenant):
+    _, ids = acme(tenant.org, 2)
+    for id, at in zip(ids, (NOW - 2 * DAY, NOW - HOUR), strict=True):
+        tenant.org.delete("Contact", id, at)
+    client = tenant.client()
+    log = client.Contact.deleted(NOW - 3 * DAY, NOW)
+    assert len(log["deletedRecords"]) == 2
+    assert log["earliestDateAvailable"] == "2026-11-07T00:00:00.000+0000"
+    tenant.org.cut_delete_log("Contact", NOW - DAY)
+    log = client.Contact.deleted(NOW - 3 * DAY, NOW)
+    assert [entry["id"] for entry in log["deletedRecords"]] == ids[1:]
+    assert log["earliestDateAvailable"] == "2026-11-21T00:00:00.000+0000"
+    tenant.org.replicated_ids = 0
+    with pytest.raises(SalesforceMalformedRequest, match="EXCEEDED_ID_LIMIT"):
+        client.Contact.deleted(NOW - 3 * DAY, NOW)
+    tenant.org.not_replicated = {"Contact"}
+    assert client.Contact.describe()["replicateable"] is False
+    with pytest.raises(SalesforceMalformedRequest, match="INVALID_TYPE"):
+        client.Contact.deleted(NOW - 3 * DAY, NOW)
+
+
 def test_updated_lists_ids_and_refuses_what_is_too_old_or_too_short(tenant: Tenant):
     _, contacts = acme(tenant.org, 3)
     tenant.org.update("Contact", contacts[1], {"Title": "CEO"}, NOW - HOUR)
@@ -969,3 +1082,177 @@ def test_the_side_door_moves_time_counts_requests_and_tells_credentials(tenant: 
         "client_secret": tenant.org.client_secret,
         "domain": tenant.org.domain,
     }
+
+
+# Histories and consent
+
+
+def test_a_history_keeps_tracked_fields_and_a_reference_twice(tenant: Tenant):
+    org = tenant.org
+    org.tracked_fields = {"Case": {"Status", "OwnerId"}}
+    who = {"LastName": "Loom", "Email": "l@x.example", "Username": "l@x.example", "Alias": "loom",
+           "CommunityNickname": "loom"}  # fmt: skip
+    owner = org.insert("User", who, EARLIER)
+    case = org.insert("Case", {"Subject": "Stuck"}, EARLIER)
+    org.update("Case", case, {"Status": "Working", "OwnerId": owner, "Subject": "x"}, NOW - HOUR)
+    found = tenant.client().query(
+        "SELECT Field, OldValue, NewValue FROM CaseHistory ORDER BY CreatedDate, Id"
+    )["records"]
+    assert [(row["Field"], row["OldValue"], row["NewValue"]) for row in found] == [
+        ("created", None, None),
+        ("Owner", org.user_id, owner),
+        ("Owner", "Integration User", "Loom"),
+        ("Status", "New", "Working"),
+    ]
+
+
+def test_a_history_has_no_change_stamp_and_its_values_cannot_be_filtered(tenant: Tenant):
+    fields = {field["name"]: field for field in tenant.client().CaseHistory.describe()["fields"]}
+    assert not {"SystemModstamp", "LastModifiedDate"} & fields.keys()
+    assert {"CreatedDate", "IsDeleted", "CaseId"} <= fields.keys()
+    assert not fields["NewValue"]["filterable"]
+    with pytest.raises(SalesforceMalformedRequest, match="can not be filtered"):
+        tenant.client().query("SELECT Id FROM CaseHistory WHERE NewValue = 'x'")
+    with pytest.raises(SalesforceMalformedRequest, match="entity type cannot be inserted"):
+        tenant.client().CaseHistory.create({"CaseId": "500000000000001"})
+
+
+def test_every_stage_of_a_deal_is_kept_as_a_snapshot():
+    org = Org()
+    deal = {"Name": "Looms", "StageName": "Prospecting", "CloseDate": "2026-12-01", "Amount": 5}
+    id = org.insert("Opportunity", deal, EARLIER)
+    org.update("Opportunity", id, {"NextStep": "call"}, EARLIER + DAY)
+    org.update("Opportunity", id, {"StageName": "Closed Won"}, NOW - DAY)
+    told = ask(org, "SELECT StageName, Probability FROM OpportunityHistory ORDER BY CreatedDate")
+    assert [(row["StageName"], row["Probability"]) for row in told] == [
+        ("Prospecting", 10.0), ("Closed Won", 100.0),
+    ]  # fmt: skip
+
+
+def test_a_campaigns_member_skips_the_bin_and_a_login_has_one_stamp(tenant: Tenant):
+    org = tenant.org
+    _, (contact,) = acme(org, 1)
+    campaign = org.insert("Campaign", {"Name": "Fair"}, EARLIER)
+    member = {"CampaignId": campaign, "ContactId": contact, "Status": "Responded"}
+    id = org.insert("CampaignMember", member, EARLIER)
+    assert org.get("CampaignMember", id)["FirstRespondedDate"] == EARLIER.date().isoformat()
+    org.delete("CampaignMember", id, NOW - HOUR)
+    client = tenant.client()
+    assert client.query_all("SELECT Id FROM CampaignMember", include_deleted=True)["records"] == []
+    assert client.CampaignMember.deleted(NOW - DAY, NOW)["deletedRecords"][0]["id"] == id
+    org.log_in(org.user_id, NOW - HOUR)
+    (login,) = client.query("SELECT LoginTime FROM LoginHistory")["records"]
+    assert login["LoginTime"] == "2026-11-21T23:00:00.000+0000"
+    names = {field["name"] for field in client.LoginHistory.describe()["fields"]}
+    assert names == {"Id", "UserId", "LoginTime", "LoginType", "Status"}
+
+
+# Bulk
+
+
+def job_of(tenant: Tenant, query: str, operation: str = "queryAll") -> dict[str, Any]:
+    return tenant.call("POST", "jobs/query", json={"operation": operation, "query": query}).json()
+
+
+def finish(tenant: Tenant, id: str) -> str:
+    for _ in range(tenant.org.bulk_looks):
+        state = str(tenant.get(f"jobs/query/{id}").json()["state"])
+    return state
+
+
+def test_the_client_reads_a_job_page_by_page_and_every_page_has_a_header(tenant: Tenant):
+    _, ids = acme(tenant.org, 25)
+    tenant.org.bulk_page_rows = 10
+    pages = list(tenant.client().bulk2.Contact.query("SELECT Id, Name FROM Contact", wait=0.01))
+    rows = [list(csv.reader(io.StringIO(page))) for page in pages]
+    assert [page[0] for page in rows] == [["Id", "Name"]] * 3
+    assert sorted(row[0] for page in rows for row in page[1:]) == ids
+    assert pages[0].startswith('"Id","Name"\n"')
+
+
+def test_a_job_goes_through_its_states_and_is_deleted_only_when_it_ended(tenant: Tenant):
+    acme(tenant.org, 3)
+    job = job_of(tenant, "SELECT Id FROM Contact")
+    path = f"jobs/query/{job['id']}"
+    assert (job["state"], job["object"], job["createdDate"][-5:]) == (
+        "UploadComplete", "Contact", "+0000",
+    )  # fmt: skip
+    assert tenant.get(f"{path}/results").json()[0]["errorCode"] == "JOB_NOT_COMPLETE"
+    assert tenant.get(path).json()["state"] == "InProgress"
+    assert tenant.call("DELETE", path).json()[0]["errorCode"] == "API_ERROR"
+    assert tenant.get(path).json()["numberRecordsProcessed"] == 3
+    assert [job["id"] for job in tenant.get("jobs/query").json()["records"]] == [job["id"]]
+    answer = tenant.get(f"{path}/results")
+    assert answer.headers["Sforce-NumberOfRecords"] == "3"
+    assert answer.headers["Sforce-Locator"] == "null"
+    assert tenant.call("DELETE", path).status_code == 204
+    assert tenant.get(path).status_code == 404
+
+
+def test_a_running_job_can_be_aborted_and_a_job_can_fail(tenant: Tenant):
+    first = job_of(tenant, "SELECT Id FROM Contact")["id"]
+    told = tenant.call("PATCH", f"jobs/query/{first}", json={"state": "Aborted"})
+    assert told.json()["state"] == "Aborted"
+    tenant.org.bulk_failures = 1
+    second = job_of(tenant, "SELECT Id FROM Contact")["id"]
+    assert finish(tenant, second) == "Failed"
+    assert "fifteen times" in tenant.get(f"jobs/query/{second}").json()["errorMessage"]
+
+
+def test_results_are_csv_with_nothing_for_null_and_z_for_utc(tenant: Tenant):
+    tenant.org.add_custom_field("Contact", {"name": "Note__c", "type": "textarea", "length": 999})
+    told = 'a "quoted", line\nand NA'
+    acme(tenant.org)
+    who = tenant.org.insert("Contact", {"LastName": "NA", "Note__c": told}, EARLIER)
+    fields = "Id, Note__c, Email, DoNotCall, CreatedDate, Account.Name"
+    job = job_of(tenant, f"SELECT {fields} FROM Contact")["id"]
+    assert finish(tenant, job) == "JobComplete"
+    text = tenant.get(f"jobs/query/{job}/results").text
+    header, row = csv.reader(io.StringIO(text, newline=""))
+    assert header == ["Id", "Note__c", "Email", "DoNotCall", "CreatedDate", "Account.Name"]
+    assert row == [who, told, "", "false", "2026-10-23T00:00:00.000Z", ""]
+
+
+def test_a_locator_is_stable_and_leads_nowhere_in_another_job_or_version(tenant: Tenant):
+    acme(tenant.org, 5)
+    tenant.org.bulk_page_rows = 2
+    one, other = (job_of(tenant, "SELECT Id FROM Contact")["id"] for _ in range(2))
+    assert finish(tenant, one) == finish(tenant, other) == "JobComplete"
+    locator = tenant.get(f"jobs/query/{one}/results").headers["Sforce-Locator"]
+    again = [tenant.get(f"jobs/query/{one}/results?locator={locator}").text for _ in range(2)]
+    assert again[0] == again[1]
+    assert tenant.get(f"jobs/query/{other}/results?locator={locator}").status_code == 400
+    newer = f"{tenant.url}/services/data/v63.0/jobs/query/{one}/results"
+    headers = {"Authorization": f"Bearer {tenant.token()}"}
+    assert requests.get(newer, headers=headers, timeout=5).status_code == 409
+    tenant.clock.advance(days=7)
+    assert tenant.get(f"jobs/query/{one}/results").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("SELECT Id FROM Task", "Entity 'Task' is not supported by the Bulk API."),
+        ("SELECT MailingAddress FROM Contact", "Selecting compound data not supported"),
+        ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", "Aggregate Relationships"),
+        ("SELECT COUNT() FROM Contact", "aggregates are not supported"),
+        ("SELECT Nothing__c FROM Contact", "No such column"),
+    ],
+)
+def test_what_bulk_does_not_take_is_refused_when_the_job_is_created(
+    tenant: Tenant, query: str, words: str
+):
+    tenant.org.not_in_bulk = {"Task"}
+    (error,) = job_of(tenant, query)
+    assert words in error["message"]
+
+
+def test_jobs_and_their_results_are_limited_per_day(tenant: Tenant):
+    tenant.org.bulk_daily_jobs = 1
+    assert job_of(tenant, "SELECT Id FROM Contact")["state"] == "UploadComplete"
+    (error,) = job_of(tenant, "SELECT Id FROM Contact")
+    assert error["errorCode"] == "LIMIT_EXCEEDED"
+    assert error["message"] == "Max bulk v2 query jobs (1) per 24 hrs has been reached (2)"
+    assert tenant.get("limits").json()["DailyBulkV2QueryJobs"] == {"Max": 1, "Remaining": 0}
+    tenant.clock.advance(days=1)
+    assert job_of(tenant, "SELECT Id FROM Contact")["state"] == "UploadComplete"
