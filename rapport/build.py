@@ -270,23 +270,13 @@ def finish(config: Config, plan: BuildPlan) -> BuildResult:
 
 def mapped_streams(config: Config, landing: Landing) -> list[mapping.MappedStream]:
     """Return every configured stream that carries `map:`, with its landing files."""
-    found = []
-    for name, source in config.sources.items():
-        for stream, settings in (source.settings.get("streams") or {}).items():
-            if isinstance(settings, Mapping) and settings.get("map"):
-                maps = mapping.parse(
-                    settings["map"], f"sources.{name}.streams.{stream}", config.path.name
-                )
-                found.append(
-                    mapping.MappedStream(
-                        source=name,
-                        stream=stream,
-                        maps=maps,
-                        files=[str(path) for path in landing.stream(name, stream).files()],
-                        timezone=settings.get("timezone", "UTC"),
-                    )
-                )
-    return found
+    return [
+        replace(
+            mapped,
+            files=[str(path) for path in landing.stream(mapped.source, mapped.stream).files()],
+        )
+        for mapped in mapping.mapped_streams(config.sources.values(), config.path.name)
+    ]
 
 
 def _landing_views(config: Config, landing: Landing) -> dict[str, str]:

@@ -186,8 +186,12 @@ def load(path: str | Path | None = None) -> Config:
 
 def parse(tree: Any, path: Path) -> Config:
     """Check a configuration given as plain values, as if it stood in the file `path`."""
+    from rapport import mapping
+
     where = path.name
     file = convert(tree or {}, _File, where)
+    sources = {name: _source(name, entry, where) for name, entry in file.sources.items()}
+    mapping.queries(mapping.mapped_streams(sources.values(), where))  # their mistakes show here
     return Config(
         path=path,
         home=(path.parent / _fill(file.home, "home", where)).resolve(),
@@ -198,7 +202,7 @@ def parse(tree: Any, path: Path) -> Config:
         currency=file.currency.upper(),
         strategy_path=path.parent / file.strategy,
         webhook=file.alerts.webhook,
-        sources={name: _source(name, entry, where) for name, entry in file.sources.items()},
+        sources=sources,
     )
 
 

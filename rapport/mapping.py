@@ -19,14 +19,15 @@ References (a person, an organization, another interaction) leave here qualified
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
 from connectors.errors import ConfigError
-from rapport.config import convert, suggestion
+from connectors.mapped import mapped_columns
+from rapport.config import SourceConfig, convert, suggestion
 
 Scalar = str | int | float | bool
 Kind = Literal[
@@ -201,6 +202,25 @@ def parse(raw: Any, place: str, where: str = "rapport.yml") -> list[Map]:
     return maps
 
 
+def mapped_streams(sources: Iterable[SourceConfig], where: str) -> list[MappedStream]:
+    """Return every configured stream that carries `map:`, without its landing files.
+
+    Raises:
+        ConfigError: a mapping is wrong; `where` names the configuration.
+    """
+    return [
+        MappedStream(
+            source=source.name,
+            stream=stream,
+            maps=parse(settings["map"], f"sources.{source.name}.streams.{stream}", where),
+            timezone=settings.get("timezone", "UTC"),
+        )
+        for source in sources
+        for stream, settings in (source.settings.get("streams") or {}).items()
+        if isinstance(settings, Mapping) and settings.get("map")
+    ]
+
+
 def queries(streams: Sequence[MappedStream]) -> dict[str, list[str]]:
     """Return target -> the SELECTs that bring every mapped stream to it (DuckDB SQL).
 
@@ -259,7 +279,7 @@ def _check(mapping: Map, here: str, where: str) -> None:
 
 
 def _select(stream: MappedStream, mapping: Map, streams: Sequence[MappedStream]) -> str:
-    fields = sorted(set(_fields(mapping)))
+    fields = sorted(mapped_columns(msgspec.to_builtins(mapping)))
     folded: dict[str, str] = {}
     for name in fields:
         other = folded.setdefault(name.casefold(), name)
@@ -295,17 +315,6 @@ from (
     )
 )
 where matches or has_matched"""  # noqa: E501
-
-
-def _fields(mapping: Map) -> Iterator[str]:
-    for spec in mapping.columns.values():
-        if isinstance(spec, str):
-            yield spec
-        elif isinstance(spec, list):
-            yield from spec
-        else:
-            yield from ([spec.column] if spec.column else spec.first_of or [])
-    yield from mapping.where
 
 
 def _condition(mapping: Map) -> str:

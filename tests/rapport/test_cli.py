@@ -99,6 +99,15 @@ def test_a_typing_mistake_in_the_configuration_gets_a_suggestion() -> None:
     assert "unknown key `sources.forum.api_kee`. Did you mean `api_key`?" in result.output
 
 
+@pytest.mark.parametrize("command", ["check", "plan", "sync", "discover shop", "status", "build"])
+def test_a_mistake_in_a_mapping_stops_every_command(command: str) -> None:
+    shop = orders("orders.csv")
+    shop["streams"]["orders"]["map"]["columns"]["amuont"] = "total"
+    result = rapport(*command.split(), sources={"shop": shop})
+    assert result.exit_code == WRONG
+    assert "columns.amuont is no column of `purchase`. Did you mean `amount`?" in result.output
+
+
 def test_a_missing_environment_variable_is_named_and_the_other_source_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
