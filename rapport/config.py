@@ -289,9 +289,19 @@ def read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path.name}{place}: {error.problem}. Mend the file there.") from None
+        problem = _in_plain_words(str(error.problem))
+        raise ConfigError(f"{path.name}{place}: {problem}. Mend the file there.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is not readable as YAML: {error}.") from None
+
+
+def _in_plain_words(problem: str) -> str:
+    """Say of the parser's commonest complaints what is wrong in the file."""
+    if re.match(r"expected <block end>, but found '(<block .*>|-|\?)'", problem):
+        return "the indentation differs from the lines above"
+    if problem == "mapping values are not allowed here":
+        return "the indentation is deeper than above, or a text with `: ` in it needs quotes"
+    return problem
 
 
 def _as_of(value: str, where: str) -> date | None:
