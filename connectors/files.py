@@ -31,9 +31,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Window
-from connectors.discovery import Discovery, FoundField, FoundStream, guess_pii, shape
+from connectors.discovery import Discovery, FoundField, FoundStream, shape
 from connectors.errors import ConfigError
-from connectors.mapped import check_taken, mapped_columns
+from connectors.mapped import check_taken, guess_column, mapped_columns
 from connectors.planning import Allowance, Cost
 from connectors.session import Session
 
@@ -260,6 +260,7 @@ class Files:
         return Allowance(how="files on this machine: no calls, no quota")
 
     def _found(self, stream: Stream) -> FoundStream:
+        declared = self.settings.streams[stream.name]
         file = self._newest(stream.name)
         rows = [row for row in islice(file.rows(), ROWS_SAMPLED) if isinstance(row, bytes)]
         types = dict.fromkeys(file.columns, "text") | shape(rows)
@@ -269,8 +270,8 @@ class Files:
                 is_taken="*" in stream.fields or name in stream.fields,
                 vendor_type=file.format,
                 type=type_,
-                pii=guess_pii(name)[0],
-                pii_basis=guess_pii(name)[1],
+                pii=guess_column(name, declared.map)[0],
+                pii_basis=guess_column(name, declared.map)[1],
             )
             for name, type_ in types.items()
         ]

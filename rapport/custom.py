@@ -64,9 +64,8 @@ def _mapped_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
     """Yield those that `map:` keeps as `custom`; an export tells no type."""
     for mapped in mapping.mapped_streams(config.sources.values(), config.path.name):
         for one in mapped.maps:
-            kept = one.columns.get("custom")
-            for field in kept if isinstance(kept, list) else ():
-                yield mapped.source, mapped.stream, {"name": field}
+            for kept in mapping.kept_fields(one):
+                yield mapped.source, mapped.stream, {"name": kept.name, "pii": kept.pii}
 
 
 def _check_segment(config: Config, name: str, field: str) -> None:

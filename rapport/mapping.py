@@ -125,19 +125,32 @@ class Column(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     decimal: Literal[".", ","] = "."
 
 
+class Kept(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A custom field that says what it can show of a person.
+
+    Attributes:
+        name: a field of the record.
+        pii: none, pseudonym (an id), direct (a name, an address) or text (what people write).
+    """
+
+    name: str
+    pii: Literal["none", "pseudonym", "direct", "text"] = "none"
+
+
 class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One mapping of a stream to a unified table.
 
     Attributes:
         to: person, organization, interaction, purchase, login, case or deal.
-        columns: target column -> field of the record, or a `Column`; `custom` takes a list.
+        columns: target column -> field of the record, or a `Column`; `custom` takes a list of
+            fields, each by its name or as `Kept`.
         where: field -> value, list of values, or null (empty); all must hold.
         values: target column -> translation, as a shorthand for `columns.<c>.values`.
         suffix: told apart by this when one record becomes several rows of one target.
     """
 
     to: Literal["person", "organization", "interaction", "purchase", "login", "case", "deal"]
-    columns: dict[str, str | Column | list[str]]
+    columns: dict[str, str | Column | list[str | Kept]]
     where: dict[str, Scalar | list[Scalar] | None] = {}
     values: dict[str, dict[str, Scalar]] = {}
     suffix: str | None = None
@@ -147,10 +160,11 @@ def _schema() -> dict[str, Any]:
     one = msgspec.json.schema(Map)
     definitions = one.pop("$defs")
     body: dict[str, Any] = definitions["Map"]
+    text = {"type": "string"}
+    listed = {"type": "array", "items": {"anyOf": [text, definitions["Kept"]]}}
     body["properties"]["columns"]["additionalProperties"] = {
-        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}},
-                  definitions["Column"]]
-    }  # fmt: skip
+        "anyOf": [text, listed, definitions["Column"]]
+    }
     body["properties"]["columns"]["propertyNames"] = {
         "enum": sorted({column for columns in TARGETS.values() for column in columns})
     }
@@ -219,6 +233,13 @@ def mapped_streams(sources: Iterable[SourceConfig], where: str) -> list[MappedSt
         for stream, settings in (source.settings.get("streams") or {}).items()
         if isinstance(settings, Mapping) and settings.get("map")
     ]
+
+
+def kept_fields(mapping: Map) -> list[Kept]:
+    """Return the custom fields that a mapping keeps."""
+    listed = mapping.columns.get("custom")
+    names = listed if isinstance(listed, list) else []
+    return [Kept(name=field) if isinstance(field, str) else field for field in names]
 
 
 def queries(streams: Sequence[MappedStream]) -> dict[str, list[str]]:
@@ -338,7 +359,9 @@ def _expression(
     if spec is None:
         return "_key" if name == "id" else "null::varchar"
     if isinstance(spec, list):
-        pairs = ", ".join(f"{_literal(field)}, {_field(field)}" for field in spec)
+        pairs = ", ".join(
+            f"{_literal(kept.name)}, {_field(kept.name)}" for kept in kept_fields(mapping)
+        )
         return f"json_object({pairs})::varchar"
     if isinstance(spec, str):
         spec = Column(column=spec)
