@@ -118,13 +118,10 @@ def feeding_streams(config: Config) -> dict[str, set[dg.AssetKey]]:
         for stream in declared_streams(config, name):
             table = f"{source.type}__{stream.name}"
             feeds.setdefault(table, set()).add(stream_key(name, stream.name))
-        for stream_name, settings in (source.settings.get("streams") or {}).items():
-            if not (isinstance(settings, Mapping) and settings.get("map")):
-                continue
-            place = f"sources.{name}.streams.{stream_name}"
-            for found in mapping.parse(settings["map"], place, config.path.name):
-                table = f"mapped__{mapping.PLURAL[found.to]}"
-                feeds.setdefault(table, set()).add(stream_key(name, stream_name))
+    for mapped in mapping.mapped_streams(config.sources.values(), config.path.name):
+        for found in mapped.maps:
+            table = f"mapped__{mapping.PLURAL[found.to]}"
+            feeds.setdefault(table, set()).add(stream_key(mapped.source, mapped.stream))
     return feeds
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from connectors.base import Stream
-from connectors.discovery import FoundField, FoundObject, FoundStream, guess_pii, shape
+from connectors.discovery import FoundField, FoundObject, FoundStream, shape
+from connectors.mapped import guess_column
 from connectors.tables import Rows, SqlStream
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def found_stream(
     fields = []
     for name in sorted(known, key=lambda name: name not in rows.columns):
         column = known[name]
-        pii, basis = guess_pii(name)
+        pii, basis = guess_column(name, declared.map)
         fields.append(
             FoundField(
                 name=name,
@@ -127,7 +128,7 @@ def _lines(name: str, columns: Sequence[Column], key: Sequence[str]) -> Iterable
         yield "  snapshot: true  # no column is known to grow with every change"
     yield "  fields:"
     for column in columns:
-        pii, basis = guess_pii(column.name)
+        pii, basis = guess_column(column.name, None)
         person = f"; {pii} ({basis})" if pii != "none" else ""
         yield f"    - {_yaml(column.name)}  # {column.type}{person}"
 

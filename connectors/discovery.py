@@ -31,7 +31,11 @@ _TEXT = re.compile(
     r"(^|_)(note|comment|description|remark|body|message|bio|about|feedback|summary|cooked|raw|"
     r"excerpt|text|html|reason_text)s?(_|$)"
 )
-_PSEUDONYM = re.compile(r"(^|_)((external|sso|user|person|contact|member|customer|login)_?id|uuid)")
+_PSEUDONYM = re.compile(
+    r"((?<![a-z])(?:external|sso|login)_?id|(?<![a-z])uuid|"
+    # also behind another word, as in HubSpot's `salesforcecontactid`
+    r"(?:user|person|contact|member|customer|lead|owner|author)_?id)"
+)
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -242,6 +246,8 @@ def guess_pii(name: str, vendor_type: str = "", length: int = 0) -> tuple[str, s
     kind = vendor_type.lower()
     if kind in ("email", "phone"):
         return "direct", f"guess: type {kind}"
+    if kind == "reference":
+        return "pseudonym", "guess: refers to another record"
     if found := _DIRECT.search(words):
         return "direct", f"guess: `{found[2]}` in the name"
     if kind in ("textarea", "html") or length > LONG_TEXT_CHARACTERS:
@@ -249,7 +255,7 @@ def guess_pii(name: str, vendor_type: str = "", length: int = 0) -> tuple[str, s
     if found := _TEXT.search(words):
         return "text", f"guess: `{found[2]}` in the name"
     if found := _PSEUDONYM.search(words):
-        return "pseudonym", f"guess: `{found[2]}` in the name"
+        return "pseudonym", f"guess: `{found[1]}` in the name"
     return "none", "guess: nothing suggests a person"
 
 

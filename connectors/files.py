@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import difflib
 import glob
 import hashlib
 import os
@@ -30,8 +31,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Window
-from connectors.discovery import Discovery, FoundField, FoundStream, guess_pii, shape
+from connectors.discovery import Discovery, FoundField, FoundStream, shape
 from connectors.errors import ConfigError
+from connectors.mapped import check_taken, guess_column, mapped_columns
 from connectors.planning import Allowance, Cost
 from connectors.session import Session
 
@@ -51,6 +53,9 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+OURS = ("_file", "_line")
+"""The key of a row in a stream without `key:`."""
 
 Format = Literal["csv", "jsonl", "parquet"]
 SUFFIXES: dict[str, Format] = {
@@ -144,14 +149,21 @@ class Files:
         ]
 
     def check(self) -> Check:
-        """Look for the files; none for a stream raises `ConfigError`."""
-        counts = [len(self._find(name)) for name in self.settings.streams]
-        if 0 in counts:
-            raise self._nothing_found(list(self.settings.streams)[counts.index(0)])
+        """Look for the files, and for the columns that `map:` names in each stream's newest one.
+
+        Raises:
+            ConfigError: a stream has no file, or its newest one lacks a column.
+        """
+        count, notes = 0, []
+        for name, declared in self.settings.streams.items():
+            count += len(self._find(name))
+            file = self._newest(name)
+            if mapped_columns(declared.map):
+                notes += _unseen(file, declared)
         return Check(
             ok=True,
             account=self.settings.folder,
-            detail=f"{sum(counts):,} file{'s' * (sum(counts) != 1)}",
+            detail="; ".join([f"{count:,} file{'s' * (count != 1)}", *notes]),
         )
 
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
@@ -185,6 +197,9 @@ class Files:
             skip = walk["rows"] if walk.get("hash") == print_.digest else 0
             rows = file.rows()
             notes = [*file.notes, *_new_columns(name, file.columns, columns)]
+            absent = [n for n in mapped_columns(declared.map) if n not in {*file.columns, *OURS}]
+            if file.columns and absent:
+                notes.append(f"{name}: no column {', '.join(absent)}, which `map:` names")
             read = sum(1 for _ in islice(rows, skip))
             while batch := list(islice(rows, ROWS_PER_PAGE)):
                 is_read = True
@@ -246,12 +261,7 @@ class Files:
 
     def _found(self, stream: Stream) -> FoundStream:
         declared = self.settings.streams[stream.name]
-        found = self._find(stream.name)
-        if not found:
-            raise self._nothing_found(stream.name)
-        newest = max(found, key=lambda name: found[name].stat().st_mtime_ns)
-        place = f"{self.name}.{stream.name}"
-        file = _File(found[newest], newest, place, declared, _fingerprint(found[newest], place))
+        file = self._newest(stream.name)
         rows = [row for row in islice(file.rows(), ROWS_SAMPLED) if isinstance(row, bytes)]
         types = dict.fromkeys(file.columns, "text") | shape(rows)
         fields = [
@@ -260,8 +270,8 @@ class Files:
                 is_taken="*" in stream.fields or name in stream.fields,
                 vendor_type=file.format,
                 type=type_,
-                pii=guess_pii(name)[0],
-                pii_basis=guess_pii(name)[1],
+                pii=guess_column(name, declared.map)[0],
+                pii_basis=guess_column(name, declared.map)[1],
             )
             for name, type_ in types.items()
         ]
@@ -269,11 +279,21 @@ class Files:
         return FoundStream(
             stream=stream,
             fields=tuple(fields),
-            how=f"the header of `{newest}`, types as its first {len(rows)} rows look",
+            how=f"the header of `{file.name}`, types as its first {len(rows)} rows look",
             is_complete=file.format != "jsonl",
             unseen=tuple(f for f in stream.fields if f != "*" and f not in types),
             note="; ".join(file.notes),
         )
+
+    def _newest(self, stream: str) -> _File:
+        """Open the newest file of a stream; raise `ConfigError` if there is none."""
+        found = self._find(stream)
+        if not found:
+            raise self._nothing_found(stream)
+        name = max(found, key=lambda name: found[name].stat().st_mtime_ns)
+        place = f"{self.name}.{stream}"
+        declared = self.settings.streams[stream]
+        return _File(found[name], name, place, declared, _fingerprint(found[name], place))
 
     def _find(self, stream: str) -> dict[str, Path]:
         """Return name -> path of a stream's files, sorted; names start behind the fixed folders."""
@@ -301,7 +321,7 @@ class Files:
 
 def _key(declared: FileStream) -> tuple[str, ...]:
     if declared.key is None:
-        return ("_file", "_line")
+        return OURS
     return (declared.key,) if isinstance(declared.key, str) else tuple(declared.key)
 
 
@@ -329,6 +349,7 @@ def _check_names(place: str, declared: FileStream) -> None:
         ) from None
     if declared.delimiter is not None and len(declared.delimiter) != 1:
         raise ConfigError(f"{place}: `delimiter` must be one character.")
+    check_taken(place, declared.map, [*_fields(declared), *OURS])
 
 
 def _to_read(declared: FileStream, found: Mapping[str, Path]) -> list[str]:
@@ -339,6 +360,30 @@ def _to_read(declared: FileStream, found: Mapping[str, Path]) -> list[str]:
 def _is_unchanged(path: Path, known: list[Any] | None) -> bool:
     stat = path.stat()
     return known is not None and known[:2] == [stat.st_size, stat.st_mtime_ns]
+
+
+def _unseen(file: _File, declared: FileStream) -> list[str]:
+    """Say which mapped columns the first records of JSON lines lack: a later one may have them.
+
+    Raises:
+        ConfigError: a CSV or Parquet file, which tells all its columns, lacks one.
+    """
+    rows = [row for row in islice(file.rows(), ROWS_SAMPLED) if isinstance(row, bytes)]
+    known = file.columns or list(shape(rows))
+    missing = [name for name in mapped_columns(declared.map) if name not in {*known, *OURS}]
+    if not missing or not known:
+        return []
+    if file.format != "jsonl":
+        close = difflib.get_close_matches(missing[0], known, n=1)
+        hint = f" Did you mean `{close[0]}`?" if close else ""
+        raise ConfigError(
+            f"{file.place}: `{file.name}` has no column `{missing[0]}`, which `map:` names.{hint} "
+            f"Its columns: {', '.join(known)}."
+        )
+    return [
+        f"{file.place}: `map:` names {', '.join(f'`{name}`' for name in missing)}, which none of "
+        f"the first {len(rows)} records of `{file.name}` has"
+    ]
 
 
 # One file

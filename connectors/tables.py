@@ -24,6 +24,7 @@ import msgspec
 
 from connectors.database import check_query, sqlstate, suggest, without_semicolon
 from connectors.errors import ConfigError
+from connectors.mapped import check_taken, mapped_columns
 from connectors.records import parse_stamp
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def check_declaration(place: str, declared: SqlStream) -> None:
         raise ConfigError(
             f"{place}: there is no time zone `{declared.timezone}`. Write one like `Europe/Berlin`."
         ) from None
+    check_taken(place, declared.map, fields_of(declared))
     if declared.query is not None:
         check_query(f"{place}.query", declared.query)
 
@@ -208,7 +210,8 @@ class Rows:
         deleted = [declared.deleted.column] if declared.deleted else []
         cursor = [declared.cursor] if declared.cursor else []
         asked = [name for name in fields_of(declared) if name != "*"]
-        needed = list(dict.fromkeys([*key_of(declared), *cursor, *deleted, *asked]))
+        mapped = mapped_columns(declared.map)
+        needed = list(dict.fromkeys([*key_of(declared), *cursor, *deleted, *asked, *mapped]))
         try:
             found = self._describe(sa.literal_column("*"))
         except sa.exc.DBAPIError as error:

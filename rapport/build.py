@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -23,11 +22,12 @@ import duckdb
 
 from connectors import registry
 from connectors.base import Rejected
-from connectors.errors import BuildError, ConfigError
+from connectors.errors import BuildError
 from connectors.landing import Landing
 from connectors.quarantine import Quarantine
 from rapport import dbt, mapping, strategy
-from rapport.config import Config, declared_streams, suggestion
+from rapport.config import Config, declared_streams
+from rapport.custom import checked_strategy, custom_fields
 from rapport.status import stream_lines
 
 BUILD_NAME = dbt.DATABASE_NAME
@@ -39,7 +39,6 @@ BACKCAST_SNAPSHOTS = 13  # 13 steps of 28 days: the twelve months before the fir
 Untyped = dict[tuple[str, str], list[tuple[str, int, str]]]
 """(source, stream) -> (key, seq, what could not be typed) of its rows."""
 
-_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # it becomes part of SQL
 _LANDING_COLUMNS = {
     "_key": "varchar",
     "_seq": "bigint",
@@ -270,24 +269,13 @@ def finish(config: Config, plan: BuildPlan) -> BuildResult:
 
 def mapped_streams(config: Config, landing: Landing) -> list[mapping.MappedStream]:
     """Return every configured stream that carries `map:`, with its landing files."""
-    found = []
-    for name, source in config.sources.items():
-        for stream, settings in (source.settings.get("streams") or {}).items():
-            if isinstance(settings, Mapping) and settings.get("map"):
-                maps = mapping.parse(
-                    settings["map"], f"sources.{name}.streams.{stream}", config.path.name
-                )
-                found.append(
-                    mapping.MappedStream(
-                        source=name,
-                        stream=stream,
-                        maps=maps,
-                        files=[str(path) for path in landing.stream(name, stream).files()],
-                        timezone=settings.get("timezone", "UTC"),
-                        is_nested=source.type == "rest",
-                    )
-                )
-    return found
+    return [
+        replace(
+            mapped,
+            files=[str(path) for path in landing.stream(mapped.source, mapped.stream).files()],
+        )
+        for mapped in mapping.mapped_streams(config.sources.values(), config.path.name)
+    ]
 
 
 def _landing_views(config: Config, landing: Landing) -> dict[str, str]:
@@ -393,8 +381,8 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
         )
         for line in lines
     ]
-    custom = list(_custom_fields(config))
-    _check_segments(config, chosen.segment_rules, [field for _, _, field in custom])
+    checked_strategy(config)
+    custom = list(custom_fields(config))
     return {
         "run": ({"as_of": "date", "known_at": "timestamptz"}, [(plan.as_of, plan.known_at)]),
         "snapshots": ({"as_of": "date", "basis": "varchar"}, plan.snapshots),
@@ -449,65 +437,6 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
 
 def _source_of(line: Mapping[str, Any]) -> str:
     return str(line["place"]).partition(".")[0]
-
-
-def _custom_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """Yield (source, stream, field) for every custom field that rapport.yml adds, each once."""
-    seen = set()
-    for name, stream, field in (*_added_fields(config), *_mapped_fields(config)):
-        if (name, stream, field["name"]) not in seen:
-            seen.add((name, stream, field["name"]))
-            yield name, stream, field
-
-
-def _added_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """Yield those under `fields:`."""
-    for name, source in config.sources.items():
-        by_object = source.settings.get("fields")
-        if not isinstance(by_object, Mapping):
-            continue
-        streams = {s.object_name: s.name for s in declared_streams(config, name)}
-        for object_name, fields in by_object.items():
-            for field in fields:
-                entry: dict[str, Any] = {"name": field} if isinstance(field, str) else dict(field)
-                if not _FIELD_NAME.fullmatch(str(entry.get("name"))):
-                    raise ConfigError(
-                        f"{config.path.name}: sources.{name}.fields.{object_name} names the field "
-                        f"`{entry.get('name')}`. Field names hold letters, digits and `_`."
-                    )
-                yield name, streams.get(object_name, str(object_name)), entry
-
-
-def _mapped_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """Yield those that `map:` keeps as `custom`; an export tells no type."""
-    for mapped in mapped_streams(config, Landing(config.home)):
-        for one in mapped.maps:
-            kept = one.columns.get("custom")
-            for field in kept if isinstance(kept, list) else ():
-                yield mapped.source, mapped.stream, {"name": field}
-
-
-def _check_segments(
-    config: Config,
-    rules: Iterable[tuple[str, str, str]],
-    fields: Sequence[Mapping[str, Any]],
-) -> None:
-    """Raise `ConfigError` for a segment by a field that nobody takes or that shows people."""
-    known = {field["name"] for field in fields}
-    for name, origin, field in rules:
-        if origin != "custom":
-            continue
-        where = f"{config.strategy_path.name}: segments.{name}.from.custom is `{field}`"
-        if field not in known:
-            raise ConfigError(
-                f"{where}, which no source in {config.path.name} takes."
-                f"{suggestion(field, known)} Add it under `fields:` of its source."
-            )
-        if any(f["name"] == field and f.get("pii", "none") != "none" for f in fields):
-            raise ConfigError(
-                f"{where}, which shows people (its `pii` is not `none`). "
-                "Segments stand in every table; choose another field."
-            )
 
 
 def _table(

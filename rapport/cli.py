@@ -29,7 +29,9 @@ from rich.table import Table
 from connectors.errors import ConfigError, RapportError
 from rapport import config as configuration
 from rapport import demo as sandboxes
+from rapport import strategy
 from rapport.config import Config
+from rapport.custom import checked_strategy
 
 DONE, FAILED, WRONG, ENDED_EARLY = 0, 1, 2, 3
 
@@ -76,9 +78,26 @@ def main(context: click.Context, path: Path | None) -> None:
     context.obj = path
 
 
-def chosen_config(context: click.Context, use_sandbox: bool) -> Config:
-    """Return the configuration a command was asked to use."""
+def loaded_config(context: click.Context, use_sandbox: bool) -> Config:
+    """Return rapport.yml as a command was asked to use it; strategy.yml is not looked at."""
     return sandboxes.running_sandbox() if use_sandbox else configuration.load(context.obj)
+
+
+def chosen_config(context: click.Context, use_sandbox: bool) -> Config:
+    """Return the configuration a command was asked to use, with a strategy that can be read."""
+    config = loaded_config(context, use_sandbox)
+    strategy.load(config.strategy_path)
+    return config
+
+
+def ready_config(context: click.Context, use_sandbox: bool) -> Config:
+    """Return the configuration if a build could follow: segments name fields that are taken.
+
+    Without this, a mistyped field would show only hours later, when everything is fetched.
+    """
+    config = loaded_config(context, use_sandbox)
+    checked_strategy(config)
+    return config
 
 
 @main.command()
@@ -124,7 +143,7 @@ def run(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
     from assets.run import run_job
     from rapport import headlines
 
-    config = chosen_config(context, use_sandbox)
+    config = ready_config(context, use_sandbox)
     with live_lines(quiet=as_json) as on_event:
         result = run_job(config, on_event=on_event)
     if as_json:
@@ -141,17 +160,21 @@ def run(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
 @click.pass_context
 @answers_errors
 def check(context: click.Context, source: str | None, use_sandbox: bool, as_json: bool) -> int:
-    """One line per source: reachable, credentials, scopes, clock skew, quota left."""
-    config = chosen_config(context, use_sandbox)
+    """One line per source: reachable, credentials, scopes, clock skew, quota left.
+
+    The last line is about strategy.yml.
+    """
+    config = loaded_config(context, use_sandbox)
     names = [config.source(source).name] if source else list(config.sources)
     with ThreadPoolExecutor() as pool:
         lines = list(pool.map(lambda name: _check_line(config, name), names))
+    lines.append(_strategy_line(config))
     if as_json:
         click.echo(json.dumps(lines, default=str, indent=1))
     else:
         for line in lines:
             _print_check(line)
-        if not lines:
+        if not names:
             console.print("No sources are configured.")
     return DONE if all(line["ok"] for line in lines) else FAILED
 
@@ -161,11 +184,27 @@ def _check_line(config: Config, name: str) -> dict[str, Any]:
     try:
         found = config.open(name).check()
     except RapportError as error:
-        return line | {"ok": False, "account": "", "detail": str(error)}
+        # The line begins with the source's name: the message need not.
+        said = str(error).removeprefix(f"{name}: ")
+        return line | {"ok": False, "account": "", "detail": said}
     return line | {
         "ok": found.ok, "account": found.account, "detail": found.detail,
         "clock_skew_s": found.clock_skew_s, "quota_left": found.quota_left,
     }  # fmt: skip
+
+
+def _strategy_line(config: Config) -> dict[str, Any]:
+    line: dict[str, Any] = {"source": "strategy", "type": config.strategy_path.name}
+    line["account"] = str(config.strategy_path)
+    try:
+        found = checked_strategy(config)
+    except RapportError as error:
+        said = str(error).removeprefix(f"{config.strategy_path.name}: ")
+        return line | {"ok": False, "detail": said}
+    if found is None:
+        return line | {"ok": True, "detail": "no such file: no verdicts, goals and actions yet"}
+    count = len(found.segments)
+    return line | {"ok": True, "detail": f"{count} segment{'s' * (count != 1)}"}
 
 
 def _print_check(line: dict[str, Any]) -> None:
@@ -209,7 +248,7 @@ def plan(
     """Calls, time and share of the daily quota that a sync would cost."""
     from rapport import planning
 
-    plans = planning.plan_selected(chosen_config(context, use_sandbox), selection)
+    plans = planning.plan_selected(ready_config(context, use_sandbox), selection)
     if as_json:
         click.echo(json.dumps([planning.as_dict(p) for p in plans], default=str, indent=1))
     else:
@@ -252,7 +291,7 @@ def sync(
     """Bring records from the sources to landing files, with progress."""
     from rapport.syncing import Outcome, sync_selected
 
-    config = chosen_config(context, use_sandbox)
+    config = ready_config(context, use_sandbox)
     with live_streams(quiet=as_json) as on_progress:
         outcomes: list[Outcome] = sync_selected(
             config,

@@ -186,8 +186,12 @@ def load(path: str | Path | None = None) -> Config:
 
 def parse(tree: Any, path: Path) -> Config:
     """Check a configuration given as plain values, as if it stood in the file `path`."""
+    from rapport import mapping
+
     where = path.name
     file = convert(tree or {}, _File, where)
+    sources = {name: _source(name, entry, where) for name, entry in file.sources.items()}
+    mapping.queries(mapping.mapped_streams(sources.values(), where))  # their mistakes show here
     return Config(
         path=path,
         home=(path.parent / _fill(file.home, "home", where)).resolve(),
@@ -198,7 +202,7 @@ def parse(tree: Any, path: Path) -> Config:
         currency=file.currency.upper(),
         strategy_path=path.parent / file.strategy,
         webhook=file.alerts.webhook,
-        sources={name: _source(name, entry, where) for name, entry in file.sources.items()},
+        sources=sources,
     )
 
 
@@ -285,9 +289,19 @@ def read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path.name}{place}: {error.problem}. Mend the file there.") from None
+        problem = _in_plain_words(str(error.problem))
+        raise ConfigError(f"{path.name}{place}: {problem}. Mend the file there.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is not readable as YAML: {error}.") from None
+
+
+def _in_plain_words(problem: str) -> str:
+    """Say of the parser's commonest complaints what is wrong in the file."""
+    if re.match(r"expected <block end>, but found '(<block .*>|-|\?)'", problem):
+        return "the indentation differs from the lines above"
+    if problem == "mapping values are not allowed here":
+        return "the indentation is deeper than above, or a text with `: ` in it needs quotes"
+    return problem
 
 
 def _as_of(value: str, where: str) -> date | None:

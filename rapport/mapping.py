@@ -19,14 +19,15 @@ References (a person, an organization, another interaction) leave here qualified
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
 from connectors.errors import ConfigError
-from rapport.config import convert, suggestion
+from connectors.mapped import mapped_columns
+from rapport.config import SourceConfig, convert, suggestion
 
 Scalar = str | int | float | bool
 Kind = Literal[
@@ -124,19 +125,32 @@ class Column(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     decimal: Literal[".", ","] = "."
 
 
+class Kept(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A custom field that says what it can show of a person.
+
+    Attributes:
+        name: a field of the record.
+        pii: none, pseudonym (an id), direct (a name, an address) or text (what people write).
+    """
+
+    name: str
+    pii: Literal["none", "pseudonym", "direct", "text"] = "none"
+
+
 class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One mapping of a stream to a unified table.
 
     Attributes:
         to: person, organization, interaction, purchase, login, case or deal.
-        columns: target column -> field of the record, or a `Column`; `custom` takes a list.
+        columns: target column -> field of the record, or a `Column`; `custom` takes a list of
+            fields, each by its name or as `Kept`.
         where: field -> value, list of values, or null (empty); all must hold.
         values: target column -> translation, as a shorthand for `columns.<c>.values`.
         suffix: told apart by this when one record becomes several rows of one target.
     """
 
     to: Literal["person", "organization", "interaction", "purchase", "login", "case", "deal"]
-    columns: dict[str, str | Column | list[str]]
+    columns: dict[str, str | Column | list[str | Kept]]
     where: dict[str, Scalar | list[Scalar] | None] = {}
     values: dict[str, dict[str, Scalar]] = {}
     suffix: str | None = None
@@ -146,10 +160,11 @@ def _schema() -> dict[str, Any]:
     one = msgspec.json.schema(Map)
     definitions = one.pop("$defs")
     body: dict[str, Any] = definitions["Map"]
+    text = {"type": "string"}
+    listed = {"type": "array", "items": {"anyOf": [text, definitions["Kept"]]}}
     body["properties"]["columns"]["additionalProperties"] = {
-        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}},
-                  definitions["Column"]]
-    }  # fmt: skip
+        "anyOf": [text, listed, definitions["Column"]]
+    }
     body["properties"]["columns"]["propertyNames"] = {
         "enum": sorted({column for columns in TARGETS.values() for column in columns})
     }
@@ -202,6 +217,33 @@ def parse(raw: Any, place: str, where: str = "rapport.yml") -> list[Map]:
                 "`suffix:`, so that their rows can be told apart."
             )
     return maps
+
+
+def mapped_streams(sources: Iterable[SourceConfig], where: str) -> list[MappedStream]:
+    """Return every configured stream that carries `map:`, without its landing files.
+
+    Raises:
+        ConfigError: a mapping is wrong; `where` names the configuration.
+    """
+    return [
+        MappedStream(
+            source=source.name,
+            stream=stream,
+            maps=parse(settings["map"], f"sources.{source.name}.streams.{stream}", where),
+            timezone=settings.get("timezone", "UTC"),
+            is_nested=source.type == "rest",
+        )
+        for source in sources
+        for stream, settings in (source.settings.get("streams") or {}).items()
+        if isinstance(settings, Mapping) and settings.get("map")
+    ]
+
+
+def kept_fields(mapping: Map) -> list[Kept]:
+    """Return the custom fields that a mapping keeps."""
+    listed = mapping.columns.get("custom")
+    names = listed if isinstance(listed, list) else []
+    return [Kept(name=field) if isinstance(field, str) else field for field in names]
 
 
 def queries(streams: Sequence[MappedStream]) -> dict[str, list[str]]:
@@ -262,7 +304,7 @@ def _check(mapping: Map, here: str, where: str) -> None:
 
 
 def _select(stream: MappedStream, mapping: Map, streams: Sequence[MappedStream]) -> str:
-    fields = sorted(set(_fields(mapping)))
+    fields = sorted(mapped_columns(msgspec.to_builtins(mapping)))
     folded: dict[str, str] = {}
     for name in fields:
         other = folded.setdefault(name.casefold(), name)
@@ -326,17 +368,6 @@ def _inside(name: str, stream: MappedStream) -> str:
     return ".".join(["j", *map(_quoted, parts)])
 
 
-def _fields(mapping: Map) -> Iterator[str]:
-    for spec in mapping.columns.values():
-        if isinstance(spec, str):
-            yield spec
-        elif isinstance(spec, list):
-            yield from spec
-        else:
-            yield from ([spec.column] if spec.column else spec.first_of or [])
-    yield from mapping.where
-
-
 def _condition(mapping: Map) -> str:
     if not mapping.where:
         return "true"
@@ -358,7 +389,9 @@ def _expression(
     if spec is None:
         return "_key" if name == "id" else "null::varchar"
     if isinstance(spec, list):
-        pairs = ", ".join(f"{_literal(field)}, {_field(field)}" for field in spec)
+        pairs = ", ".join(
+            f"{_literal(kept.name)}, {_field(kept.name)}" for kept in kept_fields(mapping)
+        )
         return f"json_object({pairs})::varchar"
     if isinstance(spec, str):
         spec = Column(column=spec)

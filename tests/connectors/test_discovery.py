@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from connectors import registry
 from connectors.base import Stream
 from connectors.discovery import Discovery, FoundField, discover, guess_pii, looks_like, shape
+from connectors.mapped import guess_column
 from connectors.sync import sync_stream
 from sandbox.server import PORTS, Sandbox, serve
 
@@ -213,6 +214,9 @@ def test_a_connector_without_an_answer_shows_its_declarations_and_says_so():
         ("Anything__c", "string", 1_000, "text"),
         ("External_Id__c", "string", 40, "pseudonym"),
         ("user_id", "", 0, "pseudonym"),
+        ("salesforcecontactid", "string", 0, "pseudonym"),
+        ("Account__c", "reference", 18, "pseudonym"),
+        ("thread_id", "", 0, "none"),
         ("Tier__c", "picklist", 255, "none"),
         ("ProductName", "string", 80, "none"),
         ("Shipments__c", "double", 0, "none"),
@@ -220,6 +224,31 @@ def test_a_connector_without_an_answer_shows_its_declarations_and_says_so():
 )
 def test_a_guess_reads_names_and_types(name, type_, length, guess):
     assert guess_pii(name, type_, length)[0] == guess
+
+
+MAP = [
+    {"to": "person", "columns": {"name": "who", "id": "nr", "organization": "firm"}},
+    {"to": "organization", "columns": {"name": "title", "custom": [{"name": "plan"}]}},
+    {"to": "purchase", "columns": {"person": {"first_of": ["buyer", "buyer_email"]}}},
+]
+
+
+@pytest.mark.parametrize(
+    ("column", "guess"),
+    [
+        ("who", "direct"),
+        ("name", "direct"),
+        ("nr", "pseudonym"),
+        ("firm", "pseudonym"),
+        ("title", "none"),
+        ("plan", "none"),
+        ("buyer", "pseudonym"),
+        ("buyer_email", "direct"),
+        ("remark", "text"),
+    ],
+)
+def test_what_a_column_is_mapped_to_tells_what_it_shows(column, guess):
+    assert guess_column(column, MAP)[0] == guess
 
 
 json_values = st.recursive(

@@ -30,9 +30,15 @@ class Exports:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 
-    def sync(self, **options):
+    def source(self):
         settings = {"streams": {"orders": self.declared}}
-        source = open_source("shop", "files", settings, home=self.home, folder=self.home)
+        return open_source("shop", "files", settings, home=self.home, folder=self.home)
+
+    def check(self):
+        return self.source().check().detail
+
+    def sync(self, **options):
+        source = self.source()
         (stream,) = source.streams()
         return sync_stream(source, stream, self.home, **options)
 
@@ -416,6 +422,10 @@ def test_a_file_is_never_held_in_memory(exports):
         ({"encoding": "utf-9"}, "no encoding `utf-9`"),
         ({"delimiter": "::"}, "must be one character"),
         ({"formt": "csv"}, "unknown key `formt`"),
+        (
+            {"fields": ["a"], "map": {"columns": {"email": "b"}}},
+            "column `b`, which `fields` leaves",
+        ),
     ],
 )
 def test_a_wrong_setting_is_told_before_anything_is_read(exports, setting, message):
@@ -426,6 +436,41 @@ def test_a_wrong_setting_is_told_before_anything_is_read(exports, setting, messa
 
 def test_check_counts_the_files(exports):
     exports.write("a.csv", "id\n1\n")
-    settings = {"streams": {"orders": exports.declared}}
-    source = open_source("shop", "files", settings, home=exports.home, folder=exports.home)
-    assert source.check().detail == "1 file"
+    assert exports.check() == "1 file"
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
+def test_check_misses_a_mapped_column_that_the_header_lacks(exports, format_):
+    if format_ == "csv":
+        exports.write("a.csv", "id,email\n1,a@b.org\n")
+    else:
+        pq.write_table(pa.table({"id": [1], "email": ["a@b.org"]}), exports.folder / "a.parquet")
+    exports.declared["map"] = {"to": "person", "columns": {"email": "mail", "id": "id"}}
+    with pytest.raises(ConfigError) as caught:
+        exports.check()
+    assert str(caught.value) == (
+        f"shop.orders: `a.{format_}` has no column `mail`, which `map:` names. "
+        "Did you mean `email`? Its columns: id, email."
+    )
+
+
+def test_check_passes_over_what_a_keyless_row_is_given_by_us(exports):
+    exports.write("a.csv", "email\na@b.org\n")
+    exports.declared |= {"key": None, "map": {"columns": {"id": "_line", "email": "email"}}}
+    assert exports.check() == "1 file"
+
+
+def test_of_json_lines_check_says_what_no_record_of_the_first_ones_has(exports):
+    exports.write("a.jsonl", '{"id": 1}\n{"id": 2, "email": "a@b.org"}\n')
+    exports.declared["map"] = {"columns": {"email": "email", "name": "nam"}, "where": {"ok": 1}}
+    assert exports.check() == (
+        "1 file; shop.orders: `map:` names `nam`, `ok`, which none of the first 2 records of "
+        "`a.jsonl` has"
+    )
+
+
+def test_a_sync_notes_which_file_lacks_a_mapped_column(exports):
+    exports.write("old.csv", "id\n1\n")
+    exports.write("young.csv", "id,email\n2,a@b.org\n")
+    exports.declared["map"] = {"columns": {"email": "email"}}
+    assert "old.csv: no column email, which `map:` names" in exports.sync().notes

@@ -833,6 +833,33 @@ def test_a_column_that_is_named_and_lost_is_an_error_with_a_suggestion(base: Bas
     )
 
 
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"to": "person", "columns": {"email": "nam"}},
+        {"to": "person", "columns": {"email": {"first_of": ["name", "nam"]}}},
+        {"to": "person", "columns": {"custom": ["nam"]}},
+        [{"to": "person", "columns": {"id": "id"}, "where": {"nam": "a"}}],
+    ],
+)
+def test_a_mapped_column_that_is_not_there_stops_check_and_sync(
+    sqlite: Base, mapping: object
+) -> None:
+    create(sqlite)
+    sqlite.declared["map"] = mapping
+    for ask in (sqlite.source().check, sqlite.sync):
+        with pytest.raises(ConfigError) as caught:
+            ask()
+        assert "there is no column `nam`. Did you mean `name`?" in str(caught.value)
+
+
+def test_a_mapped_column_must_be_among_the_fields_that_are_taken(sqlite: Base) -> None:
+    create(sqlite)
+    sqlite.declared |= {"fields": ["id"], "map": {"to": "person", "columns": {"email": "name"}}}
+    with pytest.raises(ConfigError, match="`map` names the column `name`, which `fields` leaves"):
+        sqlite.source()
+
+
 # Read-only
 
 

@@ -198,7 +198,13 @@ def crm_with_fields(shop: Config, *fields: object) -> Config:
     customers = {
         "path": "orders.csv",
         "key": ["id"],
-        "map": {"to": "person", "columns": {"email": "mail", "custom": ["Plan Name", "Region"]}},
+        "map": {
+            "to": "person",
+            "columns": {
+                "email": "mail",
+                "custom": ["Plan Name", {"name": "Region", "pii": "direct"}],
+            },
+        },
     }
     crm = {
         "type": "salesforce",
@@ -223,7 +229,7 @@ def test_custom_fields_of_connectors_and_exports_are_known_once(shop: Config) ->
             ("crm", "accounts", "Note__c", "text", "text"),
             ("crm", "accounts", "Tier__c", "text", "none"),
             ("shop", "customers", "Plan Name", "text", "none"),
-            ("shop", "customers", "Region", "text", "none"),
+            ("shop", "customers", "Region", "text", "direct"),
         ]
         assert connection.execute("from control.segment_rules").fetchall() == [
             ("tier", "custom", "Tier__c"),

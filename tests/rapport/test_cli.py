@@ -99,6 +99,66 @@ def test_a_typing_mistake_in_the_configuration_gets_a_suggestion() -> None:
     assert "unknown key `sources.forum.api_kee`. Did you mean `api_key`?" in result.output
 
 
+STRATEGY = "version: 1\nvision: {statement: Help, archetype: community}\n"
+
+
+def shop_with_plans() -> dict[str, Any]:
+    """An export that keeps the custom field `plan`."""
+    Path("people.csv").write_text("id,email,plan\n1,a@b.org,gold\n")
+    columns = {"email": "email", "custom": ["plan"]}
+    people = {"path": "people.csv", "key": ["id"], "map": {"to": "person", "columns": columns}}
+    return {"shop": {"type": "files", "streams": {"people": people}}}
+
+
+def test_check_ends_with_a_line_about_the_strategy() -> None:
+    sources = shop_with_plans()
+    result = rapport("check", sources=sources)
+    assert result.exit_code == DONE
+    assert "no such file" in result.output.splitlines()[-1]
+    Path("strategy.yml").write_text(STRATEGY + "segments: [{name: plan, from: {custom: plan}}]\n")
+    result = rapport("check")
+    assert result.exit_code == DONE
+    path = Path("strategy.yml").resolve()
+    assert result.output.splitlines()[-1] == f"ok   strategy (strategy.yml): {path}; 1 segment"
+    assert json.loads(rapport("check", "--json").output)[-1]["source"] == "strategy"
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [("check", FAILED), ("plan", WRONG), ("sync", WRONG), ("run", WRONG)]
+)
+def test_a_mistyped_custom_field_in_a_segment_is_found_before_anything_is_fetched(
+    command: str, status: int
+) -> None:
+    Path("strategy.yml").write_text(STRATEGY + "segments: [{name: plan, from: {custom: plna}}]\n")
+    result = rapport(command, sources=shop_with_plans())
+    assert result.exit_code == status
+    assert "segments.plan.from.custom is `plna`, which no source" in result.output
+    assert "Did you mean `plan`?" in result.output
+    assert not Path(".rapport/landing").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "sync", "run", "discover shop", "status"])
+def test_a_mistake_in_the_strategy_stops_every_command(command: str) -> None:
+    Path("strategy.yml").write_text(STRATEGY + "segmets: []\n")
+    result = rapport(*command.split(), sources=shop_with_plans())
+    assert result.exit_code in (FAILED, WRONG)
+    assert "unknown key `segmets`. Did you mean `segments`?" in result.output
+
+
+def test_discover_still_answers_when_a_segment_names_a_field_that_is_not_taken_yet() -> None:
+    Path("strategy.yml").write_text(STRATEGY + "segments: [{name: tier, from: {custom: tier}}]\n")
+    assert rapport("discover", "shop", sources=shop_with_plans()).exit_code == DONE
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "sync", "discover shop", "status", "build"])
+def test_a_mistake_in_a_mapping_stops_every_command(command: str) -> None:
+    shop = orders("orders.csv")
+    shop["streams"]["orders"]["map"]["columns"]["amuont"] = "total"
+    result = rapport(*command.split(), sources={"shop": shop})
+    assert result.exit_code == WRONG
+    assert "columns.amuont is no column of `purchase`. Did you mean `amount`?" in result.output
+
+
 def test_a_missing_environment_variable_is_named_and_the_other_source_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -179,6 +239,7 @@ def test_an_unreachable_vendor_is_one_clear_line() -> None:
     result = rapport("check", sources={"forum": forum("http://127.0.0.1:9")})
     assert result.exit_code == FAILED
     assert result.output.startswith("FAIL forum (discourse): ")
+    assert "forum: " not in result.output
     assert "127.0.0.1:9" in result.output
 
 

@@ -91,6 +91,15 @@ def test_no_file_names_the_three_ways_on(tmp_path: Path, monkeypatch: pytest.Mon
         ({"own_domains": "acme.com"}, "`own_domains`: expected `array`, got `str`"),
         ("home: a\nhome: b\n", "line 2, column 1: the key `home` stands twice"),
         ("home: [a\n", "rapport.yml, line 2"),
+        (
+            "sources:\n  crm:\n    type: salesforce\n   domain: x\n",
+            "rapport.yml, line 4, column 4: the indentation differs from the lines above. Mend",
+        ),
+        (
+            "own_domains:\n    - a.org\n  - b.org\n",
+            "line 3, column 3: the indentation differs from the lines above",
+        ),
+        ("home: a\n  as_of: now\n", "line 2, column 8: the indentation is deeper than above"),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(tmp_path: Path, tree: Any, said: str) -> None:

@@ -198,7 +198,10 @@ def test_several_files_reach_one_table_and_one_file_several_tables(tmp_path: Pat
 
 
 def test_custom_fields_become_one_json_object(tmp_path: Path) -> None:
-    raw = {"to": "person", "columns": {"name": "Name", "custom": ["Tier", "O'Neill"]}}
+    raw = {
+        "to": "person",
+        "columns": {"name": "Name", "custom": ["Tier", {"name": "O'Neill", "pii": "text"}]},
+    }
     record = {"Id": "1", "Name": "A", "Tier": "gold", "O'Neill": 'say "hi"'}
     [row] = mapped("person", stream(tmp_path, "s", [record], raw))
     assert json.loads(row["custom"]) == {"Tier": "gold", "O'Neill": 'say "hi"'}
@@ -220,6 +223,7 @@ def test_custom_fields_become_one_json_object(tmp_path: Path) -> None:
             {"to": "person", "columns": {"name": {"column": "A", "value": "B"}}},
             "needs exactly one of",
         ),
+        ({"to": "person", "columns": {"custom": [{"name": "A", "pii": "secret"}]}}, "pii"),
         ({"to": "person", "columns": {"name": ["A", "B"]}}, "Only `custom` takes one"),
         (
             {"to": "person", "columns": {"name": "A"}, "values": {"nmae": {}}},

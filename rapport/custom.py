@@ -1,0 +1,84 @@
+"""Custom fields: which ones rapport.yml takes, and the segments that strategy.yml makes of them.
+
+Belongs here: what the two files say of each other, known before anything is fetched. Does not
+belong here: the shape of either file (`rapport.config`, `rapport.strategy`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from connectors.errors import ConfigError
+from rapport import mapping, strategy
+from rapport.config import Config, declared_streams, suggestion
+
+_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # it becomes part of SQL
+
+
+def checked_strategy(config: Config) -> strategy.Strategy | None:
+    """Return the strategy, its segments held against the fields that rapport.yml takes.
+
+    None: there is no such file.
+
+    Raises:
+        ConfigError: the file is wrong, or a segment names a field that nobody takes or that
+            shows people.
+    """
+    found = strategy.load(config.strategy_path)
+    for segment in found.segments if found else ():
+        if segment.source.custom is not None:
+            _check_segment(config, segment.name, segment.source.custom)
+    return found
+
+
+def custom_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """Yield (source, stream, field) for every custom field that rapport.yml adds, each once."""
+    seen = set()
+    for name, stream, field in (*_added_fields(config), *_mapped_fields(config)):
+        if (name, stream, field["name"]) not in seen:
+            seen.add((name, stream, field["name"]))
+            yield name, stream, field
+
+
+def _added_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """Yield those under `fields:`."""
+    for name, source in config.sources.items():
+        by_object = source.settings.get("fields")
+        if not isinstance(by_object, Mapping):
+            continue
+        streams = {s.object_name: s.name for s in declared_streams(config, name)}
+        for object_name, fields in by_object.items():
+            for field in fields:
+                entry: dict[str, Any] = {"name": field} if isinstance(field, str) else dict(field)
+                if not _FIELD_NAME.fullmatch(str(entry.get("name"))):
+                    raise ConfigError(
+                        f"{config.path.name}: sources.{name}.fields.{object_name} names the field "
+                        f"`{entry.get('name')}`. Field names hold letters, digits and `_`."
+                    )
+                yield name, streams.get(object_name, str(object_name)), entry
+
+
+def _mapped_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """Yield those that `map:` keeps as `custom`; an export tells no type."""
+    for mapped in mapping.mapped_streams(config.sources.values(), config.path.name):
+        for one in mapped.maps:
+            for kept in mapping.kept_fields(one):
+                yield mapped.source, mapped.stream, {"name": kept.name, "pii": kept.pii}
+
+
+def _check_segment(config: Config, name: str, field: str) -> None:
+    fields = [field for _, _, field in custom_fields(config)]
+    known = {field["name"] for field in fields}
+    where = f"{config.strategy_path.name}: segments.{name}.from.custom is `{field}`"
+    if field not in known:
+        raise ConfigError(
+            f"{where}, which no source in {config.path.name} takes."
+            f"{suggestion(field, known)} Add it under `fields:` of its source."
+        )
+    if any(f["name"] == field and f.get("pii", "none") != "none" for f in fields):
+        raise ConfigError(
+            f"{where}, which shows people (its `pii` is not `none`). "
+            "Segments stand in every table; choose another field."
+        )
