@@ -277,15 +277,13 @@ def sync(
 
 def _print_table(table: Table) -> None:
     """Print a table, with all of its columns whole where no terminal bounds them."""
-    console.print(table, width=None if console.is_terminal else PIPED_WIDTH, crop=False)
+    (console if console.is_terminal else Console(highlight=False, width=PIPED_WIDTH)).print(table)
 
 
 def _print_outcomes(config: Config, outcomes: list[Any]) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in "stream rows deleted late quarantined pages requests wait".split():
-        table.add_column(
-            heading, justify="left" if heading == "stream" else "right", no_wrap=True
-        )
+        table.add_column(heading, justify="left" if heading == "stream" else "right", no_wrap=True)
     for outcome in outcomes:
         if outcome.result:
             r = outcome.result
@@ -299,7 +297,7 @@ def _print_outcomes(config: Config, outcomes: list[Any]) -> None:
     for outcome in outcomes:
         if outcome.result and outcome.result.quarantined:
             source, stream = outcome.result.source, outcome.result.stream
-            reasons = Quarantine(config.home, source, stream).counts()
+            reasons = Quarantine(config.home, source, stream).reasons()
             n = sum(reasons.values())
             records = "1 record" if n == 1 else f"{n:,} records"
             why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
@@ -397,7 +395,14 @@ def sandbox(
     vendor_limits: bool,
 ) -> int:
     """Serve a generated company's vendors on loopback until interrupted."""
-    from sandbox.server import CREDENTIALS_PATH, PORTS, chosen_vendors, serve, until_stopped
+    from sandbox.server import (
+        CREDENTIALS_PATH,
+        PORTS,
+        chosen_vendors,
+        serve,
+        sigterm_is_ctrl_c,
+        until_stopped,
+    )
     from sandbox.world import VENDORS
 
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC) if now else None
@@ -406,6 +411,7 @@ def sandbox(
         chosen = VENDORS if vendors is None else chosen_vendors(vendors)
     except ValueError as error:
         raise ConfigError(f"--vendors: {error}") from None
+    sigterm_is_ctrl_c()
     with serve(
         people, seed, port, moment, plan, vendor_limits=vendor_limits, vendors=chosen,
         data=data or sandboxes.SANDBOX_HOME,

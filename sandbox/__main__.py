@@ -9,7 +9,7 @@ from typing import Any
 import click
 import yaml
 
-from sandbox.server import BASE_PORT, PORTS, chosen_vendors, serve, until_stopped
+from sandbox.server import BASE_PORT, PORTS, chosen_vendors, serve, sigterm_is_ctrl_c, until_stopped
 from sandbox.world import VENDORS
 
 SECRETS = (
@@ -57,6 +57,7 @@ def main(
                 f"`{at}` is not an ISO 8601 time", param_hint="--now"
             ) from None
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
+    sigterm_is_ctrl_c()
     try:
         with serve(
             people, seed, port, now, vendor_limits=vendor_limits, vendors=chosen, data=data

@@ -235,9 +235,13 @@ def serve(
         yield sandbox
 
 
-def until_stopped() -> None:
-    """Wait until Ctrl-C or SIGTERM. Must be called in the main thread."""
+def sigterm_is_ctrl_c() -> None:
+    """Let SIGTERM interrupt as Ctrl-C does. Must be called in the main thread."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def until_stopped() -> None:
+    """Wait until the main thread is interrupted."""
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
 
