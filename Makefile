@@ -14,10 +14,12 @@ help: ## list the targets
 
 setup: $(READY) ## create .venv with the locked versions, byte-code compiled
 $(READY): requirements.lock pyproject.toml
+	@echo "Installing into $(VENV); this takes a few minutes and prints nothing ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --compile --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
+	@echo 'Ready. Type `. $(BIN)/activate`, or call $(BIN)/rapport.'
 
 demo: $(READY) ## run everything once on a generated company and print the result
 	$(BIN)/rapport demo

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from connectors.errors import ConfigError, RapportError
+from connectors.quarantine import Quarantine
 from rapport import config as configuration
 from rapport import demo as sandboxes
 from rapport import strategy
@@ -34,6 +34,7 @@ from rapport.config import Config
 from rapport.custom import checked_strategy
 
 DONE, FAILED, WRONG, ENDED_EARLY = 0, 1, 2, 3
+PIPED_WIDTH = 200
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -304,17 +305,24 @@ def sync(
     if as_json:
         click.echo(json.dumps([outcome.as_dict() for outcome in outcomes], default=str, indent=1))
     else:
-        _print_outcomes(outcomes)
+        _print_outcomes(config, outcomes)
+        if any(outcome.result for outcome in outcomes):
+            console.print(f"next: `rapport build{' --sandbox' if use_sandbox else ''}`")
     failures = [outcome.error for outcome in outcomes if outcome.error]
     if failures:
         return _status_of(failures)
     return ENDED_EARLY if any(o.result and o.result.ended_early for o in outcomes) else DONE
 
 
-def _print_outcomes(outcomes: list[Any]) -> None:
+def _print_table(table: Table) -> None:
+    """Print a table, with all of its columns whole where no terminal bounds them."""
+    (console if console.is_terminal else Console(highlight=False, width=PIPED_WIDTH)).print(table)
+
+
+def _print_outcomes(config: Config, outcomes: list[Any]) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in "stream rows deleted late quarantined pages requests wait".split():
-        table.add_column(heading, justify="left" if heading == "stream" else "right")
+        table.add_column(heading, justify="left" if heading == "stream" else "right", no_wrap=True)
     for outcome in outcomes:
         if outcome.result:
             r = outcome.result
@@ -324,7 +332,20 @@ def _print_outcomes(outcomes: list[Any]) -> None:
                 f"{r.waits_s:.0f} s",
             )  # fmt: skip
     if table.row_count:
-        console.print(table)
+        _print_table(table)
+    for outcome in outcomes:
+        if outcome.result and outcome.result.quarantined:
+            source, stream = outcome.result.source, outcome.result.stream
+            reasons = Quarantine(config.home, source, stream).reasons()
+            n = sum(reasons.values())
+            records = "1 record" if n == 1 else f"{n:,} records"
+            why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+            folder = (config.home / "quarantine" / source / stream).resolve()
+            console.print(
+                f"{records} of {outcome.place} {'is' if n == 1 else 'are'} in quarantine "
+                f"({why}): {folder}",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip
     for outcome in outcomes:
         if outcome.error:
             say_error(outcome.error)
@@ -396,7 +417,9 @@ def _count(number: int | None) -> str:
 @click.option("--port", default=sandboxes.DEFAULT_PORT, show_default=True, help="First port.")
 @click.option("--now", help="The world's clock at the start (default: today, 00:00 UTC).")
 @click.option("--faults", type=click.Path(exists=True, path_type=Path), help="JSON plan of faults.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder for shop.db and truth/.")
+@click.option("--data", type=click.Path(path_type=Path),
+              help=f"Folder for shop.db and truth/ (default: {sandboxes.SANDBOX_HOME}, "
+              "no truth).")  # fmt: skip
 @click.option("--vendors", metavar="LIST", help="Only these, separated by commas (default: all).")
 @click.option("--vendor-limits", is_flag=True, help="With the vendors' own default rate limits.")
 @answers_errors
@@ -411,7 +434,14 @@ def sandbox(
     vendor_limits: bool,
 ) -> int:
     """Serve a generated company's vendors on loopback until interrupted."""
-    from sandbox.server import chosen_vendors, serve
+    from sandbox.server import (
+        CREDENTIALS_PATH,
+        PORTS,
+        chosen_vendors,
+        serve,
+        sigterm_is_ctrl_c,
+        until_stopped,
+    )
     from sandbox.world import VENDORS
 
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC) if now else None
@@ -420,15 +450,25 @@ def sandbox(
         chosen = VENDORS if vendors is None else chosen_vendors(vendors)
     except ValueError as error:
         raise ConfigError(f"--vendors: {error}") from None
+    sigterm_is_ctrl_c()
     with serve(
-        people, seed, port, moment, plan, vendor_limits=vendor_limits, vendors=chosen, data=data
-    ) as running:
+        people, seed, port, moment, plan, vendor_limits=vendor_limits, vendors=chosen,
+        data=data or sandboxes.SANDBOX_HOME,
+    ) as running:  # fmt: skip
         if data:
             running.write_truth(data / "truth")
-        for vendor, url in running.urls.items():
-            console.print(f"{vendor:<12} {url}")
-        console.print("Use it with `rapport run --sandbox`; stop it with Ctrl-C.")
-        with_interrupt()
+        lines = dict(running.urls)
+        for vendor in [name for name in lines if name in PORTS][:1]:
+            lines["credentials"] = lines[vendor] + CREDENTIALS_PATH
+        for name, text in lines.items():
+            console.print(f"{name:<12} {text}", soft_wrap=True)
+        if port == sandboxes.DEFAULT_PORT and "credentials" in lines:
+            use = "Use it with `rapport run --sandbox`"
+        else:  # `--sandbox` looks at the default ports alone
+            use = "Use it with a rapport.yml that names the addresses above (docs/start.md)"
+        console.print(f"{use}; stop it with Ctrl-C.", soft_wrap=True)
+        until_stopped()
+        console.print("stopped")
     return DONE
 
 
@@ -441,14 +481,6 @@ def dev(context: click.Context, port: int) -> int:
     from rapport.development import open_dagster
 
     return open_dagster(context.obj, port)
-
-
-def with_interrupt() -> None:
-    """Wait until the user interrupts."""
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        console.print("stopped")
 
 
 @contextmanager
@@ -475,7 +507,7 @@ def live_streams(quiet: bool = False) -> Iterator[Callable[[Any], None]]:
 
         def on_progress(progress: Any) -> None:
             place = f"{progress.source}.{progress.stream}"
-            if time.monotonic() - printed.get(place, 0.0) >= 10:
+            if time.monotonic() - printed.setdefault(place, time.monotonic()) >= 10:
                 printed[place] = time.monotonic()
                 console.print(_progress_text(progress), markup=False)
 

@@ -57,7 +57,8 @@ def running_sandbox() -> Config:
     Raises:
         ConfigError: none answers there.
     """
-    for port in _ports(DEFAULT_PORT):
+    ports = _ports(DEFAULT_PORT)
+    for port in ports:
         address = f"http://127.0.0.1:{port}/sandbox/credentials"
         try:
             with urllib.request.urlopen(address, timeout=5) as response:
@@ -65,8 +66,9 @@ def running_sandbox() -> Config:
         except (URLError, TimeoutError, ValueError) as error:
             reason = error
     raise ConfigError(
-        f"no sandbox answers at `{address}` ({reason}). Start one with `rapport sandbox` "
-        "in another terminal and run again."
+        f"no sandbox answers at its default address, `127.0.0.1:{ports[0]}` to `{ports[-1]}` "
+        f"({reason}). Start one with `rapport sandbox` in another terminal and run again; "
+        "for one at another `--port` write a rapport.yml (docs/start.md)."
     )
 
 

@@ -1,23 +1,24 @@
 """`rapport dev`: Dagster's UI on a configuration, with nothing empty.
 
 Belongs here: what has to be true before Dagster starts. Does not belong here: any definition
-(`assets`).
+(`assets`), that nothing of it outlives us (`processes`).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
 from assets import instance
+from connectors.errors import BuildError
 from rapport import config as configuration
 from rapport import demo
 from rapport.dbt import ROOT
+from rapport.processes import run_group
 
 
 def open_dagster(path: Path | None, port: int) -> int:
@@ -40,7 +41,7 @@ def open_dagster(path: Path | None, port: int) -> int:
             str(Path(sys.executable).with_name("dagster")), "dev",
             "--workspace", str(ROOT / "workspace.yaml"), "--port", str(port),
         ]  # fmt: skip
-        return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
+        return run_group(command, environment, ROOT)
 
 
 def _demo(stack: ExitStack) -> Path:
@@ -48,7 +49,9 @@ def _demo(stack: ExitStack) -> Path:
 
     home = demo.DEMO_HOME
     if not (home / "sandbox.json").exists():
-        subprocess.run([sys.executable, "-m", "rapport.cli", "demo"], check=True)
+        status = run_group([sys.executable, "-m", "rapport.cli", "demo"])
+        if status:
+            raise BuildError(f"the demo ended with status {status}; the lines above say why.")
     size = json.loads((home / "sandbox.json").read_text(encoding="utf-8"))
     running = stack.enter_context(
         serve(

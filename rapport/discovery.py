@@ -28,6 +28,13 @@ DELETES: dict[DeleteStrategy, str] = {
     "none": "the source never deletes, or never tells",
 }
 
+MEANINGS = (
+    (r"salesforce(contact|lead)id|ssoid|externalid", "external_id"),
+    (r"renewaldate", "renewal_date"),
+    (r"renewalamount", "renewal_amount"),
+)
+"""Name of a field, in small letters without underscores -> the `meaning:` to think of."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Discovered:
@@ -154,8 +161,22 @@ def _custom(found: FoundStream) -> list[FoundField]:
 def _entry(field: FoundField) -> str:
     facts = {"name": field.name, "type": field.type, "pii": field.pii}
     usual = {"type": "text", "pii": "none"}
-    told = "; ".join(filter(None, (field.label, field.vendor_type, field.pii_basis, field.note)))
+    told = "; ".join(
+        filter(None, (field.label, field.vendor_type, field.pii_basis, field.note, _meaning(field)))
+    )
     return f"{_flow({k: v for k, v in facts.items() if usual.get(k) != v})}  # {_printable(told)}"
+
+
+def _meaning(field: FoundField) -> str:
+    """Return the `meaning:` that a field may have by its name; empty if none comes to mind.
+
+    An id that another system gave is the surest link between two sources.
+    """
+    words = field.name.lower().replace("_", "")
+    for pattern, meaning in MEANINGS:
+        if re.search(pattern, words):
+            return f"perhaps meaning: {meaning}"
+    return ""
 
 
 def _flow(entry: Any) -> str:

@@ -1,7 +1,8 @@
-"""Write the tables of the connect pages from the declarations: `python -m rapport.reference`.
+"""Write what the documentation repeats from declarations: `python -m rapport.reference`.
 
 Belongs here: settings, streams and fields of the connectors as Markdown, between the marks that
-a page has for them. Does not belong here: what the declarations say (`connectors`).
+a connect page has for them; the page of the published tables. Does not belong here: what the
+declarations say (`connectors`, the YAML beside each dbt model).
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 
 from connectors import registry
 from connectors.base import Stream
 from connectors.files import FileStream
 from connectors.rest.settings import Listed, RestLimits, RestStream
 from connectors.tables import Deleted, SqlStream
+from rapport.dbt import PROJECT
+from rapport.publish import PUBLISHED_PREFIXES
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "connect"
+TABLES_PAGE = FOLDER.parent / "tables.md"
 BLOCK = re.compile(r"(?s)<!-- (settings|keys|streams|fields) (\w+) -->\n.*?<!-- end -->")
 """`<!-- streams salesforce -->` up to `<!-- end -->`: a table that this module writes."""
 
@@ -97,6 +102,57 @@ def written(page: str) -> str:
     )
 
 
+_TABLES_HEAD = """# The tables
+
+Every table of `warehouse.duckdb` and `marts/`, with what one row is and what each column holds. The
+same words are comments in the file itself (`select * from duckdb_columns()`). How to ask them
+something: [query the tables](query.md).
+
+Ids of people and organizations (`person_id`, `organization_id` and those that end in them) lead to
+`dim_person` and `dim_organization`. Null means unknown. Who a column can show is marked: **names a
+person**, **stands for a person**, **free text**.
+
+Besides, `publication` has one row: `as_of`, the day whose end everything describes, and `known_at`;
+nothing loaded later is in it.
+"""
+
+
+def tables() -> str:
+    """Return the page of the published tables, from the YAML beside their dbt models."""
+    models = sorted(
+        (
+            model
+            for path in (PROJECT / "models").rglob("*.yml")
+            for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", ())
+            if model["name"].startswith(PUBLISHED_PREFIXES)
+        ),
+        key=lambda model: (_prefix_rank(model["name"]), model["name"]),
+    )
+    sections = [
+        f"## {model['name']}\n\n{_one_line(model['description'])}\n\n" + _columns(model["columns"])
+        for model in models
+    ]
+    return "\n\n".join([_TABLES_HEAD.strip(), *sections]) + "\n"
+
+
+def _prefix_rank(name: str) -> int:
+    return next(rank for rank, prefix in enumerate(PUBLISHED_PREFIXES) if name.startswith(prefix))
+
+
+def _columns(columns: Iterable[dict[str, Any]]) -> str:
+    rows = []
+    for column in columns:
+        meta = column["config"]["meta"]
+        mark = f" **{PII[meta['pii']]}**" if meta["pii"] in PII else ""
+        meaning = _one_line(column["description"]) + mark
+        rows.append((f"`{column['name']}`", column["data_type"], meta.get("unit", ""), meaning))
+    return _table(("column", "type", "unit", "meaning"), rows)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _keys(struct: type[msgspec.Struct]) -> str:
     told = dict(_attributes(struct))
     rows = [
@@ -150,9 +206,10 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def write() -> None:
-    """Bring the tables of every connect page up to date."""
+    """Bring the tables of every connect page, and the page of the tables, up to date."""
     for path in FOLDER.glob("*.md"):
         path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
+    TABLES_PAGE.write_text(tables(), encoding="utf-8")
 
 
 if __name__ == "__main__":

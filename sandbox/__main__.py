@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import click
 import yaml
 
-from sandbox.server import BASE_PORT, PORTS, chosen_vendors, serve
+from sandbox.server import BASE_PORT, PORTS, chosen_vendors, serve, sigterm_is_ctrl_c, until_stopped
 from sandbox.world import VENDORS
 
 SECRETS = (
@@ -58,6 +57,7 @@ def main(
                 f"`{at}` is not an ISO 8601 time", param_hint="--now"
             ) from None
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
+    sigterm_is_ctrl_c()
     try:
         with serve(
             people, seed, port, now, vendor_limits=vendor_limits, vendors=chosen, data=data
@@ -70,10 +70,8 @@ def main(
             click.echo(_rapport_yml(sandbox.credentials))
             for address in [sandbox.urls[name] for name in chosen if name in PORTS][:1]:
                 click.echo(f"# Move time: curl -d '{{\"days\": 7}}' {address}/sandbox/advance")
-            try:
-                threading.Event().wait()
-            except KeyboardInterrupt:
-                click.echo("# Stopped.")
+            until_stopped()
+            click.echo("# Stopped.")
     except OSError as error:
         raise click.ClickException(error.strerror or str(error)) from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import signal
 import socket
 import tempfile
 import threading
@@ -34,6 +35,7 @@ BASE_PORT = 8800
 PORTS = {"salesforce": 0, "hubspot": 1, "discourse": 2, "bluesky": 3}
 """Vendor -> offset from the base port."""
 
+CREDENTIALS_PATH = "/sandbox/credentials"
 START_S = 10.0
 
 CUSTOM_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
@@ -233,6 +235,17 @@ def serve(
         yield sandbox
 
 
+def sigterm_is_ctrl_c() -> None:
+    """Let SIGTERM interrupt as Ctrl-C does. Must be called in the main thread."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def until_stopped() -> None:
+    """Wait until the main thread is interrupted."""
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
 class _WithCredentials:
     """Answers `GET /sandbox/credentials` for all vendors at once, on each port."""
 
@@ -241,8 +254,8 @@ class _WithCredentials:
         self.sandbox = sandbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/sandbox/credentials":
-            body = msgspec.json.encode(self.sandbox.credentials)
+        if scope["type"] == "http" and scope["path"] == CREDENTIALS_PATH:
+            body = msgspec.json.format(msgspec.json.encode(self.sandbox.credentials), indent=2)
             await Response(body, media_type="application/json")(scope, receive, send)
         else:
             await self.app(scope, receive, send)

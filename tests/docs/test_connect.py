@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import yaml
 
 from connectors import registry
 from rapport import config, mapping, reference, strategy
+from rapport.publish import PUBLISHED_PREFIXES
 from sandbox.server import Sandbox, serve
-from tests.docs.fences import DOCS, Fence, fences, pages
+from tests.docs.fences import DOCS, ROOT, Fence, fences, pages
 
 CONNECT = DOCS / "connect"
 PAGES = {"files": "export", "sql": "database"}
@@ -46,6 +48,18 @@ def test_the_tables_are_those_of_the_declarations() -> None:
     for page in CONNECT.glob("*.md"):
         text = page.read_text(encoding="utf-8")
         assert reference.written(text) == text, f"{page.name}: run `python -m rapport.reference`"
+
+
+def test_the_page_of_the_tables_is_what_the_models_declare() -> None:
+    page = reference.TABLES_PAGE.read_text(encoding="utf-8")
+    assert page == reference.tables(), "run `python -m rapport.reference`"
+    models = {
+        path.stem
+        for path in (ROOT / "dbt_project" / "models").rglob("*.sql")
+        if path.stem.startswith(PUBLISHED_PREFIXES)
+    }
+    assert set(re.findall(r"^## (\w+)$", page, re.M)) == models
+    assert "| `primary_email` | varchar | | The address to use" in page
 
 
 def test_the_fields_of_a_table_say_which_name_a_person() -> None:

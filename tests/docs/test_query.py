@@ -12,6 +12,8 @@ import duckdb
 import pytest
 
 from connectors.landing import Landing
+from rapport import config
+from rapport.report import facts
 from tests.docs.conftest import FirstSteps
 from tests.docs.fences import DOCS, ROOT, fences, run
 
@@ -236,6 +238,22 @@ def test_the_answer_has_rows_and_agrees_with_another_way_to_it(heading: str, ask
     rows = ask(questions()[heading])
     assert rows, "the question has no answer here"
     FACTS[heading](ask, rows)
+
+
+@pytest.mark.parametrize(
+    ("heading", "concern"),
+    [
+        ("Who went quiet?", "quiet"),
+        ("Whose champion left?", "champion"),
+        ("Where do we hang on one contact?", "single"),
+    ],
+)
+def test_the_page_finds_the_organizations_that_the_report_finds(
+    heading: str, concern: str, ask: Asked
+) -> None:
+    told = facts.read(config.load(ask.home / "rapport.yml")).organizations
+    expected = sorted(one.row["name"] for one in told if concern in one.concerns)
+    assert sorted(row["name"] for row in ask(questions()[heading])) == expected
 
 
 def test_every_fact_belongs_to_a_question() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 
 from sandbox.server import serve
 from tests.docs.conftest import FirstSteps
-from tests.docs.fences import DOCS, fences, missing
+from tests.docs.fences import DOCS, ROOT, fences, missing
 
 PAGE = DOCS / "start.md"
 
@@ -53,6 +56,25 @@ def test_the_custom_fields_that_were_added_reach_the_tables(first_steps: FirstSt
     assert renewals > 0
 
 
+def test_the_headlines_on_the_page_are_those_of_the_readme() -> None:
+    def headlines(path: Path) -> str:
+        [block] = [one.text for one in fences(path) if one.text.startswith("people ")]
+        return block.partition("\nreport ")[0]
+
+    shown = headlines(PAGE).splitlines()
+    assert len(shown) >= 5
+    for line in shown:
+        pattern = re.escape(line).replace(re.escape("..."), ".*")
+        assert re.search(f"^{pattern}$", headlines(ROOT / "README.md"), re.M), line
+
+
+def test_the_page_reads_every_vendor_that_a_sandbox_serves() -> None:
+    [*_, last] = [fence for fence in fences(PAGE) if fence.title == "rapport.yml"]
+    with serve(people=40, port=0) as sandbox:
+        served = {source["type"] for source in sandbox.credentials["sources"].values()}
+    assert {source["type"] for source in yaml.safe_load(last.text)["sources"].values()} == served
+
+
 def test_the_credentials_on_the_page_are_those_that_a_sandbox_names() -> None:
     text = PAGE.read_text(encoding="utf-8")
     with serve(people=40, port=0) as sandbox:
@@ -60,6 +82,8 @@ def test_the_credentials_on_the_page_are_those_that_a_sandbox_names() -> None:
     for source, keys in (
         ("crm", ("client_id", "client_secret", "domain")),
         ("forum", ("api_key",)),
+        ("hub", ("access_token",)),
+        ("social", ("handle", "app_password")),
     ):
         for key in keys:
             assert named["sources"][source][key] in text, key

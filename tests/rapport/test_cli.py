@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +20,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from rapport.cli import DONE, FAILED, WRONG, main
+from tests.docs.conftest import free_ports
+from tests.docs.fences import ROOT
 
 KEY = "k3y-that-nobody-may-see"
 
@@ -91,6 +98,43 @@ def test_sandbox_without_one_running_says_how_to_start_it(monkeypatch: pytest.Mo
     result = rapport("status", "--sandbox")
     assert result.exit_code == WRONG
     assert "Start one with `rapport sandbox`" in result.output
+
+
+@contextmanager
+def killed_at_last(process: subprocess.Popen[str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.kill()
+
+
+def test_a_sandbox_names_what_it_serves_and_sigterm_ends_it_well() -> None:
+    port = free_ports()
+    with subprocess.Popen(
+        [sys.executable, "-m", "rapport.cli", "sandbox", "--people", "40", "--port", str(port)],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, text=True,
+    ) as process, killed_at_last(process):  # fmt: skip
+        assert process.stdout
+        told: dict[str, str] = {}
+        for line in process.stdout:
+            if "Ctrl-C" in line:
+                assert "--sandbox" not in line, "it is not at the default ports"
+                break
+            name, address = line.split()
+            told[name] = address
+        shop = Path(".rapport/sandbox/shop.db").resolve()
+        assert told["shop"] == f"sqlite:///{shop}"
+        assert told["credentials"] == f"http://127.0.0.1:{port}/sandbox/credentials"
+        with urllib.request.urlopen(told["credentials"], timeout=10) as answer:
+            text = answer.read().decode()
+        assert json.loads(text)["sources"]["crm"]["url"] == told["salesforce"]
+        assert '\n  "sources": {' in text, "people read it"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == "stopped\n"
+        process.wait(timeout=10)
+    assert process.returncode == DONE
+    assert [path.name for path in shop.parent.iterdir()] == ["shop.db"], "no journal is left"
 
 
 def test_a_typing_mistake_in_the_configuration_gets_a_suggestion() -> None:
@@ -282,6 +326,20 @@ def test_bad_rows_of_an_export_are_counted_and_the_rest_lands() -> None:
     assert line["rows"] == 1
     assert line["quarantined"] == {"no_key": 1, "ragged_row": 1}
     assert "no_key" in rapport("status").output
+
+
+def test_a_sync_that_is_piped_cuts_no_name_and_says_what_is_next() -> None:
+    Path("orders.csv").write_text("id,at,total\n1,2026-01-02,3.50\n,2026-01-02,1\n")
+    export = orders("orders.csv")
+    name = "orders_of_the_online_shop_and_of_every_fair_where_somebody_stood_and_sold"
+    export["streams"] = {name: export["streams"]["orders"]}
+    lines = rapport("sync", sources={"shop": export}).output.splitlines()
+    [row] = [line.split() for line in lines if line.startswith(f"shop.{name} ")]
+    assert row[1:5] == ["1", "0", "0", "1"]
+    folder = Path(".rapport/quarantine/shop", name)
+    assert f"1 record of shop.{name} is in quarantine (1 no_key): {folder.resolve()}" in lines
+    assert list(folder.iterdir())
+    assert lines[-1] == "next: `rapport build`"
 
 
 def test_the_help_lists_only_what_is_built() -> None:

@@ -204,3 +204,20 @@ def test_shares_read_well():
     assert [share(value) for value in (None, 0.0, 0.0001, 0.25)] == [
         "?", "0.0 %", "less than 0.1 %", "25.0 %",
     ]  # fmt: skip
+
+
+def test_a_field_that_holds_the_id_of_another_system_is_pointed_out(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    told = sandbox.credentials
+    crm = {key: value for key, value in told["sources"]["crm"].items() if key != "fields"}
+    bare = demo.write_config(tmp_path, {**told, "sources": {"crm": crm}})
+    lines = as_json(bare, "discover", "crm")["snippet"].splitlines()
+    hints = {
+        line.split("name: ")[1].split(",")[0]: line.partition("perhaps meaning: ")[2]
+        for line in lines
+        if "name: " in line and "__c" in line
+    }
+    assert hints["Forum_SSO_Id__c"] == "external_id"
+    assert hints["Renewal_Date__c"] == "renewal_date"
+    assert hints["Community_Handle__c"] == ""
