@@ -88,12 +88,21 @@ def gather(query: Query, as_of: date, people: Mapping[str, Person]) -> Details:
         organization_weeks=_weeks(
             query.rows(
                 f"""
-                select organization_id as id, {_SILO} as silo, not is_staff_actor as theirs,
+                with acts as (
+                    select organization_id, {_SILO} as silo, not is_staff_actor as theirs,
+                        occurred_at
+                    from fct_interaction
+                    where is_staff_actor is not null and direction <> 'internal'
+                      and not coalesce(is_deleted, false) and not coalesce(is_bot_actor, false)
+                    union all
+                    select organization_id, 'orders', true, occurred_at from fct_purchase
+                    union all
+                    select organization_id, 'product', true, occurred_at from fct_login
+                )
+                select organization_id as id, silo, theirs,
                     ($as_of::date - occurred_at::date) // 7 as back, count(*) as n
-                from fct_interaction
-                where organization_id is not null and is_staff_actor is not null
-                  and not coalesce(is_deleted, false) and not coalesce(is_bot_actor, false)
-                  and direction <> 'internal' and occurred_at::date between $since and $as_of
+                from acts
+                where organization_id is not null and occurred_at::date between $since and $as_of
                 group by all
                 """,
                 as_of=as_of,
