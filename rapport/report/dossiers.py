@@ -27,6 +27,16 @@ _SILO = """\
 case when channel = 'case' then 'support' when channel in ('forum', 'social') then channel
 else silo end"""
 
+# Several choices in one field are one line; what is told of no organization at all, a person's
+# field, says nothing about one.
+_SEGMENTS = """
+select {entity}_id, segment_type, string_agg(segment, ', ' order by segment) as segment
+from bridge_{entity}_segment
+where segment_type in (
+    select segment_type from bridge_{entity}_segment where segment <> 'unknown'
+)
+group by all order by segment_type"""
+
 Weeks = Mapping[tuple[date, str, bool], int]  # first day of seven, silo, theirs -> acts
 
 
@@ -176,12 +186,8 @@ def gather(query: Query, as_of: date, people: Mapping[str, Person]) -> Details:
             "organization_id",
             "select organization_id, as_of, basis, score, n, coverage from judged order by as_of",
         ),
-        organization_segments=query.by(
-            "organization_id", "select * from bridge_organization_segment order by segment_type"
-        ),
-        person_segments=query.by(
-            "person_id", "select * from bridge_person_segment order by segment_type"
-        ),
+        organization_segments=query.by("organization_id", _SEGMENTS.format(entity="organization")),
+        person_segments=query.by("person_id", _SEGMENTS.format(entity="person")),
         organization_fields=_shown(fields, "organization"),
         person_fields=_shown(fields, "person"),
         withheld=_withheld(fields),
