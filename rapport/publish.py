@@ -98,6 +98,7 @@ def _copy(build: Path, folder: Path, as_of: date, known_at: datetime) -> dict[st
             "select ?::date as as_of, ?::timestamptz as known_at",
             [as_of, known_at],
         )
+        rows["publication"] = 1
         for statement in _comments(connection):
             connection.execute(statement)
         connection.execute("detach published")

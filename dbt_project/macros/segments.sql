@@ -1,5 +1,5 @@
 {#
-    Segments that strategy.yml names: one value per person (or organization) and rule.
+    Segments that strategy.yml names: the values of a person (or organization) by a rule.
 
     Belongs here: how a rule finds its value. Does not belong here: which rules there are
     (`control.segment_rules`) or what is counted by them (`macros/metrics/segments.sql`).
@@ -38,7 +38,39 @@
 {% endmacro %}
 
 
-{# What a rule found, in a form that can be a group; nothing reads `unknown`. #}
-{% macro segment_of(value) -%}
-coalesce(nullif(trim({{ value }}), ''), 'unknown')
+{#
+    What the rules found, in a form that can be groups: vendors write several choices in one field
+    as `dyeing;knitting`, which is two segments; nothing reads `unknown`.
+
+    `relation` has one row per `id` and `segment_type` with its `value`. Columns: `id`,
+    `segment_type`, `segment`.
+#}
+{% macro segments_of(relation, id) %}
+    select distinct
+        {{ id }},
+        segment_type,
+        trim(choice) as segment
+    from (
+        select
+            {{ id }},
+            segment_type,
+            {{ choices("case when trim(replace(value, ';', ' ')) <> '' then value else 'unknown' end") }}
+                as choice
+        from {{ relation }}
+    ) as chosen
+    where trim(choice) <> ''
+{% endmacro %}
+
+
+{# One row per choice of a field. #}
+{% macro choices(value) -%}
+{{ adapter.dispatch('choices', 'rapport')(value) }}
+{%- endmacro %}
+
+{% macro default__choices(value) -%}
+unnest(string_split({{ value }}, ';'))
+{%- endmacro %}
+
+{% macro spark__choices(value) -%}
+explode(split({{ value }}, ';'))
 {%- endmacro %}

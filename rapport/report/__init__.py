@@ -75,7 +75,7 @@ def _environment(site: pages.Site) -> Environment:
         words.name, words.count, words.some, words.percent, words.ratio, words.duration,
         words.days, words.day, words.numeric_day, words.money, words.silo, words.kind,
         words.plural, words.score, words.level, words.age, words.value, words.ordinal,
-        words.every, words.sentence, words.bare,
+        words.every, words.sentence, words.bare, words.stream,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.globals |= site.shared()

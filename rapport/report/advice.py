@@ -76,6 +76,8 @@ def reason(concern: str, row: Row) -> str:
             return f"{who}, who carried most of the direct contact, is gone"
         case "single":
             who = words.name(row["top_name"], "one person")
+            if row["top_person_share"] == 1:
+                return f"{who} is the only one there in contact with us in 180 days"
             return f"{who} carries {words.percent(row['top_person_share'])} of the contact"
         case _:
             return "; ".join(_waits(row))

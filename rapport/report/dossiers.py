@@ -27,6 +27,16 @@ _SILO = """\
 case when channel = 'case' then 'support' when channel in ('forum', 'social') then channel
 else silo end"""
 
+# Several choices in one field are one line; what is told of no organization at all, a person's
+# field, says nothing about one.
+_SEGMENTS = """
+select {entity}_id, segment_type, string_agg(segment, ', ' order by segment) as segment
+from bridge_{entity}_segment
+where segment_type in (
+    select segment_type from bridge_{entity}_segment where segment <> 'unknown'
+)
+group by all order by segment_type"""
+
 Weeks = Mapping[tuple[date, str, bool], int]  # first day of seven, silo, theirs -> acts
 
 
@@ -88,12 +98,21 @@ def gather(query: Query, as_of: date, people: Mapping[str, Person]) -> Details:
         organization_weeks=_weeks(
             query.rows(
                 f"""
-                select organization_id as id, {_SILO} as silo, not is_staff_actor as theirs,
+                with acts as (
+                    select organization_id, {_SILO} as silo, not is_staff_actor as theirs,
+                        occurred_at
+                    from fct_interaction
+                    where is_staff_actor is not null and direction <> 'internal'
+                      and not coalesce(is_deleted, false) and not coalesce(is_bot_actor, false)
+                    union all
+                    select organization_id, 'orders', true, occurred_at from fct_purchase
+                    union all
+                    select organization_id, 'product', true, occurred_at from fct_login
+                )
+                select organization_id as id, silo, theirs,
                     ($as_of::date - occurred_at::date) // 7 as back, count(*) as n
-                from fct_interaction
-                where organization_id is not null and is_staff_actor is not null
-                  and not coalesce(is_deleted, false) and not coalesce(is_bot_actor, false)
-                  and direction <> 'internal' and occurred_at::date between $since and $as_of
+                from acts
+                where organization_id is not null and occurred_at::date between $since and $as_of
                 group by all
                 """,
                 as_of=as_of,
@@ -167,12 +186,8 @@ def gather(query: Query, as_of: date, people: Mapping[str, Person]) -> Details:
             "organization_id",
             "select organization_id, as_of, basis, score, n, coverage from judged order by as_of",
         ),
-        organization_segments=query.by(
-            "organization_id", "select * from bridge_organization_segment order by segment_type"
-        ),
-        person_segments=query.by(
-            "person_id", "select * from bridge_person_segment order by segment_type"
-        ),
+        organization_segments=query.by("organization_id", _SEGMENTS.format(entity="organization")),
+        person_segments=query.by("person_id", _SEGMENTS.format(entity="person")),
         organization_fields=_shown(fields, "organization"),
         person_fields=_shown(fields, "person"),
         withheld=_withheld(fields),

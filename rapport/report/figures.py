@@ -55,11 +55,18 @@ def by_segment(rows: Sequence[Row]) -> Figure:
         for row in rows
     ]
     kind = words.kind(rows[0]["segment_type"])
-    told = [row for row in rows if row["n"] >= ENOUGH and row["segment"] != "unknown"]
-    title = f"Too few people to compare by {kind}"
+    named = [row for row in rows if row["n"] and row["segment"] != "unknown"]
+    told = [row for row in named if row["n"] >= ENOUGH]
+    bound = f"{ENOUGH} people or more"
     if len(told) > 1:
         best = max(told, key=lambda row: row["median_score"])
         title = f"By {kind}, closest to us: {words.name(best['segment'])}"
+        if len(told) < len(named):
+            title += f", of segments with {bound}"
+    elif told:
+        title = f"By {kind}, only {words.name(told[0]['segment'])} has {bound}"
+    else:
+        title = f"By {kind}, no segment has {bound}"
     return Figure(
         title=title,
         hint="the dot is the median score of those active within a year, the line spans the "

@@ -46,6 +46,7 @@ class Site:
         self._keep = relations.to_keep(people)
         self._thank = relations.to_thank(details.helpers, found.as_of)
         self._risen = relations.risen(people)
+        self._namesakes = _namesakes(found.organizations)
         self._helpers = {one.person.id: one for one in details.helpers}
         named = {one.id for one in (*self._keep[:LIST_LIMIT], *self._risen[:LIST_LIMIT])}
         named |= {one.person.id for one in self._thank[:LIST_LIMIT]}
@@ -64,6 +65,7 @@ class Site:
             "database": facts.database_path(self._config),
             "labels": {one.name: one.label for one in self._config.sources.values()},
             "paged": self._paged,
+            "namesakes": self._namesakes,
             "topics": TOPICS,
             "advice": advice,
             "concerns": advice.CONCERNS,
@@ -79,7 +81,11 @@ class Site:
     def names(self) -> list[tuple[str, str, str]]:
         """Return (name, what it is, path) of everything that has a page of its own, by name."""
         found = [
-            (words.name(one.row["name"], one.id), "organization", organization_path(one))
+            (
+                words.name(one.row["name"], one.id),
+                words.name(self._namesakes.get(one.id), "organization"),
+                organization_path(one),
+            )
             for one in self._found.organizations
         ]
         found += [
@@ -181,8 +187,10 @@ class Site:
             (rule, list(rows))
             for rule, rows in groupby(found.engagement, key=lambda row: row["segment_type"])
         ]
+        everybody = next((rows[0] for rule, rows in by_rule if rule == "all"), None)
         return {
-            "all": next((rows[0] for rule, rows in by_rule if rule == "all"), None),
+            "all": everybody,
+            "unplaced": _unplaced(everybody) if everybody else 0,
             "figures": panels.active_people(found.engaged, found.as_of),
             "rules": [
                 (rule, rows, figures.by_segment(rows[:SEGMENTS_COMPARED]))
@@ -214,8 +222,8 @@ class Site:
     def _coverage(self) -> dict[str, Any]:
         return {
             "forum_linked_share": facts.forum_linked_share(self._found),
+            "crms": [one.label for one in self._config.sources.values() if one.silo == "crm"],
             "active_days": facts.ACTIVE_DAYS,
-            "earlier_weeks": relations.EARLIER_DAYS // 7,
             "field_names": list(
                 dict.fromkeys(
                     row["field"] for stream in self._found.streams for row in stream.fields
@@ -306,6 +314,22 @@ def _company(config: Config) -> str:
     if config.own_domains:
         return config.own_domains[0]
     return ", ".join(source.label for source in config.sources.values())
+
+
+def _unplaced(row: Row) -> int:
+    """Return how many have a level today and had none 28 days before."""
+    levels = ("leading", "contributing", "participating", "exploring")
+    now = sum(row[f"people_{name}"] or 0 for name in levels)
+    return max(now - sum(row[name] or 0 for name in ("moved_up", "held", "moved_down")), 0)
+
+
+def _namesakes(found: Sequence[Organization]) -> dict[str, str]:
+    """Return what tells organizations of one name apart, by id: the domain, else the id."""
+    named: dict[str, list[Organization]] = {}
+    for one in found:
+        named.setdefault(words.name(one.row["name"], one.id).casefold(), []).append(one)
+    repeated = [one for some in named.values() if len(some) > 1 for one in some]
+    return {one.id: one.row["domain"] or one.id for one in repeated}
 
 
 def _last_sign(row: Row, as_of: date) -> date | None:

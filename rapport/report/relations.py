@@ -13,7 +13,6 @@ from datetime import date, timedelta
 
 from rapport.report.warehouse import Query, Row
 
-EARLIER_DAYS = 84  # the snapshot that today's score is compared with
 REGULAR_DAYS = 5  # active days within a year from which on absence says something
 FEW_CONTACTS = 5  # with fewer contacts in 180 days, one person carrying them says little
 WAITING = 2  # messages without an answer that make an organization wait
@@ -64,8 +63,7 @@ class Organization:
 
     Attributes:
         row: columns of `rel_organization` and `dim_organization`, `owner_name`,
-            `champion_name` and `top_name` (None for accounts that no record claims),
-            `earlier_score`.
+            `champion_name` and `top_name` (None for accounts that no record claims).
         concerns: of `CONCERNS`, most pressing first.
     """
 
@@ -138,7 +136,6 @@ def organizations(query: Query, as_of: date) -> list[Organization]:
     """Return every organization, those with most contact in 180 days first."""
     rows = query.rows(
         """
-        with earlier as (select organization_id, score from judged where as_of = $earlier)
         select
             judged.* exclude (organization_id, party_kind, owner_person_id, renewal_date,
                 renewal_amount, days_to_renewal),
@@ -153,12 +150,10 @@ def organizations(query: Query, as_of: date) -> list[Organization]:
             coalesce(owners.display_name, organizations.owner_name) as owner_name,
             case when champions.silos = 'social' then null else champions.display_name end
                 as champion_name,
-            case when tops.silos = 'social' then null else tops.display_name end as top_name,
-            earlier.score as earlier_score
+            case when tops.silos = 'social' then null else tops.display_name end as top_name
         from dim_organization as organizations
         left join judged
             on organizations.organization_id = judged.organization_id and judged.as_of = $as_of
-        left join earlier on organizations.organization_id = earlier.organization_id
         left join dim_person as owners
             on coalesce(judged.owner_person_id, organizations.owner_person_id) = owners.person_id
         left join dim_person as champions on judged.champion_person_id = champions.person_id
@@ -166,7 +161,6 @@ def organizations(query: Query, as_of: date) -> list[Organization]:
         order by coalesce(judged.n, 0) desc, judged.score, organizations.organization_id
         """,
         as_of=as_of,
-        earlier=as_of - timedelta(days=EARLIER_DAYS),
     )
     return [
         Organization(

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 UNKNOWN = "unknown"
@@ -73,7 +73,12 @@ def percent(value: Number | None) -> str:
     if value is None:
         return UNKNOWN
     share = float(value) * 100
-    return f"{share:.1f} %" if 0 < share < 9.95 else f"{share:.0f} %"
+    return f"{share:.1f} %" if 0 < share < 9.95 else f"{_rounded(share):.0f} %"
+
+
+def _rounded(value: Number, step: str = "1") -> Decimal:
+    """Return a number to the next `step`, a half upwards (as SQL rounds)."""
+    return Decimal(str(value)).quantize(Decimal(step), ROUND_HALF_UP)
 
 
 def ratio(value: Number | None) -> str:
@@ -94,11 +99,15 @@ def duration(hours: Number | None) -> str:
 
 
 def days(value: Number | None) -> str:
-    """Return `1 day`, `4.5 days`, `23 days` (halves only below ten), or `unknown`."""
+    """Return `1 day`, `4.5 days`, `46 days` (a decimal only below ten), or `unknown`.
+
+    A half is rounded up, as the reasons of the warehouse do (`macros/metrics/words.sql`).
+    """
     if value is None:
         return UNKNOWN
-    number = float(value)
-    text = f"{number:,.0f}" if number == int(number) or number >= 10 else f"{number:,.1f}"
+    tenths = _rounded(value, "0.1")
+    whole = tenths == int(tenths) or tenths >= 10
+    text = f"{_rounded(value) if whole else tenths:,}"
     return f"{text} day" if text == "1" else f"{text} days"
 
 
@@ -182,6 +191,11 @@ def silo(value: object) -> str:
 def kind(value: object) -> str:
     """Return a kind of interaction in words: `case comment`."""
     return name(value, UNKNOWN).replace("_", " ")
+
+
+def stream(value: object) -> str:
+    """Return a stream's name in words; Salesforce ends the names of custom objects in `__c`."""
+    return kind(str(value).removesuffix("__c"))
 
 
 def level(value: int | None) -> str:

@@ -626,6 +626,17 @@ def _shop(landing: Landing) -> None:
         {"id": "3", "person": "shop:orders:77", "occurred_at": "2026-06-07", "amount": "a lot"},
         stream="orders",
     )
+    landing.add(
+        "mapped__purchases",
+        {
+            "id": "4",
+            "person": "shop:orders:mailto:bob.miller@globex.com",
+            "organization": "shop:firms:Hooli",
+            "occurred_at": "2026-06-06T10:00:00Z",
+            "amount": "7",
+        },
+        stream="orders",
+    )
     for key, at in (("l1", "2026-06-05T08:00:00Z"), ("l2", "soon"), ("l3", "2026-06-06T08:00:00Z")):
         login = {"person": "shop:orders:mailto:bob.miller@globex.com", "product": "Editor"}
         landing.add("mapped__logins", {"id": key, "occurred_at": at, **login}, stream="logins")

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rapport.report import words
 from tests.dbt.ledger import Ledger, Models, noon
 from tests.dbt.test_metrics import AS_OF, days_ago, random_world, worlds
 
@@ -64,6 +65,15 @@ def test_days_from_first_to_fourth_purchase_follow_a_hand_made_shop(models: Mode
     assert row["reason_2"] == "1 waits for it longer than the 72 days that 4 of 5 needed"
     fifth = cadence(ledger, 5)
     assert (fifth["reached"], fifth["median_gap_days"]) == (1, 90), "two orders of one day are one"
+
+
+def test_a_half_day_rounds_up_in_the_reason_as_on_the_page(models: Models) -> None:
+    row = cadence(shop(models, one=(100, 55), other=(100, 54)).build(), 2)
+    assert row["median_days"] == Decimal("45.5")
+    assert row["reason_1"] == (
+        f"2nd purchase: reached by 2 of 2, half of them within {words.days(row['median_days'])}"
+    )
+    assert row["reason_1"].endswith(" 46 days")
 
 
 def test_people_come_faster_when_their_gaps_shrink(models: Models) -> None:

@@ -274,6 +274,17 @@ def test_an_interaction_counts_for_the_organization_at_its_time(tables: Tables) 
     assert found["forum:posts:107"] == tables.organization(GLOBEX)
 
 
+def test_orders_and_sign_ins_count_for_the_organization_of_their_time(tables: Tables) -> None:
+    found = dict(tables.rows("select purchase_id, organization_id from fct_purchase"))
+    globex = tables.organization(GLOBEX)
+    assert found == {
+        "shop:orders:1": globex,
+        "shop:orders:2": None,  # free mail shows no organization
+        "shop:orders:4": tables.organization("shop:firms:Hooli"),  # the order's own word
+    }
+    assert tables.values("select organization_id from fct_login") == [globex]
+
+
 def test_an_address_shows_the_organization_where_no_record_does(tables: Tables) -> None:
     assert tables.rows(
         "select organization_id, basis from bridge_person_organization "

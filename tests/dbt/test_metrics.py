@@ -668,6 +668,19 @@ def test_a_verdict_is_told_by_bounds(
     assert row["verdict"] == verdict
 
 
+@pytest.mark.parametrize(("age", "verdict"), [(7, "healthy"), (8, "watch")])
+def test_a_case_that_waits_for_us_is_a_warning(models: Models, age: int, verdict: str) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm")
+    ledger.add("control.settings", {"name": "has_strategy", "value": "true"})
+    organization(ledger, ("ann",))
+    ledger.act("call", "ann", days_ago(1), "note", silo="crm", source="crm", channel="phone")
+    case = {"case_id": "one", "organization_id": "acme", "opened_at": days_ago(age)}
+    answered = {"first_response_at": days_ago(age), "is_closed": False, "is_deleted": False}
+    ledger.add("fct_case", case | answered | {"loaded_at": days_ago(0)})
+    assert ledger.build().one("select * from rel_organization")["verdict"] == verdict
+
+
 def test_a_long_silence_weighs_on_the_score_whatever_came_before(models: Models) -> None:
     ledger = Ledger(models, AS_OF)
     ledger.configure(crm="crm")

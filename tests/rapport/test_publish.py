@@ -64,7 +64,7 @@ def values(path: Path) -> dict[str, set[str]]:
 def test_marts_and_metrics_are_copied_with_comments_and_nothing_else(home: Config) -> None:
     build(home, "one")
     published = publish.publish(home, plan(1))
-    assert published.tables == {"dim_person": 2000, "rel_organization": 2000}
+    assert published.tables == {"dim_person": 2000, "rel_organization": 2000, "publication": 1}
     assert values(published.path) == {"dim_person": {"one"}, "rel_organization": {"one"}}
     assert published.path.stat().st_mode & 0o777 == 0o444
     with duckdb.connect(str(published.path), read_only=True) as connection:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,7 @@ import pytest
 from connectors.errors import BuildError
 from rapport import report
 from rapport.config import Config
-from rapport.report import charts, dossiers, facts, panels, relations, words
+from rapport.report import charts, dossiers, facts, figures, panels, relations, words
 from rapport.report.charts import Mark
 from tests.rapport import published
 from tests.rapport.published import AS_OF, company, configure, snapshot
@@ -70,7 +71,7 @@ def test_an_empty_warehouse_calls_nothing_zero_that_it_does_not_know(config: Con
     for label in (
         "Organizations went quiet unknown", "Champions left unknown", "Wait for us unknown",
         "Regulars drift away unknown", "Helpers to thank unknown",
-        "Questions answered in 7 days unknown", "Forum people known to the CRM unknown",
+        "Questions answered in 7 days unknown", "Forum people known to a CRM unknown",
     ):  # fmt: skip
         assert label in tiles
     assert not re.search(r"\b0\b", tiles.replace("in 7 days", ""))
@@ -226,6 +227,72 @@ def test_the_page_of_an_organization_shows_people_colleagues_cases_deals_and_fie
     assert "Handle__c" not in page
 
 
+def test_orders_and_sign_ins_have_their_lanes_beside_an_organization_s_contact(
+    config: Config,
+) -> None:
+    tables = company(["Ada"])
+    of = {"organization_id": f"org_{0:016x}", "occurred_at": datetime(2026, 11, 20)}
+    tables["fct_purchase"] = [{"purchase_id": "shop:orders:1", **of}]
+    tables["fct_login"] = [{"login_id": "shop:logins:1", **of}] * 2
+    page = text_of(page_of(config, tables, "organizations/org_0000000000000000.html"))
+    assert "orders, them product, them Nov 26 0 3 1 2 Oct" in page
+
+
+def test_organizations_of_one_name_show_their_web_address(config: Config) -> None:
+    tables = company(["Ada"])
+    for i, row in enumerate(tables["dim_organization"]):
+        row |= {"name": "Iris Yarns" if i < 2 else f"Firm {i}", "domain": f"site{i}.example"}
+    page = text_of(page_of(config, tables, "organizations.html"))
+    for i in (0, 1):
+        assert f"Iris Yarns site{i}.example" in page
+    assert "site2.example" not in page
+    assert "site1.example" in (config.home / "report/assets/names.js").read_text(encoding="utf-8")
+
+
+def test_what_is_told_of_no_organization_is_no_segment_of_one(config: Config) -> None:
+    tables = company(["Ada"])
+    one = {"organization_id": f"org_{0:016x}"}
+    tables["bridge_organization_segment"] = [
+        one | {"segment_type": "craft", "segment": "unknown"},
+        one | {"segment_type": "support", "segment": "plus"},
+        one | {"segment_type": "support", "segment": "basic"},
+    ]
+    page = text_of(page_of(config, tables, "organizations/org_0000000000000000.html"))
+    assert "Support basic, plus" in page
+    assert "Craft" not in page
+
+
+@pytest.mark.parametrize(
+    ("sizes", "title"),
+    [
+        ({"Studio": 53, "Mill": 6}, "By plan, only Studio has 10 people or more"),
+        ({"Mill": 6, "Guild": 4}, "By plan, no segment has 10 people or more"),
+        ({"Studio": 53, "Guild": 12}, "By plan, closest to us: Studio"),
+        (
+            {"Studio": 53, "Guild": 12, "Mill": 6},
+            "By plan, closest to us: Studio, of segments with 10 people or more",
+        ),
+    ],
+)
+def test_a_comparison_says_whom_it_leaves_out(sizes: dict[str, int], title: str) -> None:
+    scores = {"Studio": 1.8, "Guild": 1.2, "Mill": 2.5}
+    rows = [
+        {"segment_type": "plan", "segment": name, "n": n, "median_score": scores[name],
+         "p25_score": 1, "p75_score": 3, "coverage": 1.0}
+        for name, n in sizes.items()
+    ]  # fmt: skip
+    assert figures.by_segment(rows).title == title
+
+
+def test_everybody_of_a_level_is_in_the_sentence_on_movement(config: Config) -> None:
+    page = text_of(page_of(config, company(["Ada"]), "engagement.html"))
+    assert "3 moved up, 50 stayed, 7 moved down. Bounds" in page  # 4 levels of 15
+    tables = company(["Ada"])
+    tables["rel_engagement_segment"][0] |= {"held": 46}
+    page = text_of(page_of(config, tables, "engagement.html"))
+    assert "7 moved down; 4 had no level 28 days before" in page
+
+
 def test_the_page_of_a_person_says_what_their_profiles_have_in_common(config: Config) -> None:
     page = text_of(page_of(config, company(["Ada"]), "people/per_0000000000000001.html"))
     for part in (
@@ -233,7 +300,7 @@ def test_the_page_of_a_person_says_what_their_profiles_have_in_common(config: Co
         "One person, 2 profiles They have in common: the same e-mail address in crm and forum.",
         "helps others : 10 answers to 10 people in 90 days; nobody of us ever wrote to them",
         "CRM, help 10 10",
-        "Organization Title Time Ada Ada 2024-01-01 to now by record",
+        "Organization Title Time Ada org_0000000000000001 Ada 2024-01-01 to now by record",
     ):
         assert part in page
 
@@ -397,7 +464,10 @@ def test_labels_in_charts_stay_short() -> None:
 def test_numbers_read_as_people_say_them() -> None:
     assert words.every(1) == "every day"
     assert words.every(4.5) == "every 4.5 days"
-    assert words.days(86.8) == "87 days"
+    assert [words.days(n) for n in (86.8, 45.5, 44.5, Decimal("14.5"), 9.95, 1.0)] == [
+        "87 days", "46 days", "45 days", "15 days", "10 days", "1 day",
+    ]  # fmt: skip
+    assert [words.percent(n) for n in (0.625, 0.875, 0.055)] == ["63 %", "88 %", "5.5 %"]
     assert [words.ordinal(n) for n in (2, 3, 4, 8)] == ["2nd", "3rd", "4th", "8th"]
     assert words.sentence("crm went quiet first") == "CRM went quiet first"
 

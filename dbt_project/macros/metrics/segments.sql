@@ -3,7 +3,8 @@
   people that strategy.yml names.
 
   One row of `relation` (which carries `silo` and `place`) becomes one row per level, so that sums
-  over the silos, over the places, or over the segments of one rule, equal the whole. `person` is
+  over the silos, over the places, or over the segments of one rule, equal the whole (a person
+  with several choices in one field counts in each). `person` is
   the column that says whose segment it is.
 #}
 {% macro in_segments(relation, person) %}
@@ -49,7 +50,7 @@
         {{ relation }}.*
     from {{ relation }}
     cross join {{ source('control', 'segment_rules') }} as rules
-    -- many to one: a person has one segment per rule
+    -- a row per segment of the person, who has at least one per rule
     left join {{ ref('bridge_person_segment') }} as segments
         on
             rules.segment_type = segments.segment_type

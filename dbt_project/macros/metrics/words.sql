@@ -5,14 +5,23 @@
   Does not belong here: which reasons a table gives (its model lists them, most urgent first).
 #}
 
+{# `9`, `4.5`, `46`: a decimal only below ten, a half rounded up, as in `rapport/report/words.py`. #}
+{% macro days_number(days) -%}
+(case
+    when {{ days }} >= 10 or {{ days }} = floor({{ days }})
+        then cast(cast(round({{ days }}) as bigint) as string)
+    else cast(cast({{ days }} as decimal(10, 1)) as string)
+end)
+{%- endmacro %}
+
+{# `1 day`, `4.5 days`, `46 days`. #}
+{% macro rounded_days(days) -%}
+({{ days_number(days) }} || case when {{ days }} = 1 then ' day' else ' days' end)
+{%- endmacro %}
+
 {# `every day`, `every 9 days`, `every 4.5 days`. #}
 {% macro every_days(days) -%}
-(case
-    when {{ days }} = 1 then 'every day'
-    when {{ days }} = floor({{ days }})
-        then 'every ' || cast(cast({{ days }} as bigint) as string) || ' days'
-    else 'every ' || cast(cast({{ days }} as decimal(10, 1)) as string) || ' days'
-end)
+(case when {{ days }} = 1 then 'every day' else 'every ' || {{ days_number(days) }} || ' days' end)
 {%- endmacro %}
 
 {# `1 day`, `41 days`: a count with its noun (regular plural). #}

@@ -144,7 +144,7 @@ segmented as (
         climbs.*
     from climbs
     cross join {{ source('control', 'segment_rules') }} as rules
-    -- many to one: a party has one segment per rule
+    -- a row per segment of the party, which has at least one per rule
     left join segments
         on rules.segment_type = segments.segment_type and climbs.party_id = segments.party_id
 
@@ -312,7 +312,7 @@ final as (
                 then {{ ordinal_word('ordinal') }} || ' ' || step || ': reached by '
                     || cast(reached as string) || ' of ' || cast(started as string)
                     || ', half of them within '
-                    || {{ counted('cast(floor(median_days) as bigint)', 'day') }}
+                    || {{ rounded_days('median_days') }}
             else {{ ordinal_word('ordinal') }} || ' ' || step || ': reached by nobody of '
                 || cast(started as string)
         end as reason_1,
@@ -321,7 +321,7 @@ final as (
                 then cast(past_trip_wire as string)
                     || case when past_trip_wire = 1 then ' waits' else ' wait' end
                     || ' for it longer than the '
-                    || {{ counted('cast(floor(trip_wire_days) as bigint)', 'day') }}
+                    || {{ rounded_days('trip_wire_days') }}
                     || ' that 4 of 5 needed'
         end as reason_2,
 

@@ -579,7 +579,10 @@ measured as (
         end as is_single_threaded,
         {{ patience('usual_gap', 'gaps') }} as patience,
         {{ quiet_level('days_quiet', 'usual_gap', 'gaps') }} as level,
-        unanswered_90d >= 2 and 2 * unanswered_90d >= requests_90d as leaves_unanswered
+        -- each alone; what is not known does not wait
+        coalesce(unanswered_90d >= 2 and 2 * unanswered_90d >= requests_90d, false)
+        or coalesce(sees_support and oldest_open_case_days > 7, false)
+        or coalesce(median_first_response_seconds > 24 * 3600, false) as waits_for_us
     from joined
 
 ),
@@ -672,7 +675,7 @@ summed as (
                 then 'only one person there is in contact with us'
             when is_single_threaded
                 then 'one person there carries '
-                    || cast(cast(floor(100 * top_contacts_180d / contacts_180d) as int) as string)
+                    || cast(cast(round(100 * top_contacts_180d / contacts_180d) as int) as string)
                     || ' % of the contact'
         end as single_reason,
         case when sees_any and days_quiet is null then 'no contact on record' end as none_reason
@@ -741,10 +744,10 @@ final as (
                 or (
                     case when level = 'slowing' then 1 else 0 end
                     + case when coalesce(champion_left, false) then 1 else 0 end
-                    + case when leaves_unanswered then 1 else 0 end
+                    + case when waits_for_us then 1 else 0 end
                 ) >= 2
                 then 'at risk'
-            when level = 'slowing' or coalesce(champion_left, false) or leaves_unanswered
+            when level = 'slowing' or coalesce(champion_left, false) or waits_for_us
                 then 'watch'
             else 'healthy'
         end as verdict,

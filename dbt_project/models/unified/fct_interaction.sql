@@ -55,39 +55,8 @@ sided as (
     left join sides as targets on interactions.target_profile_key = targets.profile_key
 ),
 
-stays as (
-    select
-        person_id,
-        organization_id,
-        -- before the first stay that is known nothing says that it was another organization
-        case
-            when row_number() over (partition by person_id order by valid_from, organization_id) = 1
-                then cast('1900-01-01' as {{ type_moment() }})
-            else valid_from
-        end as valid_from,
-        valid_to,
-        basis
-    from {{ ref('bridge_person_organization') }}
-),
-
--- A person can be in two organizations at a time: the record and the newer stay count.
 memberships as (
-    select
-        sided.interaction_id,
-        max_by(
-            stays.organization_id,
-            (
-                case when stays.basis = 'record' then 1 else 0 end,
-                stays.valid_from,
-                stays.organization_id
-            )
-        ) as organization_id
-    from sided
-    inner join stays
-        on sided.outside_person_id = stays.person_id
-        and sided.occurred_at >= stays.valid_from
-        and (stays.valid_to is null or sided.occurred_at < stays.valid_to)
-    group by sided.interaction_id
+    {{ organization_at('sided', 'interaction_id', 'outside_person_id') }}
 )
 
 select

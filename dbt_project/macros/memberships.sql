@@ -1,0 +1,41 @@
+{#
+    Which organization an act counts for, where its source names none: that of the person at the
+    time of the act.
+
+    One row per act of a person who was a member anywhere: columns `key`, `organization_id`.
+    `relation` has one row per `key`, with the columns `person` and `occurred_at`.
+#}
+{% macro organization_at(relation, key, person) %}
+    -- A person can be in two organizations at a time: the record and the newer stay count.
+    select
+        acts.{{ key }},
+        max_by(
+            stays.organization_id,
+            (
+                case when stays.basis = 'record' then 1 else 0 end,
+                stays.valid_from,
+                stays.organization_id
+            )
+        ) as organization_id
+    from {{ relation }} as acts
+    inner join (
+        select
+            person_id,
+            organization_id,
+            -- before the first stay that is known nothing says that it was another organization
+            case
+                when row_number() over (
+                    partition by person_id order by valid_from, organization_id
+                ) = 1
+                    then cast('1900-01-01' as {{ type_moment() }})
+                else valid_from
+            end as valid_from,
+            valid_to,
+            basis
+        from {{ ref('bridge_person_organization') }}
+    ) as stays
+        on acts.{{ person }} = stays.person_id
+        and acts.occurred_at >= stays.valid_from
+        and (stays.valid_to is null or acts.occurred_at < stays.valid_to)
+    group by acts.{{ key }}
+{% endmacro %}
