@@ -11,7 +11,9 @@ be versioned below what it replaces:
 - same stamp, other text (a formula field): a row with the same stamp and a later `_seq`;
 - older than what is held: a row of history;
 - back after a delete that is stamped later than the record itself: lifted to the time it
-  is landed; what follows counts against the stamp inside the lifted record.
+  is landed; what follows counts against the stamp inside the lifted record;
+- stamped later than the source's own clock: landed as if it had no stamp, and whatever comes
+  next replaces it. Else a record that was once misdated to 2999 could never be mended.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ from connectors.records import Projected, own_stamp
 
 Item = Projected | Tombstone
 
+CLOCKS_APART = timedelta(days=1)
+"""A stamp further ahead of the source's clock than this says nothing about order."""
+
 SAME_MOMENT = timedelta(seconds=1)
 """Deletions are often stamped in whole seconds, records in milliseconds."""
 
@@ -35,6 +40,7 @@ class Changes:
     Attributes:
         late: records stamped before the cursor that were not held.
         duplicates: records whose key came already in this sync, with no newer stamp.
+        source_now: the source's clock; None: stamps are taken as they are.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class Changes:
     ) -> None:
         self.late = 0
         self.duplicates = 0
+        self.source_now: datetime | None = None
         self._stream = stream
         self._landing = landing
         self._sync_id = sync_id
@@ -88,7 +95,7 @@ class Changes:
     # Decisions; `history` is what is held of the key, oldest version first
 
     def _upsert(self, item: Projected, history: list[Held], now: datetime) -> Row | None:
-        stamp = item.version
+        stamp = self._believed(item.version)
         if not history:
             self._count_late(stamp)
             return Row(item.key, "upsert", stamp, item.text)
@@ -146,9 +153,16 @@ class Changes:
         return bearing[-1] if bearing else None
 
     def _is_lifted(self, row: Held, stamp: datetime) -> bool:
-        """Tell whether a row outranks its own record's stamp, which is not above `stamp`."""
+        """Tell whether a row outranks its own record's stamp, which is not above `stamp`.
+
+        So does one whose stamp was not believed: that lies above the row's version.
+        """
         own = self._own_stamp(row)
-        return own is not None and own < row.version and own <= stamp
+        return own is not None and (own > row.version or (own < row.version and own <= stamp))
+
+    def _believed(self, stamp: datetime | None) -> datetime | None:
+        is_ahead = stamp and self.source_now and stamp > self.source_now + CLOCKS_APART
+        return None if is_ahead else stamp
 
     def _own_stamp(self, row: Held) -> datetime | None:
         text = self._texts.get(row.seq)
@@ -168,7 +182,9 @@ class Changes:
         return {
             item.key
             for item in items
-            if isinstance(item, Tombstone) or item.version is None or item.version <= newest
+            if isinstance(item, Tombstone)
+            or (stamp := self._believed(item.version)) is None
+            or stamp <= newest
         }
 
     def _texts_in_question(self, items: Iterable[Item]) -> set[int]:
@@ -178,7 +194,7 @@ class Changes:
             history = self._held.get(item.key)
             if not history:
                 continue
-            at = item.at if isinstance(item, Tombstone) else item.version
+            at = item.at if isinstance(item, Tombstone) else self._believed(item.version)
             if at is None or at < history[-1].version:
                 wanted.add(history[-1].seq)
             wanted.update(row.seq for row in history if row.version == at)

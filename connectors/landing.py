@@ -356,6 +356,7 @@ def _write_durably(table: pa.Table, footer: Footer, final: Path, place: str) -> 
             os.fsync(file.fileno())
         # Unlike a rename, a link fails if the name exists: no commit can hide another.
         os.link(temporary, final)
+        flush(final.parent)
     except FileExistsError:
         raise LandingError(
             f"{place}: the landing file `{final.name}` exists already. Two writers were at work "
@@ -369,7 +370,6 @@ def _write_durably(table: pa.Table, footer: Footer, final: Path, place: str) -> 
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
-    flush(final.parent)
 
 
 def flush(path: Path) -> None:

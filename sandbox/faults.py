@@ -37,7 +37,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         kind: answered instead of the vendor: `429`, `429_date` (Retry-After as a date),
-            `429_epoch` (X-RateLimit-Reset in Unix time), `500`, `502`, `503_html`, `not_json`
+            `429_epoch` (X-RateLimit-Reset in Unix time), `401`, `500`, `502`, `503_html`, `not_json`
             (200 and an HTML page), `empty` (200 and nothing); `timeout_before` (nothing
             happens, no answer), `timeout_after` (it happens, no answer), `timeout_within` (half
             of the answer, then silence), `truncated` (the connection ends in the middle),
@@ -172,6 +172,7 @@ _GENERAL: dict[str, Answer] = {
     "429": _too_many,
     "429_date": _until("Retry-After", lambda at: format_datetime(at, usegmt=True)),
     "429_epoch": _until("X-RateLimit-Reset", lambda at: str(int(at.timestamp()) + 1)),
+    "401": lambda _: PlainTextResponse("Unauthorized", status_code=401),
     "500": lambda _: PlainTextResponse("Internal Server Error", status_code=500),
     "502": lambda _: HTMLResponse("<html><body>Bad Gateway</body></html>", status_code=502),
     "empty": lambda _: Response(media_type="application/json"),

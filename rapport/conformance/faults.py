@@ -626,6 +626,8 @@ FAULTS: Sequence[Fault] = (
           act=_strikes("with_bom", times=5), needs=_HTTP),
     Fault(id="token_expired", words="the token ends in mid-walk",
           act=_strikes(family="refused_token"), needs=("http", "refused_token")),
+    Fault(id="token_refused", words="the credential is refused from now on", act=_refused,
+          needs=_HTTP),
     Fault(id="place_lost", words="the vendor forgets where the walk was",
           act=_strikes(family="lost_place"), needs=("http", "lost_place")),
     Fault(id="quota_spent", words="the day's calls are used up", act=_quota,

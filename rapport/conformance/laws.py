@@ -68,10 +68,12 @@ def _once(play: Play) -> Iterator[str]:
             yield f"`_seq` {after['_seq']} is given twice"
             return
     last: dict[str, dict[str, Any]] = {}
+    refreshes = play.refreshes()
     for row in rows:
         before_row = last.get(row["_key"])
         same = ("_op", "_version", "record", "_merged_into")
-        if before_row and all(before_row[name] == row[name] for name in same):
+        is_same = before_row and all(before_row[name] == row[name] for name in same)
+        if is_same and row["_sync_id"] not in refreshes:
             yield f"`{row['_key']}` was landed twice as it was"
             return
         last[row["_key"]] = row

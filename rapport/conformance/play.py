@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from connectors import redaction, sync_stream
 from connectors.base import Source, Stream
 from connectors.errors import RapportError
-from connectors.landing import Landing, StreamLanding
+from connectors.landing import Landing, StreamLanding, read_footer
 from connectors.quarantine import Quarantine
 from connectors.session import Session
 from connectors.sync import SyncResult
@@ -159,6 +159,11 @@ class Play:
         tables = [pq.read_table(path).to_pylist() for path in self.landing.files()]
         return sorted((row for table in tables for row in table), key=lambda row: row["_seq"])
 
+    def refreshes(self) -> set[str]:
+        """Return the ids of the syncs that were to land everything anew."""
+        footers = [read_footer(path, "") for path in self.landing.files()]
+        return {f.sync["sync_id"] for f in footers if f.sync.get("mode") == "full_refresh"}
+
     def current(self) -> dict[str, LandedRow]:
         """Return the current row of each key, deleted ones too."""
         found: dict[str, LandedRow] = {}
@@ -180,6 +185,8 @@ class Play:
         """Return a play that begins from this one's first landing files, as if we had died there."""
         other = Play(self.stage, self.stream_name, home, checkpoint_bytes=self.checkpoint_bytes,
                      compares=self.compares)  # fmt: skip
+        if self.quarantine.folder.exists():
+            shutil.copytree(self.quarantine.folder, other.quarantine.folder)
         there = other.landing.folder
         there.mkdir(parents=True, exist_ok=True)
         for path in self.landing.files()[:files]:
