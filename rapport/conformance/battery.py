@@ -6,6 +6,7 @@ Belongs here: which plays there are, and playing them. Does not belong here: the
 from __future__ import annotations
 
 import contextlib
+import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ def examine(
     """
     make = stage_for(type_)
     verdicts = []
+    # What a server says of connections that we broke on purpose is no news.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder, _Server() as server:
         for fault in faults:
             probe = make(settings)
