@@ -36,8 +36,8 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One thing that goes wrong.
 
     Attributes:
-        kind: answered instead of the vendor: `429`, `429_date` (Retry-After as a date),
-            `429_epoch` (X-RateLimit-Reset in Unix time), `401`, `500`, `502`, `503_html`, `not_json`
+        kind: answered instead of the vendor: `401`, `429`, `429_date` (Retry-After as a date),
+            `429_epoch` (X-RateLimit-Reset in Unix time), `500`, `502`, `503_html`, `not_json`
             (200 and an HTML page), `empty` (200 and nothing); `timeout_before` (nothing
             happens, no answer), `timeout_after` (it happens, no answer), `timeout_within` (half
             of the answer, then silence), `truncated` (the connection ends in the middle),

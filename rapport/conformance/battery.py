@@ -6,6 +6,7 @@ Belongs here: which plays there are, and playing them. Does not belong here: the
 from __future__ import annotations
 
 import contextlib
+import difflib
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from connectors.errors import ConfigError
 from rapport.conformance.faults import FAULTS, RECORDS, Fault
+from rapport.conformance.killing import Helper, helping
 from rapport.conformance.laws import EQUAL, KEPT, STATE, look
 from rapport.conformance.play import Ended, Play
 from rapport.conformance.stage import Emulated, Stage, stage_for
@@ -58,25 +61,48 @@ def examine(
         on_verdict: called after each play.
 
     Raises:
-        ConfigError: there is no stage for the type.
+        ConfigError: there is no stage for the type, or no such stream on it.
     """
     make = stage_for(type_)
+    known = make(settings).streams
+    if unknown := [stream for stream in streams if stream not in known]:
+        raise ConfigError(
+            f"`{unknown[0]}` is not tested by itself. Streams of type `{type_}` that stand for "
+            f"all of them: {', '.join(known)}."
+        )
     verdicts = []
     # What a server says of connections that we broke on purpose is no news.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory() as folder, _Server() as server:
+    with tempfile.TemporaryDirectory() as folder, _Server() as server, helping() as helper:
         for fault in faults:
             probe = make(settings)
             for stream in streams or probe.streams:
                 why_not = _why_not(probe, fault)
                 if why_not is None:
                     home = Path(folder) / f"{fault.id}-{stream}"
-                    verdict = _played(make(settings), stream, fault, home, server)
+                    verdict = _played(make(settings), stream, fault, home, server, helper)
                 else:
                     verdict = Verdict(fault=fault, stream=stream, why_not=why_not)
                 verdicts.append(verdict)
                 on_verdict(verdict)
     return verdicts
+
+
+def chosen(names: Sequence[str]) -> Sequence[Fault]:
+    """Return the faults of these names, all without any.
+
+    Raises:
+        ConfigError: there is no such fault.
+    """
+    known = {fault.id: fault for fault in FAULTS}
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f" Did you mean `{close[0]}`?" if close else ""
+            raise ConfigError(
+                f"There is no fault `{name}`.{meant} docs/conformance.md lists them all."
+            )
+    return [known[name] for name in names] or FAULTS
 
 
 def _why_not(stage: Stage, fault: Fault) -> str | None:
@@ -87,11 +113,13 @@ def _why_not(stage: Stage, fault: Fault) -> str | None:
     return None
 
 
-def _played(stage: Stage, stream: str, fault: Fault, home: Path, server: _Server) -> Verdict:
+def _played(
+    stage: Stage, stream: str, fault: Fault, home: Path, server: _Server, helper: Helper
+) -> Verdict:
     with stage.playing(), server.showing(stage):
         stage.create(RECORDS)
         stage.clock.advance(seconds=3600)
-        play = Play(stage, stream, home)
+        play = Play(stage, stream, home, helper)
         with contextlib.suppress(Ended):
             fault.act(play)
             files = len(play.landing.files())

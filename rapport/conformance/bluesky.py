@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.types import ASGIApp
 
@@ -26,13 +26,14 @@ class Stage(Emulated):
 
     type = vendor = "bluesky"
     streams = ("posts", "notifications", "profiles")
-    kinds = {"limited": ("429",), "refused_token": ("expired_token",)}
+    kinds: ClassVar = {"limited": ("429",), "refused_token": ("expired_token",)}
     lists = (("posts",), ("notifications",), ("profiles",))
     pointers = (("cursor",),)
     totals = (("hitsTotal",),)
     retyped = (("displayName",), ("replyCount",), ("reasonSubject",))
-    wrong = {"error": "InternalServerError", "message": "Internal Server Error"}
-    lacks = {
+    wrong: ClassVar = {"error": "InternalServerError", "message": "Internal Server Error"}
+    lacks: ClassVar = {
+        "resumes": "a list is begun at its top again",
         "lost_place": "no state holds a cursor: the vendor answers an old one with 500",
         "quota": "the only quota of a day is that of logins, and a process logs in once",
         "stamps": "no stamp of the network is trusted to order versions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 from starlette.types import ASGIApp
@@ -27,11 +27,11 @@ class Stage(Emulated):
 
     type = vendor = "discourse"
     streams = ("users", "topics", "posts")
-    kinds = {"limited": ("429", "429_text", "429_crawler")}
+    kinds: ClassVar = {"limited": ("429", "429_text", "429_crawler")}
     lists = ((), ("topic_list", "topics"), ("latest_posts",), ("post_stream", "posts"))
     retyped = (("name",), ("category_id",), ("staff",))
-    wrong = {"errors": ["internal"], "error_type": "rate_limit"}
-    lacks = {
+    wrong: ClassVar = {"errors": ["internal"], "error_type": "rate_limit"}
+    lacks: ClassVar = {
         "refused_token": "an API key does not expire",
         "lost_place": "pages are numbered, or asked for by id",
         "quota": "a forum has no quota of a day",

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import copy
 import errno
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from unittest import mock
 
-from connectors.errors import LandingError, QuotaSpent, StreamLocked
+from connectors.errors import LandingError, StreamLocked
 from connectors.landing import Landing
-from rapport.conformance.laws import ENDS, EQUAL, KEPT, NAMED
+from rapport.conformance.laws import ENDS, EQUAL, KEPT, NAMED, STATE, look
 from rapport.conformance.play import Play
-from rapport.conformance.stage import SOURCE, Emulated, follow
+from rapport.conformance.stage import ROWS_PER_PAGE, SOURCE, Emulated, follow
 
 Act = Callable[[Play], None]
 
@@ -36,7 +36,6 @@ class Fault:
         id: as the table names it. `words`: what happens.
         act: does it to a play, whose stage has `RECORDS` records and nothing landed.
         needs: abilities of the stage: `http`, or a name that `Stage.lacks` may explain away.
-        kills: whether it needs a process of its own to die.
     """
 
     id: str
@@ -180,7 +179,7 @@ def _twice(play: Play) -> None:
     last: dict[str, Any] = {}
 
     def repeat(path: str, body: Any) -> Any:
-        for name, rows in lists_of(stage, body):
+        for name, rows in stage.lists_of(body):
             before = last.get(path + name)
             if rows:
                 last[path + name] = copy.deepcopy(rows[-1])
@@ -204,7 +203,7 @@ def _unknown(play: Play) -> None:
     play.forbidden.add(FORBIDDEN)
 
     def more(path: str, body: Any) -> Any:
-        for _, rows in lists_of(stage, body):
+        for _, rows in stage.lists_of(body):
             for row in rows:
                 if isinstance(row, dict):
                     row["battery_diagnosis"] = {"text": FORBIDDEN}
@@ -225,7 +224,7 @@ def _retyped(play: Play) -> None:
     play.compares = False
 
     def retype(path: str, body: Any) -> Any:
-        for _, rows in lists_of(stage, body):
+        for _, rows in stage.lists_of(body):
             for number, row in enumerate(rows):
                 if isinstance(row, dict):
                     for field in stage.retyped:
@@ -247,7 +246,7 @@ def _bad_records(play: Play) -> None:
 
     def spoil(path: str, body: Any) -> Any:
         nonlocal count
-        for _, rows in lists_of(stage, body):
+        for _, rows in stage.lists_of(body):
             if rows and not count:
                 count = 2
                 rows.append({"name": "without a key"})
@@ -389,12 +388,12 @@ def _merged(play: Play) -> None:
     stage = play.stage
     play.sync()
     a, b, c, d, e, f, g = stage.living()[2:9]
-    b = stage.merge([b, a]) or b
+    b = stage.merge([b, a])
     play.attempt()
-    c = stage.merge([c, b]) or c
+    stage.merge([c, b])
     play.attempt()
-    f = stage.merge([f, e]) or f
-    g = stage.merge([g, f]) or g
+    f = stage.merge([f, e])
+    g = stage.merge([g, f])
     stage.merge([g, d])
     play.attempt()
 
@@ -412,7 +411,7 @@ def _hostile(play: Play) -> None:
     play.compares = False
 
     def spoil(path: str, body: Any) -> Any:
-        for _, rows in lists_of(stage, body):
+        for _, rows in stage.lists_of(body):
             for number, row in enumerate(rows):
                 if isinstance(row, dict):
                     for field in stage.retyped:
@@ -438,7 +437,7 @@ def _huge(play: Play) -> None:
     odd = ["x" * 2**20, 10**400, deep]
 
     def swell(path: str, body: Any) -> Any:
-        for _, rows in lists_of(stage, body):
+        for _, rows in stage.lists_of(body):
             for number, row in enumerate(rows[:3]):
                 if isinstance(row, dict):
                     for field in stage.retyped:
@@ -458,7 +457,7 @@ def _future(play: Play) -> None:
     stamps = ["2999-12-31T23:59:59.000+0000", "1970-01-01T00:00:00.000+0000"]
 
     def misdate(path: str, body: Any) -> Any:
-        for _, rows in lists_of(stage, body):
+        for _, rows in stage.lists_of(body):
             for row, stamp in zip(rows, stamps, strict=False):
                 for field in stage.stamps:
                     if isinstance(row, dict) and (found := follow(row, field)):
@@ -523,6 +522,29 @@ def _left_over(play: Play) -> None:
     play.attempt()
 
 
+def _killed(play: Play) -> None:
+    """Kill a first sync just before, and just behind, each of its checkpoints."""
+    counts = play.stage if isinstance(play.stage, Emulated) else None
+    if counts:
+        counts.forget()
+    play.branch(play.home.with_name(f"{play.home.name}-undisturbed"), 0).sync()
+    rows = counts.rows if counts else 0
+    for is_landed in (False, True):
+        for at in itertools.count(1):
+            branch = play.branch(play.home.with_name(f"{play.home.name}-{at}-{is_landed}"), 0)
+            if counts:
+                counts.forget()
+            if not branch.die(at=at, is_landed=is_landed):
+                break
+            branch.sync()
+            again = counts.rows - rows if counts else 0
+            if again > ROWS_PER_PAGE and "resumes" not in play.stage.lacks:
+                play.breaks(STATE, f"killed at checkpoint {at}, it asked for {again} records again")
+            look(branch)
+            for law, how in branch.broken:
+                play.breaks(law, f"killed at checkpoint {at}: {how}")
+
+
 def _refresh_broken(play: Play) -> None:
     """Break off a full refresh: what was there stays."""
     stage = _emulated(play)
@@ -572,15 +594,6 @@ def rehearse(play: Play, **how: Any) -> int:
     count = len(stage.asked)
     stage.forget()
     return count
-
-
-def lists_of(stage: Emulated, body: Any) -> list[tuple[str, list[Any]]]:
-    """Return the lists of records in an answer, by name."""
-    found = [] if not isinstance(body, list) or () not in stage.lists else [("", body)]
-    for path in stage.lists:
-        if (at := follow(body, path)) and isinstance(at[0][at[1]], list):
-            found.append((".".join(path), at[0][at[1]]))
-    return found
 
 
 def _emulated(play: Play) -> Emulated:
@@ -672,6 +685,7 @@ FAULTS: Sequence[Fault] = (
     Fault(id="disk_full", words="the disk is full at a checkpoint", act=_disk_full),
     Fault(id="not_allowed", words="a file cannot be put in its place", act=_not_allowed),
     Fault(id="second_sync", words="another sync of the same stream", act=_second_sync),
+    Fault(id="killed", words="kill -9 at every checkpoint's edges", act=_killed),
     Fault(id="left_over", words="half a file left by a crash", act=_left_over),
     Fault(id="refresh_broken", words="a full refresh that breaks off", act=_refresh_broken,
           needs=_HTTP),

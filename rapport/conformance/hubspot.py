@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.types import ASGIApp
 
@@ -22,7 +22,7 @@ class Stage(Emulated):
 
     type = vendor = "hubspot"
     streams = ("contacts", "associations", "owners")
-    kinds = {
+    kinds: ClassVar = {
         "limited": ("limit_ten_secondly", "limit_secondly", "423", "477"),
         "refused_token": ("expired_token",),
         "quota": ("limit_daily",),
@@ -32,8 +32,8 @@ class Stage(Emulated):
     totals = (("total",),)
     retyped = (("properties", "jobtitle"), ("properties", "phone"), ("lastName",))
     stamps = (("updatedAt",), ("properties", "lastmodifieddate"))
-    wrong = {"status": "error", "message": "internal error", "category": "INTERNAL_ERROR"}
-    lacks = {
+    wrong: ClassVar = {"status": "error", "message": "internal error", "category": "INTERNAL_ERROR"}
+    lacks: ClassVar = {
         "restores": "left to the machines: a restored contact may have lost its e-mail address",
         "lost_place": "a page is asked for by the id before it, which is never forgotten",
     }
@@ -100,7 +100,7 @@ class Stage(Emulated):
     def purge(self, names: Collection[str]) -> None:
         """Erase records: they leave no trace."""
         for name in names:
-            self.portal.erase("contacts", name, self._now(False))
+            self.portal.erase(name, self._now(False))
 
     def restore(self, names: Collection[str]) -> None:
         for name in names:
@@ -146,7 +146,7 @@ class Stage(Emulated):
         if stream == "contacts":
             return all(true.get(name) == value for name, value in record["properties"].items()
                        if name not in _WORKED_OUT)  # fmt: skip
-        return {link["toObjectId"] for link in record["to"]} == true
+        return bool({link["toObjectId"] for link in record["to"]} == true)
 
     def late(self, seconds: float) -> None:
         """Let the search index take further writes only so long after their stamps."""

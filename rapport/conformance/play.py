@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from connectors.landing import Landing, StreamLanding, read_footer
 from connectors.quarantine import Quarantine
 from connectors.session import Session
 from connectors.sync import SyncResult
+from rapport.conformance.killing import Helper
 from rapport.conformance.stage import SOURCE, Emulated, Stage
 
 SILENCE_S = 0.4
@@ -55,8 +56,8 @@ class Play:
     """One stream on a fresh stage.
 
     Attributes:
-        home: where it lands. `tried`: the syncs so far. `messages`: all that was said, in errors,
-            notes and the log.
+        home: where it lands. `helper`: runs syncs that are to be killed.
+        tried: the syncs so far. `messages`: all that was said, in errors, notes and the log.
         broken: (law, how) of what does not hold.
         compares: whether values are compared, which a fault that rewrites them prevents.
         bad_records: how many must lie in quarantine. `forbidden`: texts no file may hold.
@@ -65,6 +66,7 @@ class Play:
     stage: Stage
     stream_name: str
     home: Path
+    helper: Helper
     checkpoint_bytes: int = 1
     tried: list[Tried] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
@@ -106,6 +108,11 @@ class Play:
             raise Ended from tried.error
         assert tried.result is not None
         return tried.result
+
+    def die(self, **how: Any) -> bool:
+        """Sync in a process that is killed, see `Helper.sync`; return whether it was."""
+        stage = self.stage
+        return self.helper.sync(stage.type, stage.settings, self.stream_name, self.home, **how)
 
     def settle(self) -> None:
         """Sync until everything must be known that the source promises to notice."""
@@ -182,9 +189,8 @@ class Play:
         }
 
     def branch(self, home: Path, files: int) -> Play:
-        """Return a play that begins from this one's first landing files, as if we had died there."""
-        other = Play(self.stage, self.stream_name, home, checkpoint_bytes=self.checkpoint_bytes,
-                     compares=self.compares)  # fmt: skip
+        """Return a play that begins from the first landing files, as if we had died there."""
+        other = replace(self, home=home, tried=[], messages=[], broken=[])
         if self.quarantine.folder.exists():
             shutil.copytree(self.quarantine.folder, other.quarantine.folder)
         there = other.landing.folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 from starlette.types import ASGIApp
@@ -25,7 +25,7 @@ class Stage(Emulated):
 
     type = vendor = "salesforce"
     streams = ("contacts",)
-    kinds = {
+    kinds: ClassVar = {
         "limited": ("limit_concurrent", "429"),
         "refused_token": ("expired_session",),
         "quota": ("limit_daily",),
@@ -36,8 +36,10 @@ class Stage(Emulated):
     totals = (("totalSize",),)
     retyped = (("Title",), ("Phone",))
     stamps = (("SystemModstamp",),)
-    wrong = [{"message": "An unexpected error occurred", "errorCode": "UNKNOWN_EXCEPTION"}]
-    lacks = {"empty_pages": "a page is addressed by its offset, and none is ever empty"}
+    wrong: ClassVar = [
+        {"message": "An unexpected error occurred", "errorCode": "UNKNOWN_EXCEPTION"}
+    ]
+    lacks: ClassVar = {"empty_pages": "a page is addressed by its offset, and none is ever empty"}
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__()
@@ -102,9 +104,10 @@ class Stage(Emulated):
         for name in names:
             self.org.undelete("Contact", name, self._now(False))
 
-    def merge(self, names: Sequence[str]) -> None:
+    def merge(self, names: Sequence[str]) -> str:
         for loser in names[1:]:
             self.org.merge("Contact", names[0], [loser], self._now(False))
+        return names[0]
 
     def heirs(self, stream: str) -> dict[str, str]:
         masters = {row["Id"]: row["MasterRecordId"] for row in self.org.rows("Contact")}
@@ -115,10 +118,6 @@ class Stage(Emulated):
             return key
 
         return {key: last(master) for key, master in masters.items() if master}
-
-    def write(self, fields: Mapping[str, Any]) -> None:
-        """Write values into a new record."""
-        self.org.insert("Contact", {"LastName": "Odd", **fields}, self._now(False))
 
     def living(self) -> list[str]:
         return [row["Id"] for row in self.org.rows("Contact") if not row["IsDeleted"]]

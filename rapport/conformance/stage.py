@@ -8,6 +8,7 @@ Does not belong here: one vendor's objects (a module each), or what goes wrong w
 from __future__ import annotations
 
 import contextlib
+import gzip
 import importlib
 import io
 import json
@@ -17,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 import urllib3
@@ -99,8 +100,8 @@ class Stage(ABC):
         """Bring deleted records back."""
         raise NotImplementedError
 
-    def merge(self, names: Sequence[str]) -> None:
-        """Merge records, the later ones into the first."""
+    def merge(self, names: Sequence[str]) -> str:
+        """Merge records, the later ones into the first; return the name of what is left."""
         raise NotImplementedError
 
     def heirs(self, stream: str) -> dict[str, str]:
@@ -136,7 +137,8 @@ class Emulated(Stage):
     Attributes:
         vendor: its name in `sandbox.faults`.
         app: the emulator behind the interference.
-        asked: (method, path with query) of the requests since `forget`.
+        asked: (method, path with query) of the requests since `forget`; rows: how many records
+            were sent since then.
         kinds: family of faults -> kinds of `sandbox.faults` that the vendor words its own way.
         lists, pointers, totals: paths in answers of records, of what leads to the next page, of
             counts.
@@ -158,6 +160,7 @@ class Emulated(Stage):
         super().__init__()
         self.faults = Faults()
         self.asked: list[tuple[str, str]] = []
+        self.rows = 0
         self.before: list[Callable[[int], None]] = []
         self.rewrites: list[Rewrite] = []
         self.app: ASGIApp = _Interference(self)
@@ -173,8 +176,9 @@ class Emulated(Stage):
         """Let the settings lead to this address."""
 
     def forget(self) -> None:
-        """Begin counting requests anew."""
+        """Begin counting anew."""
         self.asked.clear()
+        self.rows = 0
 
     def fail(self, kind: str, *, after: int = 0, times: int | None = 1, match: str = "",
              wait_s: float | None = None) -> None:  # fmt: skip
@@ -187,6 +191,14 @@ class Emulated(Stage):
         self.faults.clear()
         self.before.clear()
         self.rewrites.clear()
+
+    def lists_of(self, body: Any) -> list[tuple[str, list[Any]]]:
+        """Return the lists of records in an answer, by name."""
+        found = [("", body)] if isinstance(body, list) and () in self.lists else []
+        for path in self.lists:
+            if (at := follow(body, path)) and isinstance(at[0][at[1]], list):
+                found.append((".".join(path), at[0][at[1]]))
+        return found
 
     def once_asked(self, count: int, act: Callable[[], None]) -> None:
         """Do something just before the request after `count` further ones is answered."""
@@ -225,7 +237,7 @@ class _Interference:
             return
         query = scope["query_string"].decode("latin-1")
         number = len(stage.asked)
-        stage.asked.append((scope["method"], f"{scope['path']}?{query}" if query else scope["path"]))
+        stage.asked.append((scope["method"], f"{scope['path']}?{query}"))
         for act in list(stage.before):
             act(number)
         body = await _whole(receive)
@@ -260,9 +272,10 @@ class _Rewriting:
     def _rewritten(self, message: Message, start: Message) -> tuple[Message, Message]:
         body: bytes = message.get("body", b"")
         try:
-            parsed = json.loads(body)
-        except ValueError:
+            parsed = json.loads(gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body)
+        except (ValueError, EOFError, OSError):
             return message, start
+        self.stage.rows += sum(len(rows) for _, rows in self.stage.lists_of(parsed))
         if isinstance(parsed, dict):
             told = (parsed.get(name) for name in TOKEN_NAMES)
             self.stage.secrets.update(text for text in told if isinstance(text, str))
@@ -353,7 +366,7 @@ class Wire(BaseAdapter):
         ]
         scope: Scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1",
-            "method": request.method, "scheme": url.scheme, "path": requests.utils.unquote(url.path),
+            "method": request.method, "scheme": url.scheme, "path": unquote(url.path),
             "raw_path": url.path.encode(), "query_string": url.query.encode(), "headers": headers,
             "root_path": "", "server": (url.hostname, url.port), "client": ("127.0.0.1", 1),
         }  # fmt: skip
