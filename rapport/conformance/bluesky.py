@@ -27,6 +27,7 @@ class Stage(Emulated):
     type = vendor = "bluesky"
     streams = ("posts", "notifications", "profiles")
     kinds: ClassVar = {"limited": ("429",), "refused_token": ("expired_token",)}
+    beside = ("profiles",)
     lists = (("posts",), ("notifications",), ("profiles",))
     pointers = (("cursor",),)
     totals = (("hitsTotal",),)

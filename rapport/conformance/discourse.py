@@ -55,6 +55,7 @@ class Stage(Emulated):
         self.forum.create_user(KEY_USER, name="Key", email="key@example.com", at=at, admin=True)
         self.forum.add_api_key(KEY)
         self.secrets.add(KEY)
+        self.made = 0
         wanted = ("show_emails", "sso")
         self.settings = {
             "url": "http://forum.invalid",
@@ -77,11 +78,12 @@ class Stage(Emulated):
     def create(self, count: int, *, tied: bool = False) -> list[str]:
         made, forum = [], self.forum
         for _ in range(count):
-            at, number = self._now(tied), len(forum.users) + len(forum.posts)
+            at, number = self._now(tied), self.made
+            self.made += 1
             user = forum.create_user(f"weaver{number}", name=f"Weaver {number}",
                                      email=f"weaver{number}@example.com", at=at)  # fmt: skip
             open_topics = [topic.id for topic in forum.topics.values() if not topic.deleted_at]
-            if len(forum.posts) % _TOPICS == 0 or not open_topics:
+            if number % _TOPICS == 0 or not open_topics:
                 topic = forum.create_topic(user, f"How to weave number {number}", "Like so.", at)
                 made.append(str(forum.topics[topic].posts[0].id))
             else:

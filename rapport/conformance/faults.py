@@ -255,7 +255,8 @@ def _bad_records(play: Play) -> None:
 
     stage.rewrites.append(spoil)
     play.attempt()
-    play.bad_records = count
+    if play.stream_name not in stage.beside:
+        play.bad_records = count
     stage.heal()
 
 

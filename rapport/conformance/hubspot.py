@@ -27,6 +27,7 @@ class Stage(Emulated):
         "refused_token": ("expired_token",),
         "quota": ("limit_daily",),
     }
+    beside = ("associations",)
     lists = (("results",),)
     pointers = (("paging", "next", "after"),)
     totals = (("total",),)

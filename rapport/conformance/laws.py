@@ -47,15 +47,15 @@ def _equal(play: Play) -> Iterator[str]:
             if not play.stage.agrees(play.stream_name, held[key], truth[key]):
                 yield f"`{key}` is held as {_short(held[key])}, the source has {_short(truth[key])}"
                 return
-    heirs = play.stage.heirs(play.stream_name)
-    for key, row in play.current().items():
+    heirs, rows = play.stage.heirs(play.stream_name), play.current()
+    for key, row in rows.items():
         if key in heirs and row["_op"] == "delete":
             seen = set()
             current: Any = row
             while current is not None and current["_op"] == "delete" and key not in seen:
                 seen.add(key)
                 key = current["_merged_into"] or ""
-                current = play.current().get(key)
+                current = rows.get(key)
             if key != heirs[row["_key"]]:
                 yield f"`{row['_key']}` was merged into `{heirs[row['_key']]}`, not `{key}`"
                 return

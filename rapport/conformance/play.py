@@ -74,6 +74,7 @@ class Play:
     compares: bool = True
     bad_records: int = 0
     forbidden: set[str] = field(default_factory=set)
+    _read: dict[Path, list[LandedRow]] = field(default_factory=dict)
 
     # Syncs
 
@@ -163,8 +164,11 @@ class Play:
 
     def rows(self) -> list[LandedRow]:
         """Return every landed row, by `_seq`."""
-        tables = [pq.read_table(path).to_pylist() for path in self.landing.files()]
-        return sorted((row for table in tables for row in table), key=lambda row: row["_seq"])
+        for path in self.landing.files():
+            if path not in self._read:  # what is landed never changes
+                self._read[path] = pq.ParquetFile(path).read(use_threads=False).to_pylist()
+        rows = [row for path in self.landing.files() for row in self._read[path]]
+        return sorted(rows, key=lambda row: row["_seq"])
 
     def refreshes(self) -> set[str]:
         """Return the ids of the syncs that were to land everything anew."""

@@ -142,6 +142,7 @@ class Emulated(Stage):
         kinds: family of faults -> kinds of `sandbox.faults` that the vendor words its own way.
         lists, pointers, totals: paths in answers of records, of what leads to the next page, of
             counts.
+        beside: streams that are read by way of another one's records.
         wrong: an error as the vendor words it, which comes with status 200 here.
         retyped: fields of a record that may hold anything; stamps: those that date it.
         before: done before a request is answered. `rewrites`: done to each JSON answer.
@@ -152,6 +153,7 @@ class Emulated(Stage):
     lists: ClassVar[tuple[tuple[str, ...], ...]] = ()
     pointers: ClassVar[tuple[tuple[str, ...], ...]] = ()
     totals: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    beside: ClassVar[tuple[str, ...]] = ()
     wrong: ClassVar[Any] = {"error": "internal"}
     retyped: ClassVar[tuple[tuple[str, ...], ...]] = ()
     stamps: ClassVar[tuple[tuple[str, ...], ...]] = ()
@@ -290,12 +292,12 @@ class _Rewriting:
 
 
 async def _whole(receive: Receive) -> bytes:
-    body = b""
+    parts: list[bytes] = []
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        parts.append(message.get("body", b""))
         if not message.get("more_body"):
-            return body
+            return b"".join(parts)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
