@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
@@ -157,6 +158,14 @@ class Model(Stage):
             raise ServerError(f"{self.place}: HTTP 500. Try again later.", place=self.place)
         return list(rows())[:ROWS]
 
+    def events_after(self, number: int) -> list[dict[str, Any]]:
+        """Return what changed after so many changes."""
+        return [{"id": name} for name in self.events[number:]]
+
+    def living_after(self, name: str) -> list[dict[str, Any]]:
+        """Return the live records behind one, by id."""
+        return [self.records[one] for one in sorted(self.living()) if one > name]
+
     def shown(self) -> list[dict[str, Any]]:
         """Return what a reader can see now, by (stamp, id)."""
         now = self.clock.now()
@@ -240,7 +249,7 @@ class ModelSource:
     def _change_feed(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         done = 0 if window.full_refresh else state.get("cursor", 0)
         model = self.model
-        while names := model.ask(lambda: [{"id": name} for name in model.events[done:]]):
+        while names := model.ask(partial(model.events_after, done)):
             done += len(names)
             rows = [model.records[event["id"]] for event in names]
             yield _page(rows, {"cursor": done})
@@ -248,9 +257,7 @@ class ModelSource:
 
     def _full(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         last = ""
-        while rows := self.model.ask(
-            lambda: [self.model.records[n] for n in sorted(self.model.living()) if n > last]
-        ):
+        while rows := self.model.ask(partial(self.model.living_after, last)):
             last = rows[-1]["id"]
             yield _page(rows, None)
         yield Page(state={}, census_complete=True)
@@ -297,15 +304,17 @@ class Machine(RuleBasedStateMachine):
     kind: ClassVar[str]
     stream: ClassVar[str]
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(checkpoint_bytes=st.sampled_from((1, 400, 2**20)))
+    def open(self, checkpoint_bytes: int) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
         self.stage: Stage = Model() if self.kind == "model" else stage_for(self.kind)({})
         self.stack = contextlib.ExitStack()
         self.stack.enter_context(self.stage.playing())
         if isinstance(self.stage, Emulated):
             self.stage.connect_to("http://stage.invalid")
-        self.play = Play(self.stage, self.stream, self.folder, Helper())
+        self.play = Play(
+            self.stage, self.stream, self.folder, Helper(), checkpoint_bytes=checkpoint_bytes
+        )
         self.stage.create(FIRST_RECORDS)
         self.deleted: list[str] = []
 

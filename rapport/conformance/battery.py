@@ -73,11 +73,11 @@ def examine(
     verdicts = []
     # What a server says of connections that we broke on purpose is no news.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory() as folder, _Server() as server, helping() as helper:
+    with tempfile.TemporaryDirectory() as folder, serving() as server, helping() as helper:
         for fault in faults:
             probe = make(settings)
             for stream in streams or probe.streams:
-                why_not = _why_not(probe, fault)
+                why_not = why_not(probe, fault)
                 if why_not is None:
                     home = Path(folder) / f"{fault.id}-{stream}"
                     verdict = _played(make(settings), stream, fault, home, server, helper)
@@ -105,7 +105,7 @@ def chosen(names: Sequence[str]) -> Sequence[Fault]:
     return [known[name] for name in names] or FAULTS
 
 
-def _why_not(stage: Stage, fault: Fault) -> str | None:
+def why_not(stage: Stage, fault: Fault) -> str | None:
     """Return why a fault does not apply, if it does not."""
     for ability in fault.needs:
         if ability in stage.lacks:
@@ -114,7 +114,7 @@ def _why_not(stage: Stage, fault: Fault) -> str | None:
 
 
 def _played(
-    stage: Stage, stream: str, fault: Fault, home: Path, server: _Server, helper: Helper
+    stage: Stage, stream: str, fault: Fault, home: Path, server: serving, helper: Helper
 ) -> Verdict:
     with stage.playing(), server.showing(stage):
         stage.create(RECORDS)
@@ -151,7 +151,7 @@ def _look_at_branches(play: Play, files: int) -> None:
                 play.breaks(STATE, f"from landing file {count} of {files}: {how}")
 
 
-class _Server:
+class serving:
     """One server on loopback that shows one stage after the other."""
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ class _Server:
         self._stack = contextlib.ExitStack()
         self._url = ""
 
-    def __enter__(self) -> _Server:
+    def __enter__(self) -> serving:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
 from unittest import mock
 
@@ -43,6 +44,8 @@ class Stage(Emulated):
         "merges": "merging users keeps one of them and leaves no trace of the other",
         "purges": "every deletion of a forum is one without a trace",
     }
+
+    settling = (timedelta(hours=2), timedelta(hours=26))
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__()

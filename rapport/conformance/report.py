@@ -5,14 +5,16 @@ Belongs here: summing up verdicts, for people and for programs. Nothing here pla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from rapport.conformance.battery import Verdict
+from rapport.conformance.battery import Verdict, why_not
+from rapport.conformance.faults import FAULTS
 from rapport.conformance.laws import LAWS
+from rapport.conformance.stage import Stage
 
 HOLDS, BROKEN, APART = "holds", "BROKEN", "does not apply"
 
@@ -77,6 +79,27 @@ def print_all(console: Console, verdicts: Sequence[Verdict]) -> None:
         counts = _counts(law, verdicts)
         laws.add_row(law, f"{counts['held']} of {counts['plays']}", says)
     console.print(laws)
+
+
+def as_page(stages: Mapping[str, Stage]) -> str:
+    """Return, in Markdown, what each fault does, and on which type of source it is played.
+
+    Args:
+        stages: type -> a stage of it.
+    """
+    lines = [
+        f"| fault | what happens | {' | '.join(f'`{name}`' for name in stages)} |",
+        f"| --- | --- |{' --- |' * len(stages)}",
+    ]
+    for fault in FAULTS:
+        cells = []
+        for stage in stages.values():
+            reason = why_not(stage, fault)
+            cells.append("played" if reason is None else f"no: {reason}")
+        lines.append(f"| `{fault.id}` | {fault.words} | {' | '.join(cells)} |")
+    lines += ["", "| law | which says |", "| --- | --- |"]
+    lines += [f"| {law} | {says} |" for law, says in LAWS.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _cell(verdict: Verdict) -> str:
