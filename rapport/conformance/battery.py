@@ -77,12 +77,12 @@ def examine(
         for fault in faults:
             probe = make(settings)
             for stream in streams or probe.streams:
-                why_not = why_not(probe, fault)
-                if why_not is None:
+                reason = why_not(probe, fault)
+                if reason is None:
                     home = Path(folder) / f"{fault.id}-{stream}"
                     verdict = _played(make(settings), stream, fault, home, server, helper)
                 else:
-                    verdict = Verdict(fault=fault, stream=stream, why_not=why_not)
+                    verdict = Verdict(fault=fault, stream=stream, why_not=reason)
                 verdicts.append(verdict)
                 on_verdict(verdict)
     return verdicts

@@ -15,8 +15,8 @@ def test_whatever_happens_in_whatever_order_the_source_s_truth_is_held(name):
     run_state_machine_as_test(
         MACHINES[name],
         settings=settings(
-            max_examples=3,
-            stateful_step_count=6,
+            max_examples=2,
+            stateful_step_count=5,
             deadline=None,
             derandomize=True,
             database=None,
