@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test lint docs bench
+.PHONY: help setup demo dev test spark lint docs bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ dev: $(READY) ## open Dagster on the demo's data
 
 test: $(READY) ## run all tests
 	$(BIN)/pytest
+
+spark: $(VENV)/.spark ## build on a local Spark (Java 17) and compare with DuckDB
+	$(BIN)/pytest tests/spark
+$(VENV)/.spark: $(READY) requirements-spark.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --compile --requirement requirements-spark.lock
+	touch $@
 
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check .

@@ -26,8 +26,8 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from assets.partitions import as_of_days
-from assets.resources import Warehouse
-from assets.streams import OWNER, failing_clearly, stream_key
+from assets.resources import PUBLISHED_WAREHOUSE, Warehouse
+from assets.streams import OWNER, failing_clearly, stream_key, sync_job_name
 from connectors.errors import BuildError
 from rapport import mapping
 from rapport.config import Config, declared_streams
@@ -36,6 +36,7 @@ from rapport.dbt import PROJECT, NodeResult, ensure_parsed, failure, parsed_fold
 MODELS_STEP = "dbt_models"
 WRITER_POOL = "duckdb_writer"
 LONGEST_WAIT_FOR_SOURCES_S = 20 * 60
+LONGEST_WAIT_FOR_A_START_S = 60
 WAIT_STEP_S = 5.0
 UNDER_DAGSTER_DEV = "DAGSTER_IS_DEV_CLI"
 _SEVERITY = {"warn": dg.AssetCheckSeverity.WARN}
@@ -174,16 +175,12 @@ def _build(
     project: Path,
 ) -> Iterator[Any]:
     wait_for_sources(context, warehouse.config)
-    plan = warehouse.plan(context.run.run_id, _asked_day(context))
-    if not plan.needed and not context.is_subset:
+    decide = warehouse.plan_part if context.is_subset else warehouse.plan
+    plan = decide(context.run.run_id, _asked_day(context))
+    if not plan.needed:
         context.log.info(f"dbt is not started: {plan.reason}.")
         warehouse.on_event(f"Nothing to build: {plan.reason}.")
         return
-    if context.is_subset and plan.full_refresh:
-        raise BuildError(
-            f"a part of the models cannot be built alone: {plan.reason}. "
-            "Run the job `metrics` once, then this part."
-        )
     warehouse.on_event(f"Building the tables as of {plan.as_of}: {plan.reason}.")
     warehouse.prepare(plan)
     arguments = [*plan.arguments, *_selection(context, nodes, translator)]
@@ -193,9 +190,26 @@ def _build(
     if failed:
         raise failed
     tables = warehouse.finish(plan).tables
-    yield from _outputs(context, results, nodes, translator, tables)
     _record_backcasts(context, plan, nodes, translator)
+    yield from _outputs(context, results, nodes, translator, tables)
     warehouse.on_event(f"Built {len(tables)} tables.")
+    if context.is_subset and PUBLISHED_WAREHOUSE not in (context.run.asset_selection or ()):
+        _publish_part(context, warehouse)
+
+
+def _publish_part(context: dg.AssetExecutionContext, warehouse: Warehouse) -> None:
+    """Show a backfilled day at once: its run holds metric tables and nothing behind them."""
+    published = warehouse.publish(context.run.run_id)
+    warehouse.render()
+    context.log_event(
+        dg.AssetMaterialization(
+            PUBLISHED_WAREHOUSE,
+            metadata={
+                "as_of": published.as_of.isoformat(),
+                "dagster/row_count": sum(published.tables.values()),
+            },
+        )
+    )
 
 
 def _check_results(
@@ -247,24 +261,41 @@ def wait_for_sources(context: dg.AssetExecutionContext, config: Config) -> None:
 
     A schedule and not a condition on every source: a source that fails, or comes once a day,
     must not hold up the numbers of all others. Landing is whole at any moment, so waiting is
-    for freshness only and ends after `LONGEST_WAIT_FOR_SOURCES_S`.
+    for freshness only: for the syncs that are there when this begins, not for later ones;
+    not for one that has failed and tries again; and for `LONGEST_WAIT_FOR_SOURCES_S` at most.
     """
     if "dagster/schedule_name" not in context.run.tags:
         return
-    jobs = {f"sync_{name}" for name in config.sources}
-    under_way = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    deadline = time.monotonic() + LONGEST_WAIT_FOR_SOURCES_S
-    told: set[str] = set()
-    while time.monotonic() < deadline:
-        runs = context.instance.get_runs(dg.RunsFilter(statuses=under_way))
-        waiting_for = {run.job_name for run in runs} & jobs
-        if not waiting_for:
-            return
-        if waiting_for - told:
-            context.log.info(f"Waiting for {', '.join(sorted(waiting_for))} to end.")
-            told |= waiting_for
-        time.sleep(WAIT_STEP_S)
-    context.log.warning("The sources are still busy; building from what has landed so far.")
+    jobs = {sync_job_name(name) for name in config.sources}
+    under_way = [
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ]
+    begun = context.instance.get_runs(dg.RunsFilter(statuses=under_way))
+    waiting_for = {run.run_id: run.job_name for run in begun if run.job_name in jobs}
+    if waiting_for:
+        context.log.info(f"Waiting for {', '.join(sorted(waiting_for.values()))} to end.")
+    began = time.monotonic()
+    while waiting_for and time.monotonic() < began + LONGEST_WAIT_FOR_SOURCES_S:
+        if time.monotonic() > began + LONGEST_WAIT_FOR_A_START_S:
+            under_way = [dg.DagsterRunStatus.STARTED]  # the queue may be waiting for this run
+        runs = context.instance.get_runs(
+            dg.RunsFilter(run_ids=list(waiting_for), statuses=under_way)
+        )
+        waiting_for = {
+            run.run_id: run.job_name for run in runs if not _has_failed(context.instance, run)
+        }
+        if waiting_for:
+            time.sleep(WAIT_STEP_S)
+    if waiting_for:
+        context.log.warning("The sources are still busy; building from what has landed so far.")
+
+
+def _has_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Return whether a step of a run failed, be it that it is tried again later."""
+    failures = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_UP_FOR_RETRY}
+    return bool(instance.all_logs(run.run_id, of_type=failures))
 
 
 def _asked_day(context: dg.AssetExecutionContext) -> date | None:
@@ -298,7 +329,10 @@ def _record_backcasts(
     nodes: Mapping[str, Any],
     translator: Translator,
 ) -> None:
-    """Show the past days that a first build computes as the partitions they are."""
+    """Show the past days that a first build computes as the partitions they are.
+
+    Before the day of the run, which is the latest that the UI shows.
+    """
     days = [day for day, _ in plan.snapshots if day != plan.as_of]
     for node in nodes["nodes"].values():
         key = translator.get_asset_key(node)

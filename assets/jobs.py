@@ -16,17 +16,26 @@ steps.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC
 
 import dagster as dg
 
 from assets.publish import GROUP as PUBLISHED
-from assets.streams import stream_key
+from assets.streams import stream_key, sync_job_name
 from connectors.errors import ConfigError
 from rapport.config import Config, declared_streams
 
 ALL = "rapport"
 METRICS = "metrics"
+PRIORITY_TAG = "dagster/priority"
+NOT_FINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def check_cron_lines(config: Config) -> None:
@@ -40,11 +49,6 @@ def check_cron_lines(config: Config) -> None:
                 f"{config.path.name}: {place} is `{line}`, which is not a cron line. "
                 "Write five fields, for example `*/30 * * * *` for every half hour (UTC)."
             ) from None
-
-
-def sync_job_name(source: str) -> str:
-    """Return the name of the job that syncs a source."""
-    return f"sync_{source}"
 
 
 def sync_jobs(config: Config) -> list[dg.UnresolvedAssetJobDefinition]:
@@ -86,29 +90,49 @@ def schedules(
     metrics: dg.UnresolvedAssetJobDefinition,
 ) -> list[dg.ScheduleDefinition]:
     """Return a running schedule per source and one for the metrics, in UTC."""
-    running = dg.DefaultScheduleStatus.RUNNING
-    found = [
-        dg.ScheduleDefinition(
-            name=f"{job.name}_schedule",
-            job=job,
-            cron_schedule=config.source(job.name.removeprefix("sync_")).schedule,
-            execution_timezone="UTC",
-            default_status=running,
-            description=job.description,
+
+    def sync(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest()
+
+    def build(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        today = context.scheduled_execution_time.astimezone(UTC).date()
+        # Of one minute's runs the syncs leave the queue first.
+        return dg.RunRequest(
+            partition_key=(config.as_of or today).isoformat(), tags={PRIORITY_TAG: "-1"}
         )
-        for job in syncs
+
+    cron_lines = {sync_job_name(name): source.schedule for name, source in config.sources.items()}
+    return [
+        *(_schedule(job, cron_lines[job.name], sync) for job in syncs),
+        _schedule(metrics, config.schedule, build),
     ]
 
-    @dg.schedule(
-        name=f"{METRICS}_schedule",
-        job=metrics,
-        cron_schedule=config.schedule,
-        execution_timezone="UTC",
-        default_status=running,
-        description="Build and publish the numbers of the day; waits for syncs under way.",
-    )
-    def metrics_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        today = context.scheduled_execution_time.astimezone(UTC).date()
-        return dg.RunRequest(partition_key=(config.as_of or today).isoformat())
 
-    return [*found, metrics_schedule]
+def _schedule(
+    job: dg.UnresolvedAssetJobDefinition,
+    cron_line: str,
+    request: Callable[[dg.ScheduleEvaluationContext], dg.RunRequest],
+) -> dg.ScheduleDefinition:
+    """Return a schedule that skips its tick while the job's last run is under way.
+
+    Otherwise a job that takes longer than the time between its ticks would pile up runs, each
+    of them waiting in a slot that other sources need.
+    """
+
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        unfinished = dg.RunsFilter(job_name=job.name, statuses=NOT_FINISHED)
+        for run in context.instance.get_runs(unfinished, limit=1):
+            return dg.SkipReason(
+                f"Run {run.run_id[:8]} of {job.name} is under way; the next tick goes on."
+            )
+        return request(context)
+
+    return dg.ScheduleDefinition(
+        name=f"{job.name}_schedule",
+        job=job,
+        cron_schedule=cron_line,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=job.description,
+        execution_fn=tick,
+    )

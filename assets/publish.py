@@ -13,7 +13,7 @@ import dagster as dg
 
 from assets import checks
 from assets.dbt import WRITER_POOL
-from assets.resources import Warehouse
+from assets.resources import PUBLISHED_WAREHOUSE, Warehouse
 from assets.streams import OWNER, failing_clearly
 from rapport.config import Config
 
@@ -21,7 +21,6 @@ GROUP = "published"
 EVERY_DAY = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(hours=26), fail_window=timedelta(hours=36)
 )
-PUBLISHED_WAREHOUSE = dg.AssetKey("published_warehouse")
 REPORT = dg.AssetKey("report")
 PUBLISHED_PREFIXES = ("dim_", "fct_", "bridge_", "rel_")
 

@@ -13,13 +13,16 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dagster as dg
+
 from connectors.base import Source
-from connectors.errors import PublishError
 from rapport.config import Config
 
 if TYPE_CHECKING:
     from rapport.build import BuildPlan, BuildResult
     from rapport.publish import Published
+
+PUBLISHED_WAREHOUSE = dg.AssetKey("published_warehouse")
 
 OnEvent = Callable[[str], None]
 """Receives one line of text per thing worth telling a waiting user."""
@@ -59,6 +62,13 @@ class Warehouse:
         self._plans[run_id] = build.plan(self.config, as_of)
         return self._plans[run_id]
 
+    def plan_part(self, run_id: str, as_of: date | None) -> BuildPlan:
+        """Decide the same for a run that builds some of the models."""
+        from rapport import build
+
+        self._plans[run_id] = build.plan_part(self.config, as_of)
+        return self._plans[run_id]
+
     def prepare(self, plan: BuildPlan) -> None:
         """Write what dbt reads into the build database."""
         from rapport import build
@@ -72,15 +82,11 @@ class Warehouse:
         return build.finish(self.config, plan)
 
     def publish(self, run_id: str) -> Published:
-        """Publish what this run has built."""
-        from rapport import publish
+        """Publish what this run has built; a run that built nothing: what the last one did."""
+        from rapport import build, publish
 
-        if run_id not in self._plans:
-            raise PublishError(
-                "nothing was built in this run, so there is nothing to publish. "
-                "Start the job `metrics`, which builds and publishes."
-            )
-        return publish.publish(self.config, self._plans[run_id])
+        plan = self._plans.get(run_id) or build.plan_part(self.config)
+        return publish.publish(self.config, plan)
 
     def render(self) -> Path:
         """Write the report and return its page."""

@@ -17,9 +17,9 @@ import dagster as dg
 from assets import instance as instances
 from assets.dbt import MODELS_STEP
 from assets.jobs import ALL, METRICS
+from assets.launcher import marked_alive
 from assets.partitions import FIRST_DAY
-from assets.publish import PUBLISHED_WAREHOUSE
-from assets.resources import OnEvent, silent
+from assets.resources import PUBLISHED_WAREHOUSE, OnEvent, silent
 from assets.sensors import first_cause
 from assets.wiring import build_defs
 from connectors import errors
@@ -77,12 +77,13 @@ def run_job(
     day = (as_of or config.as_of_date()).isoformat()
     with contextlib.ExitStack() as stack:
         recording = instance or stack.enter_context(instances.prepare(config))
-        results = [_execute(definitions, job, day, recording, config.home)]
+        tags = REPOSITORY_TAG | stack.enter_context(marked_alive(instances.folder(config)))
+        results = [_execute(definitions, job, day, recording, config.home, tags)]
         failures = _failures(results[0])
         for line in _failure_lines(failures):
             on_event(line)
         if job == ALL and failures and _synced_but_not_built(results[0]):
-            results.append(_execute(definitions, METRICS, day, recording, config.home))
+            results.append(_execute(definitions, METRICS, day, recording, config.home, tags))
             failures |= _failures(results[1])
     if failures:
         raise next(iter(failures.values()))
@@ -94,7 +95,12 @@ def run_job(
 
 
 def _execute(
-    definitions: dg.Definitions, job: str, day: str, instance: dg.DagsterInstance, home: Path
+    definitions: dg.Definitions,
+    job: str,
+    day: str,
+    instance: dg.DagsterInstance,
+    home: Path,
+    tags: Mapping[str, str],
 ) -> dg.ExecuteInProcessResult:
     found = definitions.resolve_job_def(job)
     # dbt's output and Dagster's notes go to a file; a waiting user gets our lines instead.
@@ -109,7 +115,7 @@ def _execute(
                 instance=instance,
                 partition_key=day if found.partitions_def else None,
                 raise_on_error=False,
-                tags=REPOSITORY_TAG,
+                tags=tags,
             )
         except dg.DagsterUnknownPartitionError:
             raise ConfigError(

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from connectors import errors
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, RapportError
 from connectors.redaction import mask
 from rapport.config import Config
 
@@ -72,10 +72,28 @@ def first_cause(info: Any) -> tuple[str, str]:
     chain = [info]
     while chain[-1].cause is not None:
         chain.append(chain[-1].cause)
-    found = next((link for link in chain if hasattr(errors, link.cls_name or "")), chain[-1])
+    found = next((link for link in chain if _kind(link.cls_name)), chain[-1])
     text = found.message.strip()
     _, split, after = text.partition(f"{found.cls_name}: ")
-    return found.cls_name or "Error", after if split else text
+    return _kind(found.cls_name) or found.cls_name or "Error", after if split else text
+
+
+def _kind(name: str | None) -> str | None:
+    """Return the error of `connectors.errors` that a class of this name is, if it is ours.
+
+    A connector refines an error for itself; who reads an alert knows the kinds of the docs.
+    """
+    known = [RapportError]
+    for one in known:
+        known += one.__subclasses__()
+    kinds = (
+        parent.__name__
+        for one in known
+        if one.__name__ == name
+        for parent in one.__mro__
+        if parent.__module__ == errors.__name__
+    )
+    return next(kinds, None)
 
 
 def post(message: dict[str, str], address: str | None, log: Callable[[str], Any]) -> None:

@@ -9,6 +9,7 @@ has given up on, and only when the error says that the same call may succeed lat
 """
 
 # Dagster reads the annotations of a step when it is defined: they must not be put off.
+import functools
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -73,6 +74,11 @@ def stream_assets(
 def stream_key(source: str, stream: str) -> dg.AssetKey:
     """Return the asset key of a stream."""
     return dg.AssetKey([source, stream])
+
+
+def sync_job_name(source: str) -> str:
+    """Return the name of the job that syncs a source."""
+    return f"sync_{source}"
 
 
 def pool_of(source: str) -> str:
@@ -228,7 +234,8 @@ def _stamp(text: str | None) -> datetime | None:
 
 
 def _description(source: SourceConfig, stream: Stream) -> str:
-    what = stream.object_name or stream.name.replace("_", " ")
+    name = stream.name.replace("_", " ").capitalize()
+    what = f"{stream.object_name} records" if stream.object_name else name
     deletes = {
         "tombstones": "Deletes come as the source's own list of deleted records.",
         "archived": "Deletes come from the source's listing of archived records.",
@@ -263,12 +270,13 @@ def _column_schema(stream: Stream) -> dg.TableSchema:
 
 def _freshness(schedule: str) -> dg.FreshnessPolicy:
     """Warn when one sync was missed, fail when three were (by the schedule's longest gap)."""
-    gap = max(_gaps(schedule), default=timedelta(days=366))
+    gap = longest_gap(schedule)
     return dg.FreshnessPolicy.time_window(warn_window=2 * gap, fail_window=4 * gap)
 
 
-def _gaps(schedule: str) -> Iterator[timedelta]:
-    """Yield the times between a cron line's ticks: over nine days, or years if it is rare."""
+@functools.cache  # streams share their source's line, and a line of every minute has many ticks
+def longest_gap(schedule: str) -> timedelta:
+    """Return the longest time between two ticks of a cron line, in nine days or, if rare, years."""
     start = datetime(2024, 1, 1, tzinfo=UTC)
     for days in (9, 900):
         ticks = dg.TimeWindowPartitionsDefinition(
@@ -280,4 +288,5 @@ def _gaps(schedule: str) -> Iterator[timedelta]:
         if len(ticks) >= 3:
             break
     stamps = [datetime.fromisoformat(tick) for tick in ticks]
-    yield from (after - before for before, after in itertools.pairwise(stamps))
+    gaps = (after - before for before, after in itertools.pairwise(stamps))
+    return max(gaps, default=timedelta(days=366))

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rapport.dbt import parsed_folder
+from sandbox.server import PORTS
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -66,7 +67,9 @@ def served(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     try:
         for _ in range(600):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/sandbox/clock", timeout=1)
+                # the last one to listen
+                last = port + max(PORTS.values())
+                urllib.request.urlopen(f"http://127.0.0.1:{last}/sandbox/clock", timeout=1)
                 break
             except OSError:
                 time.sleep(0.1)

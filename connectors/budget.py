@@ -69,10 +69,12 @@ class Budget:
                 return
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self._path.with_suffix(".lock")):
+                told = self._path.read_bytes() if self._path.exists() else b""
                 try:
-                    bookings = msgspec.json.decode(self._path.read_bytes(), type=Bookings)
-                except (FileNotFoundError, msgspec.DecodeError):
+                    bookings = msgspec.json.decode(told, type=Bookings)
+                except msgspec.DecodeError:
                     # None yet, or torn by a crash: the worst that follows is a wait too few.
                     bookings = Bookings()
                 yield bookings
-                self._path.write_bytes(msgspec.json.encode(bookings))
+                if (text := msgspec.json.encode(bookings)) != told:
+                    self._path.write_bytes(text)

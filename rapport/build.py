@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import duckdb
 
 from connectors import registry
 from connectors.base import Rejected
-from connectors.errors import ConfigError
+from connectors.errors import BuildError, ConfigError
 from connectors.landing import Landing
 from connectors.quarantine import Quarantine
 from rapport import dbt, mapping, strategy
@@ -32,6 +32,7 @@ from rapport.status import stream_lines
 
 BUILD_NAME = dbt.DATABASE_NAME
 STAGING = "staging"
+UNFINISHED = "unfinished"  # in build.json: when the build began that did not end yet
 SNAPSHOT_STEP = timedelta(days=28)
 BACKCAST_SNAPSHOTS = 13  # 13 steps of 28 days: the twelve months before the first build
 
@@ -63,6 +64,7 @@ class BuildPlan:
         known_at: nothing loaded later is looked at.
         basis: `as_known` for today or later, `backcast` for a past day.
         restated: a day before `as_of` whose metrics are computed again, if one was asked for.
+        is_part: only some models are built, on what the last build of all has read.
         full_refresh: staging is read again from the first landing file.
         fingerprint: what `remember` keeps for the next plan.
     """
@@ -75,6 +77,7 @@ class BuildPlan:
     full_refresh: bool
     fingerprint: Mapping[str, str]
     restated: date | None = None
+    is_part: bool = False
 
     @property
     def arguments(self) -> list[str]:
@@ -91,8 +94,11 @@ class BuildPlan:
         """Return the (as_of, basis) pairs this build computes, oldest first.
 
         A build that reads staging anew also rebuilds the twelve months before it, so that
-        the first day shows trends; any other adds its own day.
+        the first day shows trends; any other adds its own day. A part that asks for a past
+        day computes that day alone.
         """
+        if self.is_part and self.restated:
+            return [(self.restated, "backcast")]
         steps = range(1, BACKCAST_SNAPSHOTS + 1) if self.full_refresh else ()
         past = {self.as_of - SNAPSHOT_STEP * step for step in steps}
         if self.restated:
@@ -132,8 +138,11 @@ def plan(config: Config, as_of: date | None = None) -> BuildPlan:
         "staging": "sources, mappings or models have changed",
         "strategy": "strategy.yml has changed",
     }
+    unfinished = bool(last.get(UNFINISHED))
     if not database.exists():
         reason = "this is the first build"
+    elif unfinished:
+        reason = "the last build did not come to its end"
     elif restated:
         reason = f"the numbers of {restated} are asked for again"
     elif changed:
@@ -141,7 +150,7 @@ def plan(config: Config, as_of: date | None = None) -> BuildPlan:
     else:
         reason = f"nothing has landed since the build of {day}"
     return BuildPlan(
-        needed=bool(changed or restated) or not database.exists(),
+        needed=bool(changed or restated or unfinished) or not database.exists(),
         reason=reason,
         as_of=day,
         known_at=datetime.now(UTC),
@@ -152,11 +161,51 @@ def plan(config: Config, as_of: date | None = None) -> BuildPlan:
     )
 
 
+def plan_part(config: Config, as_of: date | None = None) -> BuildPlan:
+    """Return what building some models again would do, on what the last build has read.
+
+    Day and `known_at` are those of the last build, so that no number of another day moves. A
+    later `as_of` is built as that day; an earlier one is computed beside it, alone.
+
+    Raises:
+        BuildError: the last build failed, or everything has to be built anew.
+    """
+    whole = plan(config, as_of)
+    if whole.full_refresh or _remembered(config).get(UNFINISHED):
+        raise BuildError(
+            f"the tables of the last build cannot be gone on with: {whole.reason}. "
+            "Run the job `metrics` once, then this."
+        )
+    with duckdb.connect(str(config.home / BUILD_NAME), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        rows = connection.execute("select as_of, known_at from control.run").fetchall()
+    [(built, known_at)] = rows
+    day = max(as_of or built, built)
+    return replace(
+        whole,
+        needed=True,
+        reason=f"a part of the build of {built} is asked for",
+        as_of=day,
+        known_at=known_at.astimezone(UTC),
+        basis="as_known" if day >= datetime.now(UTC).date() else "backcast",
+        fingerprint={},
+        restated=as_of if as_of and as_of < day else None,
+        is_part=True,
+    )
+
+
 def remember(config: Config, plan: BuildPlan) -> None:
-    """Note that `plan` was built and published, so that the same build need not start again."""
+    """Note that `plan` was built and published, so that the same build need not start again.
+
+    A part changes nothing about which build of all is due.
+    """
+    _note(config, {**plan.fingerprint, UNFINISHED: ""})
+
+
+def _note(config: Config, facts: Mapping[str, str]) -> None:
     path = config.home / "build.json"
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(dict(plan.fingerprint), indent=1), encoding="utf-8")
+    temporary.write_text(json.dumps(_remembered(config) | dict(facts), indent=1), encoding="utf-8")
     temporary.replace(path)
 
 
@@ -167,17 +216,23 @@ def prepare(config: Config, plan: BuildPlan) -> None:
         ConfigError: a mapping refers to something that is not there.
     """
     config.home.mkdir(parents=True, exist_ok=True)
+    _note(config, {UNFINISHED: plan.known_at.isoformat()})
     with duckdb.connect(str(config.home / BUILD_NAME)) as connection:
-        connection.execute("set timezone = 'UTC'")
         connection.execute("begin")
-        for schema in ("landing", "control"):
-            connection.execute(f"create schema if not exists {schema}")
-        landing = Landing(config.home)
-        for name, query in _landing_views(config, landing).items():
-            connection.execute(f"create or replace view landing.{_quoted(name)} as {query}")
-        for name, (columns, rows) in _control_tables(config, plan).items():
-            _table(connection, f"control.{name}", columns, rows)
+        write_schemas(connection, config, plan)
         connection.execute("commit")
+
+
+def write_schemas(connection: duckdb.DuckDBPyConnection, config: Config, plan: BuildPlan) -> None:
+    """Write the schemas that dbt reads into an open database, in UTC."""
+    connection.execute("set timezone = 'UTC'")
+    for schema in ("landing", "control"):
+        connection.execute(f"create schema if not exists {schema}")
+    landing = Landing(config.home)
+    for name, query in _landing_views(config, landing).items():
+        connection.execute(f"create or replace view landing.{_quoted(name)} as {query}")
+    for name, (columns, rows) in _control_tables(config, plan).items():
+        _table(connection, f"control.{name}", columns, rows)
 
 
 def run_dbt(config: Config, plan: BuildPlan) -> None:
@@ -209,6 +264,7 @@ def finish(config: Config, plan: BuildPlan) -> BuildResult:
     for name in config.sources:
         for stream in declared_streams(config, name):
             _quarantine_untyped(config.home, name, stream.name, untyped, plan.known_at)
+    _note(config, {UNFINISHED: ""})
     return BuildResult(tables=tables, untyped=sum(map(len, untyped.values())))
 
 

@@ -398,16 +398,32 @@ def test(
 @click.option("--now", help="The world's clock at the start (default: today, 00:00 UTC).")
 @click.option("--faults", type=click.Path(exists=True, path_type=Path), help="JSON plan of faults.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder for shop.db and truth/.")
+@click.option("--vendors", metavar="LIST", help="Only these, separated by commas (default: all).")
+@click.option("--vendor-limits", is_flag=True, help="With the vendors' own default rate limits.")
 @answers_errors
 def sandbox(
-    people: int, seed: int, port: int, now: str | None, faults: Path | None, data: Path | None
+    people: int,
+    seed: int,
+    port: int,
+    now: str | None,
+    faults: Path | None,
+    data: Path | None,
+    vendors: str | None,
+    vendor_limits: bool,
 ) -> int:
     """Serve a generated company's vendors on loopback until interrupted."""
-    from sandbox.server import serve
+    from sandbox.server import chosen_vendors, serve
+    from sandbox.world import VENDORS
 
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC) if now else None
     plan = json.loads(faults.read_text(encoding="utf-8")) if faults else None
-    with serve(people=people, seed=seed, port=port, now=moment, faults=plan, data=data) as running:
+    try:
+        chosen = VENDORS if vendors is None else chosen_vendors(vendors)
+    except ValueError as error:
+        raise ConfigError(f"--vendors: {error}") from None
+    with serve(
+        people, seed, port, moment, plan, vendor_limits=vendor_limits, vendors=chosen, data=data
+    ) as running:
         if data:
             running.write_truth(data / "truth")
         for vendor, url in running.urls.items():

@@ -52,23 +52,34 @@ def write_config(home: Path, sandbox: Mapping[str, Any]) -> Config:
 def running_sandbox() -> Config:
     """Return the configuration of the sandbox that runs at its default address.
 
+    Each of its ports tells of all vendors, and not every vendor need be there.
+
     Raises:
         ConfigError: none answers there.
     """
-    address = f"http://127.0.0.1:{DEFAULT_PORT}/sandbox/credentials"
-    try:
-        with urllib.request.urlopen(address, timeout=5) as response:
-            return write_config(SANDBOX_HOME, json.load(response))
-    except (URLError, TimeoutError, ValueError) as error:
-        raise ConfigError(
-            f"no sandbox answers at `{address}` ({error}). Start one with `rapport sandbox` "
-            "in another terminal and run again."
-        ) from None
+    for port in _ports(DEFAULT_PORT):
+        address = f"http://127.0.0.1:{port}/sandbox/credentials"
+        try:
+            with urllib.request.urlopen(address, timeout=5) as response:
+                return write_config(SANDBOX_HOME, json.load(response))
+        except (URLError, TimeoutError, ValueError) as error:
+            reason = error
+    raise ConfigError(
+        f"no sandbox answers at `{address}` ({reason}). Start one with `rapport sandbox` "
+        "in another terminal and run again."
+    )
 
 
-def base_port(preferred: int = DEFAULT_PORT, span: int = 4) -> int:
-    """Return `preferred` when it and the next ports are free, else 0 (any free ports)."""
-    for port in range(preferred, preferred + span):
+def _ports(base: int) -> list[int]:
+    """Return the ports of a whole sandbox, one per vendor."""
+    from sandbox.server import PORTS
+
+    return [base + offset for offset in PORTS.values()]
+
+
+def base_port(preferred: int = DEFAULT_PORT) -> int:
+    """Return `preferred` when it and the other vendors' ports are free, else 0 (any free ones)."""
+    for port in _ports(preferred):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

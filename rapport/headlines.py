@@ -77,6 +77,10 @@ def _plain(config: Config, found: Facts) -> dict[str, Any]:
             "share": facts.forum_linked_share(found),
             "n": found.forum_linked["n"],
         },
+        "forum_people_linked_by_source": {
+            row["source"] or "any": {"share": row["share"], "n": row["n"]}
+            for row in found.forum_known
+        },
         "linked_share_by_silo": {
             row["silo"]: {"share": row["linked_share"], "n": row["n"]}
             for row in found.linked_by_silo
@@ -166,6 +170,10 @@ def _overview(values: dict[str, Any]) -> list[tuple[str, str]]:
     known_to_crm = words.percent(linked["share"])
     if linked["share"] is not None:
         known_to_crm += f" (n = {linked['n']:,} active in {facts.ACTIVE_DAYS} days)"
+    known = [
+        f"{source} {words.percent(row['share'])}"
+        for source, row in values["forum_people_linked_by_source"].items()
+    ]
     by_silo = [
         f"{words.silo(silo)} {words.percent(row['share'])} (n = {row['n']:,})"
         for silo, row in values["linked_share_by_silo"].items()
@@ -176,6 +184,7 @@ def _overview(values: dict[str, Any]) -> list[tuple[str, str]]:
         ("organizations", words.some(values["organizations"])),
         ("interactions", f"{words.count(values['interactions'])}: {', '.join(named) or 'none'}"),
         ("forum people in the CRM", known_to_crm),
+        ("forum people known to", ", ".join(known) or words.UNKNOWN),
         ("seen in another silo", ", ".join(by_silo) or words.UNKNOWN),
     ]  # fmt: skip
 

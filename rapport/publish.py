@@ -20,7 +20,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -56,7 +56,7 @@ def publish(config: Config, plan: BuildPlan) -> Published:
         raise PublishError(
             f"nothing to publish: {build.name} is not there. Run `rapport build` first."
         )
-    folder = config.home / "published" / f"{plan.known_at:%Y%m%dT%H%M%S%f}"
+    folder = config.home / "published" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     try:
         (folder / "marts").mkdir(parents=True)
         tables = _copy(build, folder, plan.as_of, plan.known_at)

@@ -10,7 +10,8 @@ from typing import Any
 import click
 import yaml
 
-from sandbox.server import BASE_PORT, serve
+from sandbox.server import BASE_PORT, PORTS, chosen_vendors, serve
+from sandbox.world import VENDORS
 
 SECRETS = (
     ("crm", "client_id", "SF_ID"),
@@ -32,11 +33,22 @@ SECRETS = (
     default=None,
     help="Keep the shop's database and write the truth in this folder.",
 )
-@click.option("--vendor-limits", is_flag=True, help="The forum has the vendor's default limits.")
+@click.option("--vendors", default=",".join(VENDORS), show_default=True, help="Comma list.")
+@click.option("--vendor-limits", is_flag=True, help="With the vendors' own default rate limits.")
 def main(
-    people: int, seed: int, port: int, at: str | None, data: Path | None, vendor_limits: bool
+    people: int,
+    seed: int,
+    port: int,
+    at: str | None,
+    data: Path | None,
+    vendors: str,
+    vendor_limits: bool,
 ) -> None:
-    """Serve a generated company's Salesforce and Discourse."""
+    """Serve a generated company's vendors."""
+    try:
+        chosen = chosen_vendors(vendors)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--vendors") from None
     now = None
     if at is not None:
         try:
@@ -47,15 +59,17 @@ def main(
             ) from None
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
     try:
-        with serve(people, seed, port, now, vendor_limits=vendor_limits, data=data) as sandbox:
+        with serve(
+            people, seed, port, now, vendor_limits=vendor_limits, vendors=chosen, data=data
+        ) as sandbox:
             if data is not None:
                 sandbox.write_truth(data / "truth")
             click.echo(f"# The world stands at {sandbox.now.isoformat()}. Generated data.")
             for name, count in sandbox.world.counts().items():
                 click.echo(f"#   {name}: {count:,}")
             click.echo(_rapport_yml(sandbox.credentials))
-            address = sandbox.urls["discourse"]
-            click.echo(f"# Move time: curl -d '{{\"days\": 7}}' {address}/sandbox/advance")
+            for address in [sandbox.urls[name] for name in chosen if name in PORTS][:1]:
+                click.echo(f"# Move time: curl -d '{{\"days\": 7}}' {address}/sandbox/advance")
             try:
                 threading.Event().wait()
             except KeyboardInterrupt:

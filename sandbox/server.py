@@ -7,6 +7,7 @@ Does not belong here: what the vendors answer.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import socket
 import tempfile
 import threading
@@ -27,7 +28,7 @@ from sandbox.crm_life import SUBSCRIPTION
 from sandbox.faults import Faults
 from sandbox.people import OWN_DOMAINS
 from sandbox.social_life import APP_PASSWORD, HANDLE, HANDLE_FIELD, TAG
-from sandbox.world import API_KEY, API_USERNAME, DAYS, VENDORS, World
+from sandbox.world import API_KEY, API_USERNAME, DAYS, PORTAL_LIMITS, VENDORS, World
 
 BASE_PORT = 8800
 PORTS = {"salesforce": 0, "hubspot": 1, "discourse": 2, "bluesky": 3}
@@ -56,12 +57,29 @@ CUSTOM_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
         {"name": "Forum_SSO_Id__c", "pii": "pseudonym", "meaning": "external_id"},
     ],
 }
+"""What the rapport.yml of a sandbox takes from the CRM beyond the standard fields."""
+
+PORTAL_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
+    "contacts": [
+        {"name": "favorite_crafts"},
+        {"name": "community_handle", "pii": "direct"},
+        {"name": "salesforcecontactid", "pii": "pseudonym", "meaning": "external_id"},
+    ],
+    "companies": [
+        {"name": "support_plan"},
+        {"name": "loom_minutes", "type": "decimal"},
+        {"name": "next_service_on", "type": "date"},
+    ],
+    "tickets": [{"name": "loom_model"}],
+}
+"""The same for the portal; what people told about their health (`accessibility_needs`) is not."""
+
 MACHINE_FIELDS_TAKEN: list[dict[str, str]] = [
     {"name": "model"},
     {"name": "installed_on", "type": "date"},
     {"name": "firmware"},
 ]
-"""What the rapport.yml of a sandbox takes beyond the standard fields."""
+"""What is taken of a custom object of the portal, beyond what each has."""
 
 
 @dataclass
@@ -101,6 +119,18 @@ class Sandbox:
                 "fields": CUSTOM_FIELDS_TAKEN,
                 "objects": [SUBSCRIPTION],
             }
+        if "hubspot" in self.urls:
+            machines = self.world.portal.table("machines").kind.fully_qualified_name
+            sources["hub"] = {
+                "type": "hubspot",
+                "url": self.urls["hubspot"],
+                "access_token": self.world.portal.access_token,
+                "objects": [machines],
+                "fields": {**PORTAL_FIELDS_TAKEN, machines: MACHINE_FIELDS_TAKEN},
+            }
+            if not self.world.vendor_limits:  # as somebody on a higher plan would write down
+                calls, searches = PORTAL_LIMITS
+                sources["hub"] |= {"calls_per_10_s": calls, "searches_per_s": searches}
         if "discourse" in self.urls:
             sources["forum"] = {
                 "type": "discourse",
@@ -124,15 +154,6 @@ class Sandbox:
             if "crm" in sources:
                 taken = [*CUSTOM_FIELDS_TAKEN["Contact"], {"name": HANDLE_FIELD, "pii": "direct"}]
                 sources["crm"]["fields"] = {**CUSTOM_FIELDS_TAKEN, "Contact": taken}
-        if "hubspot" in self.urls:
-            machines = self.world.portal.table("machines").kind.fully_qualified_name
-            sources["hub"] = {
-                "type": "hubspot",
-                "url": self.urls["hubspot"],
-                "access_token": self.world.portal.access_token,
-                "objects": [machines],
-                "fields": {machines: MACHINE_FIELDS_TAKEN},
-            }
         if "shop" in self.urls:
             sources["shop"] = shop.source(self.urls["shop"])
         return {
@@ -148,6 +169,19 @@ class Sandbox:
     def write_truth(self, folder: Path | str) -> None:
         """Write what is true now to `folder/*.parquet` (see `sandbox.truth`)."""
         self.world.write_truth(folder)
+
+
+def chosen_vendors(text: str) -> tuple[str, ...]:
+    """Return the vendors of a comma list; raise `ValueError` for one that nobody emulates."""
+    named = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in named:
+        if name not in VENDORS:
+            close = difflib.get_close_matches(name, VENDORS, n=1)
+            meant = f" Did you mean `{close[0]}`?" if close else ""
+            raise ValueError(f"no vendor `{name}`.{meant} Vendors: {', '.join(VENDORS)}.")
+    if not named:
+        raise ValueError(f"no vendor is named. Vendors: {', '.join(VENDORS)}.")
+    return named
 
 
 @contextlib.contextmanager

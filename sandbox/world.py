@@ -10,7 +10,7 @@ in a forum (Discourse); some read the newsletter and ask for help by way of a po
 (HubSpot), some talk about it on a social network (Bluesky), and many buy yarn and parts in a web
 shop, where the world has them.
 The same seed, size and date make the same world, to the byte, and the CRM and the forum are
-the same with and without the others.
+the same with and without the others (but for the handles that people gave us).
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ SOURCES = {"salesforce": "crm", "discourse": "forum", "hubspot": "hub", "bluesky
            "shop": "shop"}  # fmt: skip
 """What the sources are called in the rapport.yml of a sandbox, and so in profile keys."""
 
-VENDORS = ("salesforce", "discourse", "shop")
-"""The silos a world has when nothing is said."""
+VENDORS = ("salesforce", "hubspot", "discourse", "bluesky", "shop")
+"""The silos a world has when nothing is said: all there are."""
 
 _QUIET = ((24, 58), (38, 45), (52, 70))
 """Planted: days until the renewal, days of silence before now."""
@@ -122,7 +122,7 @@ class World:
         rates: how often everything happens.
         vendor_limits: whether the forum and the portal have the vendors' default rate limits.
         vendors: whose silos there are; the portal (`hubspot`) and the network (`bluesky`) stay
-            empty unless named.
+            empty when left out.
         portal_import: how many bought addresses the portal is given (see `PortalLife`).
 
     Attributes:
@@ -144,6 +144,7 @@ class World:
     ) -> None:
         self.size = people
         self.vendors = tuple(vendors)
+        self.vendor_limits = vendor_limits
         self.seed = seed
         self.rates = rates or Rates()
         self.clock = WorldClock(now, self)

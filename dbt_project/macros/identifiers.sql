@@ -4,25 +4,28 @@
 
 {# The mailbox an address leads to: lower case, no `+tag`, Gmail's dots removed; else null. #}
 {% macro mailbox(email) -%}
+{%- set local = lower_case("split_part(" ~ email ~ ", '@', 1)") -%}
+{%- set domain = lower_case("split_part(" ~ email ~ ", '@', 2)") -%}
 case
         when {{ email }} not like '%_@_%._%' or {{ email }} like '% %' then null
-        when lower(split_part({{ email }}, '@', 2)) in ('gmail.com', 'googlemail.com')
-            then replace(split_part(lower(split_part({{ email }}, '@', 1)), '+', 1), '.', '')
-                || '@gmail.com'
-        else split_part(lower(split_part({{ email }}, '@', 1)), '+', 1)
-            || '@' || lower(split_part({{ email }}, '@', 2))
+        when {{ domain }} in ('gmail.com', 'googlemail.com')
+            then replace(split_part({{ local }}, '+', 1), '.', '') || '@gmail.com'
+        else split_part({{ local }}, '+', 1) || '@' || {{ domain }}
     end
 {%- endmacro %}
 
 {% macro email_domain(email) -%}
-case when {{ email }} like '%_@_%._%' then lower(split_part({{ email }}, '@', 2)) end
+case when {{ email }} like '%_@_%._%'
+        then {{ lower_case("split_part(" ~ email ~ ", '@', 2)") }} end
 {%- endmacro %}
 
 {# Domain of a web address: no scheme, `www.`, port or path; null if there is no dot in it. #}
 {% macro web_domain(address) -%}
 case when {{ address }} like '%_._%' then
         split_part(split_part(regexp_replace(
-            regexp_replace(lower(trim({{ address }})), '^[a-z]+://', ''), '^www[.]', ''
+            regexp_replace(
+                {{ lower_case("trim(" ~ address ~ ")") }}, '^[a-z]+://', ''
+            ), '^www[.]', ''
         ), '/', 1), ':', 1)
     end
 {%- endmacro %}
@@ -38,11 +41,14 @@ case
 
 {# The last word of a name, to count surnames; a rough word, never a verdict. #}
 {% macro surname(family_name, full_name) -%}
-lower(coalesce(
+{%- set name -%}
+coalesce(
         nullif(trim({{ family_name }}), ''),
         case when {{ full_name }} like '%,%' then trim(split_part({{ full_name }}, ',', 1))
             else regexp_replace(trim({{ full_name }}), '^.* ', '') end
-    ))
+    )
+{%- endset -%}
+{{ lower_case(name) }}
 {%- endmacro %}
 
 {# A custom field's value as text; null where there is no object or no such field. #}
@@ -52,6 +58,10 @@ lower(coalesce(
 
 {% macro default__custom_value(custom, field) -%}
 json_extract_string({{ custom }}, '$."' || {{ field }} || '"')
+{%- endmacro %}
+
+{% macro spark__custom_value(custom, field) -%}
+get_json_object({{ custom }}, '$[\'' || {{ field }} || '\']')
 {%- endmacro %}
 
 {# A custom field's number with all its digits: JSON's own numbers are floats. Keys stand in
@@ -77,6 +87,10 @@ try_cast(
 unnest(from_json({{ json_list }}, '["VARCHAR"]'))
 {%- endmacro %}
 
+{% macro spark__text_list(json_list) -%}
+explode(from_json({{ json_list }}, 'array<string>'))
+{%- endmacro %}
+
 {# The different values of a group, comma separated in alphabetical order. #}
 {% macro sorted_list(value) -%}
 {{ adapter.dispatch('sorted_list', 'rapport')(value) }}
@@ -84,4 +98,8 @@ unnest(from_json({{ json_list }}, '["VARCHAR"]'))
 
 {% macro default__sorted_list(value) -%}
 string_agg(distinct {{ value }}, ',' order by {{ value }})
+{%- endmacro %}
+
+{% macro spark__sorted_list(value) -%}
+nullif(array_join(array_sort(collect_set({{ value }})), ','), '')
 {%- endmacro %}

@@ -28,7 +28,7 @@ typed as (
     select
         *,
         {%- for column, field, type in declarations %}
-        {{ typed_value(parsed_value(field), type) }} as {{ column }},
+        {{ typed_value(parsed_value(field, type), type) }} as {{ column }},
         {%- endfor %}
         {{ custom_object(custom) }} as custom
     from parsed
@@ -141,9 +141,9 @@ nullif('{' || concat_ws(', '
 {# A field as JSON; numbers from their decimal, because JSON's own numbers are floats. #}
 {% macro json_value(field, type) -%}
 {%- if type in ('integer', 'decimal') -%}
-regexp_replace(cast({{ parsed_value(field) }} as {{ dbt.type_string() }}), '[.]?0+$', '')
+{{ number_text(parsed_value(field, type)) }}
 {%- elif type == 'boolean' -%}
-cast({{ parsed_value(field) }} as {{ dbt.type_string() }})
+cast({{ parsed_value(field, type) }} as {{ dbt.type_string() }})
 {%- else -%}
 {{ raw_value(field) }}
 {%- endif -%}
@@ -159,7 +159,7 @@ cast({{ parsed_value(field) }} as {{ dbt.type_string() }})
     {%- do checks.append(
         [
             field, type,
-            is_given(field) ~ ' and (' ~ typed_value(parsed_value(field), type) ~ ') is null',
+            is_given(field) ~ ' and (' ~ typed_value(parsed_value(field, type), type) ~ ') is null',
         ]
     ) -%}
 {%- endfor -%}
@@ -194,8 +194,21 @@ nullif(concat_ws('; '
 {%- endmacro %}
 
 {% macro default__parse_record(record, fields) -%}
-from_json({{ record }}, '{{ record_shape(fields) }}') as _values,
-        from_json({{ record }}, '{{ record_shape(fields, 'JSON') }}') as _raw
+from_json({{ record }}, '{{ tojson(record_shape(fields)) }}') as _values,
+        from_json({{ record }}, '{{ tojson(record_shape(fields, 'JSON')) }}') as _raw
+{%- endmacro %}
+
+{# A text keeps the order of an object's fields, a variant keeps the digits of a number. #}
+{% macro spark__parse_record(record, fields) -%}
+from_json({{ record }}, '{{ spark_shape(record_shape(fields, 'string')) }}') as _values,
+        from_json({{ record }}, '{{ spark_shape(record_shape(fields, 'variant')) }}') as _raw
+{%- endmacro %}
+
+{% macro spark_shape(shape) -%}
+{%- for field, type in shape.items() -%}
+`{{ field }}` {{ 'struct<' ~ spark_shape(type) ~ '>' if type is mapping else type }}
+{{- ', ' if not loop.last }}
+{%- endfor -%}
 {%- endmacro %}
 
 {# Integers are read as decimals: reading them as integers would round 1.5 to 2 in silence. #}
@@ -213,15 +226,50 @@ from_json({{ record }}, '{{ record_shape(fields) }}') as _values,
         {%- do shape.update({outer: only or types[type]}) -%}
     {%- endif -%}
 {%- endfor -%}
-{{ return(tojson(shape)) }}
+{{ return(shape) }}
 {% endmacro %}
 
-{% macro parsed_value(field) -%}
-_values."{{ field | replace('.', '"."') }}"
+{# What `parse_record` read, in the type in which it was read. #}
+{% macro parsed_value(field, type) -%}
+{{ adapter.dispatch('parsed_value', 'rapport')(field, type) }}
 {%- endmacro %}
 
+{% macro default__parsed_value(field, type) -%}
+{{ field_of('_values', field) }}
+{%- endmacro %}
+
+{% macro spark__parsed_value(field, type) -%}
+{%- set text, raw = field_of('_values', field), field_of('_raw', field) -%}
+{%- set is_text = "schema_of_variant(" ~ raw ~ ") = 'STRING'" -%}
+{%- if type in ('integer', 'decimal') -%}
+case when {{ is_text }} then {{ try_decimal(text) }}
+            else try_variant_get({{ raw }}, '$', 'decimal(38, 9)') end
+{%- elif type == 'boolean' -%}
+case when {{ is_text }} then {{ try_boolean(text) }}
+            else try_variant_get({{ raw }}, '$', 'boolean') end
+{%- elif type == 'json' -%}
+case when {{ is_text }} then to_json({{ raw }}) else {{ text }} end
+{%- else -%}
+{{ text }}
+{%- endif -%}
+{%- endmacro %}
+
+{# A field as the JSON text it is; null where it is not there. #}
 {% macro raw_value(field) -%}
-cast(_raw."{{ field | replace('.', '"."') }}" as {{ dbt.type_string() }})
+{{ adapter.dispatch('raw_value', 'rapport')(field) }}
+{%- endmacro %}
+
+{% macro default__raw_value(field) -%}
+cast({{ field_of('_raw', field) }} as {{ dbt.type_string() }})
+{%- endmacro %}
+
+{% macro spark__raw_value(field) -%}
+{{ spark__parsed_value(field, 'json') }}
+{%- endmacro %}
+
+{% macro field_of(parsed, field) -%}
+{{ parsed }}
+{%- for name in field.split('.') %}.{{ adapter.quote(name) }}{% endfor %}
 {%- endmacro %}
 
 
@@ -230,7 +278,7 @@ cast(_raw."{{ field | replace('.', '"."') }}" as {{ dbt.type_string() }})
 {%- if type == 'timestamp' -%} {{ try_timestamp(value) }}
 {%- elif type == 'date' -%} {{ try_date(value) }}
 {%- elif type == 'integer' -%}
-case when {{ value }} = floor({{ value }}) then cast({{ value }} as bigint) end
+case when {{ is_whole(value) }} then cast({{ value }} as bigint) end
 {%- elif type == 'json' -%} cast({{ value }} as {{ dbt.type_string() }})
 {%- else -%} {{ value }}
 {%- endif -%}
@@ -241,18 +289,8 @@ case when {{ value }} = floor({{ value }}) then cast({{ value }} as bigint) end
 {% macro typed_text(value, type) -%}
 {%- if type == 'timestamp' -%} {{ try_timestamp(value) }}
 {%- elif type == 'date' -%} {{ try_date(value) }}
-{%- elif type == 'decimal' -%} try_cast({{ value }} as decimal(38, 9))
-{%- elif type == 'boolean' -%} try_cast({{ value }} as boolean)
+{%- elif type == 'decimal' -%} {{ try_decimal(value) }}
+{%- elif type == 'boolean' -%} {{ try_boolean(value) }}
 {%- else -%} {{ value }}
 {%- endif -%}
-{%- endmacro %}
-
-
-{# ISO 8601 with `Z`, an offset with or without colon, or the day alone; UTC where none is told. #}
-{% macro try_timestamp(text) -%}
-case when {{ text }} like '____-__-__%' then try_cast({{ text }} as timestamptz) end
-{%- endmacro %}
-
-{% macro try_date(text) -%}
-case when {{ text }} like '____-__-__%' then try_cast(substr({{ text }}, 1, 10) as date) end
 {%- endmacro %}

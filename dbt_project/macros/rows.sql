@@ -19,7 +19,7 @@
     'is_staff': 'boolean', 'is_bot': 'boolean',
     'is_single_account': 'boolean', 'is_known_by_name': 'boolean',
     'is_deleted': 'boolean', 'merged_into': 'string', 'converted_into': 'string',
-    'created_at': 'timestamptz', 'first_seen_at': 'timestamptz', 'last_seen_at': 'timestamptz',
+    'created_at': 'moment', 'first_seen_at': 'moment', 'last_seen_at': 'moment',
     'custom': 'string',
 }) }}
 {%- endmacro %}
@@ -31,7 +31,7 @@
     'thread_id': 'string', 'in_reply_to_interaction_id': 'string',
     'actor_profile_key': 'string', 'target_profile_key': 'string', 'organization_key': 'string',
     'is_accepted': 'boolean', 'is_prompted': 'boolean', 'visibility': 'string',
-    'occurred_at': 'timestamptz', 'source_seen_at': 'timestamptz', 'loaded_at': 'timestamptz',
+    'occurred_at': 'moment', 'source_seen_at': 'moment', 'loaded_at': 'moment',
     'is_deleted': 'boolean',
 }) }}
 {%- endmacro %}
@@ -40,8 +40,8 @@
 {{ typed_row(values, {
     'case_id': 'string', 'source': 'string', 'organization_key': 'string',
     'person_key': 'string', 'owner_key': 'string', 'channel': 'string', 'status': 'string',
-    'priority': 'string', 'opened_at': 'timestamptz', 'closed_at': 'timestamptz',
-    'is_closed': 'boolean', 'is_deleted': 'boolean', 'loaded_at': 'timestamptz',
+    'priority': 'string', 'opened_at': 'moment', 'closed_at': 'moment',
+    'is_closed': 'boolean', 'is_deleted': 'boolean', 'loaded_at': 'moment',
 }) }}
 {%- endmacro %}
 
@@ -49,9 +49,9 @@
 {{ typed_row(values, {
     'deal_id': 'string', 'source': 'string', 'organization_key': 'string', 'owner_key': 'string',
     'name': 'string', 'stage': 'string', 'amount': 'decimal(18, 2)', 'currency': 'string',
-    'is_closed': 'boolean', 'is_won': 'boolean', 'created_at': 'timestamptz',
-    'closed_at': 'timestamptz', 'expected_close_date': 'date', 'is_deleted': 'boolean',
-    'loaded_at': 'timestamptz',
+    'is_closed': 'boolean', 'is_won': 'boolean', 'created_at': 'moment',
+    'closed_at': 'moment', 'expected_close_date': 'date', 'is_deleted': 'boolean',
+    'loaded_at': 'moment',
 }) }}
 {%- endmacro %}
 
@@ -60,7 +60,7 @@
     {%- do exceptions.raise_compiler_error('no such column here: ' ~ name) -%}
 {%- endfor -%}
 {%- for name, type in columns.items() %}
-    {%- set sql_type = dbt.type_string() if type == 'string' else type %}
+    {%- set sql_type = {'string': dbt.type_string(), 'moment': type_moment()}.get(type, type) %}
     cast({{ values.get(name, 'null') }} as {{ sql_type }}) as {{ name }}{{ ',' if not loop.last }}
 {%- endfor %}
 {%- endmacro %}

@@ -54,6 +54,8 @@ class Facts:
             no table holds them), cases, deals.
         kinds: rows `kind`, `n`, most frequent first.
         forum_linked: `n` active people of the forum, `linked` of them with a CRM profile.
+        forum_known: rows `source` (None: any of them), `n` active people of the forum, `share` of
+            them known there, too.
         linked_by_silo: rows `silo`, `n` people, `linked_share` of them seen in another silo.
         community: the current row of `rel_community_health` for everything, or None.
         history: the newest snapshot of each of the last 14 steps of 28 days, oldest first;
@@ -81,6 +83,7 @@ class Facts:
     totals: Row
     kinds: Sequence[Row]
     forum_linked: Row
+    forum_known: Sequence[Row]
     linked_by_silo: Sequence[Row]
     community: Row | None
     history: Sequence[Row | None]
@@ -165,6 +168,7 @@ def gather(query: Query, config: Config) -> Facts:
         totals=totals,
         kinds=_kinds(query, as_of),
         forum_linked=_forum_linked(query, as_of),
+        forum_known=_forum_known(query, as_of, basis),
         linked_by_silo=_linked_by_silo(query),
         community=community,
         history=_history(query, as_of),
@@ -245,6 +249,18 @@ def _forum_linked(query: Query, as_of: date) -> Row:
         """,
         as_of=as_of,
         since=as_of - timedelta(days=ACTIVE_DAYS - 1),
+    )
+
+
+def _forum_known(query: Query, as_of: date, basis: str) -> list[dict[str, Any]]:
+    """Return for each other source, in the end for any, which share of the forum it knows."""
+    return query.rows(
+        "select nullif(source, '*') as source, active_forum_people as n, "
+        "active_forum_people_share as share from rel_data_trust "
+        "where as_of = $as_of and basis = $basis and stream = '*' "
+        "order by source = '*', source",
+        as_of=as_of,
+        basis=basis,
     )
 
 

@@ -45,7 +45,7 @@ def streams(query: Query, as_of: date, basis: str) -> list[Stream]:
     """Return every stream, by source and name."""
     rows = query.rows(
         "select * exclude (known_at) from rel_data_trust where as_of = $as_of and basis = $basis "
-        "order by source, stream, field",
+        "and stream <> '*' order by source, stream, field",
         as_of=as_of,
         basis=basis,
     )

@@ -575,8 +575,8 @@ class Org:
             for described in table.sobject.references():
                 if target in described["referenceTo"] and described["name"] != "MasterRecordId":
                     name = described["name"]
-                    for row in list(table.rows.values()):
-                        if row[name] == id and not row.get("IsDeleted"):
+                    for row in [row for row in table.rows.values() if row[name] == id]:
+                        if not row.get("IsDeleted"):
                             yield table, row, described
 
     def _give_children(self, from_id: str, to_id: str, at: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,10 @@ class FakeWarehouse(Warehouse):
             fingerprint={},
         )
         self._plans[run_id] = plan
+        return plan
+
+    def plan_part(self, run_id: str, as_of: date | None) -> BuildPlan:
+        plan = self._plans[run_id] = replace(self.plan(run_id, as_of), needed=True)
         return plan
 
     def prepare(self, plan: BuildPlan) -> None:

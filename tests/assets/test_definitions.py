@@ -12,12 +12,14 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
+from assets import instance as instances
 from assets import wiring
 from assets.dbt import feeding_streams
 from assets.partitions import as_of_days
-from assets.publish import PUBLISHED_WAREHOUSE
-from assets.streams import LANDING_COLUMNS, _gaps
+from assets.resources import PUBLISHED_WAREHOUSE
+from assets.streams import LANDING_COLUMNS, longest_gap
 from connectors.errors import BuildError, ConfigError
 from connectors.landing import SCHEMA
 from rapport import config as configuration
@@ -130,15 +132,31 @@ def test_jobs_and_schedules_run_by_the_configured_cron_lines(lab) -> None:
     ]
 
 
-def test_the_metrics_schedule_asks_for_the_day_of_the_configuration(lab) -> None:
+def tick(lab, instance: dg.DagsterInstance, schedule: str) -> ScheduleExecutionData:
     repository = lab.definitions.get_repository_def()
-    schedule = repository.get_schedule_def("metrics_schedule")
     now = datetime(2026, 7, 2, 8, 15, tzinfo=UTC)
     with dg.build_schedule_context(
-        lab.instance, scheduled_execution_time=now, repository_def=repository
+        instance, scheduled_execution_time=now, repository_def=repository
     ) as context:
-        tick = schedule.evaluate_tick(context)
-    assert [request.partition_key for request in tick.run_requests] == ["2026-06-30"]
+        return repository.get_schedule_def(schedule).evaluate_tick(context)
+
+
+def test_the_metrics_schedule_asks_for_the_day_of_the_configuration(lab) -> None:
+    with instances.prepare(lab.config) as instance:
+        data = tick(lab, instance, "metrics_schedule")
+    assert [request.partition_key for request in data.run_requests] == ["2026-06-30"]
+
+
+def test_a_tick_is_skipped_while_the_last_run_of_the_job_is_under_way(lab) -> None:
+    with instances.prepare(lab.config) as instance:
+        job = lab.definitions.resolve_job_def("sync_crm")
+        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        skipped = tick(lab, instance, "sync_crm_schedule")
+        assert not skipped.run_requests
+        assert f"Run {run.run_id[:8]} of sync_crm is under way" in (skipped.skip_message or "")
+        assert tick(lab, instance, "sync_forum_schedule").run_requests
+        instance.report_run_failed(run)
+        assert tick(lab, instance, "sync_crm_schedule").run_requests
 
 
 def test_only_metric_tables_with_snapshots_are_partitioned_by_day(lab) -> None:
@@ -192,7 +210,7 @@ def test_published_numbers_grow_stale_only_where_time_goes_on(
     ],
 )
 def test_the_longest_gap_of_a_schedule_counts(schedule: str, gap: timedelta) -> None:
-    assert max(_gaps(schedule)) == gap
+    assert longest_gap(schedule) == gap
 
 
 def test_the_column_schema_is_the_one_of_landing_files(lab) -> None:

@@ -7,6 +7,8 @@ from datetime import date
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.events import StepRetryData
+from dagster._utils.error import SerializableErrorInfo
 
 from assets import dbt
 
@@ -74,9 +76,18 @@ def test_a_backfill_of_one_metric_builds_it_with_the_steps_of_its_layer(lab) -> 
     lab.warehouse.needed = False
     result = lab.run("metrics", day="2026-03-31", asset_selection=[dg.AssetKey("rel_organization")])
     assert result.success
-    assert materialized(result) == ["rel_organization"]
+    assert set(materialized(result)) == {"rel_organization", "published_warehouse"}
     assert days_of_rel_organization(lab) == [date(2026, 3, 31), date(2026, 6, 30)]
-    assert lab.warehouse.calls == ["plan 2026-03-31", "prepare", "finish"]
+    # Its run ends here, so what it computed is shown here.
+    assert lab.warehouse.calls == [
+        "plan 2026-03-31",
+        "prepare",
+        "finish",
+        "publish 2026-03-31",
+        "render",
+    ]
+    shown = lab.instance.get_latest_materialization_event(dg.AssetKey("published_warehouse"))
+    assert shown.run_id == result.run_id
 
 
 def test_a_past_day_is_built_as_a_backfill_of_the_ui_asks_for_it(lab) -> None:
@@ -92,18 +103,68 @@ def test_a_past_day_is_built_as_a_backfill_of_the_ui_asks_for_it(lab) -> None:
     assert days_of_rel_organization(lab) == [date(2026, 4, 30)]
 
 
-def test_a_scheduled_build_waits_for_syncs_under_way(lab, monkeypatch) -> None:
+def sync_under_way(lab, status=dg.DagsterRunStatus.STARTED) -> dg.DagsterRun:
     job = lab.definitions.resolve_job_def("sync_crm")
-    sync = lab.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    return lab.instance.create_run_for_job(job, status=status)
+
+
+def scheduled(lab, monkeypatch, while_waiting) -> list[float]:
+    """Run `metrics` as its schedule does; return what it waited, in seconds."""
     waited: list[float] = []
 
-    def sync_ends(seconds: float) -> None:
+    def sleep(seconds: float) -> None:
         waited.append(seconds)
         assert lab.warehouse.calls == []
-        lab.instance.report_run_canceled(lab.instance.get_run_by_id(sync.run_id))
+        while_waiting()
 
-    monkeypatch.setattr(dbt.time, "sleep", sync_ends)
+    monkeypatch.setattr(dbt.time, "sleep", sleep)
     lab.warehouse.needed = False
     assert lab.run("metrics", tags={"dagster/schedule_name": "metrics_schedule"}).success
-    assert waited == [dbt.WAIT_STEP_S]
     assert lab.warehouse.calls == ["plan 2026-06-30"]
+    return waited
+
+
+def test_a_scheduled_build_waits_for_syncs_under_way(lab, monkeypatch) -> None:
+    sync = sync_under_way(lab)
+
+    def sync_ends() -> None:
+        lab.instance.report_run_canceled(lab.instance.get_run_by_id(sync.run_id))
+
+    assert scheduled(lab, monkeypatch, sync_ends) == [dbt.WAIT_STEP_S]
+
+
+def test_a_scheduled_build_does_not_wait_for_syncs_that_begin_after_it(lab, monkeypatch) -> None:
+    sync = sync_under_way(lab)
+
+    def next_tick() -> None:
+        sync_under_way(lab)
+        lab.instance.report_run_canceled(lab.instance.get_run_by_id(sync.run_id))
+
+    assert scheduled(lab, monkeypatch, next_tick) == [dbt.WAIT_STEP_S]
+
+
+def test_a_scheduled_build_leaves_a_sync_that_does_not_start(lab, monkeypatch) -> None:
+    sync_under_way(lab, dg.DagsterRunStatus.STARTING)
+
+    def a_minute_passes() -> None:
+        monkeypatch.setattr(dbt, "LONGEST_WAIT_FOR_A_START_S", -1)
+
+    assert scheduled(lab, monkeypatch, a_minute_passes) == [dbt.WAIT_STEP_S]
+
+
+def test_a_scheduled_build_does_not_wait_for_a_vendor_that_has_failed(lab, monkeypatch) -> None:
+    sync = sync_under_way(lab)
+
+    away = SerializableErrorInfo("Unreachable: crm: no connection.", [], "Unreachable")
+
+    def first_try_fails() -> None:
+        job = lab.definitions.resolve_job_def("sync_crm")
+        event = dg.DagsterEvent(
+            event_type_value=dg.DagsterEventType.STEP_UP_FOR_RETRY.value,
+            job_name=job.name,
+            step_key="crm__accounts",
+            event_specific_data=StepRetryData(error=away, seconds_to_wait=30),
+        )
+        lab.instance.report_dagster_event(event, sync.run_id)
+
+    assert scheduled(lab, monkeypatch, first_try_fails) == [dbt.WAIT_STEP_S]

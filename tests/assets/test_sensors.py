@@ -100,3 +100,14 @@ def test_the_error_of_ours_is_told_rather_than_what_lies_below_it() -> None:
     except PublishError as error:
         info = serializable_error_info_from_exc_info((type(error), error, error.__traceback__))
     assert first_cause(info) == ("PublishError", "publishing failed.\nFree some space.")
+
+
+def test_an_error_that_a_connector_refined_is_told_as_its_kind(lab, webhook, monkeypatch) -> None:
+    class _TokenExpired(AuthError):
+        pass
+
+    address, received = webhook
+    monkeypatch.setenv("ALERTS", address)
+    tick(lab, _TokenExpired("crm: HTTP 401. Check `client_secret`."))
+    assert received[0]["error"] == "AuthError"
+    assert received[0]["message"] == "crm: HTTP 401. Check `client_secret`."

@@ -140,7 +140,7 @@ def test_hubspots_quota_is_that_of_the_account_and_searches_have_a_limit_of_thei
     company, tmp_path
 ):
     company.world.portal.daily_limit = 1_000
-    source = opened(company, "hub", tmp_path, searches_per_s=4)
+    source = opened(company, "hub", tmp_path, calls_per_10_s=100, searches_per_s=4)
     synced(company, "hub", tmp_path)
     plan = plan_source(source, source.streams(), tmp_path)
     assert (plan.allowance.per_day, plan.allowance.windows) == (1_000, ((100, 10.0),))

@@ -375,9 +375,8 @@ def _crm(landing: Landing) -> None:
         "salesforce__leads",
         {
             "Id": sf_id(LEAD, 3),
-            "Name": "Ann Lee",
-            "FirstName": "Ann",
-            "LastName": "Lee",
+            "Name": "Ann",
+            "LastName": "Ann",
             "Email": "ann.lee@globex.com",
             **created,
         },

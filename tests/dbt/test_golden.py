@@ -207,7 +207,7 @@ def test_one_of_us_is_one_person(tables: Tables) -> None:
             "forum:users:6",
             "a mailbox of a task, not of a person",
         ),
-        (ANN, f"crm:leads:{sf_id(LEAD, 3)}", "no side made the owner prove the address"),
+        (ANN, f"crm:leads:{sf_id(LEAD, 3)}", "the names do not agree fully"),
         (
             f"crm:contacts:{sf_id(CONTACT, 3)}",
             f"crm:contacts:{sf_id(CONTACT, 4)}",

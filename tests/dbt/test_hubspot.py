@@ -13,14 +13,16 @@ import duckdb
 import pytest
 
 from tests.dbt.build import build
-from tests.dbt.landing_fixture import FIRST_SYNC, Landing
+from tests.dbt.landing_fixture import ACCOUNT, CONTACT, FIRST_SYNC, Landing, sf_id
 
 pytestmark = pytest.mark.dbt
 
 LAYERS = ("--exclude", "path:models/metrics")
 MILL, DYERS = "hub:companies:11", "hub:companies:12"
-ADA, BEN, OLD_ADA, GONE = (f"hub:contacts:{n}" for n in (99, 2, 1, 3))
+ADA, BEN, KIT, OLD_ADA, GONE = (f"hub:contacts:{n}" for n in (99, 2, 4, 1, 3))
 DANA = "hub:owners:7"
+ACCOUNT_OF_DYERS = sf_id(ACCOUNT, 1)
+BEN_THERE, SUCCESSOR, EVE_THERE, FAY_THERE, IRIS_THERE = (sf_id(CONTACT, n) for n in range(1, 6))
 MOVED = FIRST_SYNC + timedelta(days=8)
 
 
@@ -55,7 +57,13 @@ def link(landing: Landing, kind: str, key: int, other: str, *to: tuple[int, str 
 
 
 def account() -> Landing:
-    landing = Landing({"hub": ("hubspot", "crm"), "forum": ("discourse", "forum")})
+    landing = Landing(
+        {
+            "hub": ("hubspot", "crm"),
+            "forum": ("discourse", "forum"),
+            "crm": ("salesforce", "crm"),
+        }
+    )
     landing.control = {
         "own_domains": [("acme.com",)],
         "settings": [("currency", "EUR")],
@@ -63,10 +71,12 @@ def account() -> Landing:
             ("hub", "companies", "renews_on", "date", "none"),
             ("hub", "companies", "renewal_sum", "decimal", "none"),
             ("hub", "contacts", "is_vip", "boolean", "none"),
+            ("hub", "contacts", "salesforcecontactid", "text", "pseudonym"),
         ],
         "column_meanings": [
             ("hub", "companies", "renews_on", "renewal_date"),
             ("hub", "companies", "renewal_sum", "renewal_amount"),
+            ("hub", "contacts", "salesforcecontactid", "external_id"),
         ],
     }
     landing.add(
@@ -103,6 +113,9 @@ def account() -> Landing:
     landing.delete("hubspot__contacts", "3")
     link(landing, "contacts", 99, "companies", (12, None), (11, "Primary"))
     link(landing, "contacts", 99, "companies", (12, "Primary"), when=MOVED)
+    landing.add("hubspot__contacts", record(4, email="kit@mail.example", firstname="Kit"))
+    link(landing, "contacts", 4, "companies", (12, "Primary"))
+    landing.delete("hubspot__associations", '["contacts", "4", "companies"]', at=MOVED)
 
     landing.add(
         "hubspot__pipelines",
@@ -163,7 +176,42 @@ def account() -> Landing:
         "discourse__users",
         {"id": 1, "username": "cy", "single_sign_on_record": {"external_id": "2"}},
     )
+    second_crm(landing)
     return landing
+
+
+def second_crm(landing: Landing) -> None:
+    """Add some of the same people and one of the organizations as another CRM has them."""
+    landing.add("salesforce__accounts", {"Id": ACCOUNT_OF_DYERS, "Name": "Dyers & Co"})
+    for key, given, family, email in (
+        (BEN_THERE, "Benjamin", "Dyer", "Ben@dyers.example"),
+        (SUCCESSOR, "Cara", "Woad", "ben@dyers.example"),
+        (EVE_THERE, "Eve", "Spinner", None),
+        (FAY_THERE, "Fay", "Carder", None),
+    ):
+        landing.add(
+            "salesforce__contacts",
+            {"Id": key, "Name": f"{given} {family}", "FirstName": given, "LastName": family,
+             "Email": email, "AccountId": ACCOUNT_OF_DYERS if email else None},
+        )  # fmt: skip
+    iris = {"Id": IRIS_THERE, "Name": "Iris Loom", "FirstName": "Iris", "LastName": "Loom",
+            "Email": "iris@dyers.example", "AccountId": ACCOUNT_OF_DYERS}  # fmt: skip
+    landing.add("salesforce__contacts", iris)
+    left = iris | {"Title": "No longer with the company"}
+    landing.add("salesforce__contacts", left, version=MOVED, loaded_at=MOVED)
+    landing.add(
+        "hubspot__contacts",
+        record(9, email="iris@dyers.example", firstname="Iris", lastname="Loom",
+               associatedcompanyid="12"),
+    )  # fmt: skip
+    landing.add(
+        "hubspot__contacts",
+        record(6, email="eve@wool.example", firstname="Eve", salesforcecontactid=EVE_THERE),
+    )
+    landing.add(
+        "hubspot__contacts",
+        record(8, firstname="Gus", lastname="Heddle", salesforcecontactid=FAY_THERE),
+    )
 
 
 class Tables:
@@ -217,7 +265,16 @@ def test_what_they_said_about_email_is_kept(tables: Tables) -> None:
     assert tables.rows(
         "select contact_id, has_opted_out_of_email from stg_hubspot__contacts "
         "where _op = 'upsert' order by 1"
-    ) == [("1", True), ("2", None), ("3", None), ("99", True)]
+    ) == [
+        ("1", True),
+        ("2", None),
+        ("3", None),
+        ("4", None),
+        ("6", None),
+        ("8", None),
+        ("9", None),
+        ("99", True),
+    ]
 
 
 def test_a_deactivated_owner_is_one_of_us_and_a_queue_is_nobody(tables: Tables) -> None:
@@ -249,6 +306,13 @@ def test_links_tell_who_was_where_and_when(tables: Tables) -> None:
         "select organization_id, is_current from bridge_person_organization "
         f"where person_id = '{tables.person(BEN)}'"
     ) == [(tables.organization(DYERS), True)]
+
+
+def test_a_link_taken_away_ends_the_stay(tables: Tables) -> None:
+    assert tables.rows(
+        "select organization_id, valid_to from bridge_person_organization "
+        f"where person_id = '{tables.person(KIT)}' and basis = 'record'"
+    ) == [(tables.organization(DYERS), MOVED)]
 
 
 def test_a_ticket_is_a_case_and_its_emails_are_its_events(tables: Tables) -> None:
@@ -298,3 +362,35 @@ def test_deals_know_their_organization_and_people(tables: Tables) -> None:
 
 def test_a_number_that_two_systems_use_joins_nobody(tables: Tables) -> None:
     assert tables.person("forum:users:1") != tables.person(BEN)
+
+
+def test_two_crms_know_one_person_by_address_and_name_and_never_by_the_address_alone(
+    tables: Tables,
+) -> None:
+    assert tables.person(f"crm:contacts:{BEN_THERE}") == tables.person(BEN)
+    assert tables.person(f"crm:contacts:{SUCCESSOR}") != tables.person(BEN)
+
+
+def test_the_id_that_one_crm_keeps_of_the_other_joins_unless_the_names_disagree(
+    tables: Tables,
+) -> None:
+    assert tables.person(f"crm:contacts:{EVE_THERE}") == tables.person("hub:contacts:6")
+    assert tables.person(f"crm:contacts:{FAY_THERE}") != tables.person("hub:contacts:8")
+    assert tables.rows("select state, refusal from identity_edge where rule_id = 'named_record' "
+                       "order by state") == [
+        ("live", None), ("refused", "the names disagree")
+    ]  # fmt: skip
+
+
+def test_an_organization_without_a_web_address_is_known_by_where_its_people_write_from(
+    tables: Tables,
+) -> None:
+    assert tables.organization(f"crm:accounts:{ACCOUNT_OF_DYERS}") == tables.organization(DYERS)
+    assert tables.organization(MILL) != tables.organization(DYERS)
+
+
+def test_who_left_by_one_crm_is_gone_although_the_other_was_not_touched(tables: Tables) -> None:
+    assert tables.rows(
+        "select valid_to, is_current from bridge_person_organization "
+        f"where person_id = '{tables.person('hub:contacts:9')}'"
+    ) == [(MOVED, False)]

@@ -952,6 +952,44 @@ def test_trust_tells_what_is_filled_linked_and_contradictory(models: Models) -> 
     assert fields["phone"] == (0.0, None)
 
 
+def test_trust_tells_for_each_source_and_all_whom_of_the_active_forum_people_it_knows(
+    models: Models,
+) -> None:
+    ledger = Ledger(models, AS_OF, backcast=[AS_OF - timedelta(days=60)])
+    ledger.configure(crm="crm", hub="crm", forum="forum")
+    knows = {"crm": "ann bob cid eve", "hub": "bob gus", "forum": "ann bob cid dan eve fay"}
+    for source, people in knows.items():
+        for person in people.split():
+            ledger.add(
+                "dim_profile",
+                {
+                    "profile_key": f"{source}:{person}",
+                    "source": source,
+                    "stream": "people",
+                    "silo": "forum" if source == "forum" else "crm",
+                    "entity": "person",
+                    "person_id": person,
+                    "is_deleted": (source, person) == ("crm", "cid"),
+                    "created_at": days_ago(30 if source == "hub" else 400),
+                },
+            )
+    ledger.person("fay", is_staff=True)
+    for person, day in (("ann", 89), ("bob", 2), ("cid", 3), ("dan", 4), ("eve", 90), ("fay", 1)):
+        ledger.act(person, person, days_ago(day), "post", is_staff_actor=person == "fay")
+    ledger.build()
+    # Eve was active too long ago, Fay is one of us, Cid's record is deleted, Gus is in no forum.
+    told = "select source, active_forum_people as n, active_forum_people_share as share "
+    rows = ledger.rows(f"{told} from rel_data_trust where stream = '*' and basis = 'as_known'")
+    assert {row["source"]: (row["n"], row["share"]) for row in rows} == {
+        "crm": (4, 0.5), "hub": (4, 0.25), "*": (4, 0.5),
+    }  # fmt: skip
+    # Sixty days before, of Ann and Eve, and the second CRM did not know anybody yet.
+    rows = ledger.rows(f"{told} from rel_data_trust where stream = '*' and basis = 'backcast'")
+    assert {row["source"]: (row["n"], row["share"]) for row in rows} == {
+        "crm": (2, 1.0), "*": (2, 1.0),
+    }  # fmt: skip
+
+
 def test_a_build_of_a_past_day_tells_what_is_held_for_that_day_only(models: Models) -> None:
     ledger = Ledger(models, AS_OF, backcast=[AS_OF - timedelta(days=28)])
     ledger.execute("update control.snapshots set basis = 'backcast'")

@@ -61,7 +61,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
                 exports += "".join(re.findall(r"^export .*\n", text, re.M))
     finally:
         if desk:
-            os.killpg(desk.pid, signal.SIGTERM)
+            os.killpg(desk.pid, signal.SIGKILL)
             desk.wait()
     return Followed(folder, checkout, environment, printed)
 

@@ -230,8 +230,8 @@ SAID_HERE: dict[str, Callable[[Path], object]] = {
     "`…` is not parsed. Start by `rapport dev` or `rapport run`, which do it.": wiring.manifest,
     "dbt cannot parse …: …": dbt.ensure_parsed,
     "dbt failed; nothing was published. …": built,
-    "nothing was built in this run, so there is nothing to publish. Start the job `metrics`, "
-    "which builds and publishes.": published_alone,
+    "the tables of the last build cannot be gone on with: …. Run the job `metrics` once, then "
+    "this.": published_alone,
     "….…: the mapped fields `…` and `…` differ in case alone, which SQL cannot tell apart. "
     "Rename one in the export.": mapped(
         "sources: {crm: {type: files, streams: {people: {path: a.csv, key: id, "
@@ -251,8 +251,6 @@ def test_this_message_is_said_when_it_should_be(message: str, tmp_path: Path) ->
 NOT_SAID: dict[str, str] = {
     "…: the database sent text that is not UTF-8. Mend it there, or leave the column out with "
     "`fields`.": "PostgreSQL and SQLite never send such text; drivers of others do",
-    "a part of the models cannot be built alone: …. Run the job `metrics` once, then this "
-    "part.": "it takes a build of a part in Dagster before any other",
     "the job … failed.": "Dagster has named a step each time; this is for the day it does not",
 }
 """Message -> why no test can provoke it."""

@@ -385,3 +385,9 @@ def _trust(silos: Sequence[str]) -> Rows:
             "source": silo, "stream": "users", "field": "email", "filled_share": 0.5,
             "profiles": 70,
         }  # fmt: skip
+    if "forum" in silos:
+        for source, share in ((silos[0], 0.6), ("support", 0.25), ("*", 0.7)):
+            yield snapshot() | {
+                "source": source, "stream": "*", "field": "*",
+                "active_forum_people": 40, "active_forum_people_share": share,
+            }  # fmt: skip

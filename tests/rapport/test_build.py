@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from connectors import open_source, sync_stream
-from connectors.errors import ConfigError
+from connectors.errors import BuildError, ConfigError
 from connectors.quarantine import Quarantine
 from rapport import build, config
 from rapport.config import Config
@@ -69,6 +69,36 @@ def test_nothing_new_needs_no_build_and_new_records_do(shop: Config, tmp_path: P
     assert plan.reason == "new records have landed"
     assert not plan.full_refresh
     assert [day for day, _ in plan.snapshots] == [DAY]
+
+
+def test_a_build_that_did_not_end_is_made_again(shop: Config) -> None:
+    sync(shop)
+    built(shop)
+    build.prepare(shop, build.plan(shop))  # and the process is killed
+    plan = build.plan(shop)
+    assert plan.needed
+    assert plan.reason == "the last build did not come to its end"
+    with pytest.raises(BuildError, match=r"did not come to its end\. Run the job `metrics` once"):
+        build.plan_part(shop, DAY - timedelta(days=40))
+
+
+def test_a_part_computes_its_day_alone_on_what_the_last_build_has_read(shop: Config) -> None:
+    sync(shop)
+    whole = build.plan(shop)
+    build.prepare(shop, whole)
+    build.remember(shop, whole)
+    past = DAY - timedelta(days=40)
+    part = build.plan_part(shop, past)
+    assert part.needed
+    assert part.snapshots == [(past, "backcast")]
+    assert (part.as_of, part.known_at) == (whole.as_of, whole.known_at)
+    build.remember(shop, part)
+    assert not build.plan(shop).needed, "which build of all is due has not changed"
+
+
+def test_a_part_needs_a_build_to_go_on_with(shop: Config) -> None:
+    with pytest.raises(BuildError, match="this is the first build"):
+        build.plan_part(shop)
 
 
 def test_a_changed_mapping_reads_staging_anew(shop: Config) -> None:

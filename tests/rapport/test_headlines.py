@@ -33,6 +33,7 @@ def test_the_headlines_name_people_organizations_and_the_community_with_n(config
         "people                   70 (besides 3 colleagues, 0 bots)",
         "interactions             120: email 60, answer 20, comment 20, question 20",
         "forum people in the CRM  100 % (n = 40 active in 90 days)",
+        "forum people known to    crm 60 %, support 25 %, any 70 %",
         "answered within 7 days  62 % (n = 99 questions)",
         "help in the community  28 days  364 days  all time",
         "median first response    3.2 h     5.5 h   unknown",

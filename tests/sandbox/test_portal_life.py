@@ -208,17 +208,43 @@ def test_ten_thousand_records_bear_one_stamp_only_when_asked() -> None:
     assert most(small(60, portal_import=300)) > 250
 
 
-def test_it_is_served_beside_the_others_only_when_named(tmp_path: Path) -> None:
+def test_its_rapport_yml_takes_the_properties_of_ones_own_but_nothing_sensitive() -> None:
+    with serve(people=60, port=0, now=NOW) as sandbox:
+        hub = sandbox.credentials["sources"]["hub"]
+        portal = sandbox.world.portal
+        for name in ("contacts", "companies", "tickets"):
+            fields = hub["fields"][name]
+            own = {
+                told["name"]: told
+                for told in portal.table(name).kind.properties.values()
+                if not told.get("hubspotDefined")
+            }
+            taken = {field["name"]: field for field in fields}
+            open_to_all = {
+                key for key, told in own.items() if told.get("dataSensitivity") != "sensitive"
+            }
+            assert taken.keys() == open_to_all, name
+            for key, field in taken.items():
+                kind = {"number": "decimal", "date": "date"}.get(own[key]["type"], "text")
+                assert field.get("type", "text") == kind, key
+
+
+def test_it_makes_nobody_wait_unless_the_vendors_limits_are_asked_for() -> None:
+    for vendor_limits, told, calls in ((False, 10_000, 10_000), (True, None, 190)):
+        with serve(people=60, port=0, now=NOW, vendor_limits=vendor_limits) as sandbox:
+            hub = sandbox.credentials["sources"]["hub"]
+            assert hub.get("calls_per_10_s") == told
+            assert sandbox.world.portal.calls_per_10_s == calls
+
+
+def test_it_is_served_beside_the_others_unless_left_out(tmp_path: Path) -> None:
     with serve(people=60, port=0, now=NOW, vendors=ALL[:2]) as sandbox:
         assert set(sandbox.urls) == {"salesforce", "discourse"}
         assert "hub" not in sandbox.credentials["sources"]
     with serve(people=60, port=0, now=NOW, vendors=ALL) as sandbox:
         hub = sandbox.credentials["sources"]["hub"]
-        assert hub == {
-            "type": "hubspot",
-            "url": sandbox.urls["hubspot"],
-            "access_token": sandbox.world.portal.access_token,
-        }
+        assert hub["url"] == sandbox.urls["hubspot"]
+        assert hub["access_token"] == sandbox.world.portal.access_token
         client = HubSpot(access_token=hub["access_token"], host=hub["url"])
         live = [str(id) for id in sandbox.world.portal.table("contacts").live]
         assert [contact.id for contact in client.crm.contacts.get_all()] == live

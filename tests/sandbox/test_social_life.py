@@ -1,4 +1,4 @@
-"""Life on the social network: there when asked for, true to its truth, no trouble to others."""
+"""Life on the social network: there unless left out, true to its truth, no trouble to others."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_every_day_brings_an_edit_a_deletion_a_like_and_another_handle() -> None
     assert len(valid) == len(set(valid))
 
 
-def test_it_is_served_only_when_asked_for() -> None:
+def test_it_is_served_beside_the_others_unless_left_out() -> None:
     with serve(people=60, port=0, now=NOW, vendors=VENDORS[:2]) as sandbox:
         assert set(sandbox.urls) == {"salesforce", "discourse"}
         assert set(sandbox.credentials["sources"]) == {"crm", "forum"}

@@ -18,8 +18,8 @@ import requests
 
 from sandbox.discourse.store import Post
 from sandbox.people import Person
-from sandbox.server import serve
-from sandbox.world import World
+from sandbox.server import chosen_vendors, serve
+from sandbox.world import VENDORS, World
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 OBJECTS = (
@@ -143,6 +143,18 @@ def test_every_record_of_a_person_or_organization_is_in_the_truth_and_the_other_
         for row in world.org.rows(name)
     }
     there |= {("users", "discourse", str(user)): False for user in world.forum.users}
+    there |= {
+        (name, "hubspot", str(id)): record.archived_at is not None
+        for name in ("contacts", "companies")
+        for id, record in world.portal.table(name).records.items()
+        if id not in world.portal.table(name).heirs
+    }
+    there |= {("owners", "hubspot", id): False for id in world.portal.owners}
+    there |= {
+        ("profiles", "bluesky", did): account.status != "active"
+        for did, account in world.network.accounts.items()
+        if account.status != "deleted"
+    }
     there |= {
         ("customers", "shop", key): False
         for (key,) in world.shop.rows(
@@ -279,7 +291,7 @@ def test_the_champion_has_a_contact_at_the_new_employer_and_keeps_the_old_one(
         world.org.get("Contact", profile["native_id"])
         for profile in truth["profiles"]
         if profile["person"] == row["true_id"]
-        and profile["stream"] == "contacts"
+        and (profile["source_type"], profile["stream"]) == ("salesforce", "contacts")
         and profile["state"] == "live"
     ]
     assert len({contact["AccountId"] for contact in contacts}) >= 2
@@ -367,8 +379,9 @@ def test_new_people_keep_coming() -> None:
 # Served
 
 
-def test_both_vendors_are_served_and_one_clock_moves_both() -> None:
+def test_all_vendors_are_served_and_one_clock_moves_them() -> None:
     with serve(people=60, port=0, now=NOW) as sandbox:
+        assert tuple(sandbox.urls) == VENDORS
         answer = requests.post(
             f"{sandbox.urls['salesforce']}/sandbox/advance", json={"days": 2}, timeout=30
         )
@@ -388,6 +401,14 @@ def test_both_vendors_are_served_and_one_clock_moves_both() -> None:
 def test_the_forums_limits_are_raised_unless_the_vendors_own_are_asked_for() -> None:
     assert small(people=60).forum.settings.admin_api_per_minute > 10_000
     assert small(people=60, vendor_limits=True).forum.settings.admin_api_per_minute == 60
+
+
+def test_vendors_are_chosen_by_name_and_a_name_that_is_none_gets_a_suggestion() -> None:
+    assert chosen_vendors("discourse, hubspot,discourse") == ("discourse", "hubspot")
+    with pytest.raises(ValueError, match=r"no vendor `hubpsot`\. Did you mean `hubspot`"):
+        chosen_vendors("salesforce,hubpsot")
+    with pytest.raises(ValueError, match="no vendor is named"):
+        chosen_vendors(" ,")
 
 
 def test_a_taken_port_is_named() -> None:

@@ -49,7 +49,7 @@ date_diff('day', {{ first }}, {{ last }})
 {%- endmacro %}
 
 {% macro spark__days_between(first, last) -%}
-datediff({{ last }}, {{ first }})
+cast(datediff({{ last }}, {{ first }}) as bigint)
 {%- endmacro %}
 
 

@@ -120,9 +120,9 @@
             {{ quantity }} as quantity,
             count(*) over (partition by {{ groups | join(', ') }}) as n_parts,
             sum({{ quantity }}) over (partition by {{ groups | join(', ') }}) as total,
-            row_number() over (
+            cast(row_number() over (
                 partition by {{ groups | join(', ') }} order by {{ quantity }} desc, {{ part }}
-            ) as rank_down,
+            ) as bigint) as rank_down,
             row_number() over (
                 partition by {{ groups | join(', ') }} order by {{ quantity }}, {{ part }} desc
             ) as rank_up,

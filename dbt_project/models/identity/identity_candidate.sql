@@ -72,16 +72,26 @@ candidates as (
     union all
 
     select
+        'named_record', told.entity, told.profile_key, records.profile_key,
+        told.id_type, told.value, coalesce(told.reason, records.reason)
+    from identifiers as told
+    inner join identifiers as records
+        on told.value = records.value
+        and told.entity = records.entity
+        and told.source <> records.source
+        and records.id_type = 'record_id'
+    where told.id_type = 'external_id'
+        and not told.is_single_account
+        and not records.is_single_account
+
+    union all
+
+    select
         case
             when one.is_verified or other.is_verified then 'verified_email'
-            else 'unverified_email'
+            else 'email_and_name'
         end,
-        one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
-        coalesce(
-            one.reason,
-            case when not (one.is_verified or other.is_verified)
-                then 'no side made the owner prove the address' end
-        )
+        one.entity, one.profile_key, other.profile_key, one.id_type, one.value, one.reason
     from identifiers as one
     inner join identifiers as other
         on one.value = other.value and one.profile_key < other.profile_key
@@ -117,6 +127,24 @@ candidates as (
         and one.id_type = other.id_type
         and one.source < other.source
     where one.id_type in ('domain', 'name')
+
+    union all
+
+    select
+        'domain_of_people', one.entity, one.profile_key, other.profile_key, other.id_type,
+        other.value, coalesce(one.reason, other.reason)
+    from identifiers as one
+    inner join identifiers as other
+        on one.value = other.value and one.source <> other.source
+    where one.id_type = 'people_domain'
+        and other.id_type = 'domain'
+        and not exists (
+            select 1
+            from identifiers as nearer
+            where nearer.id_type = 'domain'
+                and nearer.value = one.value
+                and nearer.source = one.source
+        )
 ),
 
 pairs as (
@@ -146,9 +174,7 @@ select
     distinct_pairs.rule_id,
     distinct_pairs.id_type,
     distinct_pairs.evidence,
-    coalesce(
-        distinct_pairs.refusal, case when rules.band <> 'auto' then 'only a suggestion' end
-    ) as refusal,
+    distinct_pairs.refusal,
     rules.tier,
     rules.needs_agreement
 from distinct_pairs

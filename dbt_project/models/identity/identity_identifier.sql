@@ -60,7 +60,24 @@ identifiers as (
 
     union all
 
-    select profile_key, entity, 'name', lower(trim(display_name)), false
+    -- without a web address of its own: where its people write from, if that is one place
+    select
+        organizations.profile_key, 'organization', 'people_domain',
+        min({{ email_domain('people.email') }}), false
+    from profiles as organizations
+    inner join profiles as people on organizations.reference_key = people.organization_key
+    where organizations.entity = 'organization'
+        and organizations.domain is null
+        and people.entity = 'person'
+        and not people.is_deleted
+        and {{ email_domain('people.email') }}
+        not in (select domain from {{ ref('free_mail_domain') }})
+    group by organizations.profile_key
+    having count(distinct {{ email_domain('people.email') }}) = 1
+
+    union all
+
+    select profile_key, entity, 'name', {{ lower_case('trim(display_name)') }}, false
     from profiles
     where entity = 'organization' and is_known_by_name
 )

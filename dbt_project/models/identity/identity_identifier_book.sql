@@ -56,7 +56,8 @@ flagged as (
                 then 'shared'
             when counted.id_type = 'external_id' and counted.n_accounts > 1 then 'shared'
             when counted.id_type = 'domain' and free_mail_domains.domain is not null then 'common'
-            when counted.id_type in ('domain', 'name') and counted.n_profiles > counted.n_sources
+            when counted.id_type in ('domain', 'people_domain', 'name')
+                and counted.n_profiles > counted.n_sources
                 then 'shared'
             else 'ok'
         end as flag
@@ -83,7 +84,8 @@ select
         when 'common' then 'a provider that anybody can use'
         when 'shared' then 'used by ' || case
             when id_type = 'external_id' then 'several accounts of one place'
-            when id_type in ('domain', 'name') then 'several organizations of one source'
+            when id_type in ('domain', 'people_domain', 'name')
+                then 'several organizations of one source'
             else n_surnames || ' surnames'
         end
         else null

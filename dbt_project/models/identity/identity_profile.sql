@@ -37,7 +37,7 @@ cleaned as (
         count(*) over (
             partition by profiles.source, profiles.stream, profiles.native_id
         ) > 1 as shows_both_entities,
-        nullif(lower(trim(profiles.email)), '') as clean_email,
+        nullif({{ lower_case('trim(profiles.email)') }}, '') as clean_email,
         {{ custom_value('profiles.custom', 'meanings.external_id_field') }} as told_external_id,
         {{ try_date(custom_value('profiles.custom', 'meanings.renewal_date_field')) }}
             as told_renewal_date,

@@ -179,11 +179,83 @@ whole_streams as (
 
 ),
 
+-- Whom of the people active in a forum another source knows, too; the source * is any of them.
+forum_people as (
+
+    select distinct
+        snapshots.as_of,
+        snapshots.basis,
+        activity.person_id
+    from snapshots
+    inner join {{ ref('rel_activity_daily') }} as activity
+        on
+            activity.day > {{ days_after('snapshots.as_of', -90) }}
+            and activity.day <= snapshots.as_of
+    where
+        activity.silo = 'forum'
+        and activity.role = 'actor'
+        and activity.person_id is not null
+        and not activity.is_staff
+        and not activity.is_bot
+
+),
+
+known_people as (
+
+    select
+        source,
+        person_id,
+        min(coalesce(since_day, date '1900-01-01')) as since_day
+    from (
+        select source, person_id, since_day, entity, silo from profiles
+        union all
+        select '*' as source, person_id, since_day, entity, silo from profiles
+    ) as profiles_and_any
+    where entity = 'person' and person_id is not null and silo <> 'forum'
+    group by source, person_id
+
+),
+
+knowing_sources as (
+
+    select
+        source,
+        min(since_day) as since_day
+    from known_people
+    group by source
+
+),
+
+known_elsewhere as (
+
+    select
+        forum_people.as_of,
+        forum_people.basis,
+        knowing_sources.source,
+        count(*) as forum_people,
+        count(known_people.person_id) as known_forum_people
+    from forum_people
+    inner join knowing_sources on knowing_sources.since_day <= forum_people.as_of
+    left join known_people
+        on
+            knowing_sources.source = known_people.source
+            and forum_people.person_id = known_people.person_id
+            and known_people.since_day <= forum_people.as_of
+    group by forum_people.as_of, forum_people.basis, knowing_sources.source
+
+),
+
 measured as (
 
-    select * from whole_streams
+    select *, cast(null as bigint) as forum_people, cast(null as bigint) as known_forum_people
+    from whole_streams
     union all
-    select * from fields
+    select *, null, null from fields
+    union all
+    select
+        as_of, basis, source, '*', '*', null, null, null, null, null, null,
+        forum_people, known_forum_people
+    from known_elsewhere
 
 ),
 
@@ -241,6 +313,9 @@ final as (
         {{ share('measured.linked', 'measured.person_profiles') }} as linked_share,
         {{ share('measured.contradicting', 'measured.comparable') }} as contradiction_share,
         cast(null as double) as consent_unknown_share,
+        cast(measured.forum_people as bigint) as active_forum_people,
+        {{ share('measured.known_forum_people', 'measured.forum_people') }}
+            as active_forum_people_share,
 
         ---------- provenance
         cast(measured.comparable as bigint) as n,

@@ -88,26 +88,32 @@ titles as (
     group by profile_key, organization_id
 ),
 
+-- Who wrote that somebody left looked; another record of theirs was only not touched since.
+gone as (
+    select people.person_id, stays.organization_id, max(stays.valid_to) as left_at
+    from stays
+    inner join people on stays.profile_key = people.profile_key
+    where stays.has_left
+    group by people.person_id, stays.organization_id
+),
+
 stays_of_people as (
     select
         people.person_id,
         stays.organization_id,
         titles.title,
         stays.valid_from,
-        stays.valid_to
+        least(
+            stays.valid_to, case when gone.left_at > stays.valid_from then gone.left_at end
+        ) as valid_to
     from stays
     inner join people on stays.profile_key = people.profile_key
+    left join gone
+        on people.person_id = gone.person_id and stays.organization_id = gone.organization_id
     left join titles
         on stays.profile_key = titles.profile_key
         and stays.organization_id = titles.organization_id
     where stays.organization_id is not null and (stays.is_first or not stays.has_left)
-),
-
-gone as (
-    select distinct people.person_id, stays.organization_id
-    from stays
-    inner join people on stays.profile_key = people.profile_key
-    where stays.has_left
 ),
 
 -- Several records of a person in one organization are one stay where they touch.
@@ -115,9 +121,9 @@ starts as (
     select
         *,
         case
-            when valid_from <= max(coalesce(valid_to, timestamptz '9999-12-31')) over (
+            when valid_from <= max(coalesce(valid_to, cast('9999-12-31' as {{ type_moment() }}))) over (
                 partition by person_id, organization_id
-                order by valid_from, coalesce(valid_to, timestamptz '9999-12-31')
+                order by valid_from, coalesce(valid_to, cast('9999-12-31' as {{ type_moment() }}))
                 rows between unbounded preceding and 1 preceding
             ) then 0
             else 1
@@ -130,7 +136,7 @@ numbered as (
         *,
         sum(is_start) over (
             partition by person_id, organization_id
-            order by valid_from, coalesce(valid_to, timestamptz '9999-12-31')
+            order by valid_from, coalesce(valid_to, cast('9999-12-31' as {{ type_moment() }}))
             rows between unbounded preceding and current row
         ) as stay
     from starts
@@ -157,7 +163,7 @@ by_address as (
             as title,
         'email_domain' as basis,
         min(coalesce(profiles.created_at, profiles.first_seen_at)) as valid_from,
-        cast(null as timestamptz) as valid_to
+        cast(null as {{ type_moment() }}) as valid_to
     from profiles
     inner join people on profiles.profile_key = people.profile_key
     inner join domains on {{ email_domain('profiles.email') }} = domains.domain

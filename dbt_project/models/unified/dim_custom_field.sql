@@ -25,7 +25,7 @@ records as (
     select
         profiles.*,
         profile_key as record_key,
-        cast(null as timestamptz) as record_changed_at
+        cast(null as {{ type_moment() }}) as record_changed_at
     from profiles
     where custom is not null
 
@@ -69,7 +69,7 @@ worded as (
         *,
         case
             when type in ('integer', 'decimal')
-                then regexp_replace(cast(number as {{ dbt.type_string() }}), '[.]?0+$', '')
+                then {{ number_text('number') }}
             else text
         end as value_text
     from told

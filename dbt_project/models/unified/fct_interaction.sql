@@ -62,7 +62,7 @@ stays as (
         -- before the first stay that is known nothing says that it was another organization
         case
             when row_number() over (partition by person_id order by valid_from, organization_id) = 1
-                then timestamptz '1900-01-01'
+                then cast('1900-01-01' as {{ type_moment() }})
             else valid_from
         end as valid_from,
         valid_to,

@@ -84,7 +84,8 @@ select {{ interaction_row({
     'is_prompted': "case when kind in ('mention', 'post') and parent_uri is null then false end",
     'visibility': "'public'",
     'occurred_at': "case
-        when claimed >= timestamptz '1990-01-01' and claimed < indexed_at then claimed
+        when claimed >= cast('1990-01-01' as " ~ type_moment() ~ ") and claimed < indexed_at
+            then claimed
         else indexed_at
     end",
     'source_seen_at': 'indexed_at', 'loaded_at': 'loaded_at', 'is_deleted': 'is_gone',

@@ -10,11 +10,11 @@ authors as (
             *,
             min(_first_loaded_at) over (partition by _source, user_id) as _author_first_loaded_at,
             max(_last_loaded_at) over (partition by _source, user_id) as _author_last_loaded_at,
-            row_number() over (partition by _source, user_id order by post_id desc) as _recency
+            row_number() over (partition by _source, user_id order by post_id desc) as _place
         from {{ current(ref('stg_discourse__posts')) }} as posts
         where user_id is not null
     ) as ranked
-    where _recency = 1
+    where _place = 1
         and not exists (
             select 1
             from users

@@ -6,11 +6,23 @@ with contacts as (
     select * from {{ current(ref('stg_hubspot__contacts')) }} as contacts
 ),
 
-versions as (
+-- The record of all links ends as a tombstone, which knows its key alone.
+links as (
     select
-        _source, from_id as contact_id, _version, _seq,
-        case when _op <> 'delete' then {{ text_list("coalesce(links, '[]')") }} end as link
+        _source,
+        max(from_type) over by_key as from_type,
+        max(from_id) over by_key as contact_id,
+        max(to_type) over by_key as to_type,
+        case when _op <> 'delete' then links else '[null]' end as links,
+        _version,
+        _seq
     from {{ known(ref('stg_hubspot__associations')) }} as associations
+    window by_key as (partition by _source, _key)
+),
+
+versions as (
+    select _source, contact_id, _version, _seq, {{ text_list('links') }} as link
+    from links
     where from_type = 'contacts' and to_type = 'companies'
 ),
 

@@ -31,7 +31,7 @@ activities as (
         lower(coalesce(nullif(task_subtype, 'Task'), task_type, 'task')) as word,
         coalesce(call_type = 'Inbound', false) as is_inbound,
         false as is_private,
-        coalesce(completed_at, cast(activity_date as timestamptz), created_at) as occurred_at,
+        coalesce(completed_at, cast(activity_date as {{ type_moment() }}), created_at) as occurred_at,
         created_at
     from {{ current(ref('stg_salesforce__tasks')) }} as tasks
     where is_closed
@@ -44,7 +44,7 @@ activities as (
         lower(coalesce(event_type, 'meeting')) as word,
         false as is_inbound,
         coalesce(is_private, false) as is_private,
-        coalesce(start_at, activity_at, cast(activity_date as timestamptz)) as occurred_at,
+        coalesce(start_at, activity_at, cast(activity_date as {{ type_moment() }})) as occurred_at,
         created_at
     from {{ current(ref('stg_salesforce__events')) }} as events
     where not coalesce(is_child, false)
