@@ -11,7 +11,9 @@ be versioned below what it replaces:
 - same stamp, other text (a formula field): a row with the same stamp and a later `_seq`;
 - older than what is held: a row of history;
 - back after a delete that is stamped later than the record itself: lifted to the time it
-  is landed; what follows counts against the stamp inside the lifted record.
+  is landed; what follows counts against the stamp inside the lifted record;
+- stamped later than the source's own clock: landed as if it had no stamp, and whatever comes
+  next replaces it. Else a record that was once misdated to 2999 could never be mended.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ Item = Projected | Tombstone
 Part = Records | Sequence[Tombstone]
 """What a page brought: its records, and what it says is gone."""
 
+CLOCKS_APART = timedelta(days=1)
+"""A stamp further ahead of the source's clock than this says nothing about order."""
+
 SAME_MOMENT = timedelta(seconds=1)
 """Deletions are often stamped in whole seconds, records in milliseconds."""
 
@@ -39,6 +44,7 @@ class Changes:
         deletes: delete rows.
         late: records stamped before the cursor that were not held.
         duplicates: records whose key came already in this sync, with no newer stamp.
+        source_now: the source's clock; None: stamps are taken as they are.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Changes:
         self.deletes = 0
         self.late = 0
         self.duplicates = 0
+        self.source_now: datetime | None = None
         self._stream = stream
         self._landing = landing
         self._sync_id = sync_id
@@ -68,6 +75,7 @@ class Changes:
         Args:
             now: the time of the commit.
         """
+        parts = [self._believable(part) for part in parts]
         self._held = self._landing.held(self._in_question(parts))
         only = parts[0] if len(parts) == 1 else None
         if isinstance(only, Records) and not self._held and len({*only.keys}) == len(only):
@@ -161,9 +169,20 @@ class Changes:
         return bearing[-1] if bearing else None
 
     def _is_lifted(self, row: Held, stamp: datetime) -> bool:
-        """Tell whether a row outranks its own record's stamp, which is not above `stamp`."""
+        """Tell whether a row outranks its own record's stamp, which is not above `stamp`.
+
+        So does one whose stamp was not believed: that lies above the row's version.
+        """
         own = self._own_stamp(row)
-        return own is not None and own < row.version and own <= stamp
+        return own is not None and (own > row.version or (own < row.version and own <= stamp))
+
+    def _believable(self, part: Part) -> Part:
+        """Return a part without the stamps that lie ahead of the source's clock."""
+        if self.source_now is None or not isinstance(part, Records):
+            return part
+        limit = self.source_now + CLOCKS_APART
+        stamps = [None if at is not None and at > limit else at for at in part.versions]
+        return Records(part.keys, stamps, part.texts)
 
     def _own_stamp(self, row: Held) -> datetime | None:
         text = self._texts.get(row.seq)

@@ -390,6 +390,7 @@ def _write_durably(tables: Iterable[pa.Table], footer: Footer, final: Path, plac
             os.fsync(file.fileno())
         # Unlike a rename, a link fails if the name exists: no commit can hide another.
         os.link(temporary, final)
+        flush(final.parent)
     except FileExistsError:
         raise LandingError(
             f"{place}: the landing file `{final.name}` exists already. Two writers were at work "
@@ -403,7 +404,6 @@ def _write_durably(tables: Iterable[pa.Table], footer: Footer, final: Path, plac
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
-    flush(final.parent)
 
 
 def flush(path: Path) -> None:

@@ -92,6 +92,7 @@ class Session(requests.Session):
         waits_s: seconds waited for limits, budget and retries.
         calls_per_window: see `budget.Windows`; may be changed until the first call.
         only_asks: no POST of this source changes anything, so each may be tried again.
+        sleep: how a wait passes; `time.sleep` unless time is not real.
         on_wait: called with (seconds, reason) before each such wait.
     """
 
@@ -124,6 +125,7 @@ class Session(requests.Session):
         self.requests_made = 0
         self.waits_s = 0.0
         self.only_asks = False
+        self.sleep: Callable[[float], None] = time.sleep
         self.calls_per_window = calls_per_window
         self._budget_dir = budget_dir
         # With any `auth` set, requests does not look into ~/.netrc, whose password would
@@ -357,7 +359,7 @@ class Session(requests.Session):
             log.info("%s: waiting %.1f s: %s", self.place, seconds, reason)
         if self.on_wait:
             self.on_wait(seconds, reason)
-        time.sleep(seconds)
+        self.sleep(seconds)
 
     def _note_clock(self, response: requests.Response) -> None:
         server = _http_date(response.headers.get("Date"))

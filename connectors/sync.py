@@ -241,7 +241,9 @@ class _Sync:
     def run(self) -> SyncResult:
         try:
             with self._speaking_for_stream():
-                for page in self.source.read(self.stream, deepcopy(self.state), self._window()):
+                window = self._window()
+                self.changes.source_now = window.now
+                for page in self.source.read(self.stream, deepcopy(self.state), window):
                     self._take(page)
                     age = time.monotonic() - self.buffer.began
                     if self.buffer.size >= self.checkpoint_bytes or age >= self.checkpoint_s:

@@ -412,6 +412,46 @@ def _count(number: int | None) -> str:
 
 
 @main.command()
+@click.argument("selection", metavar="SOURCE[.STREAM]")
+@click.option("--fault", "names", multiple=True, help="Only this fault; may be given again.")
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def test(
+    context: click.Context,
+    selection: str,
+    names: tuple[str, ...],
+    use_sandbox: bool,
+    as_json: bool,
+) -> int:
+    """Harm a source's connector in some fifty ways, never the vendor, and look what holds."""
+    from rapport.conformance import battery, report
+
+    name, _, stream = selection.partition(".")
+    source = chosen_config(context, use_sandbox).source(name)
+    faults = battery.chosen(names)
+    if not as_json:
+        console.print(
+            f"Testing the connector `{source.type}` with the settings of `{name}` on a generated "
+            "stage on this machine. The vendor itself is not asked; no data of yours is touched.\n"
+        )
+    with live_lines(quiet=as_json) as on_event:
+        verdicts = battery.examine(
+            source.type,
+            source.settings,
+            faults=faults,
+            streams=[stream] if stream else (),
+            on_verdict=lambda v: on_event(f"{v.fault.id} on {v.stream}: {report.outcome(v)}"),
+        )
+    if as_json:
+        click.echo(json.dumps(report.as_dict(name, source.type, verdicts), indent=1))
+    else:
+        report.print_all(console, verdicts)
+    return FAILED if any(verdict.broken for verdict in verdicts) else DONE
+
+
+@main.command()
 @click.option("--people", default=2000, show_default=True, help="Size of the generated company.")
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same company.")
 @click.option("--port", default=sandboxes.DEFAULT_PORT, show_default=True, help="First port.")

@@ -9,8 +9,11 @@ Does not belong here: a vendor's own error shapes; each emulator brings its own 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import msgspec
@@ -33,10 +36,13 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One thing that goes wrong.
 
     Attributes:
-        kind: `429`, `500`, `503_html` (answered instead of the vendor), `timeout_before`
-            (nothing happens, no answer), `timeout_after` (it happens, no answer),
-            `truncated` (the answer is cut in the middle), `not_json` (200 and an HTML
-            page), or a kind of the vendor's own.
+        kind: answered instead of the vendor: `401`, `429`, `429_date` (Retry-After as a date),
+            `429_epoch` (X-RateLimit-Reset in Unix time), `500`, `502`, `503_html`, `not_json`
+            (200 and an HTML page), `empty` (200 and nothing); `timeout_before` (nothing
+            happens, no answer), `timeout_after` (it happens, no answer), `timeout_within` (half
+            of the answer, then silence), `truncated` (the connection ends in the middle),
+            `cut_json` (half of the text, as if that were all), `gzip_unlabelled` (zipped, and
+            no header says so), `with_bom`; or a kind of the vendor's own.
         match: the request's path contains this text.
         method: only requests of this method.
         after: how many matching requests go well first.
@@ -136,8 +142,13 @@ class FaultMiddleware:
         elif fault.kind == "timeout_after":
             await self.app(scope, receive, _swallow)
             await _silence(fault, receive)
+        elif fault.kind == "timeout_within":
+            await self.app(scope, receive, _cutting(send))
+            await _silence(fault, receive)
         elif fault.kind == "truncated":
             await self.app(scope, receive, _cutting(send))
+        elif fault.kind in _CHANGED:
+            await self.app(_plain(scope), receive, _changing(send, _CHANGED[fault.kind]))
         else:
             text = f"no such fault: {fault.kind}"
             await PlainTextResponse(text, status_code=501)(scope, receive, send)
@@ -148,12 +159,58 @@ def _too_many(fault: Fault) -> Response:
     return PlainTextResponse("Too Many Requests", status_code=429, headers=headers)
 
 
+def _until(name: str, text: Callable[[datetime], str]) -> Answer:
+    def answer(fault: Fault) -> Response:
+        at = datetime.now(UTC) + timedelta(seconds=fault.wait_s or 0)
+        headers = {name: text(at), "Date": format_datetime(datetime.now(UTC), usegmt=True)}
+        return PlainTextResponse("Too Many Requests", status_code=429, headers=headers)
+
+    return answer
+
+
 _GENERAL: dict[str, Answer] = {
     "429": _too_many,
+    "429_date": _until("Retry-After", lambda at: format_datetime(at, usegmt=True)),
+    "429_epoch": _until("X-RateLimit-Reset", lambda at: str(int(at.timestamp()) + 1)),
+    "401": lambda _: PlainTextResponse("Unauthorized", status_code=401),
     "500": lambda _: PlainTextResponse("Internal Server Error", status_code=500),
+    "502": lambda _: HTMLResponse("<html><body>Bad Gateway</body></html>", status_code=502),
+    "empty": lambda _: Response(media_type="application/json"),
     "503_html": lambda _: HTMLResponse(_MAINTENANCE, status_code=503),
     "not_json": lambda _: HTMLResponse(_MAINTENANCE),
 }
+
+
+_CHANGED: dict[str, Callable[[bytes], bytes]] = {
+    "cut_json": lambda body: body[: len(body) // 2],
+    "gzip_unlabelled": lambda body: gzip.compress(body, mtime=0),
+    "with_bom": lambda body: b"\xef\xbb\xbf" + body,
+}
+"""Kinds that change the body of an answer which is in order otherwise."""
+
+
+def _plain(scope: Scope) -> Scope:
+    """Return a request that takes no zipped answer."""
+    headers = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
+    return {**scope, "headers": headers}
+
+
+def _changing(send: Send, change: Callable[[bytes], bytes]) -> Send:
+    """Return a `send` that changes the body, and its length with it."""
+    start: Message = {}
+
+    async def send_changed(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start":
+            start = message
+            return
+        body = change(message.get("body", b""))
+        headers = [header for header in start["headers"] if header[0] != b"content-length"]
+        headers.append((b"content-length", str(len(body)).encode()))
+        await send({**start, "headers": headers})
+        await send({**message, "body": body})
+
+    return send_changed
 
 
 async def _silence(fault: Fault, receive: Receive) -> None:

@@ -223,15 +223,15 @@ def serve(
         "bluesky": lambda: bluesky.app(world.network, world.clock, plan),
         "hubspot": lambda: hubspot.app(world.portal, world.clock, plan),
     }
-    with contextlib.ExitStack() as running:
+    with contextlib.ExitStack() as stack:
         for vendor in world.vendors:
             if vendor == "shop":
-                folder = data or Path(running.enter_context(tempfile.TemporaryDirectory()))
+                folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
                 address = world.shop.served_from(folder / shop.FILE_NAME)
             else:
                 app = _WithCredentials(apps[vendor](), sandbox)
-                address = _running(app, port and port + PORTS[vendor])
-            sandbox.urls[vendor] = running.enter_context(address)
+                address = running(app, port and port + PORTS[vendor])
+            sandbox.urls[vendor] = stack.enter_context(address)
         yield sandbox
 
 
@@ -262,8 +262,8 @@ class _WithCredentials:
 
 
 @contextlib.contextmanager
-def _running(app: ASGIApp, port: int) -> Iterator[str]:
-    """Run one server in a thread and yield its address."""
+def running(app: ASGIApp, port: int) -> Iterator[str]:
+    """Run one server in a thread and yield its address; port 0 picks a free one."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

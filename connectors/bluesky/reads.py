@@ -179,7 +179,8 @@ class Reader:
                     tail[uri] = at
                     if number == 0:
                         walk.see(at)
-            yield Page(records=rows)
+            # Were it not for the tail, nobody would ask again for what was landed before a crash.
+            yield Page(records=rows, state={**state, "tail": dict(tail)})
         state["tail"] = _younger(tail, window.now - TAIL)
         _, gone = self._reread(POSTS, state, window)
         yield Page(tombstones=gone, state=walk.done())

@@ -201,6 +201,7 @@ class Reader:
         A walk keeps both ends of what it has done, `top` and `at`, and goes on below `at`
         after a crash. A page may be short or empty without being the last: older versions
         answer a window of 50 ids (https://github.com/discourse/discourse/pull/3126).
+        Young posts are noted under their topics: one may be gone before those are compared.
         """
         walk = state.pop("walk", {"top": None, "at": None})
         top, before = walk["top"], walk["at"]
@@ -222,8 +223,10 @@ class Reader:
                 and not any(at and later(at, window.since.isoformat()) for _, at in found)
             ):
                 before = floor
+            kept = [row for row in rows if _is_kept(row)]
+            state["topics"] = _noted(kept, state.get("topics", {}), window.now - TAIL)
             here = state | {"walk": {"top": top, "at": before}}
-            yield Page(records=[row for row in rows if _is_kept(row)], state=here)
+            yield Page(records=kept, state=here)
         if top is not None:
             state["high"] = max(top - 1, state.get("high", 0))
 
@@ -286,6 +289,18 @@ def posts_floor(state: State, window: Window) -> str:
     if "seen_to" in state:
         floors.append((datetime.fromisoformat(state["seen_to"]) - ACTIVITY_OVERLAP).isoformat())
     return min(floors)
+
+
+def _noted(posts: Sequence[bytes], topics: dict[str, Any], since: datetime) -> dict[str, Any]:
+    """Return `topics` with the ids of posts written since then, to be compared with theirs."""
+    noted = dict(topics)
+    for post in posts:
+        key, topic, at = values(post, "id", "topic_id", "created_at")
+        if key is not None and topic is not None and at and later(at, since.isoformat()):
+            before = noted.get(str(topic), {"mark": f"{at} unread", "ids": []})
+            if key not in before["ids"]:
+                noted[str(topic)] = before | {"ids": [*before["ids"], key]}
+    return noted
 
 
 def _is_kept(post: bytes) -> bool:

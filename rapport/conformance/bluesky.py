@@ -1,0 +1,136 @@
+"""The stage of a Bluesky account: posts about it, what it is told, and who wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from starlette.types import ASGIApp
+
+from connectors.bluesky.client import LOGINS
+from rapport.conformance.stage import Emulated, Rewrite, Truth
+from sandbox import bluesky
+from sandbox.bluesky import Network, NetworkSettings
+
+HANDLE, PASSWORD = "loom.example", "stag-epas-swor-d123"
+AUTHORS = 5
+_UNLIMITED = 1_000_000
+
+
+class Stage(Emulated):
+    """A network of some authors who mention one account, or are answered by it.
+
+    The verbs' names are addresses of posts; each author keeps a first post for good.
+    """
+
+    type = vendor = "bluesky"
+    streams = ("posts", "notifications", "profiles")
+    kinds: ClassVar = {"limited": ("429",), "refused_token": ("expired_token",)}
+    beside = ("profiles",)
+    lists = (("posts",), ("notifications",), ("profiles",))
+    pointers = (("cursor",),)
+    totals = (("hitsTotal",),)
+    retyped = (("displayName",), ("replyCount",), ("reasonSubject",))
+    wrong: ClassVar = {"error": "InternalServerError", "message": "Internal Server Error"}
+    lacks: ClassVar = {
+        "resumes": "a list is begun at its top again",
+        "lost_place": "no state holds a cursor: the vendor answers an old one with 500",
+        "quota": "the only quota of a day is that of logins, and a process logs in once",
+        "stamps": "no stamp of the network is trusted to order versions",
+        "late": "what the index takes late is dated by the index",
+        "merges": "accounts and posts are never merged",
+        "restores": "a deleted post does not come back",
+        "purges": "every deletion of the network is one without a trace",
+    }
+    settling = (timedelta(hours=26), timedelta(hours=26), timedelta(hours=26))
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        LOGINS.clear()
+        self.network = Network(
+            NetworkSettings(
+                calls_per_5_min=_UNLIMITED, logins_per_5_min=_UNLIMITED, logins_per_day=_UNLIMITED
+            )
+        )
+        at = self.clock.now() - timedelta(days=1)
+        self.us = self.network.create_account(HANDLE, at, password=PASSWORD)
+        self.secrets.add(PASSWORD)
+        self.settings = {"handle": HANDLE, "app_password": PASSWORD, "history_days": 30}
+        self.authors = [
+            self.network.create_account(f"author{number}.example", at, display_name="Author")
+            for number in range(AUTHORS)
+        ]
+        self.firsts = {
+            self.network.post(did, f"Hello @{HANDLE}", self.clock.advance(seconds=1))
+            for did in self.authors
+        }
+
+    def emulator(self) -> ASGIApp:
+        return bluesky.app(self.network, self.clock, self.faults)
+
+    def connect_to(self, url: str) -> None:
+        self.settings |= {"url": url, "public_url": url}
+
+    def create(self, count: int, *, tied: bool = False) -> list[str]:
+        made, network = [], self.network
+        for _ in range(count):
+            at, number = self._now(tied), len(network.posts)
+            if number % 4 == 0:
+                made.append(network.post(self.us, f"News {number}", at))
+            else:
+                author = self.authors[number % AUTHORS]
+                made.append(network.post(author, f"Note {number} to @{HANDLE}", at))
+        return made
+
+    def change(self, names: Collection[str], *, tied: bool = False) -> None:
+        """Edit posts, and let an author take another handle."""
+        for name in names:
+            at = self._now(tied)
+            self.network.edit(name, f"Changed {at:%d %H:%M:%S} @{HANDLE}", at)
+            did = self.network.posts[name].did
+            if did != self.us:
+                self.network.change_handle(did, f"{at:x%d-%H-%M-%S}.{did[-6:]}.example")
+
+    def delete(self, names: Collection[str]) -> None:
+        for name in names:
+            self.network.delete(name)
+
+    def living(self) -> list[str]:
+        return [uri for uri in self.network.posts if uri not in self.firsts]
+
+    def truth(self, stream: str) -> Truth:
+        if stream == "posts":
+            return dict(self.network.posts)
+        if stream == "profiles":
+            return {did: self.network.accounts[did] for did in (self.us, *self.authors)}
+        told = self.network.notifications[self.us]
+        return {one.uri: one for one in told if one.uri in self.network.posts}
+
+    def agrees(self, stream: str, record: dict[str, Any], true: Any) -> bool:
+        if stream == "posts":
+            return bool(record["cid"] == true.cid)
+        if stream == "profiles":
+            return bool(record["handle"] == true.handle)
+        return bool(record["reason"] == true.reason)
+
+    def empty_page(self) -> Rewrite:
+        """Answer the first page of a list with nothing, and lead to it once more."""
+        seen: set[str] = set()
+
+        def empty(path: str, body: Any) -> Any:
+            name = next((n for n in ("notifications", "posts", "feed") if n in body), None)
+            if name and body.get("cursor") and path not in seen:
+                seen.add(path)
+                return {**body, name: [], "cursor": "0"}
+            return body
+
+        return empty
+
+    def _now(self, tied: bool) -> Any:
+        return self.clock.now() if tied else self.clock.advance(seconds=1)
+
+
+def make(settings: Mapping[str, Any]) -> Stage:
+    """Return a stage for a source with these settings."""
+    return Stage(settings)

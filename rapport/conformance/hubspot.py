@@ -1,0 +1,177 @@
+"""The stage of a HubSpot account: contacts, what lies beside them, and a short list."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from starlette.types import ASGIApp
+
+from connectors.base import CustomField
+from rapport.conformance.stage import Emulated, Rewrite, Truth
+from sandbox import hubspot
+from sandbox.hubspot import Portal
+
+_TYPES = {"integer": "number", "decimal": "number", "boolean": "bool", "timestamp": "datetime",
+          "date": "date"}  # fmt: skip
+
+
+class Stage(Emulated):
+    """A portal whose contacts are linked to one company, and two owners."""
+
+    type = vendor = "hubspot"
+    streams = ("contacts", "associations", "owners")
+    kinds: ClassVar = {
+        "limited": ("limit_ten_secondly", "limit_secondly", "423", "477"),
+        "refused_token": ("expired_token",),
+        "quota": ("limit_daily",),
+    }
+    beside = ("associations",)
+    lists = (("results",),)
+    pointers = (("paging", "next", "after"),)
+    totals = (("total",),)
+    retyped = (("properties", "jobtitle"), ("properties", "phone"), ("lastName",))
+    stamps = (("updatedAt",), ("properties", "lastmodifieddate"))
+    wrong: ClassVar = {"status": "error", "message": "internal error", "category": "INTERNAL_ERROR"}
+    lacks: ClassVar = {
+        "restores": "left to the machines: a restored contact may have lost its e-mail address",
+        "lost_place": "a page is asked for by the id before it, which is never forgotten",
+    }
+    settling = (timedelta(hours=2), timedelta(days=8))
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.portal = Portal()
+        self.portal.calls_per_10_s = self.portal.searches_per_second = 1_000_000
+        self.secrets |= {self.portal.client_secret}
+        self.settings = {
+            "client_id": self.portal.client_id,
+            "client_secret": self.portal.client_secret,
+            "refresh_token": self.portal.refresh_token,
+            "calls_per_10_s": 1_000_000,
+            "searches_per_s": 1_000_000,
+            **{name: settings[name] for name in ("fields", "objects") if name in settings},
+        }
+        for name in settings.get("objects", ()):
+            self.portal.add_custom_object(name, singular=name, properties=())
+        for name, fields in settings.get("fields", {}).items():
+            for field in fields:
+                self._add_property(name, field)
+        at = self.clock.now()
+        self.company = self.portal.create("companies", {"name": "Loom"}, at)
+        for name in ("Ada", "Bo"):
+            self.portal.add_owner(f"{name}@example.com", name, "Owner", at)
+        self.linked: dict[str, int] = {}
+
+    def _add_property(self, name: str, field: str | Mapping[str, str]) -> None:
+        given = CustomField(name=field) if isinstance(field, str) else CustomField(**field)  # type: ignore[arg-type]
+        kind = self.portal.table(name).kind
+        if given.name not in kind.properties:
+            described = {"name": given.name, "type": _TYPES.get(given.type, "string")}
+            self.portal.add_property(name, described)
+
+    def emulator(self) -> ASGIApp:
+        return hubspot.app(self.portal, self.clock, self.faults)
+
+    def connect_to(self, url: str) -> None:
+        self.settings["url"] = url
+
+    def create(self, count: int, *, tied: bool = False) -> list[str]:
+        made = []
+        for _ in range(count):
+            number = self.portal.tables["contacts"].minted + 1
+            at = self._now(tied)
+            properties = {"lastname": f"Weaver {number}", "email": f"weaver{number}@example.com"}
+            key = self.portal.create("contacts", properties, at)
+            self.portal.associate("contacts", key, "companies", self.company, at)
+            made.append(key)
+        self.portal.add_owner(f"o{len(self.portal.owners)}@example.com", "New", "Owner", at)
+        return made
+
+    def change(self, names: Collection[str], *, tied: bool = False) -> None:
+        for name in names:
+            at = self._now(tied)
+            self.portal.update("contacts", name, {"jobtitle": f"changed {at:%d %H:%M:%S}"}, at)
+
+    def delete(self, names: Collection[str]) -> None:
+        for name in names:
+            self.portal.archive("contacts", name, self._now(False))
+
+    def purge(self, names: Collection[str]) -> None:
+        """Erase records: they leave no trace."""
+        for name in names:
+            self.portal.erase(name, self._now(False))
+
+    def restore(self, names: Collection[str]) -> None:
+        for name in names:
+            self.portal.restore("contacts", name, self._now(False))
+
+    def merge(self, names: Sequence[str]) -> str:
+        """Merge into the first, which gets another id; return that."""
+        last = names[0]
+        for loser in names[1:]:
+            last = self.portal.merge("contacts", last, loser, self._now(False))
+        return last
+
+    def heirs(self, stream: str) -> dict[str, str]:
+        table = self.portal.tables["contacts"]
+        if stream != "contacts":
+            return {}
+        found = {str(key): table.get(key) for key in table.heirs}
+        return {
+            key: str(heir.id)
+            for key, heir in found.items()
+            if heir is not None and heir.archived_at is None
+        }
+
+    def living(self) -> list[str]:
+        return [str(key) for key in self.portal.tables["contacts"].live]
+
+    def truth(self, stream: str) -> Truth:
+        portal = self.portal
+        if stream == "owners":
+            return portal.owners
+        table = portal.tables["contacts"]
+        if stream == "contacts":
+            return {str(key): table.records[key].properties for key in table.live}
+        return {
+            f'["contacts","{key}","companies"]': {other for other, _ in links}
+            for key in table.live
+            if (links := portal.links("contacts", key, "companies"))
+        }
+
+    def agrees(self, stream: str, record: dict[str, Any], true: Any) -> bool:
+        if stream == "owners":
+            return all(true.get(name) == value for name, value in record.items())
+        if stream == "contacts":
+            return all(true.get(name) == value for name, value in record["properties"].items()
+                       if name not in _WORKED_OUT)  # fmt: skip
+        return bool({link["toObjectId"] for link in record["to"]} == true)
+
+    def late(self, seconds: float) -> None:
+        """Let the search index take further writes only so long after their stamps."""
+        self.portal.index_lag_s = seconds
+
+    def empty_page(self) -> Rewrite:
+        """Answer the first page of a list with nothing, and lead to it once more."""
+        seen: dict[str, int] = {}
+
+        def empty(path: str, body: Any) -> Any:
+            if isinstance(body, dict) and "paging" in body and not seen.setdefault(path, 0):
+                seen[path] = 1
+                return {**body, "results": [], "paging": {"next": {"after": "0"}}}
+            return body
+
+        return empty
+
+    def _now(self, tied: bool) -> Any:
+        return self.clock.now() if tied else self.clock.advance(seconds=1)
+
+
+_WORKED_OUT = {"hs_object_id", "createdate", "associatedcompanyid"}
+
+
+def make(settings: Mapping[str, Any]) -> Stage:
+    """Return a stage for a source with these settings."""
+    return Stage(settings)

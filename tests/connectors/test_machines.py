@@ -1,0 +1,26 @@
+"""Random schedules of changes, faults, kills and syncs end in the truth; many more of them are
+run by `python -m benchmarks.reliability`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from benchmarks.machines import MACHINES
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_whatever_happens_in_whatever_order_the_source_s_truth_is_held(name):
+    run_state_machine_as_test(
+        MACHINES[name],
+        settings=settings(
+            max_examples=2,
+            stateful_step_count=5,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=(Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
