@@ -7,10 +7,10 @@ READY := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-real spark lint docs bench
+.PHONY: help setup demo dev test test-real test-unattended spark lint docs bench
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv with the locked versions, byte-code compiled
 $(READY): requirements.lock pyproject.toml
@@ -29,6 +29,9 @@ dev: $(READY) ## open Dagster on the demo's data
 
 test: $(READY) ## run all tests
 	$(BIN)/pytest
+
+test-unattended: $(READY) ## let Dagster's own processes work by the clock for some minutes
+	$(BIN)/pytest -m unattended tests/test_unattended.py
 
 test-real: $(READY) ## read real servers (Redmine, Matrix Synapse) where they are installed
 	$(BIN)/pytest -m real -rs tests/real

@@ -2,6 +2,8 @@
 
 Real `dagster-daemon` and `dagster-webserver`, started as docs/schedule.md tells, with everything
 on a schedule of a minute. One story in the order of the tests, on one start of the processes.
+It waits for the clock, four minutes and more, so it is told when asked for
+(`make test-unattended`).
 """
 
 from __future__ import annotations
@@ -35,13 +37,19 @@ from rapport.config import Config
 from rapport.dbt import ROOT, ensure_parsed
 from sandbox.server import Sandbox, serve
 
-pytestmark = pytest.mark.demo
+pytestmark = pytest.mark.unattended
 
 WRONG_TOKEN = "pat-na1-00000000-0000-0000-0000-0123456789ab"
 EVERY_MINUTE = "* * * * *"
 DAYS_AHEAD = 2
 LONG_S = 600.0  # for a busy machine; an idle one publishes a minute after the tick
 Found = TypeVar("Found")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def asked_for(pytestconfig: pytest.Config) -> None:
+    if pytestconfig.option.markexpr != "unattended":
+        pytest.skip("waits for the clock: make test-unattended")
 
 
 @dataclass
