@@ -539,7 +539,7 @@ def _killed(play: Play) -> None:
                 break
             branch.sync()
             again = counts.rows - rows if counts else 0
-            if again > ROWS_PER_PAGE and "resumes" not in play.stage.lacks:
+            if again > ROWS_PER_PAGE and "resumes" not in play.stage.lacks:  # one checkpoint
                 play.breaks(STATE, f"killed at checkpoint {at}, it asked for {again} records again")
             look(branch)
             for law, how in branch.broken:
