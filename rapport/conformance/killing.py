@@ -88,9 +88,8 @@ def _serve() -> None:
             os._exit(0)
         if asked["after_s"] is not None:
             time.sleep(asked["after_s"])
-            os.kill(
-                child, signal.SIGKILL
-            )  # one that has ended is still ours until it is waited for
+            # Even if it has ended, its number is nobody else's until we have waited for it.
+            os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         was_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         sys.stdout.write("killed\n" if was_killed else "ended\n")
