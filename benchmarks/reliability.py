@@ -60,7 +60,7 @@ def run_kills(type_: str, stream: str, count: int, first_seed: int) -> dict[str,
         assert isinstance(stage, Emulated)
         with stage.playing(), server.showing(stage):
             stage.create(RECORDS)
-            stage.clock.advance(seconds=3600)
+            stage.clock.advance(days=1)
             began = time.monotonic()
             Play(stage, stream, Path(folder) / "warm", helper).die()
             began = time.monotonic()
@@ -131,20 +131,24 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=20261122)
     asked = parser.parse_args()
-    results = {"schedules": {}, "kills": {}}
-    if RESULTS.exists():
-        results = json.loads(RESULTS.read_text())
     for name in asked.names or [*MACHINES, "kills"]:
         if name == "kills":
             for type_, stream in KILLED:
-                found = run_kills(type_, stream, asked.kills, asked.seed)
-                results["kills"][f"{type_}.{stream}"] = found
-                print(type_, stream, found, flush=True)
+                place = f"{type_}.{stream}"
+                _note("kills", place, run_kills(type_, stream, asked.kills, asked.seed))
         else:
-            results["schedules"][name] = run_schedules(name, asked.schedules, asked.seed)
-            print(name, results["schedules"][name], flush=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        (HERE / "reliability.md").write_text(as_page(results))
+            _note("schedules", name, run_schedules(name, asked.schedules, asked.seed))
+
+
+def _note(part: str, name: str, found: dict[str, Any]) -> None:
+    """Put a result beside those that are there."""
+    print(name, found, flush=True)
+    results = (
+        json.loads(RESULTS.read_text()) if RESULTS.exists() else {"schedules": {}, "kills": {}}
+    )
+    results[part][name] = found
+    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    (HERE / "reliability.md").write_text(as_page(results))
 
 
 if __name__ == "__main__":

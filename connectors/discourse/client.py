@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from connectors.discourse.streams import ACTIVITY_OVERLAP
-from connectors.errors import AuthError, BadRequest
+from connectors.errors import AuthError, BadRequest, ServerError
 from connectors.pagination import numbered
-from connectors.records import pick, split, values
+from connectors.records import members, pick, split, values
 from connectors.session import Limit, Session
 
 if TYPE_CHECKING:
@@ -97,8 +97,19 @@ class Forum:
         return view
 
     def get(self, path: str, asked: Any = None, hint: str = KEY_HINT) -> bytes:
-        """Return what a path answers."""
-        return self.session.fetch("GET", path, params=asked, hint=hint)
+        """Return what a path answers; an error that comes with HTTP 200 is one all the same.
+
+        Taken for a topic, it would say that the topic and its posts are gone.
+        """
+        body = self.session.fetch("GET", path, params=asked, hint=hint)
+        if body.startswith(b"{") and members(body).keys() & {"errors", "error_type"}:
+            raise ServerError(
+                f"{self.session.place}: `{path}` answered HTTP 200 with an error instead of data. "
+                "Try again later.",
+                place=self.session.place,
+                status=requests.codes.ok,
+            )
+        return body
 
     def get_or_none(self, path: str, asked: Any = None) -> bytes | None:
         """Return None for what does not exist, or not for us."""

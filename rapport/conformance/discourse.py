@@ -34,6 +34,7 @@ class Stage(Emulated):
     wrong: ClassVar = {"errors": ["internal"], "error_type": "rate_limit"}
     lacks: ClassVar = {
         "refused_token": "an API key does not expire",
+        "resumes": "a walk taken up again is followed by a look-back of a page, or 50 posts",
         "lost_place": "pages are numbered, or asked for by id",
         "quota": "a forum has no quota of a day",
         "totals": "no answer counts what it lists",

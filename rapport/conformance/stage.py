@@ -51,6 +51,7 @@ class Stage(ABC):
     Attributes:
         type: of the source. `streams`: those under test, one for each way of reading.
         lacks: ability -> why this stage does not have it, in words; faults name what they need.
+        beside: streams that are read by way of another one's records.
         clock: the stage's time. `settings`: of the source, as in rapport.yml.
         secrets: texts that must not be found anywhere afterwards.
         settling: how far time moves before each of the syncs after which all must be known.
@@ -59,6 +60,7 @@ class Stage(ABC):
     type: ClassVar[str]
     streams: ClassVar[tuple[str, ...]]
     lacks: ClassVar[Mapping[str, str]] = {}
+    beside: ClassVar[tuple[str, ...]] = ()
     settling: ClassVar[tuple[timedelta, ...]] = (timedelta(hours=2), timedelta(days=8))
 
     settings: dict[str, Any]
@@ -142,7 +144,6 @@ class Emulated(Stage):
         kinds: family of faults -> kinds of `sandbox.faults` that the vendor words its own way.
         lists, pointers, totals: paths in answers of records, of what leads to the next page, of
             counts.
-        beside: streams that are read by way of another one's records.
         wrong: an error as the vendor words it, which comes with status 200 here.
         retyped: fields of a record that may hold anything; stamps: those that date it.
         before: done before a request is answered. `rewrites`: done to each JSON answer.
@@ -153,7 +154,6 @@ class Emulated(Stage):
     lists: ClassVar[tuple[tuple[str, ...], ...]] = ()
     pointers: ClassVar[tuple[tuple[str, ...], ...]] = ()
     totals: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    beside: ClassVar[tuple[str, ...]] = ()
     wrong: ClassVar[Any] = {"error": "internal"}
     retyped: ClassVar[tuple[tuple[str, ...], ...]] = ()
     stamps: ClassVar[tuple[tuple[str, ...], ...]] = ()
