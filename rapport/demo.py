@@ -7,7 +7,7 @@ sandbox makes its data (`sandbox`), or the run itself (`assets.run`).
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import socket
 import urllib.request
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ import yaml
 from connectors.errors import ConfigError
 from rapport import config
 from rapport.config import Config
+from rapport.custom import custom_fields
 
 DEFAULT_PORT = 8800
 DEMO_HOME = Path(".rapport/demo")
@@ -36,7 +37,6 @@ def write_config(home: Path, sandbox: Mapping[str, Any]) -> Config:
             the keys of its entry under `sources:`.
     """
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(STRATEGY, home / "strategy.yml")
     tree = {
         "home": ".",
         "as_of": sandbox["now"][:10],
@@ -46,7 +46,22 @@ def write_config(home: Path, sandbox: Mapping[str, Any]) -> Config:
     path = home / config.CONFIG_NAME
     text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
     path.write_text(f"# Written for a sandbox: generated data, no secrets.\n{text}", "utf-8")
-    return config.load(path)
+    found = config.load(path)
+    _write_strategy(found)
+    return found
+
+
+def _write_strategy(found: Config) -> None:
+    """Write the sandbox's strategy, without segments by fields of vendors that are left out."""
+    taken = {field["name"] for _, _, field in custom_fields(found)}
+    lines = STRATEGY.read_text("utf-8").splitlines(keepends=True)
+    by_field = [re.search(r"from: \{custom: (\w+)\}", line) for line in lines]
+    kept = [
+        line
+        for line, custom in zip(lines, by_field, strict=True)
+        if custom is None or custom[1] in taken
+    ]
+    found.strategy_path.write_text("".join(kept), "utf-8")
 
 
 def running_sandbox() -> Config:
