@@ -84,15 +84,18 @@ def test_the_second_sync_brings_what_the_loader_changed_and_nothing_else(folder:
 
 def test_what_the_page_on_databases_shows_is_accepted(tmp_path: Path) -> None:
     page = (EXAMPLE.parents[1] / "docs" / "connect" / "database.md").read_text(encoding="utf-8")
-    whole, streams = (
+    whole, *blocks = (
         yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.S)
     )
+    streams = {name: stream for block in blocks for name, stream in block.items()}
     whole["sources"]["crm"] = {"type": "sql", "url": "sqlite:///crm.db", "streams": streams}
     shown = config.parse(whole, tmp_path / "rapport.yml")
     assert [stream.name for stream in config.declared_streams(shown, "shop")] == ["orders", "plans"]
-    assert [stream.deletes for stream in config.declared_streams(shown, "crm")] == ["tombstones"]
+    assert [stream.deletes for stream in config.declared_streams(shown, "crm")] == [
+        "tombstones", "census",
+    ]  # fmt: skip
     assert [mapped.stream for mapped in mapped_streams(shown, Landing(shown.home))] == [
-        "orders", "plans",
+        "orders", "plans", "people",
     ]  # fmt: skip
 
 
