@@ -39,3 +39,17 @@
         and (stays.valid_to is null or acts.occurred_at < stays.valid_to)
     group by acts.{{ key }}
 {% endmacro %}
+
+
+{# Makes a CTE be computed once: DuckDB would fold it into the join above, and pair every act with
+   every stay before it looks whose they are (2.5 GB for 7,000 acts). #}
+{% macro computed_once() -%}
+{{ adapter.dispatch('computed_once', 'rapport')() }}
+{%- endmacro %}
+
+{% macro default__computed_once() -%}
+materialized
+{%- endmacro %}
+
+{% macro spark__computed_once() -%}
+{%- endmacro %}
