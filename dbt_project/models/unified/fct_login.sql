@@ -14,7 +14,7 @@ organizations as (
     select * from {{ ref('identity_organization_map') }}
 ),
 
-of_people as {{ computed_once() }} (
+of_people as (
     select
         logins.login_id,
         people.person_id,
