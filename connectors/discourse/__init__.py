@@ -1,4 +1,4 @@
-"""Discourse: users, topics and posts of a forum.
+"""Discourse: users, topics, posts and categories of a forum.
 
 https://docs.discourse.org/ and, where that is silent, the server's source.
 

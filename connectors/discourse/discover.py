@@ -23,7 +23,7 @@ _NOT_READ = (
     FoundObject(name="private_messages", label="Messages", note="never taken"),
     FoundObject(name="whispers", label="Whispers and small actions", note="never taken"),
     FoundObject(name="chat_messages", label="Chat", note="not built"),
-    FoundObject(name="categories", label="Categories and tags", note="only their ids are taken"),
+    FoundObject(name="tags", label="Tags and groups of tags", note="only a topic's own are taken"),
     FoundObject(name="groups", label="Groups and their members", note="not built"),
     FoundObject(name="badges", label="Badges and who has them", note="not built"),
     FoundObject(name="likes", label="Who liked what", note="only their number is taken"),
@@ -37,6 +37,7 @@ def discovered(forum: Forum, streams: Sequence[Stream]) -> Discovery:
         "users": lambda: forum.user_page(1),
         "topics": lambda: split(forum.topic_list(None, 0), "topic_list", "topics"),
         "posts": lambda: split(forum.get("/posts.json"), "latest_posts"),
+        "categories": lambda: next(forum.category_pages()),
     }
     declared = {stream.name: stream.fields for stream in STREAMS}
     return Discovery(

@@ -1,4 +1,4 @@
-"""How users, topics and posts of a forum are read, and what their states say.
+"""How users, topics, posts and categories of a forum are read, and what their states say.
 
 Belongs here: walks, second looks and censuses. Does not belong here: single calls (`client`).
 """
@@ -49,6 +49,8 @@ class Reader:
             return self._users(state, window)
         if stream.name == "topics":
             return self._topics(stream, state, window)
+        if stream.name == "categories":
+            return self._categories(state)
         return self._posts(state, window)
 
     # Users
@@ -104,6 +106,20 @@ class Reader:
             records.append(_spliced(row, detail) if detail else row)
             marks[str(key)] = mark
         return records, unchanged, marks
+
+    # Categories
+
+    def _categories(self, state: State) -> Iterator[Page]:
+        """Read them all: there are few. State: `known` (see `_lacks`)."""
+        seen: set[int] = set()
+        for _ in range(2):
+            for rows in self._forum.category_pages():
+                seen |= {key for row in rows if (key := values(row, "id")[0]) is not None}
+                yield Page(records=rows)
+            if not _lacks(seen, state):
+                break
+        state["known"] = {"count": len(seen), "newest": max(seen, default=0)}
+        yield Page(state=state, census_complete=True)
 
     # Topics
 

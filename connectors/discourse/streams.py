@@ -80,4 +80,13 @@ STREAMS: tuple[Stream, ...] = (
         coverage="edits, likes, deletions and moderators' notes are noticed in topics active "
         "within 14 days, there in the newest 200 posts",
     ),
+    Stream(
+        name="categories",
+        key=("id",),
+        fields=("id", "name", "slug", "parent_category_id", "read_restricted"),
+        sync_mode="full",
+        deletes="census",
+        types=by_field(integer="id parent_category_id", boolean="read_restricted"),
+        coverage="only categories that `api_username` may see",
+    ),
 )
