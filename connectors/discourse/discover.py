@@ -18,6 +18,7 @@ _TAKEN_BY_SETTING = {
     "secondary_emails": "`show_emails: true` takes it",
     "single_sign_on_record.external_id": "`sso: true` takes it, by one call per user",
 }
+_READ_FROM_TEXT = {"posts": ("quotes", "mentions")}
 _TEXTS = ("raw", "cooked", "excerpt", "title", "fancy_title", "topic_title", "topic_html_title")
 _NOT_READ = (
     FoundObject(name="private_messages", label="Messages", note="never taken"),
@@ -45,6 +46,7 @@ def discovered(forum: Forum, streams: Sequence[Stream]) -> Discovery:
             sampled(
                 stream,
                 samples[stream.name],
+                added=_READ_FROM_TEXT.get(stream.name, ()),
                 by_setting={
                     name: _TAKEN_BY_SETTING.get(name, "")
                     for name in declared[stream.name]

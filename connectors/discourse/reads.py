@@ -15,6 +15,7 @@ import msgspec
 
 from connectors.base import Page, State, Stream, Tombstone, Window
 from connectors.discourse.client import Forum, later
+from connectors.discourse.links import with_links
 from connectors.discourse.streams import ACTIVITY_OVERLAP
 from connectors.incremental import CENSUS_EVERY, NewestFirstWalk, is_due
 from connectors.pagination import batches
@@ -242,7 +243,7 @@ class Reader:
             kept = [row for row in rows if _is_kept(row)]
             state["topics"] = _noted(kept, state.get("topics", {}), window.now - TAIL)
             here = state | {"walk": {"top": top, "at": before}}
-            yield Page(records=kept, state=here)
+            yield Page(records=[with_links(row) for row in kept], state=here)
         if top is not None:
             state["high"] = max(top - 1, state.get("high", 0))
 
@@ -265,7 +266,7 @@ class Reader:
                 )
         unkept = {values(row, "id")[0] for row in rows if not _is_kept(row)}
         ids = [key for key in ids if key not in unkept]
-        records = [row for row in rows if _is_kept(row)]
+        records = [with_links(row) for row in rows if _is_kept(row)]
         tombstones = []
         for key in sorted({*known} - {*ids}):
             post = self._forum.get_or_none(f"/posts/{key}.json")
@@ -273,7 +274,7 @@ class Reader:
             if post is None or deleted_at is not None or home == topic_id or not _is_kept(post):
                 tombstones.append(Tombstone(key=str(key)))
             else:
-                records.append(post)  # moved to another topic
+                records.append(with_links(post))  # moved to another topic
         return records, tombstones, ids
 
 

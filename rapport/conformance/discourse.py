@@ -148,7 +148,10 @@ class Stage(Emulated):
         last, key = max(self.forum.categories), 100 + number
         is_below = last >= 100 and self.forum.categories[last].parent_id is None
         self.forum.categories[key] = Category(
-            id=key, name=f"Shed {number}", slug=f"shed-{number}", parent_id=last if is_below else None
+            id=key,
+            name=f"Shed {number}",
+            slug=f"shed-{number}",
+            parent_id=last if is_below else None,
         )
         return key
 
