@@ -23,6 +23,7 @@ _TEXTS = ("raw", "cooked", "excerpt", "title", "fancy_title", "topic_title", "to
 _NOT_READ = (
     FoundObject(name="private_messages", label="Messages", note="never taken"),
     FoundObject(name="whispers", label="Whispers and small actions", note="never taken"),
+    FoundObject(name="revisions", label="What posts said before an edit", note="never taken"),
     FoundObject(name="chat_messages", label="Chat", note="not built"),
     FoundObject(name="tags", label="Tags and groups of tags", note="only a topic's own are taken"),
     FoundObject(name="groups", label="Groups and their members", note="not built"),

@@ -33,7 +33,10 @@ TAIL = timedelta(days=14)
 REREAD_EVERY = timedelta(days=1)
 SSO_REFRESH_EVERY = timedelta(days=30)
 
-_MARKED = ("username", "name", "email", "active", "staged", "admin", "moderator", "trust_level")
+_MARKED = (
+    *("username", "name", "email", "active", "staged", "admin", "moderator", "trust_level"),
+    *("suspended_till", "silenced_till"),
+)
 _TOPIC_MARKED = ("posts_count", "like_count", "highest_post_number", "has_accepted_answer")
 
 

@@ -115,7 +115,9 @@ def app(forum: Forum, clock: Clock, faults: Faults | None = None) -> Starlette:
         "429": lambda fault: rate_limited_json(_seconds(fault.wait_s)),
         "429_text": lambda fault: rate_limited_text(_seconds(fault.wait_s), "ip_10_secs_limit"),
         "429_crawler": lambda fault: rate_limited_crawler(_seconds(fault.wait_s)),
-        "503_html": lambda fault: maintenance(),
+        "503_html": lambda fault: maintenance(
+            30 if fault.wait_s is None else _seconds(fault.wait_s)
+        ),
     }
     return Starlette(
         routes=[
@@ -189,14 +191,14 @@ def rate_limited_crawler(seconds: int) -> Response:
     )
 
 
-def maintenance() -> Response:
+def maintenance(seconds: int) -> Response:
     """Return the 503 page of a rebuild: HTML, whatever was asked for."""
     return Response(
         "<!DOCTYPE html>\n<html><head><title>Site Maintenance</title></head><body>"
         "<h1>We'll be back soon!</h1><p>This site is being rebuilt.</p></body></html>",
         503,
         media_type="text/html",
-        headers={"Retry-After": "30"},
+        headers={"Retry-After": str(seconds)},
     )
 
 
