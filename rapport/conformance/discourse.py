@@ -184,8 +184,8 @@ class Stage(Emulated):
         if stream == "users":
             return (record["username"], record["name"]) == (true.username, true.name)
         if stream == "categories":
-            told = (record["name"], record.get("parent_category_id"))
-            return told == (true.name, true.parent_id)
+            lies_under = record.get("parent_category_id")
+            return (record["name"], lies_under) == (true.name, true.parent_id)
         if stream == "topics":
             return bool(record["like_count"] == true.like_count)
         likes = [a["count"] for a in record["actions_summary"] if a["id"] == 2 and "count" in a]
