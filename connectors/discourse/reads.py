@@ -131,7 +131,7 @@ class Reader:
         """Read what was active since the last walk; now and then a longer tail, or everything.
 
         State: that of `NewestFirstWalk`, `known`, `census_at`, `tail` (id -> bumped_at of the
-        topics of the last 14 days) and `tail_at`.
+        topics of the last 14 days, also of those that came since it was read) and `tail_at`.
         """
         walk = NewestFirstWalk.begin(stream, state, window)
         is_whole = is_tail = False
@@ -144,12 +144,16 @@ class Reader:
         seen: dict[int, str] = {}
         for first in (walk.position or 0, 0):
             for number, rows in self._forum.topic_pages(walk.floor, first):
-                for row in rows:
-                    key, bumped = values(row, "id", "bumped_at")
-                    if key is not None and bumped is not None:
-                        seen[key] = bumped
-                        if number == 0:
-                            walk.see(bumped)
+                told = [values(row, "id", "bumped_at") for row in rows]
+                bumps = {key: at for key, at in told if key is not None and at is not None}
+                seen |= bumps
+                if number == 0:
+                    for at in bumps.values():
+                        walk.see(at)
+                # Were it not for the tail, nobody would ask for what is gone when it is read.
+                young = {str(key): at for key, at in bumps.items() if later(at, tail_from)}
+                if young:
+                    state["tail"] = {**state.get("tail", {}), **young}
                 # A deletion pulls later topics one place up: a page is done when the next is.
                 yield Page(records=rows, state=walk.at(number))
             if not (is_whole and _lacks(seen, state)):

@@ -247,6 +247,18 @@ def test_a_deleted_topic_is_noticed_within_a_day_while_it_is_young(site, landed)
     assert not of_young & set(live(landed("forum.posts")))
 
 
+def test_a_topic_that_came_and_went_within_a_day_is_noticed(site, landed):
+    site.topic()
+    site.sync("topics")
+    site.clock.advance(seconds=3600)
+    spam = site.topic()
+    assert site.sync("topics").rows == 1
+    site.forum.delete_topic(spam, site.now)
+    site.clock.advance(days=1)
+    assert site.sync("topics").deletes == 1
+    assert spam not in live(landed("forum.topics"))
+
+
 def test_a_deleted_old_topic_is_noticed_within_a_week(site, landed):
     old, kept = site.topic(), site.topic()
     site.sync("topics")

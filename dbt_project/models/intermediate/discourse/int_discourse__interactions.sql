@@ -91,7 +91,7 @@ mentions as (
     ) as mentioning
     inner join users
         on mentioning._source = users._source
-        and lower(mentioning.mention) = lower(users.username)
+        and {{ lower_case('mentioning.mention') }} = {{ lower_case('users.username') }}
         and mentioning.user_id <> users.user_id
     group by mentioning._source, mentioning.post_id
     having count(distinct users.user_id) = 1
