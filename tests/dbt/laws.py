@@ -120,6 +120,21 @@ CALLS: dict[str, list[tuple[str, str | None]]] = {
         ("'{\"a\": 1234567890123456.78}'", "1234567890123456.78"), ("'{\"a\": \"12\"}'", "12"),
         ("'{\"b\": 1}'", None),
     ],
+    "{{ json_text(X) }}": [
+        ("'a \"b\" ü🙂/'", '"a \\"b\\" ü🙂/"'),
+        ("chr(9) || chr(10) || chr(13) || chr(8) || chr(12) || chr(92)", r'"\t\n\r\b\f\\"'),
+        ("chr(1) || chr(31) || chr(127)", '"\\u0001\\u001F\x7f"'),
+        ("cast(null as string)", None),
+    ],
+    "{{ is_json(X) }}": [
+        ("'{\"a\": [1, null]}'", "true"), ("'[draft'", "false"), ("'12'", "true"),
+        ("'hello'", "false"), ("'{} {}'", "false"),
+    ],
+    "(select {{ joined('v', 'k') }} from {{ X }})": [
+        ("(select 'b' as v, 2 as k union all select 'a', 10 union all select 'c', 1) as t",
+         "c, b, a"),
+        ("(select 'b' as v, 2 as k union all select null, 1) as t", "b"),
+    ],
     "{{ opaque_id('per', X) }}": [("'ä'", "per_8419b71c87a225a2"), ("cast(null as string)", None)],
     # null in a text makes it null, among several it is left out
     "'a' || {{ 'cast(' ~ X ~ ' as string)' }}": [("null", None), ("'b'", "ab")],
