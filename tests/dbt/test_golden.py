@@ -120,8 +120,9 @@ def test_custom_fields_keep_their_digits_and_fill_what_they_mean(tables: Tables)
 
 
 def test_the_records_of_a_custom_object_stand_under_its_name(tables: Tables) -> None:
+    organization = tables.organization(GLOBEX)
     [custom] = tables.values(
-        f"select custom from dim_organization where organization_id = '{tables.organization(GLOBEX)}'"
+        f"select custom from dim_organization where organization_id = '{organization}'"
     )
     globex, old = (f'"Account__c": "{sf_id(ACCOUNT, number)}"' for number in (1, 9))
     plan = sf_id("a0P", 1)
