@@ -160,6 +160,14 @@ CALLS: dict[str, list[tuple[str, str | None]]] = {
     "(select cast({{ exact_median('v') }} as decimal(9, 2)) from {{ X }})": [
         ("(select 1 as v union all select 2 union all select 4) as t", "2.00"),
         ("(select 1 as v union all select 2) as t", "1.50"),
+        # what lies between two is rounded once, at its end
+        ("(select cast(t as decimal(9, 2)) as v from (select '5.55' as t union all select '5.56')"
+         " as told) as t", "5.56"),
+    ],
+    "(select cast({{ exact_quantile('v', 0.25) }} as decimal(9, 2)) from {{ X }})": [
+        ("(select 1 as v union all select 2 union all select 4) as t", "1.50"),
+        ("(select cast(t as decimal(9, 2)) as v from (select '0.01' as t union all select '0.07')"
+         " as told) as t", "0.03"),
     ],
     # a null is last where it is said so
     "(select min(f) from (select first_value(v) over (order by v nulls last) f from {{ X }}) w)": [
