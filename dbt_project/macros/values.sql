@@ -133,8 +133,13 @@ to_json(cast({{ text }} as variant))
 json_valid({{ text }})
 {%- endmacro %}
 
+{# Spark's parser ends behind the first value; what follows cannot stand in a list and in an object. #}
 {% macro spark__is_json(text) -%}
-(try_parse_json({{ text }}) is not null)
+coalesce(
+            json_array_length('[' || {{ text }} || ']') = 1
+            and json_object_keys('{"v": ' || {{ text }} || '}') is not null,
+            false
+        )
 {%- endmacro %}
 
 

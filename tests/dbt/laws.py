@@ -128,7 +128,8 @@ CALLS: dict[str, list[tuple[str, str | None]]] = {
     ],
     "{{ is_json(X) }}": [
         ("'{\"a\": [1, null]}'", "true"), ("'[draft'", "false"), ("'12'", "true"),
-        ("'hello'", "false"), ("'{} {}'", "false"),
+        ("'hello'", "false"), ("'{} {}'", "false"), ("'{}] [{}'", "false"),
+        ("'1, 2'", "false"), ("'1, \"v\": 2'", "false"), ("'{}} {'", "false"), ("''", "false"),
     ],
     "(select {{ joined('v', 'k') }} from {{ X }})": [
         ("(select 'b' as v, 2 as k union all select 'a', 10 union all select 'c', 1) as t",
