@@ -122,3 +122,10 @@ def test_every_row_and_column_equals_duckdb(config: Config, built: set[str]) -> 
         ))
     }  # fmt: skip
     assert not found
+
+
+def test_a_second_build_takes_the_place_of_the_first(config: Config, built: set[str]) -> None:
+    count = "select count(*), count(distinct as_of) from main.rel_data_trust"
+    before = on_spark(count)
+    assert spark.build_tables(config, build.plan(config), ["rel_data_trust"]) == ["rel_data_trust"]
+    assert on_spark(count) == before
