@@ -30,7 +30,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "tasks", "communications", "feedback_submissions", "associations", "subscription_statuses",
         "owners", "pipelines", "custom_objects",
     ),
-    "discourse": ("users", "topics", "posts"),
+    "discourse": ("users", "topics", "posts", "categories"),
     "bluesky": ("posts", "notifications", "profiles"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
@@ -618,8 +618,12 @@ def _forum(landing: Landing) -> None:
             | more,
         )
 
+    for number, name, parent in ((3, "Help", None), (4, "Warping", 3)):
+        more = {"parent_category_id": parent} if parent else {}
+        landing.add("discourse__categories", {"id": number, "name": name, **more})
+
     topic(10, has_accepted_answer=True)
-    topic(11)
+    topic(11, category_id=9)
     topic(12, archetype="private_message")
 
     def post(key: int, number: int, user_id: int, topic_id: int = 10, **more: Any) -> None:
