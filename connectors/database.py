@@ -8,11 +8,10 @@ SQLAlchemy is imported when it is first needed.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -359,10 +358,3 @@ def _words(error: Exception) -> str:
     facts = orig.args[0] if orig.args else ""
     text = str(facts.get("M", "")) if isinstance(facts, dict) else str(orig)
     return redaction.mask(text.strip().splitlines()[0].rstrip("."))[:200] if text.strip() else "?"
-
-
-def suggest(word: str, known: Sequence[str]) -> str:
-    """Return ` Did you mean ...?` for the closest known name, whatever its case, or nothing."""
-    folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), list(folded), n=1)
-    return f" Did you mean `{folded[close[0]]}`?" if close else ""

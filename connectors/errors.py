@@ -1,8 +1,9 @@
 """The errors a user can meet while data is fetched and landed.
 
-Belongs here: one class per kind of failure, and the two mixins by which a
-scheduler decides whether to try again. Does not belong here: the wording of a
-particular vendor's mistake, which is written where it is understood.
+Belongs here: one class per kind of failure, the two mixins by which a scheduler
+decides whether to try again, and the name that was probably meant. Does not belong
+here: the wording of a particular vendor's mistake, which is written where it is
+understood.
 
 Every message reads: what failed, on which `source.stream`, the value in
 backticks, what to do next. Facts are attributes; response bodies, personal data
@@ -24,6 +25,9 @@ and secrets never enter the text.
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class RapportError(Exception):
@@ -94,3 +98,10 @@ class BuildError(RapportError, Fatal):
 
 class PublishError(RapportError, Fatal):
     """The published file could not be written or swapped."""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean `x`?` for the closest known name, whatever its case, or nothing."""
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1)
+    return f" Did you mean `{folded[close[0]]}`?" if close else ""

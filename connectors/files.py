@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import difflib
 import glob
 import hashlib
 import os
@@ -32,7 +31,7 @@ import msgspec
 
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Window
 from connectors.discovery import Discovery, FoundField, FoundStream, shape
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
 from connectors.mapped import check_taken, guess_column, mapped_columns
 from connectors.planning import Allowance, Cost
 from connectors.session import Session
@@ -374,11 +373,9 @@ def _unseen(file: _File, declared: FileStream) -> list[str]:
     if not missing or not known:
         return []
     if file.format != "jsonl":
-        close = difflib.get_close_matches(missing[0], known, n=1)
-        hint = f" Did you mean `{close[0]}`?" if close else ""
         raise ConfigError(
-            f"{file.place}: `{file.name}` has no column `{missing[0]}`, which `map:` names.{hint} "
-            f"Its columns: {', '.join(known)}."
+            f"{file.place}: `{file.name}` has no column `{missing[0]}`, which `map:` names."
+            f"{suggestion(missing[0], known)} Its columns: {', '.join(known)}."
         )
     return [
         f"{file.place}: `map:` names {', '.join(f'`{name}`' for name in missing)}, which none of "

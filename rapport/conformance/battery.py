@@ -6,7 +6,6 @@ Belongs here: which plays there are, and playing them. Does not belong here: the
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
 from rapport.conformance.faults import FAULTS, RECORDS, Fault
 from rapport.conformance.killing import Helper, helping
 from rapport.conformance.laws import EQUAL, KEPT, STATE, look
@@ -97,10 +96,9 @@ def chosen(names: Sequence[str]) -> Sequence[Fault]:
     known = {fault.id: fault for fault in FAULTS}
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            meant = f" Did you mean `{close[0]}`?" if close else ""
             raise ConfigError(
-                f"There is no fault `{name}`.{meant} docs/conformance.md lists them all."
+                f"There is no fault `{name}`.{suggestion(name, known)} docs/conformance.md lists "
+                "them all."
             )
     return [known[name] for name in names] or FAULTS
 
