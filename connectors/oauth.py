@@ -22,7 +22,7 @@ import requests
 from filelock import FileLock
 
 from connectors import redaction
-from connectors.errors import AuthError, RapportError
+from connectors.errors import AuthError, RapportError, writing
 from connectors.records import values
 from connectors.session import Session
 
@@ -110,11 +110,13 @@ class AccessTokens:
         if self._path is None:
             return
         beside = self._path.with_suffix(".new")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(refresh_token))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(self._path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with writing(self._session.place, self._path.name):
+            with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(refresh_token))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(beside).replace(self._path)
 
     def _refusal(self, answer: requests.Response) -> RapportError:
         return AuthError(
