@@ -128,7 +128,8 @@ def _letter(letter: str) -> str:
     plain = {"\\": _ESCAPE, " ": r"[ +]"}.get(letter, re.escape(letter))
     if letter in "\"'/":
         plain = f"(?:{_ESCAPE})?{plain}"
-    return f"(?:{plain}|(?i:{'|'.join(escaped)}))"
+    # The longest first: `%` itself begins `%25`.
+    return f"(?:(?i:{'|'.join(escaped)})|{plain})"
 
 
 def _in_base64(data: bytes) -> Iterator[str]:
