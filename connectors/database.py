@@ -258,6 +258,7 @@ def _make_read_only(engine: sa.Engine) -> None:
             connection.exec_driver_sql("set transaction isolation level repeatable read, read only")
             connection.exec_driver_sql("set local time zone 'UTC'")
             connection.exec_driver_sql("set local datestyle = 'ISO'")
+            connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_WAIT_S * 1000:.0f}ms'")
 
     sa.event.listen(engine, "connect", on_connect)
     sa.event.listen(engine, "begin", on_begin)

@@ -20,7 +20,7 @@ from connectors.errors import LandingError, StreamLocked
 from connectors.landing import Landing
 from rapport.conformance.laws import ENDS, EQUAL, KEPT, NAMED, STATE, look
 from rapport.conformance.play import Play
-from rapport.conformance.stage import ROWS_PER_PAGE, SOURCE, Emulated, follow
+from rapport.conformance.stage import KINDS, ROWS_PER_PAGE, SOURCE, Emulated, follow
 
 Act = Callable[[Play], None]
 
@@ -35,13 +35,19 @@ class Fault:
     Attributes:
         id: as the table names it. `words`: what happens.
         act: does it to a play, whose stage has `RECORDS` records and nothing landed.
-        needs: abilities of the stage: `http`, or a name that `Stage.lacks` may explain away.
+        needs: abilities of the stage: one of `stage.KINDS`, or a name that `Stage.lacks` may
+            explain away.
     """
 
     id: str
     words: str
     act: Act
     needs: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The kind of source that it happens to; empty: any."""
+        return next((name for name in self.needs if name in KINDS), "")
 
 
 # Between the network and us
@@ -243,13 +249,16 @@ def _bad_records(play: Play) -> None:
     """Let single records have no key, or be no record at all."""
     stage = _emulated(play)
     count = 0
+    keyless: Any = "without a key"  # in an allowed field: else it is as empty as what has none
+    for name in reversed(stage.retyped[0]):
+        keyless = {name: keyless}
 
     def spoil(path: str, body: Any) -> Any:
         nonlocal count
         for _, rows in stage.lists_of(body):
             if rows and not count:
                 count = 2
-                rows.append({"name": "without a key"})
+                rows.append(keyless)
                 rows.append("no record")
         return body
 
@@ -583,7 +592,7 @@ def live(play: Play, *, deletes: bool = True) -> None:
     stage.create(3)
     living = stage.living()
     stage.change(living[2:30:9])
-    if deletes and "deletes" not in stage.lacks:
+    if deletes:
         stage.delete([living[7], living[-8]])
 
 
@@ -656,7 +665,8 @@ FAULTS: Sequence[Fault] = (
     Fault(id="empty_page", words="an empty page that leads on", act=_empty_page,
           needs=("http", "empty_pages")),
     Fault(id="duplicates", words="records twice across pages", act=_twice, needs=_HTTP),
-    Fault(id="unknown_fields", words="fields nobody declared", act=_unknown, needs=_HTTP),
+    Fault(id="unknown_fields", words="fields nobody declared", act=_unknown,
+          needs=("http", "allow_list")),
     Fault(id="retyped", words="values of changing types", act=_retyped, needs=_HTTP),
     Fault(id="bad_records", words="records without a key, or none at all", act=_bad_records,
           needs=_HTTP),
