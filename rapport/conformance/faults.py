@@ -7,12 +7,14 @@ its stage has.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import errno
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -20,7 +22,7 @@ from connectors.errors import LandingError, StreamLocked
 from connectors.landing import Landing
 from rapport.conformance.laws import ENDS, EQUAL, KEPT, NAMED, STATE, look
 from rapport.conformance.play import Play
-from rapport.conformance.stage import KINDS, ROWS_PER_PAGE, SOURCE, Emulated, follow
+from rapport.conformance.stage import KINDS, ROWS_PER_PAGE, SOURCE, Emulated, Rewrite, follow
 
 Act = Callable[[Play], None]
 
@@ -507,6 +509,69 @@ def _fail_at(play: Play, name: str, number: int, code: int) -> None:
         play.breaks(NAMED, f"a full disk gave {tried.error!r}")
 
 
+def _disk_full_beside(play: Play) -> None:
+    """Let the disk be full at the lock, the quarantine and the budget of calls, one by one."""
+    for name in (".holder", "*.jsonl", "*.json"):
+        if isinstance(play.stage, Emulated):
+            play.stage.rewrites.append(_with_a_bad_record(play.stage))
+            play.stage.fail("429", after=1, wait_s=1)
+        with full_disk(name) as met:
+            tried = play.attempt()
+        if met and not isinstance(tried.error, LandingError):
+            play.breaks(NAMED, f"a full disk at `{met[0]}` gave {tried.error!r}")
+        if isinstance(play.stage, Emulated):
+            play.stage.heal()
+        live(play)
+
+
+def _with_a_bad_record(stage: Emulated) -> Rewrite:
+    def spoil(path: str, body: Any) -> Any:
+        for _, rows in stage.lists_of(body):
+            rows.append("no record")
+        return body
+
+    return spoil
+
+
+@contextlib.contextmanager
+def full_disk(pattern: str) -> Iterator[list[str]]:
+    """Let half of what is written to files of such a name get through; yield the names met."""
+    real, met = Path.open, []
+
+    def opened(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        file = real(path, mode, *arguments, **options)
+        if not path.match(pattern) or mode.startswith("r"):
+            return file
+        met.append(path.name)
+        return _Full(file)
+
+    with mock.patch.object(Path, "open", opened):
+        yield met
+
+
+class _Full:
+    """A file on a full disk."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __enter__(self) -> _Full:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, data: Any) -> int:
+        self._file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def writelines(self, lines: Sequence[Any]) -> None:
+        self.write(lines[0])
+
+
 def _not_allowed(play: Play) -> None:
     """Let the landing folder refuse to take a file."""
     play.attempt()
@@ -696,6 +761,8 @@ FAULTS: Sequence[Fault] = (
           needs=("restores",)),
     Fault(id="merge_chain", words="merges of merged records", act=_merged, needs=("merges",)),
     Fault(id="disk_full", words="the disk is full at a checkpoint", act=_disk_full),
+    Fault(id="disk_full_beside", words="the disk is full at the lock, quarantine or budget",
+          act=_disk_full_beside),
     Fault(id="not_allowed", words="a file cannot be put in its place", act=_not_allowed),
     Fault(id="second_sync", words="another sync of the same stream", act=_second_sync),
     Fault(id="killed", words="kill -9 at every checkpoint's edges", act=_killed),

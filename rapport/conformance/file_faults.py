@@ -57,12 +57,14 @@ def _in_form(*forms: Form) -> Act:
 
 
 def _renamed(play: Play) -> None:
-    """Give files other names, that sort before and behind all others, and leave one away."""
+    """Give files other names, which sort before and behind all others; a snapshot stays last."""
     stage, stream = _folder(play), play.stream_name
     play.sync()
     before = len(play.rows())
     for number, name in enumerate(list(stage.files[stream])[-2:]):
         other = f"{'0' if number else 'z'}-{name}"
+        if stream == "snapshot":
+            other = name.replace(".csv", "-again.csv")
         stage.files[stream][other] = stage.files[stream].pop(name)
         stage.path(stream, name).rename(stage.path(stream, other))
     play.sync()
@@ -90,7 +92,7 @@ def _shrunk(play: Play) -> None:
     play.sync()
     held = play.held().keys()
     name = next(iter(stage.files[stream]))
-    stage.files[stream][name] = stage.files[stream][name][::2]
+    del stage.files[stream][name][:5]
     stage.write(stream)
     play.sync()
     if held - play.held().keys():

@@ -12,7 +12,6 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -40,6 +39,7 @@ from connectors.errors import (
 )
 from connectors.landing import SCHEMA, Row, read_footer
 from connectors.records import UnexpectedShape
+from rapport.conformance.faults import full_disk
 from tests.connectors.paged_source import THINGS, Paged
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
@@ -209,59 +209,23 @@ def test_a_full_disk_is_named_and_leaves_what_was_landed_whole(run, home, curren
     assert not list(files(home)[0].parent.glob(".tmp-*"))
 
 
-def on_a_full_disk(monkeypatch, name):
-    """Let half of what is written to files of this name get through."""
-    real = Path.open
-
-    class Full:
-        def __init__(self, file):
-            self.file = file
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            self.file.close()
-
-        def __getattr__(self, name):
-            return getattr(self.file, name)
-
-        def write(self, data):
-            self.file.write(data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        def writelines(self, lines):
-            self.write(type(lines[0])().join(lines))
-
-    def opened(path, mode="r", *arguments, **options):
-        file = real(path, mode, *arguments, **options)
-        return Full(file) if fnmatch(path.name, name) and mode != "r" else file
-
-    monkeypatch.setattr(Path, "open", opened)
-
-
-def test_a_full_disk_at_the_quarantine_lands_nothing_and_loses_no_record(
-    run, home, current, monkeypatch
-):
+def test_a_full_disk_at_the_quarantine_lands_nothing_and_loses_no_record(run, home, current):
     bad = [b'{"name": "nobody"}', b'{"name": "somebody"}']
-    with monkeypatch.context() as patched:
-        on_a_full_disk(patched, "*.jsonl")
-        with pytest.raises(
-            LandingError, match=r"^src\.things: `.+\.jsonl` cannot be written: No sp"
-        ):
-            run(Page(records=[thing(1), *bad], state={"cursor": "2026"}))
+    with (
+        full_disk("*.jsonl"),
+        pytest.raises(LandingError, match=r"^src\.things: `.+\.jsonl` cannot be written: No sp"),
+    ):
+        run(Page(records=[thing(1), *bad], state={"cursor": "2026"}))
     assert current() == {} and Landing(home).stream("src", "things").state()["state"] == {}
     run(Page(records=[thing(1), *bad], state={"cursor": "2026"}))
     assert Quarantine(home, "src", "things").reasons() == {"no_key": 2}
 
 
-def test_a_line_torn_by_a_full_disk_takes_no_later_one_along(home, monkeypatch):
+def test_a_line_torn_by_a_full_disk_takes_no_later_one_along(home):
     quarantine = Quarantine(home, "src", "things")
     bad = [Rejected(reason="no_key", detail="", text=b'{"a": 1}')]
-    with monkeypatch.context() as patched:
-        on_a_full_disk(patched, "*.jsonl")
-        with pytest.raises(LandingError):
-            quarantine.add(bad, sync_id="one", seen_at=T0)
+    with full_disk("*.jsonl"), pytest.raises(LandingError):
+        quarantine.add(bad, sync_id="one", seen_at=T0)
     quarantine.add(bad, sync_id="one", seen_at=T0)
     assert len(quarantine.lines()) == 1
 
@@ -277,9 +241,8 @@ def test_a_full_disk_at_the_lock_is_named_and_the_lock_let_go(
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(path, *arguments, **options)
 
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, full_disk(name):
         patched.setattr(os, "open", full)
-        on_a_full_disk(patched, name)
         with pytest.raises(
             LandingError, match=rf"^src\.things: `{name}` cannot be written: No space"
         ):
@@ -288,7 +251,7 @@ def test_a_full_disk_at_the_lock_is_named_and_the_lock_let_go(
     assert current() == {"1": "n"}
 
 
-def test_a_full_disk_at_the_budget_of_calls_names_the_stream(home, monkeypatch):
+def test_a_full_disk_at_the_budget_of_calls_names_the_stream(home):
     class Asking(Fixed):
         session = Session("src", calls_per_window=[(5, 1)], budget_dir=home / "budgets")
 
@@ -296,8 +259,8 @@ def test_a_full_disk_at_the_budget_of_calls_names_the_stream(home, monkeypatch):
             self.session.budget.book()
             yield Page()
 
-    on_a_full_disk(monkeypatch, "*.json")
-    with pytest.raises(LandingError, match=r"^src\.things: `.+\.json` cannot be written: No space"):
+    said = r"^src\.things: `.+\.json` cannot be written: No space"
+    with full_disk("*.json"), pytest.raises(LandingError, match=said):
         sync_stream(Asking(), THINGS, home)
 
 
