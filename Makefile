@@ -27,8 +27,8 @@ demo: $(READY) ## run everything once on a generated company and print the resul
 dev: $(READY) ## open Dagster on the demo's data
 	$(BIN)/rapport dev
 
-test: $(READY) ## run all tests
-	$(BIN)/pytest
+test: $(READY) ## run all tests, one process per core
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 test-conformance: $(READY) ## harm every connector in every known way, for an hour
 	$(BIN)/pytest -m conformance tests/rapport/test_conformance.py
