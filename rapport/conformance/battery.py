@@ -77,8 +77,6 @@ def examine(
             f"all of them: {', '.join(known)}."
         )
     verdicts = []
-    # What a server says of connections that we broke on purpose is no news.
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder, serving() as server, helping() as helper:
         for fault in faults:
             for stream in streams or known:
@@ -178,6 +176,8 @@ class serving:
         if isinstance(stage, Emulated):
             if not self._url:
                 self._url = self._stack.enter_context(running(self, 0))
+                # What it says of connections that we broke on purpose is no news.
+                logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             self._stage = stage
             stage.connect_to(self._url)
         yield

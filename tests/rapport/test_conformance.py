@@ -62,7 +62,6 @@ def test_a_connector_holds_every_law_through_a_few_faults(type_):
         ("link", "things", "deleted"),
         ("link in the header", "things", "left_over"),
         ("cursor", "changes", "deleted"),
-        ("cursor", "notes", "left_over"),
         ("keyset", "things", "deleted"),
         ("keyset", "events", "left_over"),
         ("searched for", "things", "deleted"),
