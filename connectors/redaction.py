@@ -96,8 +96,7 @@ def _mask_value(value: object) -> object:
 _ESCAPE = r"\\{1,8}"
 """Backslashes before an escaped letter: one, or more where JSON lies in JSON."""
 _JSON_LETTERS = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
-_NEIGHBOR = "(?:%2[bBfF]|[A-Za-z0-9+/_-])?"
-"""A letter of base64 that the secret shares with what stands beside it."""
+_BASE64 = "(?:%2[bBfF]|[A-Za-z0-9+/_-])"
 LEAST_BASE64 = 8
 """Letters. Shorter ones would be found in innocent words."""
 
@@ -136,7 +135,8 @@ def _in_base64(data: bytes) -> Iterator[str]:
     """Yield patterns for a secret inside longer base64 text (`user:secret`).
 
     There it starts at one of three offsets. The letters that depend on it alone are looked for;
-    one on either side that holds some of its bits goes with them.
+    the one before that shares bits with it goes with them, and so does what follows: a secret
+    that repeats itself is found at more than one offset.
     """
     for offset in range(3):
         start, end = offset * 8, (offset + len(data)) * 8
@@ -144,7 +144,8 @@ def _in_base64(data: bytes) -> Iterator[str]:
         if len(letters) >= LEAST_BASE64:
             own = letters.replace("+", "(?:[+-]|%2[bB])")
             own = own.replace("/", r"(?:\\?/|_|%2[fF])")
-            yield f"{_NEIGHBOR * bool(start % 6)}{own}{_NEIGHBOR * bool(end % 6)}"
+            shared = f"{_BASE64}?" if start % 6 else ""
+            yield f"{shared}{own}{_BASE64}*"
 
 
 # Filters of a logger are not asked for its children's records: connectors log to this one name.

@@ -85,6 +85,14 @@ def test_no_trace_of_a_secret_remains_in_any_spelling(form, secret, before, afte
     encoding=st.sampled_from(["utf-8", "latin-1"]),
     travels=st.sampled_from([str, partial(quote, safe=""), lambda text: json.dumps(text)[1:-1]]),
 )
+@example(
+    secret="0" * 8,
+    before="\x80",
+    after="",
+    alphabet=base64.b64encode,
+    encoding="utf-8",
+    travels=str,
+)
 @example(secret="secret-1", before="me:", after="", alphabet=base64.b64encode,
          encoding="utf-8", travels=str)  # fmt: skip
 def test_no_bit_of_a_secret_remains_inside_base64(
