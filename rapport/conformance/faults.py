@@ -605,7 +605,8 @@ def _killed(play: Play) -> None:
     play.branch(play.home.with_name(f"{play.home.name}-undisturbed"), 0).sync()
     rows = counts.rows if counts else 0
     # What lies beside records is asked for in one great batch, which is one checkpoint.
-    resumes = "resumes" not in play.stage.lacks and play.stream_name not in play.stage.beside
+    does_not = {"resumes", f"{play.stream_name}.resumes"} & play.stage.lacks.keys()
+    resumes = not does_not and play.stream_name not in play.stage.beside
     for is_landed in (False, True):
         for at in itertools.count(1):
             branch = play.branch(play.home.with_name(f"{play.home.name}-{at}-{is_landed}"), 0)

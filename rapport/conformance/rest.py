@@ -379,6 +379,8 @@ def _lacking_in(shelf: Shelf) -> Iterator[tuple[str, str]]:
         yield "pointers", "no answer's body leads to the next page"
     if not isinstance(paging, ByLink | ByCursor) or declared.incremental == "forward":
         yield "empty_pages", "a page without records is the end of such a list"
+    if declared.count or isinstance(deletes, Archived):
+        yield "resumes", "what is counted or archived is asked for at every sync"
     if "*" in declared.fields:
         yield "allow_list", "`fields` takes everything"
     if not declared.cursor:
