@@ -228,8 +228,8 @@ class Pages:
             return bool(more) if word == "not" else not more
         if paging.total is not None and start is not None:
             total = int(answer.told(paging.total, "paging.total"))
-            # A total below what came on this page alone is none: what brings no news is the end.
-            return None if count and total < start + count else start + count >= total
+            # A total that the page begins behind is none: what brings no news is the end.
+            return None if count and total <= start else start + count >= total
         return True if paging.short and is_short else None
 
 
