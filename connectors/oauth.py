@@ -22,7 +22,7 @@ import requests
 from filelock import FileLock
 
 from connectors import redaction
-from connectors.errors import AuthError, RapportError
+from connectors.errors import AuthError, RapportError, writing
 from connectors.records import values
 from connectors.session import Session
 
@@ -36,10 +36,12 @@ class TokenFile:
     """A token on disk that works once: its owner alone reads it, and one process spends it.
 
     Args:
+        place: whose token it is, for what is said when the disk refuses it.
         path: of the file; None: the token is kept in memory.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, place: str, path: Path | None) -> None:
+        self._place = place
         self._path = path
         self._kept: str | None = None
 
@@ -63,11 +65,13 @@ class TokenFile:
         if self._path is None:
             return
         beside = self._path.with_suffix(".new")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(token))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(self._path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with writing(self._place, self._path.name):
+            with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(token))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(beside).replace(self._path)
 
 
 class AccessTokens:
@@ -87,7 +91,7 @@ class AccessTokens:
         self._url = url
         self._form = form
         self._first = refresh_token
-        self._file = TokenFile(session.own_file("tokens"))
+        self._file = TokenFile(session.place, session.own_file("tokens"))
         self._threads = threading.Lock()
         self._token = ""
         self._ends = datetime.min.replace(tzinfo=UTC)

@@ -102,7 +102,9 @@ class Network:
         """Return the access token that this process has, or the one after `spent`."""
         asked = self.settings
         key = (asked.url, asked.handle, asked.app_password)
-        login = LOGINS.setdefault(key, _Login(TokenFile(self.session.own_file("tokens"))))
+        login = LOGINS.setdefault(
+            key, _Login(TokenFile(self.session.place, self.session.own_file("tokens")))
+        )
         with login.lock:
             if login.access in ("", spent):
                 with login.file.held() as refresh:
