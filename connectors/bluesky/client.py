@@ -39,18 +39,18 @@ class Network:
     def __init__(self, settings: Settings, session: Session) -> None:
         self.settings = settings
         self.session = session
+        self.handle = settings.handle.removeprefix("@")  # no server takes it with the sign
         self.search_is_closed = False
         self._did: str | None = None
 
     def us(self) -> str:
         """Return our account's DID."""
         if self._did is None:
-            handle = self.settings.handle.removeprefix("@")
             try:
-                profile = self.get("app.bsky.actor.getProfile", {"actor": handle})
+                profile = self.get("app.bsky.actor.getProfile", {"actor": self.handle})
             except BadRequest:
                 raise ConfigError(
-                    f"{self.session.place}: the network shows no account `{handle}`. "
+                    f"{self.session.place}: the network shows no account `{self.handle}`. "
                     "Check `handle` in rapport.yml."
                 ) from None
             self._did = str(pick(profile, "did"))
@@ -106,7 +106,7 @@ class Network:
                 body = self._refreshed(login) or self.session.fetch(
                     "POST",
                     f"/xrpc/{CREATE_SESSION}",
-                    json={"identifier": asked.handle, "password": asked.app_password},
+                    json={"identifier": self.handle, "password": asked.app_password},
                     hint=LOGIN_HINT,
                 )
                 login.access, login.refresh = values(body, "accessJwt", "refreshJwt")
