@@ -26,8 +26,8 @@ import requests
 from connectors import SyncResult, sync_stream
 from connectors.base import Source, Window
 from connectors.bluesky import Bluesky, client, reads
-from connectors.errors import AuthError, ServerError
-from connectors.session import Session
+from connectors.errors import AuthError, RateLimited, ServerError
+from connectors.session import Session, default_limit
 from rapport import config
 from sandbox.bluesky.store import iso
 from tests.connectors.conftest import CURRENT
@@ -378,6 +378,24 @@ def test_a_spent_session_is_refreshed_and_a_wrong_password_is_told(site: Site) -
     assert site.sync("notifications").rows == 1
     with pytest.raises(AuthError, match="Make an app password"):
         site.open(app_password="abcd-efgh-ijkl-mnop").check()
+
+
+def test_too_many_logins_are_told_and_no_password_is_tried_on(site: Site) -> None:
+    """Thirty in five minutes; the reset is an epoch second, which would be waited for."""
+    asked = {"identifier": site.us.handle, "password": "wrong"}
+    for _ in range(31):
+        address = f"{site.network.pds}/xrpc/{client.CREATE_SESSION}"
+        last = requests.post(address, json=asked, timeout=60)
+    assert last.status_code == 429
+    source = site.open()
+    source.session.max_wait_s = 1
+    with pytest.raises(RateLimited, match="longer than the 1 s we wait"):
+        source.check()
+    left = int(last.headers["RateLimit-Reset"]) - time.time()
+    found = client.limits(last) or default_limit(last)
+    assert found is not None
+    assert not found.spent
+    assert found.wait_s == pytest.approx(left, abs=5)
 
 
 def test_what_a_server_without_hits_can_tell_is_planned_and_discovered(site: Site) -> None:
