@@ -136,7 +136,9 @@ class Reader:
             try:
                 body = self._network.search_page(asked)
             except ServerError as error:
-                if "cursor" in asked and error.status in CURSOR_REFUSED:
+                # A server that does not know `until` would refuse it for every half, too.
+                is_cut = all(sort_at(row) < until for row in rows)
+                if "cursor" in asked and error.status in CURSOR_REFUSED and is_cut:
                     return rows, False
                 raise
             page, cursor = split(body, "posts"), pick(body, "cursor")
