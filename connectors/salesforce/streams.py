@@ -26,7 +26,7 @@ _TYPES = by_field(
     integer="CallDurationInSeconds DurationInMinutes NumberOfEmployees",
     boolean="CanStorePiiElsewhere DoNotCall HasOptedOutGeoTracking HasOptedOutOfEmail "
     "HasOptedOutOfFax HasOptedOutProcessing HasOptedOutProfiling HasOptedOutSolicit "
-    "HasOptedOutTracking HasResponded Incoming IsActive IsAllDayEvent IsArchived IsChild IsClosed "
+    "HasOptedOutTracking HasResponded Incoming IsActive IsAllDayEvent IsChild IsClosed "
     "IsConverted IsDirect IsEscalated IsExternallyVisible IsGroupEvent IsInvite IsParent "
     "IsPersonAccount IsPrimary IsPrivate IsPublished IsWhat IsWon PersonHasOptedOutOfEmail "
     "SendIndividualData ShouldForget",
@@ -134,14 +134,14 @@ STREAMS: tuple[Stream, ...] = (
         "tasks",
         "Task",
         "WhoId WhatId AccountId OwnerId CreatedById Status Priority Type TaskSubtype CallType "
-        "CallDurationInSeconds ActivityDate CompletedDateTime IsClosed IsArchived",
+        "CallDurationInSeconds ActivityDate CompletedDateTime IsClosed",
     ),
     _stream(
         "events",
         "Event",
         "WhoId WhatId AccountId OwnerId CreatedById Type EventSubtype ActivityDate "
         "ActivityDateTime StartDateTime EndDateTime DurationInMinutes IsAllDayEvent IsPrivate "
-        "IsChild IsGroupEvent IsArchived",
+        "IsChild IsGroupEvent",
     ),
     _stream(
         "users",

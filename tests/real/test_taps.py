@@ -206,10 +206,9 @@ def test_a_tap_for_salesforce_reads_what_we_land(sandbox: Sandbox, tmp_path: Pat
         live, _ = us.rows(stream)
         assert live.keys() == sent(stream).keys(), stream
         for _, name, one, other in differences(live, sent(stream)):
-            # Two things leave no stamp. An activity grows a year old, which nobody asks of us;
-            # and it follows a converted lead to its contact, whom we know for the same person.
-            converted = name == "WhoId" and leads[one]["ConvertedContactId"] == other
-            assert name == "IsArchived" or converted, (stream, name)
+            # One thing leaves no stamp: an activity follows a converted lead to its contact, whom
+            # we know for the same person.
+            assert name == "WhoId" and leads[one]["ConvertedContactId"] == other, (stream, name)
 
 
 def test_a_tap_for_hubspot_reads_what_we_land(sandbox: Sandbox, tmp_path: Path) -> None:
