@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Reader:
     """Reads the streams of one account."""
 
-    def __init__(self, account: Account, linked: beside.Linked) -> None:
+    def __init__(self, account: Account, lying_beside: beside.Beside) -> None:
         self._account = account
-        self._linked = linked
+        self._beside = lying_beside
         self._short: dict[str, Callable[[], Iterator[list[bytes]]]] = {
             "owners": self._owners,
             "pipelines": self._pipelines,
@@ -39,7 +39,7 @@ class Reader:
                     yield Page(records=records)
                 yield Page(state={}, census_complete=True)
             elif stream.cursor is None:
-                yield from beside.read(self._account, self._linked, stream, state, window)
+                yield from beside.read(self._account, self._beside, stream, state, window)
             else:
                 yield from objects.read(self._account, stream, state, window)
         except ScopeMissing:

@@ -6,13 +6,18 @@ or in which order it is read (`reads`).
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from connectors.base import Stream, by_field
+from connectors.errors import ConfigError
 
 LAG = timedelta(minutes=1)
 LOOKBACK = timedelta(hours=1)  # how far the search index has been seen behind
+
+HISTORY = "property_history"
 
 _TYPES = by_field(
     timestamp="createdate lastmodifieddate hs_lastmodifieddate hs_createdate closedate closed_date "
@@ -155,6 +160,25 @@ STREAMS: tuple[Stream, ...] = (
         types={"statuses": "json"},
         coverage="a consent that changes without its contact is noticed within 7 days",
     ),
+    Stream(
+        name=HISTORY,
+        key=("objectType", "objectId", "property"),
+        fields=(
+            "objectType",
+            "objectId",
+            "property",
+            *(
+                f"versions.{field}"
+                for field in ("value", "timestamp", "sourceType", "updatedByUserId")
+            ),
+        ),
+        lag=LAG,
+        lookback=LOOKBACK,
+        deletes="census",
+        types={"versions": "json"},
+        coverage="only what `history` names; of each property the vendor tells its last values, "
+        "some 20, for contacts 45",
+    ),
     _list(
         "owners",
         "id email firstName lastName userId userIdIncludingInactive type archived createdAt "
@@ -205,6 +229,7 @@ _SCOPES = {
     "communications": "crm.objects.contacts.read",
     "pipelines": "crm.objects.deals.read` and `tickets",
     "associations": "crm.objects.contacts.read",
+    HISTORY: "crm.objects.contacts.read",
 }
 OPTIONAL = {
     *("tickets", "emails", "communications", "feedback_submissions", "marketing_emails"),
@@ -220,6 +245,38 @@ def custom_object(object_name: str) -> Stream:
         f"object_{name}" if name[:1].isdigit() else name,
         "hubspot_owner_id hs_createdate hs_lastmodifieddate",
         object_name,
+    )
+
+
+def with_history(
+    source: str, streams: Sequence[Stream], history: Mapping[str, Sequence[str]]
+) -> tuple[Stream, ...]:
+    """Return the streams with `property_history` only if something is asked of it.
+
+    Its values are as personal as the properties that they were of.
+
+    Raises:
+        ConfigError: `history` names records that are not read, or that have no properties.
+    """
+    known = {stream.object_name: stream for stream in streams if stream.cursor}
+    for kind in history:
+        if kind not in known:
+            close = difflib.get_close_matches(kind, known, n=1)
+            meant = f" Did you mean `{close[0]}`?" if close else ""
+            raise ConfigError(
+                f"{source}: `history: {kind}` names no records whose properties are read.{meant} "
+                "A custom object must stand under `objects` first."
+            )
+    classes = {
+        known[kind].pii.get(f"properties.{name}", _PII.get(name, "none"))
+        for kind, names in history.items()
+        for name in names
+    }
+    pii = next((word for word in ("direct", "text", "pseudonym") if word in classes), None)
+    return tuple(
+        replace(stream, pii={"versions.value": pii}) if pii and stream.name == HISTORY else stream
+        for stream in streams
+        if stream.name != HISTORY or history
     )
 
 

@@ -656,6 +656,25 @@ class _Api:
             status = 207
         return self.done({**body, "startedAt": now, "completedAt": now}, status)
 
+    def failing(self, inputs: Sequence[Any]) -> tuple[list[Any], list[dict[str, Any]]]:
+        """Return the inputs of a batch that go well, and what is said of those that do not."""
+        good, errors = [], []
+        for one in inputs:
+            id = one if isinstance(one, str) else str(one.get("id", ""))
+            if self.portal.failing[id] > 0:
+                self.portal.failing[id] -= 1
+                errors.append(
+                    {
+                        "status": "error",
+                        "category": "INTERNAL_ERROR",
+                        "message": "internal error",
+                        "context": {"ids": [id]},
+                    }
+                )
+            else:
+                good.append(one)
+        return good, errors
+
     # Records
 
     def shown(
@@ -762,7 +781,7 @@ class _Api:
             raise ApiError(400, "VALIDATION_ERROR", "The request body is too long")
         body = call.fields()
         table = self.portal.table(name)
-        offset, limit = search.page(body)
+        offset, limit = search.page(body, self.portal.results_max)
         now = self.clock.now()
         table.settle(now)
         asked = {key: value for key, value in body.items() if key not in ("after", "limit")}
@@ -794,6 +813,7 @@ class _Api:
         by = body.get("idProperty")
         found: dict[int, Record] = {}
         missing = []
+        inputs, errors = self.failing(inputs)
         for one in inputs:
             id = str(one.get("id", ""))
             record = self.portal.find(name, id, by)
@@ -806,7 +826,6 @@ class _Api:
             self.shown(table, record, wanted, history)
             for _, record in sorted(found.items(), key=lambda pair: binascii.crc32(b"%d" % pair[0]))
         ]
-        errors = []
         if missing:
             subject = table.kind.singular.upper()
             errors.append(
@@ -954,8 +973,9 @@ class _Api:
         """
         source, other = self.portal.table(name), self.portal.table(target)
         here, there = source.kind, other.kind
-        rows, errors = [], []
-        for one in call.inputs(LINKS_BATCH_MAX):
+        rows: list[dict[str, Any]] = []
+        inputs, errors = self.failing(call.inputs(LINKS_BATCH_MAX))
+        for one in inputs:
             id, after = str(one.get("id", "")), str(one.get("after") or "")
             record = source.get(int(id)) if id.isdigit() else None
             links = [] if record is None else self.portal.links(here.name, record.id, there.name)
@@ -1371,8 +1391,9 @@ class _Api:
         return self.batch(rows, errors)
 
     def _addresses(self, call: _Call) -> tuple[list[str], list[dict[str, Any]]]:
-        good, errors = [], []
-        for one in call.inputs(BATCH_MAX, str):
+        good = []
+        inputs, errors = self.failing(call.inputs(BATCH_MAX, str))
+        for one in inputs:
             if "@" in one:
                 good.append(one)
             else:

@@ -219,6 +219,8 @@ class Portal:
         links_move_stamps: whether linking moves the stamp of the records linked; by default
             it does not.
         links_per_row: associations in one row of a batch read before it pages.
+        results_max: how many results a search shows in all its pages.
+        failing: id or address -> how many batches still fail for it alone, inside a 207.
         calls_per_10_s, searches_per_second, daily_limit: of the account; the first two
             run on the real clock, the day on the portal's.
         token_lifetime: of an OAuth access token.
@@ -248,6 +250,8 @@ class Portal:
         self.index_lag_every = 1
         self.links_move_stamps = False
         self.links_per_row = 500
+        self.results_max = 10_000
+        self.failing: Counter[str] = Counter()
         self.calls_per_10_s = 190
         self.searches_per_second = 5
         self.daily_limit = 625_000
