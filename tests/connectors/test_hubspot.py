@@ -401,6 +401,7 @@ def test_a_contact_moved_to_another_company_without_being_touched_is_noticed_in_
     mill, dyers = crm.create("companies", 2, name="Mill")
     ada, _ = crm.create("contacts", 2, lastname="Weaver")
     crm.portal.associate("contacts", ada, "companies", mill, crm.now)
+    crm.clock.advance(seconds=7200)
     crm.sync("associations")
     key = f'["contacts","{ada}","companies"]'
     records = [crm.portal.get("contacts", ada), crm.portal.get("companies", dyers)]

@@ -28,7 +28,8 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
     "hubspot": (
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
         "tasks", "communications", "feedback_submissions", "associations", "subscription_statuses",
-        "owners", "pipelines", "custom_objects",
+        "owners", "pipelines", "property_history", "subscription_types", "marketing_emails",
+        "custom_objects",
     ),
     "discourse": ("users", "topics", "posts"),
     "bluesky": ("posts", "notifications", "profiles"),

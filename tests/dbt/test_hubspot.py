@@ -56,6 +56,22 @@ def link(landing: Landing, kind: str, key: int, other: str, *to: tuple[int, str 
     )
 
 
+def consent(landing: Landing, contact: int, *said: tuple[int, str, str],
+            when: datetime = FIRST_SYNC) -> None:  # fmt: skip
+    statuses = [
+        {"subscriptionId": number, "status": word, "timestamp": f"{day}T09:00:00Z"}
+        | ({"legalBasis": "CONSENT_WITH_NOTICE"} if word == "SUBSCRIBED" else {})
+        for number, word, day in said
+    ]
+    landing.add(
+        "hubspot__subscription_statuses",
+        {"contactId": str(contact), "statuses": statuses},
+        key=str(contact),
+        version=when,
+        loaded_at=when,
+    )
+
+
 def account() -> Landing:
     landing = Landing(
         {
@@ -171,6 +187,13 @@ def account() -> Landing:
         "hubspot__feedback_submissions",
         record(72, hs_contact_id="5", hs_submission_timestamp="2026-06-11T09:00:00Z"),
     )
+    landing.add("hubspot__subscription_types", {"id": "501", "name": "News"})
+    refused, granted = ("UNSUBSCRIBED", "2026-06-05"), ("SUBSCRIBED", "2025-04-01")
+    consent(landing, 1, (501, *granted))
+    landing.delete("hubspot__subscription_statuses", "1")
+    consent(landing, 99, (501, *granted), (502, "NOT_SPECIFIED", "2019-03-04"))
+    consent(landing, 99, (501, *refused), (502, *refused), when=MOVED)
+    consent(landing, 2, (502, "NOT_SPECIFIED", "2019-03-04"))
     # the sign-on's number for Cy is Ben's by chance
     landing.add(
         "discourse__users",
@@ -275,6 +298,18 @@ def test_what_they_said_about_email_is_kept(tables: Tables) -> None:
         ("9", None),
         ("99", True),
     ]
+
+
+def test_consent_is_what_was_answered_and_never_asked_is_no_answer(tables: Tables) -> None:
+    assert tables.rows(
+        "select profile_key, person_id, purpose, answer, legal_basis, is_current, occurred_at, "
+        "loaded_at from fct_consent order by occurred_at, purpose"
+    ) == [
+        (ADA, tables.person(ADA), "News", "granted", "consent_with_notice", False,
+         at("2025-04-01T09:00:00"), FIRST_SYNC),
+        (ADA, tables.person(ADA), "502", "refused", None, True, at("2026-06-05T09:00:00"), MOVED),
+        (ADA, tables.person(ADA), "News", "refused", None, True, at("2026-06-05T09:00:00"), MOVED),
+    ]  # fmt: skip
 
 
 def test_a_deactivated_owner_is_one_of_us_and_a_queue_is_nobody(tables: Tables) -> None:
