@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
 AS_OF = date(2026, 6, 30)
 KNOWN_AT = datetime(2026, 7, 1, 6, tzinfo=UTC)
@@ -125,6 +126,19 @@ class Landing:
         kind, target = view.split("__")
         content = (None,) * (len(MAPPED_COLUMNS[target]) if kind == "mapped" else 1)
         self._land(view, source, target, key, "delete", merged_into, at, at, content)
+
+    def add_file(self, view: str, path: Path, *, loaded_at: datetime) -> None:
+        """Land what a sync landed, as if at this time.
+
+        What has no stamp of the source's own is versioned by the time of reading.
+        """
+        source, stream = path.parts[-3:-1]
+        for row in pq.read_table(path).to_pylist():
+            is_read = row["_version"] == row["_loaded_at"]
+            version = loaded_at if is_read else row["_version"]
+            at = (version, loaded_at)
+            op, merged_into = row["_op"], row["_merged_into"]
+            self._land(view, source, stream, row["_key"], op, merged_into, *at, (row["record"],))
 
     def _land(
         self,
