@@ -172,9 +172,9 @@ def _histories(
     for ids in batches([str(id_of(row)) for row in rows], INPUTS_PER_HISTORY_CALL):
         for body in account.read_batch(kind, ids, ["hs_object_id"], names):
             for row in split(body, "results"):
-                told = members(row).get("propertiesWithHistory")
-                for name in members(bytes(told)) if told else ():
-                    if versions := split(bytes(told), name):  # none: it never had a value
+                told = bytes(members(row).get("propertiesWithHistory", b"{}"))
+                for name in members(told):
+                    if versions := split(told, name):  # none: it never had a value
                         records.append(_history(kind, str(id_of(row)), name, versions))
     return records
 

@@ -36,8 +36,17 @@ from sandbox.clock import Clock
 from sandbox.control import control_routes
 from sandbox.faults import Answer, Fault, FaultMiddleware, Faults
 from sandbox.hubspot import search
-from sandbox.hubspot.portal import ApiError, MarketingEmail, Portal, Record, Table, not_found
-from sandbox.hubspot.schema import AssociationType, ObjectType, iso
+from sandbox.hubspot.portal import (
+    ApiError,
+    Campaign,
+    Form,
+    MarketingEmail,
+    Portal,
+    Record,
+    Table,
+    not_found,
+)
+from sandbox.hubspot.schema import AssociationType, ObjectType, epoch_ms, iso
 
 PAGE_DEFAULT, PAGE_MAX, PAGE_MAX_WITH_HISTORY = 10, 100, 50
 BATCH_MAX, BATCH_MAX_WITH_HISTORY = 100, 50
@@ -46,6 +55,9 @@ LINKS_IN_RECORD = 100
 """Associations of one kind in a record of a list before they page."""
 OWNERS_DEFAULT, OWNERS_MAX = 100, 500
 MEMBERS_DEFAULT, MEMBERS_MAX = 100, 250
+FORMS_DEFAULT, FORMS_MAX = 20, 100
+SUBMISSIONS_DEFAULT, SUBMISSIONS_MAX = 20, 50
+CAMPAIGNS_DEFAULT, CAMPAIGNS_MAX = 50, 100
 URL_BYTES_MAX = 15_000
 SEARCH_MEMORY = 4
 
@@ -1419,7 +1431,138 @@ class _Api:
                 return lambda: self.statistics(call), "content", f"{base}/statistics/list"
             case "GET", ["emails", id]:
                 return lambda: self.email(call, id), "content", f"{base}/{{id}}"
+            case "GET", ["forms"]:
+                return lambda: self.forms(call), "forms", "marketing/forms"
+            case "GET", ["forms", id]:
+                return lambda: self.form(call, id), "forms", "marketing/forms/{id}"
+            case "GET", ["campaigns"]:
+                answer = partial(self.campaigns, call)
+                return answer, "marketing.campaigns.read", "marketing/campaigns"
+            case "GET", ["campaigns", id]:
+                answer = partial(self.campaign, call, id)
+                return answer, "marketing.campaigns.read", "marketing/campaigns/{id}"
         return None, "", f"{base}/?"
+
+    def submissions(self, call: _Call) -> tuple[Handler | None, str, str]:
+        """Find what answers below `/form-integrations`, which has a version 1 alone."""
+        shown = "form-integrations/submissions/forms/{id}"
+        match call.method, call.parts[1:]:
+            case "GET", ["submissions", "forms", id] if call.version == "v1":
+                return lambda: self.submitted(call, id), "forms", shown
+        return None, "", "form-integrations/?"
+
+    def forms(self, call: _Call) -> Response:
+        """`GET forms`: the vendor's own kind unless `formTypes` names others, or `all`."""
+        limit = call.limit(FORMS_DEFAULT, FORMS_MAX)
+        kinds = set(call.words("formTypes")) or {"hubspot"}
+        found = [
+            form
+            for form in self.portal.forms.values()
+            if (form.archived_at is not None) == call.flag("archived")
+            and ("all" in kinds or form.kind in kinds)
+        ]
+        start = _offset(call.one("after"))
+        answer: dict[str, Any] = {
+            "results": [self.form_shown(form) for form in found[start : start + limit]]
+        }
+        if start + limit < len(found):
+            answer["paging"] = call.next_page(_cursor(start + limit))
+        return self.done(answer)
+
+    def form(self, call: _Call, id: str) -> Response:
+        """`GET forms/<id>`."""
+        form = self.portal.forms.get(id)
+        if form is None or (form.archived_at is not None) != call.flag("archived"):
+            raise not_found()
+        return self.done(self.form_shown(form))
+
+    def form_shown(self, form: Form) -> dict[str, Any]:
+        """Return a form's definition."""
+        answer: dict[str, Any] = {
+            "id": form.id,
+            "name": form.name,
+            "formType": form.kind,
+            "archived": form.archived_at is not None,
+            "createdAt": iso(form.created_at),
+            "updatedAt": iso(form.archived_at or form.created_at),
+            "fieldGroups": [
+                {
+                    "groupType": "default_group",
+                    "richTextType": "text",
+                    "fields": [
+                        {
+                            "objectTypeId": "0-1",
+                            "name": name,
+                            "label": name.capitalize(),
+                            "required": name == "email",
+                            "hidden": False,
+                            "fieldType": "email" if name == "email" else "single_line_text",
+                        }
+                    ],
+                }
+                for name in form.fields
+            ],
+            "configuration": {"language": "en", "recaptchaEnabled": False},
+            "displayOptions": {"renderRawHtml": False, "theme": "default_style"},
+            "legalConsentOptions": {"type": "none"},
+        }
+        if form.archived_at is not None:
+            answer["archivedAt"] = iso(form.archived_at)
+        return answer
+
+    def submitted(self, call: _Call, id: str) -> Response:
+        """`GET submissions/forms/<id>`: newest first; a cursor counts from the newest.
+
+        So what comes in between two pages moves some of the first one to the second.
+        """
+        limit = call.limit(SUBMISSIONS_DEFAULT, SUBMISSIONS_MAX)
+        form = self.portal.forms.get(id)
+        if form is None or form.archived_at is not None:
+            raise not_found()
+        found = form.submissions[::-1]
+        start = _offset(call.one("after"))
+        answer: dict[str, Any] = {
+            "results": [
+                {
+                    "conversionId": one.id,
+                    "submittedAt": epoch_ms(one.at),
+                    "values": [
+                        {"name": name, "value": value, "objectTypeId": "0-1"}
+                        for name, value in one.values.items()
+                    ],
+                    "pageUrl": one.page_url,
+                }
+                for one in found[start : start + limit]
+            ]
+        }
+        if start + limit < len(found):
+            answer["paging"] = call.next_page(_cursor(start + limit))
+        return self.done(answer)
+
+    def campaigns(self, call: _Call) -> Response:
+        """`GET campaigns`: no properties but those asked for."""
+        limit = call.limit(CAMPAIGNS_DEFAULT, CAMPAIGNS_MAX)
+        found = [
+            known
+            for known in self.portal.campaigns.values()
+            if call.one("name").lower() in known.properties["hs_name"].lower()
+        ]
+        start = _offset(call.one("after"))
+        wanted = call.words("properties")
+        answer: dict[str, Any] = {
+            "total": len(found),
+            "results": [_campaign(known, wanted) for known in found[start : start + limit]],
+        }
+        if start + limit < len(found):
+            answer["paging"] = call.next_page(_cursor(start + limit))
+        return self.done(answer)
+
+    def campaign(self, call: _Call, id: str) -> Response:
+        """`GET campaigns/<id>`."""
+        known = self.portal.campaigns.get(id)
+        if known is None:
+            raise not_found()
+        return self.done(_campaign(known, call.words("properties")))
 
     def emails(self, call: _Call) -> Response:
         """`GET emails`: by creation; pages by an opaque cursor."""
@@ -1518,6 +1661,7 @@ _ROUTES: dict[str, Callable[[_Api, _Call], tuple[Handler | None, str, str]]] = {
     "account-info": _Api.account,
     "communication-preferences": _Api.preferences,
     "marketing": _Api.marketing,
+    "form-integrations": _Api.submissions,
 }
 
 
@@ -1664,6 +1808,16 @@ def _moment(text: str, default: datetime) -> datetime:
 def _between(call: _Call, what: str, moment: datetime) -> bool:
     after = _moment(call.one(f"{what}After"), datetime.min)
     return after <= moment <= _moment(call.one(f"{what}Before"), datetime.max)
+
+
+def _campaign(known: Campaign, wanted: Sequence[str]) -> dict[str, Any]:
+    return {
+        "id": known.id,
+        "properties": {name: known.properties[name] for name in wanted if name in known.properties},
+        "businessUnits": [],
+        "createdAt": iso(known.created_at),
+        "updatedAt": iso(known.updated_at),
+    }
 
 
 def _statistics(counters: Mapping[str, int]) -> dict[str, Any]:
