@@ -22,6 +22,7 @@ Never taken: any text (bodies, notes, subjects, comments of a survey).
     streams   what is read, as tables         reads     how each stream is read
     client    single calls and their errors   objects   records with a change stamp
     discover, plan                            beside    links, consents, history of properties
+                                              forms     what was submitted
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from connectors.hubspot.streams import (
     OPTIONAL,
     STREAMS,
     custom_object,
+    has_properties,
     scope_of,
     with_history,
 )
@@ -139,7 +141,7 @@ class HubSpot:
             try:
                 if stream.name == "owners":
                     next(self._reader.read(stream, {}, Window(now=self.session.server_now())))
-                elif stream.cursor:
+                elif has_properties(stream):
                     self._account.list_page(stream.object_name, ["hs_object_id"], None, limit=1)
                     if unknown := self._unknown_properties(stream):
                         missing[stream.name] = f"no such property: {', '.join(unknown)}"

@@ -170,7 +170,7 @@ def _histories(
     """Return the versions of each property of these records, a record for each, newest first."""
     records = []
     for ids in batches([str(id_of(row)) for row in rows], INPUTS_PER_HISTORY_CALL):
-        for body in account.read_batch(kind, ids, ["hs_object_id"], names):
+        for body in account.read_batch(kind, ids, ["hs_object_id"], history=names):
             for row in split(body, "results"):
                 told = bytes(members(row).get("propertiesWithHistory", b"{}"))
                 for name in members(told):

@@ -30,6 +30,7 @@ TOKEN_PATH = "/oauth/2026-03/token"
 ACCOUNT_PATH = "/account-info/v3/details"
 USAGE_PATH = "/account-info/v3/api-usage/daily"
 CONSENT_PATH = "/communication-preferences/v4/statuses/batch/read?channel=EMAIL"
+CAMPAIGNS_PATH = "/marketing/v3/campaigns?limit=100&properties=hs_name"
 ROWS_PER_LIST = 100
 ROWS_PER_SEARCH = 200
 MAX_PROPERTIES_BYTES = 6_000  # of a list's address; more are read in a second call
@@ -117,11 +118,20 @@ class Account:
         )
 
     def read_batch(
-        self, kind: str, ids: Sequence[str], names: Sequence[str], history: Sequence[str] = ()
+        self,
+        kind: str,
+        ids: Sequence[str],
+        names: Sequence[str],
+        *,
+        history: Sequence[str] = (),
+        by: str = "",
     ) -> Iterator[bytes]:
-        """Yield answers with the live records among these; `history`: properties told by version.
+        """Yield answers with the live records among these.
 
-        At most `ROWS_PER_LIST` ids, with `history` half as many.
+        Args:
+            ids: at most `ROWS_PER_LIST`, with `history` half as many; or values of what is
+                named in `by`, a property without doubles.
+            history: properties that are told by version.
         """
 
         def call(inputs: Sequence[Any]) -> bytes:
@@ -129,6 +139,7 @@ class Account:
                 "properties": list(names),
                 "propertiesWithHistory": list(history),
                 "inputs": inputs,
+                **({"idProperty": by} if by else {}),
             }
             return self.ask(
                 lambda client: client.crm.objects.batch_api.read(

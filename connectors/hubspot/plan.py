@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from connectors.base import State, Stream, Window
 from connectors.errors import AuthError, BadRequest
+from connectors.hubspot import forms
 from connectors.hubspot.beside import (
     INPUTS_PER_ASSOCIATION_CALL,
     INPUTS_PER_CONSENT_CALL,
@@ -29,7 +30,7 @@ from connectors.hubspot.client import (
 )
 from connectors.hubspot.objects import COUNT_EVERY, change_filters, is_list_due
 from connectors.hubspot.reads import Reader
-from connectors.hubspot.streams import HISTORY, OPTIONAL, scope_of, wanted
+from connectors.hubspot.streams import HISTORY, OPTIONAL, has_properties, scope_of, wanted
 from connectors.incremental import ChangeWalk, change_walks, is_due
 from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
 from connectors.records import split, values
@@ -85,7 +86,9 @@ class Planner:
         try:
             if stream.sync_mode == "full":
                 return self._short_list(stream, window)
-            if stream.cursor is None:
+            if stream.name == "form_submissions":
+                return self._submissions()
+            if not has_properties(stream):
                 return self._beside(stream, state, window)
             return self._objects(stream, state, window)
         except ScopeMissing:
@@ -105,6 +108,21 @@ class Planner:
         how = "it has no count, so it was looked at"
         step = Step(what="pages of a short list", calls=calls, how=how)
         return Cost(steps=(step,), records=records, records_how=how)
+
+    def _submissions(self) -> Cost:
+        shown = list(forms.forms(self._account))
+        found = sum(map(len, shown))
+        looked = "they have no count, so they were looked at"
+        return Cost(
+            steps=(
+                Step(what="pages of forms", calls=len(shown), how=looked),
+                Step(what="newest submissions", calls=found, how=f"{found:,} forms, a page each"),
+            ),
+            notes=(
+                "how much was submitted is not told: each further "
+                f"{forms.ROWS_PER_PAGE} take a call, and their addresses another",
+            ),
+        )
 
     def _objects(self, stream: Stream, state: State, window: Window) -> Cost:
         kind = stream.object_name

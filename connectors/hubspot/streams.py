@@ -128,6 +128,7 @@ STREAMS: tuple[Stream, ...] = (
         "hs_timestamp hs_communication_channel_type hs_communication_logged_from "
         "hubspot_owner_id hs_createdate hs_lastmodifieddate",
     ),
+    _object("postal_mail", "hs_timestamp hubspot_owner_id hs_createdate hs_lastmodifieddate"),
     _object(
         "feedback_submissions",
         "hs_survey_type hs_survey_id hs_survey_name hs_survey_channel hs_value hs_sentiment "
@@ -200,6 +201,18 @@ STREAMS: tuple[Stream, ...] = (
         "subscription_types",
         "id name purpose communicationMethod isActive isDefault isInternal createdAt updatedAt",
     ),
+    _list("campaigns", "id properties createdAt updatedAt", json="properties"),
+    _list("lists", "listId name objectTypeId processingType createdAt updatedAt", key="listId"),
+    _list("forms", "id name formType archived createdAt updatedAt"),
+    Stream(
+        name="form_submissions",
+        key=("conversionId",),
+        fields=("conversionId", "formId", "contactId", "submittedAt"),
+        cursor="submittedAt",
+        lookback=LOOKBACK,
+        types={"submittedAt": "timestamp"},
+        coverage="forms that were archived show nothing any more",
+    ),
 )
 
 _ENGAGEMENTS = ("calls", "emails", "meetings", "notes", "tasks", "communications")
@@ -209,6 +222,7 @@ LINKED: dict[str, Sequence[str]] = {
     "deals": ("contacts", "companies"),
     "tickets": ("contacts", "companies"),
     **dict.fromkeys(_ENGAGEMENTS, ("contacts", "companies", "deals", "tickets")),
+    "postal_mail": ("contacts", "companies"),
 }
 """Object type -> the types whose links to it are read."""
 MERGED = ("hs_merged_object_ids", "hs_calculated_merged_vids")
@@ -226,14 +240,18 @@ _SCOPES = {
         for name in ("contacts", "companies", "deals", "owners", "custom")
     },
     **dict.fromkeys(("calls", "meetings", "notes", "tasks"), "crm.objects.contacts.read"),
-    "communications": "crm.objects.contacts.read",
+    **dict.fromkeys(("communications", "postal_mail"), "crm.objects.contacts.read"),
+    **dict.fromkeys(("forms", "form_submissions"), "forms"),
+    "campaigns": "marketing.campaigns.read",
+    "lists": "crm.lists.read",
     "pipelines": "crm.objects.deals.read` and `tickets",
     "associations": "crm.objects.contacts.read",
     HISTORY: "crm.objects.contacts.read",
 }
 OPTIONAL = {
-    *("tickets", "emails", "communications", "feedback_submissions", "marketing_emails"),
-    *("subscription_types", "subscription_statuses"),
+    *("tickets", "emails", "communications", "postal_mail", "feedback_submissions"),
+    *("marketing_emails", "subscription_types", "subscription_statuses"),
+    *("campaigns", "lists", "forms", "form_submissions"),
 }
 """Streams that many accounts do not have: a missing scope is coverage there, not a mistake."""
 
@@ -248,6 +266,11 @@ def custom_object(object_name: str) -> Stream:
     )
 
 
+def has_properties(stream: Stream) -> bool:
+    """Tell whether a stream is of records with properties, which can be listed and searched."""
+    return stream.cursor == "updatedAt"
+
+
 def with_history(
     source: str, streams: Sequence[Stream], history: Mapping[str, Sequence[str]]
 ) -> tuple[Stream, ...]:
@@ -258,7 +281,7 @@ def with_history(
     Raises:
         ConfigError: `history` names records that are not read, or that have no properties.
     """
-    known = {stream.object_name: stream for stream in streams if stream.cursor}
+    known = {stream.object_name: stream for stream in streams if has_properties(stream)}
     for kind in history:
         if kind not in known:
             close = difflib.get_close_matches(kind, known, n=1)

@@ -574,10 +574,76 @@ def test_owners_pipelines_and_other_short_lists_are_read_whole(crm, landed):
     assert set(live(landed("crm.subscription_types"))) == {"1"}
 
 
+def test_campaigns_lists_and_forms_are_read_whole(crm, landed):
+    campaigns = [crm.portal.add_campaign(f"Campaign {n}", crm.now) for n in range(120)]
+    lists = [crm.portal.add_list(f"List {n}", crm.now) for n in range(130)]
+    forms = [crm.portal.add_form("Sign up", crm.now, kind=kind) for kind in ("hubspot", "captured")]
+    for name, keys in (("campaigns", campaigns), ("lists", lists), ("forms", forms)):
+        assert crm.sync(name).missing == 0
+        assert set(live(landed(f"crm.{name}"))) == set(keys), name
+        assert not crm.sync(name).changed, name
+    names = {told["properties"]["hs_name"] for told in live(landed("crm.campaigns")).values()}
+    assert "Campaign 7" in names
+
+
+def test_submissions_are_known_by_contact_and_never_by_address_or_words(crm, landed):
+    form = crm.portal.add_form("Sign up", crm.now, fields=("email", "message"))
+    (ada,) = crm.create("contacts", email="ada@mill.example", lastname="Weaver")
+    said = {"email": "Ada@Mill.example", "message": "private words"}
+    mine = crm.portal.submit_form(form, said, crm.now)
+    strangers = crm.portal.submit_form(form, {"email": "who@mill.example"}, crm.now)
+    wordless = crm.portal.submit_form(form, {}, crm.now)
+    crm.sync("form_submissions")
+    rows = landed("crm.form_submissions")
+    assert {key: told["contactId"] for key, told in live(rows).items()} == {
+        mine: ada, strangers: None, wordless: None,
+    }  # fmt: skip
+    assert "mill.example" not in str(rows) and "private words" not in str(rows)
+    assert live(rows)[mine]["submittedAt"] == crm.now.isoformat()
+
+
+def test_a_merged_contacts_other_address_is_still_theirs(crm, landed):
+    form = crm.portal.add_form("Sign up", crm.now)
+    one, other = (
+        crm.portal.create("contacts", {"email": f"{name}@mill.example"}, crm.now)
+        for name in ("ada", "a.weaver")
+    )
+    merged = crm.portal.merge("contacts", one, other, crm.now)
+    key = crm.portal.submit_form(form, {"email": "a.weaver@mill.example"}, crm.now)
+    crm.sync("form_submissions")
+    assert live(landed("crm.form_submissions"))[key]["contactId"] == merged
+
+
+def test_submissions_are_read_newest_first_down_to_those_that_are_known(crm, landed):
+    forms = [crm.portal.add_form(f"Form {n}", crm.now) for n in range(2)]
+    for form in forms:
+        for n in range(120):
+            crm.portal.submit_form(form, {"email": f"n{n}@mill.example"}, crm.now)
+            crm.clock.advance(seconds=60)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/submissions/", "after": 4, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("form_submissions", source, checkpoint_bytes=1)
+    assert len(landed("crm.form_submissions")) == 120 + 50
+    crm.set_faults()
+    newest = crm.portal.submit_form(forms[1], {}, crm.now)
+    crm.sync("form_submissions")  # goes on below, and leaves what came on top to the next one
+    crm.sync("form_submissions")
+    assert len(landed("crm.form_submissions")) == 241
+    assert newest in landed("crm.form_submissions")
+    pages = "GET form-integrations/submissions/forms/{id}"
+    before = crm.asked()[pages]
+    assert not crm.sync("form_submissions").changed
+    assert crm.asked()[pages] - before <= 4
+    crm.portal.archive_form(forms[0], crm.now)
+    assert not crm.sync("form_submissions").changed  # what was said stays said
+
+
 @pytest.mark.parametrize(
     "name",
     ["tickets", "calls", "emails", "meetings", "notes", "tasks", "communications",
-     "feedback_submissions"],
+     "postal_mail", "feedback_submissions"],
 )  # fmt: skip
 def test_every_kind_of_record_is_read_and_read_again(crm, landed, name):
     given = {"hs_pipeline": "0", "hs_pipeline_stage": "1"} if name == "tickets" else {}
