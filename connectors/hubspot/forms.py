@@ -33,6 +33,23 @@ def forms(account: Account) -> Iterator[list[bytes]]:
     )
 
 
+def newest(account: Account, stream: Stream, state: State, window: Window) -> tuple[int, int, int]:
+    """Look at the first page of each form.
+
+    Returns:
+        (pages of forms, forms, submissions on first pages that `read` would take).
+    """
+    pages = list(forms(account))
+    walks = state.get("forms") or {}
+    taken = 0
+    ids = [str(values(row, "id")[0]) for page in pages for row in page]
+    for form in ids:
+        walk = NewestFirstWalk.begin(stream, walks.get(form) or {}, window)
+        rows = split(_page(account, form, walk.position), "results")
+        taken += sum(not walk.is_below_floor(_submitted_at(row)) for row in rows)
+    return len(pages), len(ids), taken
+
+
 def read(account: Account, stream: Stream, state: State, window: Window) -> Iterator[Page]:
     """Read each form down to where its last walk began.
 

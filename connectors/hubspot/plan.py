@@ -87,7 +87,7 @@ class Planner:
             if stream.sync_mode == "full":
                 return self._short_list(stream, window)
             if stream.name == "form_submissions":
-                return self._submissions()
+                return self._submissions(stream, state, window)
             if not has_properties(stream):
                 return self._beside(stream, state, window)
             return self._objects(stream, state, window)
@@ -109,15 +109,17 @@ class Planner:
         step = Step(what="pages of a short list", calls=calls, how=how)
         return Cost(steps=(step,), records=records, records_how=how)
 
-    def _submissions(self) -> Cost:
-        shown = list(forms.forms(self._account))
-        found = sum(map(len, shown))
+    def _submissions(self, stream: Stream, state: State, window: Window) -> Cost:
+        pages, n, taken = forms.newest(self._account, stream, state, window)
         looked = "they have no count, so they were looked at"
         return Cost(
             steps=(
-                Step(what="pages of forms", calls=len(shown), how=looked),
-                Step(what="newest submissions", calls=found, how=f"{found:,} forms, a page each"),
+                Step(what="pages of forms", calls=pages, how=looked),
+                Step(what="newest submissions", calls=n, how=f"{n:,} forms, a page each"),
+                Step(what="who they were", calls=min(n, taken), how="the addresses of a page"),
             ),
+            records=taken,
+            records_how="those on the first page of each form",
             notes=(
                 "how much was submitted is not told: each further "
                 f"{forms.ROWS_PER_PAGE} take a call, and their addresses another",

@@ -13,9 +13,10 @@ import pytest
 import requests
 
 from connectors import hubspot, registry
-from connectors.base import Stream
+from connectors.base import Stream, Window
 from connectors.errors import AuthError, BadRequest, ConfigError, ServerError
 from connectors.hubspot import beside, client
+from connectors.landing import Landing
 from connectors.sync import SyncResult, sync_stream
 from sandbox.clock import Clock
 from sandbox.faults import Faults
@@ -522,6 +523,26 @@ def test_histories_are_asked_for_fifty_records_at_a_time(crm, landed):
     assert crm.asked()["POST crm/objects/{type}/batch/read"] == 3
     told = {json.loads(key)[1] for key in live(landed("crm.property_history"))}
     assert told == {merged, *ids[2:]}
+
+
+def test_a_history_costs_what_its_plan_says(crm):
+    crm.settings["history"] = {"contacts": ["lifecyclestage", "jobtitle"]}
+    ids = crm.create("contacts", 230, lastname="Weaver", lifecyclestage="lead", jobtitle="CTO")
+    crm.clock.advance(seconds=7200)
+
+    def told_and_made() -> tuple[int, int, int | None, int]:
+        source = crm.open()
+        stream = crm.stream("property_history", source)
+        footer = Landing(crm.home).stream("crm", "property_history").footer()
+        cost = source.plan(stream, footer.state if footer else {}, Window(now=crm.now))
+        result = crm.sync("property_history")
+        return cost.calls, result.requests - 1, cost.records, result.rows  # the clock's
+
+    assert told_and_made() == (3 + 5, 3 + 5, 460, 460)
+    for key in ids[:60]:
+        crm.portal.update("contacts", key, {"lifecyclestage": "customer"}, crm.now)
+    crm.clock.advance(seconds=7200)
+    assert told_and_made() == (1 + 2, 1 + 2, 120, 60)
 
 
 def test_older_versions_than_the_vendor_keeps_stay_in_the_versions_we_landed(crm, tmp_path):

@@ -30,7 +30,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
         "tasks", "communications", "feedback_submissions", "associations", "subscription_statuses",
         "owners", "pipelines", "property_history", "subscription_types", "marketing_emails",
-        "custom_objects",
+        "postal_mail", "campaigns", "lists", "forms", "form_submissions", "custom_objects",
     ),
     "discourse": ("users", "topics", "posts"),
     "bluesky": ("posts", "notifications", "profiles"),

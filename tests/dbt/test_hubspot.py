@@ -190,6 +190,15 @@ def account() -> Landing:
         record(71, hs_contact_id="2", hs_survey_type="NPS", hs_value="9",
                hs_submission_timestamp="2026-06-10T09:00:00Z"),
     )  # fmt: skip
+    act("postal_mail", 68, 2, "2026-06-09")
+    landing.add("hubspot__forms", {"id": "f1", "name": "Sign up"})
+    for key, contact in (("81", "1"), ("82", None)):
+        landing.add(
+            "hubspot__form_submissions",
+            {"conversionId": key, "formId": "f1", "contactId": contact,
+             "submittedAt": "2026-06-12T09:00:00+00:00"},
+            key=key,
+        )  # fmt: skip
     # answered before the merge, by somebody whose old record we never held
     landing.delete("hubspot__contacts", "5", merged_into="2")
     landing.add(
@@ -460,8 +469,11 @@ def test_engagements_have_a_direction_and_plans_are_no_acts(tables: Tables) -> N
         ("64", "note", "note", "internal", DANA, None, "private"),
         ("65", "task", "task", "outbound", DANA, BEN, "public"),
         ("67", "chat", "other", "outbound", DANA, None, "public"),
+        ("68", "other", "other", "unknown", None, None, "public"),
         ("71", "survey", "survey", "inbound", BEN, None, "private"),
         ("72", "survey", "survey", "inbound", BEN, None, "private"),
+        ("81", "web", "form", "inbound", ADA, None, "private"),
+        ("82", "web", "form", "inbound", None, None, "private"),
     ]
 
 
