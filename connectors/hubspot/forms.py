@@ -8,7 +8,7 @@ get-form-integrations-v1-submissions-forms-form_guid
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import requests
@@ -42,7 +42,7 @@ def newest(account: Account, stream: Stream, state: State, window: Window) -> tu
     pages = list(forms(account))
     walks = state.get("forms") or {}
     taken = 0
-    ids = [str(values(row, "id")[0]) for page in pages for row in page]
+    ids = _ids(pages)
     for form in ids:
         walk = NewestFirstWalk.begin(stream, walks.get(form) or {}, window)
         rows = split(_page(account, form, walk.position), "results")
@@ -56,7 +56,7 @@ def read(account: Account, stream: Stream, state: State, window: Window) -> Iter
     State: `forms`, id -> that of `NewestFirstWalk`.
     """
     walks = dict(state.get("forms") or {})
-    for form in [str(values(row, "id")[0]) for page in forms(account) for row in page]:
+    for form in _ids(forms(account)):
         walk = NewestFirstWalk.begin(stream, walks.get(form) or {}, window)
         guard = LoopGuard(account.session.place)
         after = walk.position
@@ -81,6 +81,10 @@ def read(account: Account, stream: Stream, state: State, window: Window) -> Iter
             guard.check(after)
             walks[form] = walk.at(after)
             yield Page(records=records, state={"forms": dict(walks)})
+
+
+def _ids(pages: Iterable[Sequence[bytes]]) -> list[str]:
+    return [str(key) for page in pages for row in page if (key := values(row, "id")[0])]
 
 
 def _page(account: Account, form: str, after: str | None) -> bytes:

@@ -560,6 +560,9 @@ class _Api:
             "Interval-Milliseconds": 10_000,
             "Max": portal.calls_per_10_s,
             "Remaining": max(0, portal.calls_per_10_s - used),
+            # Of an older limit, and still sent: nothing refuses a call by them.
+            "Secondly": portal.calls_per_10_s // 10,
+            "Secondly-Remaining": portal.calls_per_10_s // 10 - 1,
         }
         if is_private:
             told |= {

@@ -1152,6 +1152,8 @@ def test_limits_are_told_except_by_search(tenant: Tenant):
         ("Interval-Milliseconds", "10000"),
         ("Max", "10000"),
         ("Remaining", "9999"),
+        ("Secondly", "1000"),
+        ("Secondly-Remaining", "999"),
     ):
         assert answer.headers[f"X-HubSpot-RateLimit-{name}"] == value
     assert answer.headers["Date"] == "Sun, 22 Nov 2026 00:00:00 GMT"
