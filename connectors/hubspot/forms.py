@@ -53,20 +53,26 @@ def newest(account: Account, stream: Stream, state: State, window: Window) -> tu
 def read(account: Account, stream: Stream, state: State, window: Window) -> Iterator[Page]:
     """Read each form down to where its last walk began.
 
-    State: `forms`, id -> that of `NewestFirstWalk`.
+    State: `forms`, id -> that of `NewestFirstWalk`. Nobody promises how long its cursor holds:
+    a form whose cursor is refused after a break is begun at its top again.
     """
     walks = dict(state.get("forms") or {})
     for form in _ids(forms(account)):
-        walk = NewestFirstWalk.begin(stream, walks.get(form) or {}, window)
+        known = walks.get(form) or {}
+        walk = NewestFirstWalk.begin(stream, known, window)
         guard = LoopGuard(account.session.place)
         after = walk.position
         while True:
             try:
                 body = _page(account, form, after)
             except BadRequest as error:
-                if error.status != requests.codes.not_found:
+                if error.status == requests.codes.not_found:
+                    break  # archived since it was listed
+                if after is None or after != walk.position:
                     raise
-                break  # archived since it was listed
+                known = {name: value for name, value in known.items() if name != "walk"}
+                walk, after = NewestFirstWalk.begin(stream, known, window), None
+                continue
             rows = split(body, "results")
             if after is None:
                 for row in rows:

@@ -29,6 +29,7 @@ class Stage(Emulated):
         "limited": ("limit_ten_secondly", "limit_secondly", "423", "477"),
         "refused_token": ("expired_token",),
         "quota": ("limit_daily",),
+        "lost_place": ("cursor_gone",),
     }
     beside = ("associations", "form_submissions")
     lists = (("results",),)
@@ -39,7 +40,6 @@ class Stage(Emulated):
     wrong: ClassVar = {"status": "error", "message": "internal error", "category": "INTERNAL_ERROR"}
     lacks: ClassVar = {
         "restores": "left to the machines: a restored contact may have lost its e-mail address",
-        "lost_place": "a page is asked for by the id before it, which is never forgotten",
     }
     settling = (timedelta(hours=2), timedelta(days=8))
 

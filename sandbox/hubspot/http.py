@@ -74,6 +74,7 @@ _NO_CREDENTIALS = ApiError(
 )
 _UNEXPECTED = ApiError(500, "INTERNAL_ERROR", "internal error")
 _LOCKED = ApiError(423, "LOCKED", "The resource is locked; try again in a moment.")
+_CURSOR_GONE = ApiError(400, "VALIDATION_ERROR", "The paging cursor is not valid any more")
 _MIGRATING = ApiError(477, "MIGRATION_IN_PROGRESS", "This account is being migrated.")
 
 
@@ -85,7 +86,7 @@ def app(portal: Portal, clock: Clock, faults: Faults | None = None) -> Starlette
     `500` (the vendor's JSON), `502`, `504`, `524` (a proxy's page), `423` and `477`, `429` and
     `limit_ten_secondly`, `limit_secondly`, `limit_daily` (429 in the vendor's words), all of
     them with a Retry-After only where the fault has `wait_s`; `expired_token` (all OAuth
-    tokens die).
+    tokens die), `cursor_gone` (400).
     """
     api = _Api(portal, clock)
     faults = faults or Faults()
@@ -252,6 +253,7 @@ class _Api:
             "limit_secondly": limit("SECONDLY"),
             "limit_daily": limit("DAILY"),
             "expired_token": expire,
+            "cursor_gone": lambda _: self.refusal(_CURSOR_GONE),
         }
 
     # Every call

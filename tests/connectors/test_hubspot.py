@@ -635,6 +635,23 @@ def test_a_merged_contacts_other_address_is_still_theirs(crm, landed):
     assert live(landed("crm.form_submissions"))[key]["contactId"] == merged
 
 
+def test_a_form_whose_cursor_is_forgotten_is_begun_at_its_top_again(crm, landed):
+    form = crm.portal.add_form("Sign up", crm.now)
+    for _ in range(120):
+        crm.portal.submit_form(form, {}, crm.now)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/submissions/", "after": 1, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("form_submissions", source, checkpoint_bytes=1)
+    crm.set_faults({"kind": "cursor_gone", "match": "/submissions/", "times": 1})
+    crm.sync("form_submissions")
+    assert len(landed("crm.form_submissions")) == 120
+    crm.set_faults({"kind": "cursor_gone", "match": "/submissions/", "times": None})
+    with pytest.raises(BadRequest):  # what has no cursor was not refused for its sake
+        crm.sync("form_submissions")
+
+
 def test_submissions_are_read_newest_first_down_to_those_that_are_known(crm, landed):
     forms = [crm.portal.add_form(f"Form {n}", crm.now) for n in range(2)]
     for form in forms:
