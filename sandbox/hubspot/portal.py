@@ -305,6 +305,7 @@ class Portal:
         self.lists: dict[str, ContactList] = {}
         self.forms: dict[str, Form] = {}
         self.campaigns: dict[str, Campaign] = {}
+        self._submitted = 0
         self._links: dict[tuple[str, str], dict[int, dict[int, frozenset[int]]]] = {}
         self._link_kinds: dict[frozenset[int], frozenset[int]] = {}
         self._by_unique: dict[tuple[str, str, str], int] = {}
@@ -1099,9 +1100,9 @@ class Portal:
         """Note what somebody filled in; what a contact is made of it is another write."""
         with self.lock:
             self.writes += 1
-            form = self.forms[id]
-            key = _uuid(f"submission:{id}:{len(form.submissions)}")
-            form.submissions.append(Submission(key, at, dict(values), page_url))
+            self._submitted += 1  # an erasure takes submissions away, and no id comes twice
+            key = _uuid(f"submission:{self.portal_id}:{self._submitted}")
+            self.forms[id].submissions.append(Submission(key, at, dict(values), page_url))
             return key
 
     # Lists

@@ -961,6 +961,8 @@ def test_submissions_come_newest_first_and_shift_under_a_cursor(tenant: Tenant):
     contact = portal.create("contacts", {"email": "n3@acme.example"}, NOW)
     portal.erase(contact, NOW)
     assert len(tenant.get(path, limit=50)["results"]) == 5
+    again = portal.submit_form(form, {"email": "n5@acme.example"}, NOW)
+    assert again not in ids and len(tenant.get(path, limit=50)["results"]) == 6
 
 
 def test_a_campaign_tells_no_property_that_is_not_asked_for(tenant: Tenant):
