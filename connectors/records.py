@@ -105,18 +105,22 @@ def split(body: bytes, *path: str) -> list[bytes]:
     return [bytes(item) for item in items or ()]
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a broken value raises."""
+
+
 def pick(body: bytes, *path: str) -> Any:
     """Return the parsed value at `path` of a JSON page, None if a name is missing."""
     try:
         return msgspec.json.decode(_member(body, path))
     except UnexpectedShape:
         return None
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         for name in path:
             body = dict(_scan(body)).get(name.encode(), b"null")
         try:
             return msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return None
 
 
@@ -130,8 +134,9 @@ def values(record: bytes, *fields: str) -> tuple[Any, ...]:
         return tuple(
             msgspec.json.decode(members[name]) if name in members else None for name in fields
         )
-    except (msgspec.DecodeError, RecursionError):
-        return (None,) * len(fields)
+    except UNREADABLE:
+        # What is broken in one field must not stop a walk that goes by another.
+        return tuple(pick(record, name) for name in fields)
 
 
 def members(record: bytes) -> Members:

@@ -276,6 +276,13 @@ def test_a_page_is_cut_into_the_records_own_bytes():
     assert values(b'{"id":1,"t":"x"}', "t", "id", "none") == ("x", 1, None)
 
 
+def test_what_steers_a_walk_is_found_in_a_record_that_is_broken_elsewhere():
+    for broken in (b'"\\ud83d"', b"NaN", b'"\xff"'):
+        record = b'{"id":7,"t":%s}' % broken
+        assert values(record, "id", "t") == (7, None)
+    assert values(b"[1]", "id") == (None,)
+
+
 def test_one_broken_record_does_not_spoil_its_page():
     page = b'{"posts": [{"id":1}, {"id":2,"x":"a],}\\"" , "y":NaN}, {"id":3},, 7], "more": 4}'
     cut = split(page, "posts")

@@ -32,7 +32,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "owners", "pipelines", "property_history", "subscription_types", "marketing_emails",
         "postal_mail", "campaigns", "lists", "forms", "form_submissions", "custom_objects",
     ),
-    "discourse": ("users", "topics", "posts"),
+    "discourse": ("users", "topics", "posts", "categories"),
     "bluesky": ("posts", "notifications", "profiles"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
@@ -633,8 +633,12 @@ def _forum(landing: Landing) -> None:
             | more,
         )
 
+    for number, name, parent in ((3, "Help", None), (4, "Warping", 3)):
+        more = {"parent_category_id": parent} if parent else {}
+        landing.add("discourse__categories", {"id": number, "name": name, **more})
+
     topic(10, has_accepted_answer=True)
-    topic(11)
+    topic(11, category_id=9)
     topic(12, archetype="private_message")
 
     def post(key: int, number: int, user_id: int, topic_id: int = 10, **more: Any) -> None:

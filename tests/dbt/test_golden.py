@@ -351,6 +351,13 @@ def test_forum_posts_become_questions_answers_and_replies(tables: Tables) -> Non
     ]
 
 
+def test_a_place_of_the_forum_has_its_name_or_else_its_number(tables: Tables) -> None:
+    assert tables.rows(
+        "select distinct split_part(thread_id, ':', 3), place from fct_interaction "
+        "where source = 'forum' order by 1"
+    ) == [("100", "Help > Warping"), ("110", "9")]
+
+
 def test_activities_have_a_direction_and_an_open_task_is_no_act(tables: Tables) -> None:
     assert tables.rows(
         "select interaction_id, kind, direction, actor_profile_key, is_staff_actor "
