@@ -1269,7 +1269,6 @@ def test_a_url_beyond_15_kb_is_too_long(tenant: Tenant):
         ("limit_ten_secondly", 429, "TEN_SECONDLY_ROLLING"),
         ("limit_secondly", 429, "SECONDLY"),
         ("limit_daily", 429, "DAILY"),
-        ("cursor_gone", 400, "paging cursor"),
     ],
 )
 def test_the_vendors_own_faults_have_its_shape(tenant: Tenant, kind: str, status: int, word: str):
