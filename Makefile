@@ -36,7 +36,7 @@ test-conformance: $(READY) ## harm every connector in every known way, for an ho
 test-unattended: $(READY) ## let Dagster's own processes work by the clock for some minutes
 	$(BIN)/pytest -m unattended tests/test_unattended.py
 
-test-real: $(READY) ## read real servers (Redmine, Matrix Synapse) where they are installed
+test-real: $(READY) ## read real servers and be read by taps, where installed
 	$(BIN)/pytest -m real -rs tests/real
 
 spark: $(VENV)/.spark ## build on a local Spark (Java 17) and compare with DuckDB

@@ -40,18 +40,18 @@ class Network:
     def __init__(self, settings: Settings, session: Session) -> None:
         self.settings = settings
         self.session = session
+        self.handle = settings.handle.removeprefix("@")  # no server takes it with the sign
         self.search_is_closed = False
         self._did: str | None = None
 
     def us(self) -> str:
         """Return our account's DID."""
         if self._did is None:
-            handle = self.settings.handle.removeprefix("@")
             try:
-                profile = self.get("app.bsky.actor.getProfile", {"actor": handle})
+                profile = self.get("app.bsky.actor.getProfile", {"actor": self.handle})
             except BadRequest:
                 raise ConfigError(
-                    f"{self.session.place}: the network shows no account `{handle}`. "
+                    f"{self.session.place}: the network shows no account `{self.handle}`. "
                     "Check `handle` in rapport.yml."
                 ) from None
             self._did = str(pick(profile, "did"))
@@ -101,7 +101,7 @@ class Network:
     def _token(self, spent: str | None = None) -> str:
         """Return the access token that this process has, or the one after `spent`."""
         asked = self.settings
-        key = (asked.url, asked.handle, asked.app_password)
+        key = (asked.url, self.handle, asked.app_password)
         login = LOGINS.setdefault(
             key, _Login(TokenFile(self.session.place, self.session.own_file("tokens")))
         )
@@ -111,7 +111,7 @@ class Network:
                     body = self._refreshed(refresh) or self.session.fetch(
                         "POST",
                         f"/xrpc/{CREATE_SESSION}",
-                        json={"identifier": asked.handle, "password": asked.app_password},
+                        json={"identifier": self.handle, "password": asked.app_password},
                         hint=LOGIN_HINT,
                     )
                     access, refresh = values(body, "accessJwt", "refreshJwt")

@@ -136,7 +136,9 @@ class Reader:
             try:
                 body = self._network.search_page(asked)
             except ServerError as error:
-                if "cursor" in asked and error.status in CURSOR_REFUSED:
+                # A server that does not know `until` would refuse it for every half, too.
+                is_cut = all(sort_at(row) < until for row in rows)
+                if "cursor" in asked and error.status in CURSOR_REFUSED and is_cut:
                     return rows, False
                 raise
             page, cursor = split(body, "posts"), pick(body, "cursor")
@@ -180,7 +182,7 @@ class Reader:
         """
         walk = NewestFirstWalk.begin(stream, state, window)
         tail = dict(state.get("tail", {}))
-        for number, rows in enumerate(self._told(parse_stamp(walk.floor) if walk.floor else None)):
+        for number, rows in enumerate(self._told(floor_of(walk, state, window))):
             for row in rows:
                 uri, at = values(row, "uri", "indexedAt")
                 if isinstance(uri, str) and isinstance(at, str):
@@ -286,6 +288,19 @@ def start_of(walk: ChangeWalk, window: Window, history_days: int) -> datetime:
     if walk.position is not None:
         return datetime.fromisoformat(walk.position)
     return walk.start or window.now - timedelta(days=history_days)
+
+
+def floor_of(walk: NewestFirstWalk, state: State, window: Window) -> datetime | None:
+    """Return down to where a walk reads notifications; None: to the end of the list.
+
+    The list is ordered by the earlier of both clocks, and shows only that: what was dated back
+    comes up below what was read before. So once a day all of the tail is walked.
+    """
+    floor = parse_stamp(walk.floor) if walk.floor else None
+    if floor is None or window.since is not None:
+        return floor
+    is_daily = is_due(state, "reread_at", REREAD_EVERY, window)
+    return min(floor, window.now - TAIL) if is_daily else floor
 
 
 def slices(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

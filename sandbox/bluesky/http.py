@@ -180,11 +180,11 @@ class _Server:
                 headers = self._limit(request)
                 if nsid in self._queries:
                     if request.method != "GET":
-                        raise Rejected(405, "InvalidRequest", "Incorrect HTTP method (POST)")
+                        raise _wrong_method("POST", "GET")
                     answer = self._queries[nsid](request, self._viewer(request))
                 elif nsid in self._procedures:
                     if request.method != "POST":
-                        raise Rejected(405, "InvalidRequest", "Incorrect HTTP method (GET)")
+                        raise _wrong_method("GET", "POST")
                     answer, own = self._procedures[nsid](request, body)
                     headers |= own
                 else:
@@ -393,8 +393,12 @@ class _Server:
     def author_feed(self, request: Request, viewer: str | None) -> Any:
         query = request.query_params
         account = self._account(query.get("actor", ""))
-        if self.network.are_apart(viewer, account.did):
-            raise Rejected(400, "BlockedActor", "Requester has blocked actor")
+        if viewer is not None and account.did in self.network.accounts[viewer].blocks:
+            text = f"Requester has blocked actor: {account.did}"
+            raise Rejected(400, "BlockedActor", text)
+        if viewer in account.blocks:
+            text = f"Requester is blocked by actor: {account.did}"
+            raise Rejected(400, "BlockedByActor", text)
         feed = [
             post
             for post in self.network.newest_first()
@@ -678,6 +682,11 @@ class _Server:
         if not uri.startswith("at://"):
             raise Rejected(400, "InvalidRequest", "Error: uri must be a valid at-uri")
         return str(uri)
+
+
+def _wrong_method(got: str, expected: str) -> Rejected:
+    text = f"Incorrect HTTP method ({got}) expected {expected}"
+    return Rejected(400, "InvalidRequest", text)
 
 
 def _too_many(headers: dict[str, str]) -> Rejected:

@@ -204,16 +204,27 @@ def test_late_and_lying_clocks(site, landed):
     site.clock.advance(days=5)
     future = site.post("@looms.example", created_at="2199-01-01T00:00:00.000Z")
     late = site.post("@looms.example", created_at=iso(site.now - timedelta(days=1)))
+    long_ago = site.post("@looms.example", created_at=iso(site.now - timedelta(days=9)))
     year_one = site.post("@looms.example", created_at="0001-01-01T00:00:00.000Z")
     site.sync("posts")
     site.sync("notifications")
     posts = live(landed("social.posts"))
     assert {future, late} < set(posts)
-    assert year_one not in posts
+    assert not posts.keys() & {long_ago, year_one}
     assert posts[future]["record"]["createdAt"] == "2199-01-01T00:00:00.000Z"
     assert posts[future]["indexedAt"] < posts[late]["indexedAt"] < iso(site.now)
     told = live(landed("social.notifications"))
-    assert told[year_one]["record"]["createdAt"] == "0001-01-01T00:00:00.000Z"
+    assert told[long_ago]["indexedAt"] == told[long_ago]["record"]["createdAt"]
+    assert year_one not in told
+
+
+def test_notifications_are_read_far_down_once_a_day_only(site):
+    for _ in range(210):
+        site.post("@looms.example")
+    assert site.sync("notifications").pages == 4
+    assert site.sync("notifications").pages == 3
+    site.clock.advance(days=1)
+    assert site.sync("notifications").pages == 4
 
 
 def test_what_was_dated_back_a_day_is_found_by_the_next_sync(site, landed):
@@ -457,6 +468,10 @@ def test_a_wrong_password_says_what_to_do(site):
 def test_a_handle_that_nobody_has_is_named(site):
     with pytest.raises(ConfigError, match="no account `lomms"):
         site.sync("posts", site.open(handle="lomms.example"))
+
+
+def test_a_handle_may_be_written_with_its_sign(site):
+    assert site.open(handle="@looms.example").check().ok
 
 
 def test_check_logs_in_and_says_how_searching_works(site):

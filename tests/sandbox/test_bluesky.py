@@ -329,6 +329,10 @@ def test_who_blocked_us_is_hidden_from_us_and_not_from_others(client):
     assert client.found(mentions=client.us) == []
     thread = client.get("app.bsky.feed.getPostThread", uri=uri)["thread"]
     assert thread["$type"] == "app.bsky.feed.defs#blockedPost"
+    feed = "app.bsky.feed.getAuthorFeed"
+    assert client.error(feed, actor=client.ann) == (400, "BlockedByActor")
+    client.network.block(client.us, client.bob)
+    assert client.error(feed, actor=client.bob) == (400, "BlockedActor")
     status = client.get("com.atproto.sync.getRepoStatus", did=client.ann)
     assert status["active"]
 
@@ -368,6 +372,29 @@ def test_notifications_come_newest_first_with_their_reason(client):
 
     assert told() == ["like", "quote", "reply", "mention"]
     assert told(reasons=["reply", "mention"]) == ["reply", "mention"]
+    client.post("nice, @looms.example", client.bob, reply_to=news)
+    assert told()[0] == "mention"
+
+
+def test_a_notification_of_a_post_that_was_dated_back_lies_and_looks_as_old_as_it_claims(client):
+    """So does the AppView of `@atproto/dev-env`: the list is ordered by `sortAt`, and shows it."""
+    client.post("@looms.example today")
+    client.post("@looms.example long ago", created_at="2020-01-01T00:00:00.000Z")
+    client.log_in()
+    told = client.get("app.bsky.notification.listNotifications")["notifications"]
+    assert [entry["record"]["text"] for entry in told] == [
+        "@looms.example today", "@looms.example long ago",
+    ]  # fmt: skip
+    assert told[1]["indexedAt"] == "2020-01-01T00:00:00.000Z"
+
+
+def test_a_query_is_asked_with_get_and_a_procedure_with_post(client):
+    for answer in (
+        client.call("app.bsky.feed.searchPosts"),
+        client.ask("com.atproto.server.createSession"),
+    ):
+        assert answer.status_code == 400
+        assert answer.json()["message"].startswith("Incorrect HTTP method (")
 
 
 def test_likes_and_quotes_are_listed(client):
