@@ -123,6 +123,10 @@ class PortalLife:
         portal.add_subscription(NEWSLETTER, "Loom Letter", "Once a month, what is new.", at)
         portal.add_subscription(UPDATES, "Product updates", "Firmware and drafts.", at)
         portal.add_subscription(EVENTS, "Guild meet-ups", "Events near you.", at)
+        self._sign_up_form = portal.add_form(
+            "Loom Letter", at, fields=("email", "firstname", "lastname")
+        )
+        portal.add_campaign("Loom Letter", at)
         self._readers = portal.add_list("Readers of the Loom Letter", at, processing="DYNAMIC")
         self._guild = portal.add_list("Guild meet-up guests", at)
 
@@ -227,6 +231,8 @@ class PortalLife:
         for trap in traps:
             self.truth.trap(trap, "hubspot", "contacts", contact, person.id, at)
         if email is not None:
+            filled_in = {"email": email, "firstname": person.given}
+            self.portal.submit_form(self._sign_up_form, filled_in, at)
             self._ask_consent(at, contact, email)
         return contact
 

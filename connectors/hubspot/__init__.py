@@ -21,7 +21,8 @@ Never taken: any text (bodies, notes, subjects, comments of a survey).
 
     streams   what is read, as tables         reads     how each stream is read
     client    single calls and their errors   objects   records with a change stamp
-    discover, plan                            beside    links and consents
+    discover, plan                            beside    links, consents, history of properties
+                                              forms     what was submitted
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import msgspec
 from connectors.base import Check, CustomField, Page, Policy, State, Stream, Window, with_configured
 from connectors.discovery import Discovery
 from connectors.errors import ConfigError
+from connectors.hubspot.beside import Beside
 from connectors.hubspot.client import ACCOUNT_PATH, Account, ScopeMissing, limits
 from connectors.hubspot.discover import discovered
 from connectors.hubspot.plan import Planner
@@ -44,7 +46,9 @@ from connectors.hubspot.streams import (
     OPTIONAL,
     STREAMS,
     custom_object,
+    has_properties,
     scope_of,
+    with_history,
 )
 from connectors.planning import Allowance, Cost
 from connectors.records import pick
@@ -77,6 +81,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         searches_per_s: searches to leave in a second; the account's 5 are shared by all.
         fields: stream -> further properties to take.
         objects: custom objects, by name or type id (`2-123456`).
+        history: stream -> properties whose earlier values are read, too.
     """
 
     access_token: str | None = None
@@ -88,6 +93,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     searches_per_s: int = SEARCHES_PER_S
     fields: dict[str, list[str | CustomField]] = {}
     objects: list[str] = []
+    history: dict[str, list[str]] = {}
 
 
 def connect(name: str, settings: Settings, session: Session) -> HubSpot:
@@ -113,13 +119,15 @@ class HubSpot:
         self.name = name
         self.session = session
         self._settings = settings
-        self._streams = with_configured(
+        streams = with_configured(
             name, STREAMS, settings.fields, settings.objects, custom_object, inside="properties."
         )
+        self._streams = with_history(name, streams, settings.history)
         self._account = Account(name, settings, session)
         linked = LINKED | dict.fromkeys(settings.objects, LINKED_TO_CUSTOM)
-        self._reader = Reader(self._account, linked)
-        self._planner = Planner(self._account, self._reader, linked)
+        beside = Beside(linked, settings.history)
+        self._reader = Reader(self._account, beside)
+        self._planner = Planner(self._account, self._reader, beside)
 
     def streams(self) -> Sequence[Stream]:
         """Return the standard streams with configured properties, then the custom objects."""
@@ -133,7 +141,7 @@ class HubSpot:
             try:
                 if stream.name == "owners":
                     next(self._reader.read(stream, {}, Window(now=self.session.server_now())))
-                elif stream.cursor:
+                elif has_properties(stream):
                     self._account.list_page(stream.object_name, ["hs_object_id"], None, limit=1)
                     if unknown := self._unknown_properties(stream):
                         missing[stream.name] = f"no such property: {', '.join(unknown)}"
@@ -166,7 +174,10 @@ class HubSpot:
 
     def _unknown_properties(self, stream: Stream) -> list[str]:
         """Return the configured properties that the account does not have."""
-        asked = self._settings.fields.get(stream.object_name, ())
+        asked = [
+            *self._settings.fields.get(stream.object_name, ()),
+            *self._settings.history.get(stream.object_name, ()),
+        ]
         known = (
             {told["name"] for told in self._account.properties(stream.object_name)} if asked else ()
         )

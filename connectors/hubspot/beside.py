@@ -1,19 +1,21 @@
-"""What lies beside records of a HubSpot account and changes without them: links and consents.
+"""What lies beside records of a HubSpot account: links, consents, the history of properties.
+
+It changes without them, or is not told along with them.
 
 Belongs here: asking for it in batches, for records that changed and now and then for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 
 from connectors.base import Page, State, Stream, Tombstone, Window
 from connectors.hubspot.client import (
-    CONSENT_PATH,
     NEXT,
     ROWS_PER_SEARCH,
     Account,
@@ -22,31 +24,51 @@ from connectors.hubspot.client import (
     spliced,
 )
 from connectors.hubspot.objects import record_pages
-from connectors.hubspot.streams import scope_of
+from connectors.hubspot.streams import HISTORY, scope_of
 from connectors.incremental import ChangeWalk, change_walks, is_due
 from connectors.pagination import batches
-from connectors.records import pick, split, values
-
-if TYPE_CHECKING:
-    from hubspot import HubSpot as Client
+from connectors.records import members, pick, split, values
 
 INPUTS_PER_ASSOCIATION_CALL = 1_000
 INPUTS_PER_CONSENT_CALL = 100
-REREAD_EVERY = {"associations": timedelta(days=1), "subscription_statuses": timedelta(days=7)}
+INPUTS_PER_HISTORY_CALL = 50  # the vendor halves a page that tells versions
+REREAD_EVERY = {
+    "associations": timedelta(days=1),
+    "subscription_statuses": timedelta(days=7),
+    HISTORY: timedelta(days=7),
+}
 
-Linked = Mapping[str, Sequence[str]]
-"""Kind of record -> the kinds whose links to it are read."""
+
+class Beside(NamedTuple):
+    """What is read beside which kinds of records.
+
+    Attributes:
+        linked: kind -> the kinds whose links to it are read.
+        history: kind -> its properties whose versions are read.
+    """
+
+    linked: Mapping[str, Sequence[str]]
+    history: Mapping[str, Sequence[str]]
+
+    def of(self, stream: Stream) -> tuple[list[str], str]:
+        """Return the kinds of records that a stream lies beside, and their property it needs."""
+        if stream.name == "subscription_statuses":
+            return ["contacts"], "email"
+        return list(self.linked if stream.name == "associations" else self.history), "hs_object_id"
+
+    def scope_of(self, stream: Stream, kind: str) -> str:
+        """Return the scope that a stream needs for records of a kind."""
+        return scope_of(stream.name if stream.name == "subscription_statuses" else kind)
 
 
 def read(
-    account: Account, linked: Linked, stream: Stream, state: State, window: Window
+    account: Account, beside: Beside, stream: Stream, state: State, window: Window
 ) -> Iterator[Page]:
     """Read what belongs to changed records; after `REREAD_EVERY` to all of them.
 
     State: that of `ChangeWalk`, and `whole_at`.
     """
-    are_links = stream.name == "associations"
-    kinds, name = lies_beside(stream, linked)
+    kinds, name = beside.of(stream)
     notes: list[str] = []
     is_whole = is_whole_due(stream, state, window)
     for walk in change_walks(stream, state, window):
@@ -60,14 +82,17 @@ def read(
             position = start if kind == start["kind"] else way
             try:
                 for rows, at in _gathered(account, kind, name, walk, position):
-                    if are_links:
-                        records, tombstones = _links(account, kind, linked[kind], rows)
+                    tombstones: list[Tombstone] = []
+                    if stream.name == "associations":
+                        records, tombstones = _links(account, kind, beside.linked[kind], rows)
+                    elif stream.name == HISTORY:
+                        records = _histories(account, kind, beside.history[kind], rows)
                     else:
                         records, tombstones = _consents(account, rows)
                     here = walk.at({"kind": kind} | at) if at else None
                     yield Page(records=records, tombstones=tombstones, state=here)
             except ScopeMissing:
-                scope = scope_of(kind if len(kinds) > 1 else stream.name)
+                scope = beside.scope_of(stream, kind)
                 notes.append(f"{kind}: not visible: needs the scope `{scope}`")
         if "list" in start:
             walk.note(whole_at=window.now.isoformat())
@@ -95,10 +120,10 @@ def _consents(account: Account, rows: Sequence[bytes]) -> tuple[list[bytes], lis
     found = [values(row, "id", "properties") for row in rows]
     ids = {told["email"].lower(): str(key) for key, told in found if told and told.get("email")}
     for emails in batches(list(ids), INPUTS_PER_CONSENT_CALL):
-        body = account.ask_path("POST", CONSENT_PATH, json={"inputs": emails})
-        for row in split(body, "results"):
-            email = str(values(row, "subscriberIdString")[0]).lower()
-            records.append(spliced(row, contactId=ids.get(email, "")))
+        for body in account.batch(account.consents, emails):
+            for row in split(body, "results"):
+                email = str(values(row, "subscriberIdString")[0]).lower()
+                records.append(spliced(row, contactId=ids.get(email, "")))
     silent = {str(key) for key, _ in found} - {*ids.values()}
     return records, [Tombstone(key=key) for key in sorted(silent)]
 
@@ -115,17 +140,16 @@ def _links(
     records, tombstones = [], []
     for other in others if ids else ():
         found: dict[str, list[msgspec.Raw]] = {}
-        unclear: set[str] = set()
         inputs: list[dict[str, str]] = [{"id": key} for key in ids]
         while inputs:
-            body = account.ask(_links_call(kind, other, inputs))
-            unclear |= _failed(body)
-            inputs = []
-            for row in split(body, "results"):
-                key = str(pick(row, "from", "id"))
-                found.setdefault(key, []).extend(map(msgspec.Raw, split(row, "to")))
-                if after := pick(row, *NEXT):
-                    inputs.append({"id": key, "after": after})
+            further = []
+            for body in account.batch(partial(account.links, kind, other), inputs):
+                for row in split(body, "results"):
+                    key = str(pick(row, "from", "id"))
+                    found.setdefault(key, []).extend(map(msgspec.Raw, split(row, "to")))
+                    if after := pick(row, *NEXT):
+                        further.append({"id": key, "after": after})
+            inputs = further
         for key, links in found.items():
             # the order means nothing and differs from call to call
             links.sort(key=lambda link: int(values(bytes(link), "toObjectId")[0] or 0))
@@ -135,9 +159,29 @@ def _links(
         tombstones += [
             Tombstone(key=msgspec.json.encode([kind, key, other]).decode())
             for key in ids
-            if key not in found and key not in unclear
+            if key not in found
         ]
     return records, tombstones
+
+
+def _histories(
+    account: Account, kind: str, names: Sequence[str], rows: Sequence[bytes]
+) -> list[bytes]:
+    """Return the versions of each property of these records, a record for each, newest first."""
+    records = []
+    for ids in batches([str(id_of(row)) for row in rows], INPUTS_PER_HISTORY_CALL):
+        for body in account.read_batch(kind, ids, ["hs_object_id"], history=names):
+            for row in split(body, "results"):
+                told = bytes(members(row).get("propertiesWithHistory", b"{}"))
+                for name in members(told):
+                    if versions := split(told, name):  # none: it never had a value
+                        records.append(_history(kind, str(id_of(row)), name, versions))
+    return records
+
+
+def _history(kind: str, key: str, name: str, versions: Sequence[bytes]) -> bytes:
+    told = {"objectType": kind, "objectId": key, "property": name}
+    return msgspec.json.encode({**told, "versions": [msgspec.Raw(one) for one in versions]})
 
 
 def is_whole_due(stream: Stream, state: State, window: Window) -> bool:
@@ -145,27 +189,3 @@ def is_whole_due(stream: Stream, state: State, window: Window) -> bool:
     is_asked = window.since is not None or window.until is not None
     every = REREAD_EVERY[stream.name]
     return "walk" not in state and not is_asked and is_due(state, "whole_at", every, window)
-
-
-def lies_beside(stream: Stream, linked: Linked) -> tuple[list[str], str]:
-    """Return the kinds of records that a stream lies beside, and their property it needs."""
-    if stream.name == "associations":
-        return list(linked), "hs_object_id"
-    return ["contacts"], "email"
-
-
-def _failed(body: bytes) -> set[str]:
-    """Return the ids that a 207 answer says nothing sure about: not those without any link."""
-    return {
-        str(key)
-        for error in pick(body, "errors") or ()
-        if "NO_ASSOCIATIONS_FOUND" not in str(error.get("subCategory"))
-        for keys in (error.get("context") or {}).values()
-        for key in (keys if isinstance(keys, list) else [keys])
-    }
-
-
-def _links_call(kind: str, other: str, inputs: list[dict[str, str]]) -> Callable[[Client], bytes]:
-    return lambda client: client.crm.associations.v4.batch_api.get_page(
-        kind, other, {"inputs": inputs}, _preload_content=False
-    )

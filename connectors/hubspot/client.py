@@ -30,9 +30,11 @@ TOKEN_PATH = "/oauth/2026-03/token"
 ACCOUNT_PATH = "/account-info/v3/details"
 USAGE_PATH = "/account-info/v3/api-usage/daily"
 CONSENT_PATH = "/communication-preferences/v4/statuses/batch/read?channel=EMAIL"
+CAMPAIGNS_PATH = "/marketing/v3/campaigns?limit=100&properties=hs_name"
 ROWS_PER_LIST = 100
 ROWS_PER_SEARCH = 200
 MAX_PROPERTIES_BYTES = 6_000  # of a list's address; more are read in a second call
+BATCH_ATTEMPTS = 4  # for what fails inside an answer
 ROLLING_LIMIT_WAIT_S = 10.0
 SECOND_LIMIT_WAIT_S = 1.0
 LOCKED_WAIT_S = 2.0
@@ -105,16 +107,73 @@ class Account:
         )
         if not is_long or not (rows := split(body, "results")):
             return body
-        asked = {
-            "properties": list(names),
-            "propertiesWithHistory": [],
-            "inputs": [{"id": str(id_of(row))} for row in rows],
-        }
-        whole = self.ask(
-            lambda client: client.crm.objects.batch_api.read(kind, asked, _preload_content=False)
-        )
+        records: list[bytes] = []
+        for whole in self.read_batch(kind, [str(id_of(row)) for row in rows], names):
+            records += split(whole, "results")
         return msgspec.json.encode(
-            {"results": members(whole).get("results"), "paging": members(body).get("paging")}
+            {
+                "results": [msgspec.Raw(row) for row in records],
+                "paging": members(body).get("paging"),
+            }
+        )
+
+    def read_batch(
+        self,
+        kind: str,
+        ids: Sequence[str],
+        names: Sequence[str],
+        *,
+        history: Sequence[str] = (),
+        by: str = "",
+    ) -> Iterator[bytes]:
+        """Yield answers with the live records among these.
+
+        Args:
+            ids: at most `ROWS_PER_LIST`, with `history` half as many; or values of what is
+                named in `by`, a property without doubles.
+            history: properties that are told by version.
+        """
+
+        def call(inputs: Sequence[Any]) -> bytes:
+            asked = {
+                "properties": list(names),
+                "propertiesWithHistory": list(history),
+                "inputs": inputs,
+                **({"idProperty": by} if by else {}),
+            }
+            return self.ask(
+                lambda client: client.crm.objects.batch_api.read(
+                    kind, asked, _preload_content=False
+                )
+            )
+
+        return self.batch(call, [{"id": key} for key in ids])
+
+    def batch(
+        self, call: Callable[[Sequence[Any]], bytes], inputs: Sequence[Any]
+    ) -> Iterator[bytes]:
+        """Yield the answers of a batch call; what failed inside a 207 is asked for again.
+
+        Args:
+            call: asks for some inputs.
+            inputs: texts, or objects with an `id`.
+
+        Raises:
+            ServerError: some inputs fail each time.
+        """
+        for attempt in range(BATCH_ATTEMPTS):
+            if attempt:
+                self.session.sleep(self.session.backoff_s * 2**attempt)
+            body = call(inputs)
+            yield body
+            failed = _failed(body)
+            inputs = [one for one in inputs if (one if type(one) is str else one["id"]) in failed]
+            if not inputs:
+                return
+        raise ServerError(
+            f"{self.session.place}: HubSpot answered a batch without {len(inputs)} of its records, "
+            f"{BATCH_ATTEMPTS} times. Sync again later; nothing is lost.",
+            place=self.session.place,
         )
 
     def search(
@@ -143,6 +202,18 @@ class Account:
         """Return how many live records match."""
         count = pick(self.search(kind, ["hs_object_id"], filters, 1), "total")
         return int(count) if count is not None else None
+
+    def links(self, kind: str, other: str, inputs: Sequence[Any]) -> bytes:
+        """Return what records (`id`, and `after` for what follows) are linked to, a row each."""
+        return self.ask(
+            lambda client: client.crm.associations.v4.batch_api.get_page(
+                kind, other, {"inputs": inputs}, _preload_content=False
+            )
+        )
+
+    def consents(self, emails: Sequence[str]) -> bytes:
+        """Return what is known of these addresses' consents; the client has an older form."""
+        return self.ask_path("POST", CONSENT_PATH, json={"inputs": emails})
 
     def properties(self, kind: str) -> list[dict[str, Any]]:
         """Return the properties that the account has, sensitive ones left out by the vendor."""
@@ -328,6 +399,20 @@ def id_of(record: bytes) -> int:
     """Return a record's id; ids are compared as numbers."""
     key = values(record, "id")[0]
     return int(key) if str(key).isdigit() else 0
+
+
+def _failed(body: bytes) -> set[str]:
+    """Return the inputs that a 207 says nothing final about: there is none, it is wrong."""
+    return {
+        str(key)
+        for error in pick(body, "errors") or ()
+        if error.get("category") not in _FINAL
+        for keys in (error.get("context") or {}).values()
+        for key in (keys if isinstance(keys, list) else [keys])
+    }
+
+
+_FINAL = ("OBJECT_NOT_FOUND", "VALIDATION_ERROR")
 
 
 def _word(body: bytes, name: str) -> str:

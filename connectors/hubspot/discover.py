@@ -20,15 +20,13 @@ from connectors.discovery import (
     taken_fields,
 )
 from connectors.hubspot.client import Account, ScopeMissing
-from connectors.hubspot.streams import ENVELOPE, scope_of
+from connectors.hubspot.streams import ENVELOPE, has_properties, scope_of
 
 _TYPE_OF = by_field(decimal="number", boolean="bool", timestamp="datetime", date="date")
 """The vendor's types of properties -> ours; all others are text."""
 _NOT_READ = (
-    FoundObject(name="postal_mail", label="Postal mail", note="not built"),
-    FoundObject(name="lists", label="Lists and their members", note="not built"),
-    FoundObject(name="forms", label="Forms and what was submitted", note="not built"),
-    FoundObject(name="campaigns", label="Campaigns", note="not built"),
+    FoundObject(name="list_memberships", label="Members of lists", note="not built"),
+    FoundObject(name="events", label="Events of behavior", note="not built"),
 )
 
 
@@ -63,7 +61,7 @@ def _own_objects(account: Account, read: set[str]) -> tuple[FoundObject, ...]:
 
 
 def _found(account: Account, stream: Stream) -> FoundStream:
-    if stream.cursor is None:
+    if not has_properties(stream):
         return FoundStream(
             stream=stream,
             fields=taken_fields(stream),

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 
 from connectors.base import State, Stream, Window
 from connectors.errors import AuthError, BadRequest
+from connectors.hubspot import forms
 from connectors.hubspot.beside import (
     INPUTS_PER_ASSOCIATION_CALL,
     INPUTS_PER_CONSENT_CALL,
-    Linked,
+    INPUTS_PER_HISTORY_CALL,
+    Beside,
     is_whole_due,
-    lies_beside,
 )
 from connectors.hubspot.client import (
     ROWS_PER_LIST,
@@ -29,7 +30,7 @@ from connectors.hubspot.client import (
 )
 from connectors.hubspot.objects import COUNT_EVERY, change_filters, is_list_due
 from connectors.hubspot.reads import Reader
-from connectors.hubspot.streams import OPTIONAL, scope_of, wanted
+from connectors.hubspot.streams import HISTORY, OPTIONAL, has_properties, scope_of, wanted
 from connectors.incremental import ChangeWalk, change_walks, is_due
 from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
 from connectors.records import split, values
@@ -40,10 +41,10 @@ Filters = Sequence[Mapping[str, str]]
 class Planner:
     """Plans for one account."""
 
-    def __init__(self, account: Account, reader: Reader, linked: Linked) -> None:
+    def __init__(self, account: Account, reader: Reader, beside: Beside) -> None:
         self._account = account
         self._reader = reader
-        self._linked = linked
+        self._lying_beside = beside
         self._searches = ((account.searches_per_s, 1.0),)
         # Streams and both reads of a plan share questions: those of its moment are asked once.
         self._moment: object = None
@@ -85,7 +86,9 @@ class Planner:
         try:
             if stream.sync_mode == "full":
                 return self._short_list(stream, window)
-            if stream.cursor is None:
+            if stream.name == "form_submissions":
+                return self._submissions(stream, state, window)
+            if not has_properties(stream):
                 return self._beside(stream, state, window)
             return self._objects(stream, state, window)
         except ScopeMissing:
@@ -105,6 +108,23 @@ class Planner:
         how = "it has no count, so it was looked at"
         step = Step(what="pages of a short list", calls=calls, how=how)
         return Cost(steps=(step,), records=records, records_how=how)
+
+    def _submissions(self, stream: Stream, state: State, window: Window) -> Cost:
+        pages, n, taken = forms.newest(self._account, stream, state, window)
+        looked = "they have no count, so they were looked at"
+        return Cost(
+            steps=(
+                Step(what="pages of forms", calls=pages, how=looked),
+                Step(what="newest submissions", calls=n, how=f"{n:,} forms, a page each"),
+                Step(what="who they were", calls=min(n, taken), how="the addresses of a page"),
+            ),
+            records=taken,
+            records_how="those on the first page of each form",
+            notes=(
+                "how much was submitted is not told: each further "
+                f"{forms.ROWS_PER_PAGE} take a call, and their addresses another",
+            ),
+        )
 
     def _objects(self, stream: Stream, state: State, window: Window) -> Cost:
         kind = stream.object_name
@@ -133,7 +153,7 @@ class Planner:
         )
 
     def _beside(self, stream: Stream, state: State, window: Window) -> Cost:
-        kinds, name = lies_beside(stream, self._linked)
+        kinds, _ = self._lying_beside.of(stream)
         is_whole = is_whole_due(stream, state, window)
         steps: list[Step] = []
         notes: list[str] = []
@@ -146,9 +166,10 @@ class Planner:
                 try:
                     step, found = self._pages(kind, walk, is_whole or "list" in start, here=here)
                     steps.append(step)
-                    step, answers = self._answers(kind, name, found, walk, is_whole)
+                    step, answers = self._answers(stream, kind, found, walk, is_whole)
                 except ScopeMissing:
-                    notes.append(f"{kind}: not visible: needs the scope `{scope_of(kind)}`")
+                    scope = self._lying_beside.scope_of(stream, kind)
+                    notes.append(f"{kind}: not visible: needs the scope `{scope}`")
                     steps.append(Step(what=f"look at {kind}", calls=1, how=ALWAYS))
                     continue
                 steps.append(step)
@@ -156,20 +177,25 @@ class Planner:
         return Cost(
             steps=tuple(steps),
             records=records,
-            records_how="one for each record and kind of links, at the most",
+            records_how="one for each record and kind of links or property, at the most",
             notes=(*notes, "records with more links than fit one answer take further calls"),
         )
 
     def _answers(
-        self, kind: str, name: str, found: int, walk: ChangeWalk, is_whole: bool
+        self, stream: Stream, kind: str, found: int, walk: ChangeWalk, is_whole: bool
     ) -> tuple[Step, int]:
         """Return the calls for what lies beside `found` records, and how many records it makes."""
-        if name == "hs_object_id":
+        if stream.name == HISTORY:
+            n = len(self._lying_beside.history[kind])
+            calls = math.ceil(found / INPUTS_PER_HISTORY_CALL)
+            how = f"{found:,} records, {INPUTS_PER_HISTORY_CALL} at once"
+            return Step(what=f"history of {kind}", calls=calls, how=how), found * n
+        if stream.name == "associations":
             # pages are gathered as long as one more is sure to fit
             per_page = ROWS_PER_LIST if is_whole else ROWS_PER_SEARCH
             fit = 1 + (INPUTS_PER_ASSOCIATION_CALL - ROWS_PER_SEARCH) // per_page
             size = min(fit * per_page, INPUTS_PER_ASSOCIATION_CALL)
-            n = len(self._linked[kind])
+            n = len(self._lying_beside.linked[kind])
             calls = math.ceil(found / size) * n
             how = (
                 f"{found:,} records, {size:,} at once, links to {n} kind{'s' * (n != 1)} of others"

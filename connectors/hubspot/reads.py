@@ -9,26 +9,39 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import Page, State, Stream, Window
-from connectors.hubspot import beside, objects
-from connectors.hubspot.client import ROWS_PER_LIST, Account, ScopeMissing, spliced
-from connectors.hubspot.streams import OPTIONAL, scope_of
-from connectors.records import split
+from connectors.hubspot import beside, forms, objects
+from connectors.hubspot.client import (
+    CAMPAIGNS_PATH,
+    NEXT,
+    ROWS_PER_LIST,
+    Account,
+    ScopeMissing,
+    spliced,
+)
+from connectors.hubspot.streams import OPTIONAL, has_properties, scope_of
+from connectors.pagination import LoopGuard, cursors
+from connectors.records import pick, split, values
 
 if TYPE_CHECKING:
     from hubspot import HubSpot as Client
+
+LISTS_PER_PAGE = 100
 
 
 class Reader:
     """Reads the streams of one account."""
 
-    def __init__(self, account: Account, linked: beside.Linked) -> None:
+    def __init__(self, account: Account, lying_beside: beside.Beside) -> None:
         self._account = account
-        self._linked = linked
+        self._beside = lying_beside
         self._short: dict[str, Callable[[], Iterator[list[bytes]]]] = {
             "owners": self._owners,
             "pipelines": self._pipelines,
             "marketing_emails": self._marketing_emails,
             "subscription_types": self._subscription_types,
+            "campaigns": self._campaigns,
+            "forms": lambda: forms.forms(account),
+            "lists": self._lists,
         }
 
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
@@ -38,8 +51,10 @@ class Reader:
                 for records in self._short[stream.name]():
                     yield Page(records=records)
                 yield Page(state={}, census_complete=True)
-            elif stream.cursor is None:
-                yield from beside.read(self._account, self._linked, stream, state, window)
+            elif stream.name == "form_submissions":
+                yield from forms.read(self._account, stream, state, window)
+            elif not has_properties(stream):
+                yield from beside.read(self._account, self._beside, stream, state, window)
             else:
                 yield from objects.read(self._account, stream, state, window)
         except ScopeMissing:
@@ -73,6 +88,36 @@ class Reader:
                 limit=ROWS_PER_LIST, after=after, _preload_content=False
             )
         )
+
+    def _campaigns(self) -> Iterator[list[bytes]]:
+        """Read campaigns, which the client library does not know."""
+        pages = cursors(
+            lambda after: self._account.ask_path(
+                "GET", CAMPAIGNS_PATH, params={"after": after} if after is not None else None
+            ),
+            *NEXT,
+            place=self._account.session.place,
+        )
+        for body, _ in pages:
+            yield split(body, "results")
+
+    def _lists(self) -> Iterator[list[bytes]]:
+        """Read lists, which page by a count of those shown."""
+        shown, guard = 0, LoopGuard(self._account.session.place)
+        while True:
+            asked = {"query": "", "count": LISTS_PER_PAGE, "offset": shown}
+            body = self._account.ask(
+                lambda client, asked=asked: client.crm.lists.lists_api.do_search(  # type: ignore[misc]
+                    list_search_request=asked, _preload_content=False
+                )
+            )
+            rows = split(body, "lists")
+            if rows:
+                guard.check(str(values(rows[0], "listId")[0]))
+            yield rows
+            shown += len(rows)
+            if not rows or not pick(body, "hasMore"):
+                return
 
     def _subscription_types(self) -> Iterator[list[bytes]]:
         body = self._account.ask(

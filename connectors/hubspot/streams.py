@@ -6,13 +6,18 @@ or in which order it is read (`reads`).
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from connectors.base import Stream, by_field
+from connectors.errors import ConfigError
 
 LAG = timedelta(minutes=1)
 LOOKBACK = timedelta(hours=1)  # how far the search index has been seen behind
+
+HISTORY = "property_history"
 
 _TYPES = by_field(
     timestamp="createdate lastmodifieddate hs_lastmodifieddate hs_createdate closedate closed_date "
@@ -123,6 +128,7 @@ STREAMS: tuple[Stream, ...] = (
         "hs_timestamp hs_communication_channel_type hs_communication_logged_from "
         "hubspot_owner_id hs_createdate hs_lastmodifieddate",
     ),
+    _object("postal_mail", "hs_timestamp hubspot_owner_id hs_createdate hs_lastmodifieddate"),
     _object(
         "feedback_submissions",
         "hs_survey_type hs_survey_id hs_survey_name hs_survey_channel hs_value hs_sentiment "
@@ -155,6 +161,25 @@ STREAMS: tuple[Stream, ...] = (
         types={"statuses": "json"},
         coverage="a consent that changes without its contact is noticed within 7 days",
     ),
+    Stream(
+        name=HISTORY,
+        key=("objectType", "objectId", "property"),
+        fields=(
+            "objectType",
+            "objectId",
+            "property",
+            *(
+                f"versions.{field}"
+                for field in ("value", "timestamp", "sourceType", "updatedByUserId")
+            ),
+        ),
+        lag=LAG,
+        lookback=LOOKBACK,
+        deletes="census",
+        types={"versions": "json"},
+        coverage="only what `history` names; of each property the vendor tells its last values, "
+        "some 20, for contacts 45",
+    ),
     _list(
         "owners",
         "id email firstName lastName userId userIdIncludingInactive type archived createdAt "
@@ -176,6 +201,18 @@ STREAMS: tuple[Stream, ...] = (
         "subscription_types",
         "id name purpose communicationMethod isActive isDefault isInternal createdAt updatedAt",
     ),
+    _list("campaigns", "id properties createdAt updatedAt", json="properties"),
+    _list("lists", "listId name objectTypeId processingType createdAt updatedAt", key="listId"),
+    _list("forms", "id name formType archived createdAt updatedAt"),
+    Stream(
+        name="form_submissions",
+        key=("conversionId",),
+        fields=("conversionId", "formId", "contactId", "submittedAt"),
+        cursor="submittedAt",
+        lookback=LOOKBACK,
+        types={"submittedAt": "timestamp"},
+        coverage="forms that were archived show nothing any more",
+    ),
 )
 
 _ENGAGEMENTS = ("calls", "emails", "meetings", "notes", "tasks", "communications")
@@ -185,6 +222,7 @@ LINKED: dict[str, Sequence[str]] = {
     "deals": ("contacts", "companies"),
     "tickets": ("contacts", "companies"),
     **dict.fromkeys(_ENGAGEMENTS, ("contacts", "companies", "deals", "tickets")),
+    "postal_mail": ("contacts", "companies"),
 }
 """Object type -> the types whose links to it are read."""
 MERGED = ("hs_merged_object_ids", "hs_calculated_merged_vids")
@@ -202,13 +240,18 @@ _SCOPES = {
         for name in ("contacts", "companies", "deals", "owners", "custom")
     },
     **dict.fromkeys(("calls", "meetings", "notes", "tasks"), "crm.objects.contacts.read"),
-    "communications": "crm.objects.contacts.read",
+    **dict.fromkeys(("communications", "postal_mail"), "crm.objects.contacts.read"),
+    **dict.fromkeys(("forms", "form_submissions"), "forms"),
+    "campaigns": "marketing.campaigns.read",
+    "lists": "crm.lists.read",
     "pipelines": "crm.objects.deals.read` and `tickets",
     "associations": "crm.objects.contacts.read",
+    HISTORY: "crm.objects.contacts.read",
 }
 OPTIONAL = {
-    *("tickets", "emails", "communications", "feedback_submissions", "marketing_emails"),
-    *("subscription_types", "subscription_statuses"),
+    *("tickets", "emails", "communications", "postal_mail", "feedback_submissions"),
+    *("marketing_emails", "subscription_types", "subscription_statuses"),
+    *("campaigns", "lists", "forms", "form_submissions"),
 }
 """Streams that many accounts do not have: a missing scope is coverage there, not a mistake."""
 
@@ -220,6 +263,43 @@ def custom_object(object_name: str) -> Stream:
         f"object_{name}" if name[:1].isdigit() else name,
         "hubspot_owner_id hs_createdate hs_lastmodifieddate",
         object_name,
+    )
+
+
+def has_properties(stream: Stream) -> bool:
+    """Tell whether a stream is of records with properties, which can be listed and searched."""
+    return stream.cursor == "updatedAt"
+
+
+def with_history(
+    source: str, streams: Sequence[Stream], history: Mapping[str, Sequence[str]]
+) -> tuple[Stream, ...]:
+    """Return the streams with `property_history` only if something is asked of it.
+
+    Its values are as personal as the properties that they were of.
+
+    Raises:
+        ConfigError: `history` names records that are not read, or that have no properties.
+    """
+    known = {stream.object_name: stream for stream in streams if has_properties(stream)}
+    for kind in history:
+        if kind not in known:
+            close = difflib.get_close_matches(kind, known, n=1)
+            meant = f" Did you mean `{close[0]}`?" if close else ""
+            raise ConfigError(
+                f"{source}: `history: {kind}` names no records whose properties are read.{meant} "
+                "A custom object must stand under `objects` first."
+            )
+    classes = {
+        known[kind].pii.get(f"properties.{name}", _PII.get(name, "none"))
+        for kind, names in history.items()
+        for name in names
+    }
+    pii = next((word for word in ("direct", "text", "pseudonym") if word in classes), None)
+    return tuple(
+        replace(stream, pii={"versions.value": pii}) if pii and stream.name == HISTORY else stream
+        for stream in streams
+        if stream.name != HISTORY or history
     )
 
 

@@ -62,6 +62,14 @@
 }) }}
 {%- endmacro %}
 
+{% macro consent_row(values) -%}
+{{ typed_row(values, {
+    'source': 'string', 'profile_key': 'string', 'purpose_id': 'string', 'purpose': 'string',
+    'channel': 'string', 'answer': 'string', 'legal_basis': 'string', 'occurred_at': 'moment',
+    'loaded_at': 'moment',
+}) }}
+{%- endmacro %}
+
 {% macro typed_row(values, columns) -%}
 {%- for name in values if name not in columns -%}
     {%- do exceptions.raise_compiler_error('no such column here: ' ~ name) -%}

@@ -1,4 +1,4 @@
-"""The stage of a HubSpot account: contacts, what lies beside them, and a short list."""
+"""The stage of a HubSpot account: contacts, what lies beside them, a short list, and forms."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ _TYPES = {"integer": "number", "decimal": "number", "boolean": "bool", "timestam
 
 
 class Stage(Emulated):
-    """A portal whose contacts are linked to one company, and two owners."""
+    """A portal whose contacts are linked to one company and came by a form, and two owners.
+
+    What was submitted stays said, whatever becomes of the contact.
+    """
 
     type = vendor = "hubspot"
-    streams = ("contacts", "associations", "owners")
+    streams = ("contacts", "associations", "owners", "form_submissions")
     kinds: ClassVar = {
         "limited": ("limit_ten_secondly", "limit_secondly", "423", "477"),
         "refused_token": ("expired_token",),
         "quota": ("limit_daily",),
+        "lost_place": ("cursor_gone",),
     }
-    beside = ("associations",)
+    beside = ("associations", "form_submissions")
     lists = (("results",),)
     pointers = (("paging", "next", "after"),)
     totals = (("total",),)
@@ -36,7 +40,6 @@ class Stage(Emulated):
     wrong: ClassVar = {"status": "error", "message": "internal error", "category": "INTERNAL_ERROR"}
     lacks: ClassVar = {
         "restores": "left to the machines: a restored contact may have lost its e-mail address",
-        "lost_place": "a page is asked for by the id before it, which is never forgotten",
     }
     settling = (timedelta(hours=2), timedelta(days=8))
 
@@ -62,7 +65,8 @@ class Stage(Emulated):
         self.company = self.portal.create("companies", {"name": "Loom"}, at)
         for name in ("Ada", "Bo"):
             self.portal.add_owner(f"{name}@example.com", name, "Owner", at)
-        self.linked: dict[str, int] = {}
+        self.form = self.portal.add_form("Sign up", at)
+        self.submitted: dict[str, str] = {}
 
     def _add_property(self, name: str, field: str | Mapping[str, str]) -> None:
         given = CustomField(name=field) if isinstance(field, str) else CustomField(**field)  # type: ignore[arg-type]
@@ -86,6 +90,8 @@ class Stage(Emulated):
             key = self.portal.create("contacts", properties, at)
             self.portal.associate("contacts", key, "companies", self.company, at)
             made.append(key)
+            submission = self.portal.submit_form(self.form, {"email": properties["email"]}, at)
+            self.submitted[submission] = self.form
         self.portal.add_owner(f"o{len(self.portal.owners)}@example.com", "New", "Owner", at)
         return made
 
@@ -132,6 +138,8 @@ class Stage(Emulated):
         portal = self.portal
         if stream == "owners":
             return portal.owners
+        if stream == "form_submissions":
+            return self.submitted
         table = portal.tables["contacts"]
         if stream == "contacts":
             return {str(key): table.records[key].properties for key in table.live}
@@ -142,6 +150,8 @@ class Stage(Emulated):
         }
 
     def agrees(self, stream: str, record: dict[str, Any], true: Any) -> bool:
+        if stream == "form_submissions":
+            return bool(record["formId"] == true)
         if stream == "owners":
             return all(true.get(name) == value for name, value in record.items())
         if stream == "contacts":
@@ -160,7 +170,8 @@ class Stage(Emulated):
         def empty(path: str, body: Any) -> Any:
             if isinstance(body, dict) and "paging" in body and not seen.setdefault(path, 0):
                 seen[path] = 1
-                return {**body, "results": [], "paging": {"next": {"after": "0"}}}
+                start = "MA==" if "/form" in path else "0"  # forms hide the number in a cursor
+                return {**body, "results": [], "paging": {"next": {"after": start}}}
             return body
 
         return empty

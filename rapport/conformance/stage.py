@@ -14,6 +14,7 @@ import io
 import json
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,8 +160,8 @@ class Emulated(Stage):
     Attributes:
         vendor: its name in `sandbox.faults`.
         app: the emulator behind the interference.
-        asked: (method, path with query) of the requests since `forget`; rows: how many records
-            were sent since then.
+        asked: (method, path with query) of the requests since `forget`; shown: how often each
+            record, as it stood, was sent since then.
         kinds: family of faults -> kinds of `sandbox.faults` that the vendor words its own way.
         lists, pointers, totals: paths in answers of records, of what leads to the next page, of
             counts.
@@ -183,7 +184,7 @@ class Emulated(Stage):
         super().__init__()
         self.faults = Faults()
         self.asked: list[tuple[str, str]] = []
-        self.rows = 0
+        self.shown: Counter[str] = Counter()
         self.before: list[Callable[[int], None]] = []
         self.rewrites: list[Rewrite] = []
         self.app: ASGIApp = _Interference(self)
@@ -201,7 +202,11 @@ class Emulated(Stage):
     def forget(self) -> None:
         """Begin counting anew."""
         self.asked.clear()
-        self.rows = 0
+        self.shown.clear()
+
+    def shown_again(self) -> Counter[str]:
+        """Return the records sent more than once since `forget`, and how often beyond that."""
+        return self.shown - Counter(self.shown.keys())
 
     def fail(self, kind: str, *, after: int = 0, times: int | None = 1, match: str = "",
              wait_s: float | None = None) -> None:  # fmt: skip
@@ -298,7 +303,8 @@ class _Rewriting:
             parsed = json.loads(gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body)
         except (ValueError, EOFError, OSError):
             return message, start
-        self.stage.rows += sum(len(rows) for _, rows in self.stage.lists_of(parsed))
+        for _, rows in self.stage.lists_of(parsed):
+            self.stage.shown.update(json.dumps(row, sort_keys=True) for row in rows)
         if isinstance(parsed, dict):
             told = (parsed.get(name) for name in TOKEN_NAMES)
             self.stage.secrets.update(text for text in told if isinstance(text, str))

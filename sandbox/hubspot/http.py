@@ -36,8 +36,17 @@ from sandbox.clock import Clock
 from sandbox.control import control_routes
 from sandbox.faults import Answer, Fault, FaultMiddleware, Faults
 from sandbox.hubspot import search
-from sandbox.hubspot.portal import ApiError, MarketingEmail, Portal, Record, Table, not_found
-from sandbox.hubspot.schema import AssociationType, ObjectType, iso
+from sandbox.hubspot.portal import (
+    ApiError,
+    Campaign,
+    Form,
+    MarketingEmail,
+    Portal,
+    Record,
+    Table,
+    not_found,
+)
+from sandbox.hubspot.schema import AssociationType, ObjectType, epoch_ms, iso
 
 PAGE_DEFAULT, PAGE_MAX, PAGE_MAX_WITH_HISTORY = 10, 100, 50
 BATCH_MAX, BATCH_MAX_WITH_HISTORY = 100, 50
@@ -46,6 +55,9 @@ LINKS_IN_RECORD = 100
 """Associations of one kind in a record of a list before they page."""
 OWNERS_DEFAULT, OWNERS_MAX = 100, 500
 MEMBERS_DEFAULT, MEMBERS_MAX = 100, 250
+FORMS_DEFAULT, FORMS_MAX = 20, 100
+SUBMISSIONS_DEFAULT, SUBMISSIONS_MAX = 20, 50
+CAMPAIGNS_DEFAULT, CAMPAIGNS_MAX = 50, 100
 URL_BYTES_MAX = 15_000
 NOT_GRANTED = ("goal_targets", "leads", "line_items", "products", "quotes")
 """Objects that every portal knows, and for which this app was given no scope."""
@@ -64,6 +76,7 @@ _NO_CREDENTIALS = ApiError(
 )
 _UNEXPECTED = ApiError(500, "INTERNAL_ERROR", "internal error")
 _LOCKED = ApiError(423, "LOCKED", "The resource is locked; try again in a moment.")
+_CURSOR_GONE = ApiError(400, "VALIDATION_ERROR", "The paging cursor is not valid any more")
 _MIGRATING = ApiError(477, "MIGRATION_IN_PROGRESS", "This account is being migrated.")
 
 
@@ -75,7 +88,7 @@ def app(portal: Portal, clock: Clock, faults: Faults | None = None) -> Starlette
     `500` (the vendor's JSON), `502`, `504`, `524` (a proxy's page), `423` and `477`, `429` and
     `limit_ten_secondly`, `limit_secondly`, `limit_daily` (429 in the vendor's words), all of
     them with a Retry-After only where the fault has `wait_s`; `expired_token` (all OAuth
-    tokens die).
+    tokens die), `cursor_gone` (400).
     """
     api = _Api(portal, clock)
     faults = faults or Faults()
@@ -242,6 +255,7 @@ class _Api:
             "limit_secondly": limit("SECONDLY"),
             "limit_daily": limit("DAILY"),
             "expired_token": expire,
+            "cursor_gone": lambda _: self.refusal(_CURSOR_GONE),
         }
 
     # Every call
@@ -553,6 +567,9 @@ class _Api:
             "Interval-Milliseconds": 10_000,
             "Max": portal.calls_per_10_s,
             "Remaining": max(0, portal.calls_per_10_s - used),
+            # Of an older limit, and still sent: nothing refuses a call by them.
+            "Secondly": portal.calls_per_10_s // 10,
+            "Secondly-Remaining": portal.calls_per_10_s // 10 - 1,
         }
         if is_private:
             told |= {
@@ -661,6 +678,25 @@ class _Api:
             status = 207
         return self.done({**body, "startedAt": now, "completedAt": now}, status)
 
+    def failing(self, inputs: Sequence[Any]) -> tuple[list[Any], list[dict[str, Any]]]:
+        """Return the inputs of a batch that go well, and what is said of those that do not."""
+        good, errors = [], []
+        for one in inputs:
+            id = one if isinstance(one, str) else str(one.get("id", ""))
+            if self.portal.failing[id] > 0:
+                self.portal.failing[id] -= 1
+                errors.append(
+                    {
+                        "status": "error",
+                        "category": "INTERNAL_ERROR",
+                        "message": "internal error",
+                        "context": {"ids": [id]},
+                    }
+                )
+            else:
+                good.append(one)
+        return good, errors
+
     # Records
 
     def shown(
@@ -767,7 +803,7 @@ class _Api:
             raise ApiError(400, "VALIDATION_ERROR", "The request body is too long")
         body = call.fields()
         table = self.portal.table(name)
-        offset, limit = search.page(body)
+        offset, limit = search.page(body, self.portal.results_max)
         now = self.clock.now()
         table.settle(now)
         asked = {key: value for key, value in body.items() if key not in ("after", "limit")}
@@ -799,6 +835,7 @@ class _Api:
         by = body.get("idProperty")
         found: dict[int, Record] = {}
         missing = []
+        inputs, errors = self.failing(inputs)
         for one in inputs:
             id = str(one.get("id", ""))
             record = self.portal.find(name, id, by)
@@ -811,7 +848,6 @@ class _Api:
             self.shown(table, record, wanted, history)
             for _, record in sorted(found.items(), key=lambda pair: binascii.crc32(b"%d" % pair[0]))
         ]
-        errors = []
         if missing:
             subject = table.kind.singular.upper()
             errors.append(
@@ -959,8 +995,9 @@ class _Api:
         """
         source, other = self.portal.table(name), self.portal.table(target)
         here, there = source.kind, other.kind
-        rows, errors = [], []
-        for one in call.inputs(LINKS_BATCH_MAX):
+        rows: list[dict[str, Any]] = []
+        inputs, errors = self.failing(call.inputs(LINKS_BATCH_MAX))
+        for one in inputs:
             id, after = str(one.get("id", "")), str(one.get("after") or "")
             record = source.get(int(id)) if id.isdigit() else None
             links = [] if record is None else self.portal.links(here.name, record.id, there.name)
@@ -1376,8 +1413,9 @@ class _Api:
         return self.batch(rows, errors)
 
     def _addresses(self, call: _Call) -> tuple[list[str], list[dict[str, Any]]]:
-        good, errors = [], []
-        for one in call.inputs(BATCH_MAX, str):
+        good = []
+        inputs, errors = self.failing(call.inputs(BATCH_MAX, str))
+        for one in inputs:
             if "@" in one:
                 good.append(one)
             else:
@@ -1403,7 +1441,138 @@ class _Api:
                 return lambda: self.statistics(call), "content", f"{base}/statistics/list"
             case "GET", ["emails", id]:
                 return lambda: self.email(call, id), "content", f"{base}/{{id}}"
+            case "GET", ["forms"]:
+                return lambda: self.forms(call), "forms", "marketing/forms"
+            case "GET", ["forms", id]:
+                return lambda: self.form(call, id), "forms", "marketing/forms/{id}"
+            case "GET", ["campaigns"]:
+                answer = partial(self.campaigns, call)
+                return answer, "marketing.campaigns.read", "marketing/campaigns"
+            case "GET", ["campaigns", id]:
+                answer = partial(self.campaign, call, id)
+                return answer, "marketing.campaigns.read", "marketing/campaigns/{id}"
         return None, "", f"{base}/?"
+
+    def submissions(self, call: _Call) -> tuple[Handler | None, str, str]:
+        """Find what answers below `/form-integrations`, which has a version 1 alone."""
+        shown = "form-integrations/submissions/forms/{id}"
+        match call.method, call.parts[1:]:
+            case "GET", ["submissions", "forms", id] if call.version == "v1":
+                return lambda: self.submitted(call, id), "forms", shown
+        return None, "", "form-integrations/?"
+
+    def forms(self, call: _Call) -> Response:
+        """`GET forms`: the vendor's own kind unless `formTypes` names others, or `all`."""
+        limit = call.limit(FORMS_DEFAULT, FORMS_MAX)
+        kinds = set(call.words("formTypes")) or {"hubspot"}
+        found = [
+            form
+            for form in self.portal.forms.values()
+            if (form.archived_at is not None) == call.flag("archived")
+            and ("all" in kinds or form.kind in kinds)
+        ]
+        start = _offset(call.one("after"))
+        answer: dict[str, Any] = {
+            "results": [self.form_shown(form) for form in found[start : start + limit]]
+        }
+        if start + limit < len(found):
+            answer["paging"] = call.next_page(_cursor(start + limit))
+        return self.done(answer)
+
+    def form(self, call: _Call, id: str) -> Response:
+        """`GET forms/<id>`."""
+        form = self.portal.forms.get(id)
+        if form is None or (form.archived_at is not None) != call.flag("archived"):
+            raise not_found()
+        return self.done(self.form_shown(form))
+
+    def form_shown(self, form: Form) -> dict[str, Any]:
+        """Return a form's definition."""
+        answer: dict[str, Any] = {
+            "id": form.id,
+            "name": form.name,
+            "formType": form.kind,
+            "archived": form.archived_at is not None,
+            "createdAt": iso(form.created_at),
+            "updatedAt": iso(form.archived_at or form.created_at),
+            "fieldGroups": [
+                {
+                    "groupType": "default_group",
+                    "richTextType": "text",
+                    "fields": [
+                        {
+                            "objectTypeId": "0-1",
+                            "name": name,
+                            "label": name.capitalize(),
+                            "required": name == "email",
+                            "hidden": False,
+                            "fieldType": "email" if name == "email" else "single_line_text",
+                        }
+                    ],
+                }
+                for name in form.fields
+            ],
+            "configuration": {"language": "en", "recaptchaEnabled": False},
+            "displayOptions": {"renderRawHtml": False, "theme": "default_style"},
+            "legalConsentOptions": {"type": "none"},
+        }
+        if form.archived_at is not None:
+            answer["archivedAt"] = iso(form.archived_at)
+        return answer
+
+    def submitted(self, call: _Call, id: str) -> Response:
+        """`GET submissions/forms/<id>`: newest first; a cursor counts from the newest.
+
+        So what comes in between two pages moves some of the first one to the second.
+        """
+        limit = call.limit(SUBMISSIONS_DEFAULT, SUBMISSIONS_MAX)
+        form = self.portal.forms.get(id)
+        if form is None or form.archived_at is not None:
+            raise not_found()
+        found = form.submissions[::-1]
+        start = _offset(call.one("after"))
+        answer: dict[str, Any] = {
+            "results": [
+                {
+                    "conversionId": one.id,
+                    "submittedAt": epoch_ms(one.at),
+                    "values": [
+                        {"name": name, "value": value, "objectTypeId": "0-1"}
+                        for name, value in one.values.items()
+                    ],
+                    "pageUrl": one.page_url,
+                }
+                for one in found[start : start + limit]
+            ]
+        }
+        if start + limit < len(found):
+            answer["paging"] = call.next_page(_cursor(start + limit))
+        return self.done(answer)
+
+    def campaigns(self, call: _Call) -> Response:
+        """`GET campaigns`: no properties but those asked for."""
+        limit = call.limit(CAMPAIGNS_DEFAULT, CAMPAIGNS_MAX)
+        found = [
+            known
+            for known in self.portal.campaigns.values()
+            if call.one("name").lower() in known.properties["hs_name"].lower()
+        ]
+        start = _offset(call.one("after"))
+        wanted = call.words("properties")
+        answer: dict[str, Any] = {
+            "total": len(found),
+            "results": [_campaign(known, wanted) for known in found[start : start + limit]],
+        }
+        if start + limit < len(found):
+            answer["paging"] = call.next_page(_cursor(start + limit))
+        return self.done(answer)
+
+    def campaign(self, call: _Call, id: str) -> Response:
+        """`GET campaigns/<id>`."""
+        known = self.portal.campaigns.get(id)
+        if known is None:
+            raise not_found()
+        return self.done(_campaign(known, call.words("properties")))
 
     def emails(self, call: _Call) -> Response:
         """`GET emails`: by creation; pages by an opaque cursor."""
@@ -1502,6 +1671,7 @@ _ROUTES: dict[str, Callable[[_Api, _Call], tuple[Handler | None, str, str]]] = {
     "account-info": _Api.account,
     "communication-preferences": _Api.preferences,
     "marketing": _Api.marketing,
+    "form-integrations": _Api.submissions,
 }
 
 
@@ -1648,6 +1818,16 @@ def _moment(text: str, default: datetime) -> datetime:
 def _between(call: _Call, what: str, moment: datetime) -> bool:
     after = _moment(call.one(f"{what}After"), datetime.min)
     return after <= moment <= _moment(call.one(f"{what}Before"), datetime.max)
+
+
+def _campaign(known: Campaign, wanted: Sequence[str]) -> dict[str, Any]:
+    return {
+        "id": known.id,
+        "properties": {name: known.properties[name] for name in wanted if name in known.properties},
+        "businessUnits": [],
+        "createdAt": iso(known.created_at),
+        "updatedAt": iso(known.updated_at),
+    }
 
 
 def _statistics(counters: Mapping[str, int]) -> dict[str, Any]:

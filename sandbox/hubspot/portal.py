@@ -13,6 +13,7 @@ keep the ones they hold.
 from __future__ import annotations
 
 import threading
+import uuid
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -178,6 +179,39 @@ class MarketingEmail:
     archived: bool = False
 
 
+@dataclass(frozen=True)
+class Submission:
+    """A form somebody filled in; `values`: field -> what they wrote."""
+
+    id: str
+    at: datetime
+    values: dict[str, str]
+    page_url: str
+
+
+@dataclass
+class Form:
+    """A form on a website, with what was submitted, oldest first; `kind`: the vendor's word."""
+
+    id: str
+    name: str
+    kind: str
+    fields: tuple[str, ...]
+    created_at: datetime
+    submissions: list[Submission] = field(default_factory=list)
+    archived_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What mailings and pages may belong to."""
+
+    id: str
+    properties: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+
+
 @dataclass
 class ContactList:
     """A list of records; `members`: record -> since when."""
@@ -219,6 +253,8 @@ class Portal:
         links_move_stamps: whether linking moves the stamp of the records linked; by default
             it does not.
         links_per_row: associations in one row of a batch read before it pages.
+        results_max: how many results a search shows in all its pages.
+        failing: id or address -> how many batches still fail for it alone, inside a 207.
         calls_per_10_s, searches_per_second, daily_limit: of the account; the first two
             run on the real clock, the day on the portal's.
         token_lifetime: of an OAuth access token.
@@ -248,6 +284,8 @@ class Portal:
         self.index_lag_every = 1
         self.links_move_stamps = False
         self.links_per_row = 500
+        self.results_max = 10_000
+        self.failing: Counter[str] = Counter()
         self.calls_per_10_s = 190
         self.searches_per_second = 5
         self.daily_limit = 625_000
@@ -265,6 +303,9 @@ class Portal:
         self.opt_outs: dict[str, Consent] = {}
         self.marketing_emails: dict[str, MarketingEmail] = {}
         self.lists: dict[str, ContactList] = {}
+        self.forms: dict[str, Form] = {}
+        self.campaigns: dict[str, Campaign] = {}
+        self._submitted = 0
         self._links: dict[tuple[str, str], dict[int, dict[int, frozenset[int]]]] = {}
         self._link_kinds: dict[frozenset[int], frozenset[int]] = {}
         self._by_unique: dict[tuple[str, str, str], int] = {}
@@ -275,6 +316,8 @@ class Portal:
         self.scopes = {
             "oauth",
             "content",
+            "forms",
+            "marketing.campaigns.read",
             "crm.lists.read",
             "crm.objects.owners.read",
             "communication_preferences.read",
@@ -793,6 +836,12 @@ class Portal:
             for known in self.lists.values():
                 if known.object_type_id == table.kind.type_id:
                     known.members.pop(record.id, None)
+            emails = {email for _, _, email in _unique_keys(table.kind, record)}
+            for form in self.forms.values():
+                form.submissions = [
+                    one for one in form.submissions
+                    if one.values.get("email", "").lower() not in emails
+                ]  # fmt: skip
 
     # Links
 
@@ -1013,6 +1062,49 @@ class Portal:
             if values:
                 self._put(table, record, values, at, None, "EMAIL")
 
+    def add_campaign(self, name: str, at: datetime, **properties: str) -> str:
+        """Add a campaign and return its id."""
+        with self.lock:
+            self.writes += 1
+            id = _uuid(f"campaign:{self.portal_id}:{len(self.campaigns)}")
+            values = {"hs_name": name, **properties}
+            self.campaigns[id] = Campaign(id, values, at, at)
+            return id
+
+    # Forms
+
+    def add_form(
+        self, name: str, at: datetime, *, fields: Sequence[str] = ("email",), kind: str = "hubspot"
+    ) -> str:
+        """Put a form on the website and return its id."""
+        with self.lock:
+            self.writes += 1
+            id = _uuid(f"form:{self.portal_id}:{len(self.forms)}")
+            self.forms[id] = Form(id, name, kind, tuple(fields), at)
+            return id
+
+    def archive_form(self, id: str, at: datetime) -> None:
+        """Take a form away; what was submitted goes with it."""
+        with self.lock:
+            self.writes += 1
+            self.forms[id].archived_at = at
+
+    def submit_form(
+        self,
+        id: str,
+        values: Mapping[str, str],
+        at: datetime,
+        *,
+        page_url: str = "https://harborlooms.example/",
+    ) -> str:
+        """Note what somebody filled in; what a contact is made of it is another write."""
+        with self.lock:
+            self.writes += 1
+            self._submitted += 1  # an erasure takes submissions away, and no id comes twice
+            key = _uuid(f"submission:{self.portal_id}:{self._submitted}")
+            self.forms[id].submissions.append(Submission(key, at, dict(values), page_url))
+            return key
+
     # Lists
 
     def add_list(
@@ -1052,6 +1144,10 @@ def _number(id: str | int) -> int:
     if not id.isdigit():
         raise ApiError(404, "OBJECT_NOT_FOUND", "Object not found.  objectId are usually numeric.")
     return int(id)
+
+
+def _uuid(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
 def _json_text(value: Any) -> str:

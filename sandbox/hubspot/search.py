@@ -16,7 +16,6 @@ from sandbox.hubspot import schema
 from sandbox.hubspot.portal import ApiError, Portal, Record, Table
 
 LIMIT_DEFAULT, LIMIT_MAX = 10, 200
-RESULTS_MAX = 10_000
 GROUPS_MAX, FILTERS_MAX, FILTERS_IN_ALL_MAX = 5, 6, 18
 BODY_CHARACTERS_MAX = 3_000
 
@@ -55,7 +54,7 @@ def matching(portal: Portal, table: Table, body: Mapping[str, Any]) -> list[int]
     return [record.id for record in found]
 
 
-def page(body: Mapping[str, Any]) -> tuple[int, int]:
+def page(body: Mapping[str, Any], results_max: int) -> tuple[int, int]:
     """Return (offset, limit) of a search body; ApiError 400 beyond the vendor's bounds."""
     limit, after = body.get("limit", LIMIT_DEFAULT), body.get("after")
     if isinstance(limit, str) and limit.isdigit():
@@ -66,7 +65,7 @@ def page(body: Mapping[str, Any]) -> tuple[int, int]:
     if not text.isdigit():
         raise _wrong(f"Invalid input JSON: after `{text}` is not an integer")
     offset = int(text)
-    if offset + limit > RESULTS_MAX:
+    if offset + limit > results_max:
         raise _wrong("There was a problem with the request.")
     return offset, limit
 

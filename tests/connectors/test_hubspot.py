@@ -8,17 +8,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import requests
 
 from connectors import hubspot, registry
-from connectors.base import Stream
+from connectors.base import Stream, Window
 from connectors.errors import AuthError, BadRequest, ConfigError, ServerError
 from connectors.hubspot import beside, client
+from connectors.landing import Landing
 from connectors.sync import SyncResult, sync_stream
 from sandbox.clock import Clock
 from sandbox.faults import Faults
-from sandbox.hubspot import search
 from sandbox.hubspot.http import app
 from sandbox.hubspot.portal import Portal
 
@@ -87,6 +88,11 @@ def crm(tmp_path: Path, serve: Callable[[Any], str]) -> Crm:
     return Crm(tmp_path, serve)
 
 
+def to_ids(record: dict[str, Any]) -> list[str]:
+    """Return what a record of the stream `associations` leads to."""
+    return [str(link["toObjectId"]) for link in record["to"]]
+
+
 def live(rows: dict[str, Any]) -> dict[str, Any]:
     return {key: json.loads(record) for key, (op, _, record) in rows.items() if op == "upsert"}
 
@@ -126,9 +132,9 @@ def test_a_second_sync_searches_what_changed_and_lands_nothing_else(crm, landed)
     assert live(landed("crm.companies"))[ids[7]]["properties"]["name"] == "Dye works"
 
 
-def test_a_bulk_change_of_more_than_a_search_shows_is_read_whole(crm, landed, monkeypatch):
-    monkeypatch.setattr(search, "RESULTS_MAX", 1_000)
+def test_a_bulk_change_of_more_than_a_search_shows_is_read_whole(crm, landed):
     count = 1_450
+    crm.portal.results_max = 1_000
     crm.portal.create("contacts", {"lastname": "First"}, crm.now)
     crm.clock.advance(days=1)
     crm.sync("contacts")
@@ -138,8 +144,31 @@ def test_a_bulk_change_of_more_than_a_search_shows_is_read_whole(crm, landed, mo
     crm.portal.update_all("contacts", {"company": "Mill"}, crm.now)
     crm.clock.advance(seconds=120)
     result = crm.sync("contacts")
-    assert (result.rows, result.duplicates) == (count + 1, 0)
+    assert (result.rows, result.duplicates, result.missing) == (count + 1, 0, 0)
     assert set(live(landed("crm.contacts"))) == {str(key) for key in table.live}
+
+
+def test_a_bulk_change_that_broke_off_beyond_the_cap_goes_on_behind_the_last_id(crm, landed):
+    crm.portal.results_max = 1_000
+    ids = crm.create("contacts", 1_450, lastname="Weaver")
+    crm.clock.advance(days=1)
+    crm.sync("contacts")
+    crm.portal.update_all("contacts", {"company": "Mill"}, crm.now)
+    crm.clock.advance(seconds=120)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/search", "after": 6, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("contacts", source, checkpoint_bytes=1)
+    crm.set_faults()
+    # some of those already read change once more: the next window shows them
+    for key in ids[:3]:
+        crm.portal.update("contacts", key, {"company": "Dye works"}, crm.now)
+    crm.clock.advance(seconds=120)
+    result = crm.sync("contacts")
+    assert result.rows == 1_450 - 6 * 200 + 3
+    companies = [told["properties"]["company"] for told in live(landed("crm.contacts")).values()]
+    assert sorted(companies) == ["Dye works"] * 3 + ["Mill"] * 1_447
 
 
 def test_what_the_index_shows_late_is_found_by_look_back_and_counted(crm, landed):
@@ -190,6 +219,41 @@ def test_a_merge_makes_a_new_record_that_both_old_ids_lead_to(crm, landed):
     rows = landed("crm.contacts")
     assert {rows[key][1] for key in (one, other, new, third)} == {newest}
     assert set(live(rows)) == {newest}
+
+
+def test_merges_of_merged_records_between_two_syncs_lead_to_the_one_that_is_left(crm, landed):
+    ids = crm.create("contacts", 4, lastname="Weaver")
+    crm.sync("contacts")
+    last = ids[0]
+    for other in ids[1:]:  # two of the records in between are never seen
+        last = crm.portal.merge("contacts", last, other, crm.now)
+        crm.clock.advance(seconds=60)
+    crm.clock.advance(seconds=600)
+    crm.sync("contacts")
+    rows = landed("crm.contacts")
+    assert set(live(rows)) == {last}
+    assert {rows[key][:2] for key in rows if key != last} == {("delete", last)}
+    assert len(rows) == len(ids) + 3
+
+
+def test_the_links_of_a_merged_record_and_those_of_its_children_follow_it(crm, landed):
+    one, other = crm.create("contacts", 2, lastname="Weaver")
+    (mill,) = crm.create("companies", name="Mill")
+    (deal,) = crm.create("deals", dealname="Looms")
+    crm.portal.associate("contacts", one, "companies", mill, crm.now)
+    crm.portal.associate("deals", deal, "contacts", other, crm.now)
+    crm.sync("associations")
+    new = crm.portal.merge("contacts", one, other, crm.now)
+    crm.clock.advance(seconds=600)
+    crm.sync("associations")  # the new record is one that changed, the deal is not
+    own = f'["contacts","{new}","companies"]'
+    assert [to_ids(told) for key, told in live(landed("crm.associations")).items() if key == own] \
+        == [[mill]]  # fmt: skip
+    crm.clock.advance(days=1)
+    crm.sync("associations")
+    assert {key: to_ids(told) for key, told in live(landed("crm.associations")).items()} == {
+        own: [mill], f'["deals","{deal}","contacts"]': [new],
+    }  # fmt: skip
 
 
 def test_an_erased_contact_is_found_by_counting_and_a_complete_list(crm, landed):
@@ -334,6 +398,25 @@ def test_links_are_one_record_for_each_record_and_kind_of_others(crm, landed):
     assert live(landed("crm.associations")) == {}
 
 
+def test_a_contact_moved_to_another_company_without_being_touched_is_noticed_in_a_day(crm, landed):
+    mill, dyers = crm.create("companies", 2, name="Mill")
+    ada, _ = crm.create("contacts", 2, lastname="Weaver")
+    crm.portal.associate("contacts", ada, "companies", mill, crm.now)
+    crm.clock.advance(seconds=7200)
+    crm.sync("associations")
+    key = f'["contacts","{ada}","companies"]'
+    records = [crm.portal.get("contacts", ada), crm.portal.get("companies", dyers)]
+    crm.portal.dissociate("contacts", ada, "companies", mill, crm.now)
+    crm.portal.associate("contacts", ada, "companies", dyers, crm.now)
+    assert records == [crm.portal.get("contacts", ada), crm.portal.get("companies", dyers)]
+    crm.clock.advance(seconds=22 * 3600)
+    crm.sync("associations")
+    assert to_ids(live(landed("crm.associations"))[key]) == [mill]
+    crm.clock.advance(seconds=2 * 3600)
+    assert crm.sync("associations").rows == 1
+    assert to_ids(live(landed("crm.associations"))[key]) == [dyers]
+
+
 def test_links_of_one_record_are_read_through_all_their_pages(crm, landed):
     crm.portal.links_per_row = 3
     (deal,) = crm.create("deals", dealname="Looms")
@@ -360,6 +443,28 @@ def test_a_walk_over_links_that_broke_goes_on_where_it_was(crm, landed, monkeypa
     assert crm.sync("associations").rows == 150
 
 
+def test_what_fails_inside_a_batch_is_asked_for_again_and_never_taken_for_gone(crm, landed):
+    (mill,) = crm.create("companies", name="Mill")
+    people = crm.create("contacts", 3, lastname="Weaver")
+    for person in people:
+        crm.portal.associate("contacts", person, "companies", mill, crm.now)
+    crm.sync("associations")
+    crm.clock.advance(days=1)
+    crm.portal.failing[people[1]] = 2
+    assert not crm.sync("associations").changed
+    crm.clock.advance(days=1)
+    crm.portal.failing[people[1]] = 100
+    with pytest.raises(ServerError) as failure:
+        crm.sync("associations")
+    assert str(failure.value) == (
+        "crm.associations: HubSpot answered a batch without 1 of its records, 4 times. "
+        "Sync again later; nothing is lost."
+    )
+    crm.portal.failing.clear()
+    crm.sync("associations")
+    assert len(live(landed("crm.associations"))) == 3
+
+
 def test_consents_are_known_by_contact_and_never_by_address(crm, landed):
     crm.portal.add_subscription(1, "News", "What is new", crm.now)
     (ada,) = crm.create("contacts", lastname="Weaver", email="ada@mill.example")
@@ -376,6 +481,101 @@ def test_consents_are_known_by_contact_and_never_by_address(crm, landed):
     crm.sync("subscription_statuses")
     rows = landed("crm.subscription_statuses")
     assert [told["status"] for told in live(rows)[ada]["statuses"]] == ["UNSUBSCRIBED"]
+
+
+def test_the_history_of_properties_is_read_only_where_it_is_asked_for(crm, landed):
+    assert "property_history" not in [stream.name for stream in crm.open().streams()]
+    crm.settings["history"] = {"contacts": ["lifecyclestage", "jobtitle"], "deals": ["dealstage"]}
+    ada, bo = crm.create("contacts", 2, lastname="Weaver", lifecyclestage="lead")
+    (deal,) = crm.create("deals", dealname="Looms", dealstage="contractsent", pipeline="default")
+    crm.portal.update("contacts", ada, {"lifecyclestage": "customer"}, crm.now, by=7)
+    changed_at = crm.now
+    crm.clock.advance(seconds=3600)
+    crm.sync("property_history")
+    told = live(landed("crm.property_history"))
+    assert set(told) == {
+        *(json.dumps(["contacts", key, "lifecyclestage"], separators=(",", ":"))
+          for key in (ada, bo)),
+        f'["deals","{deal}","dealstage"]',
+    }  # fmt: skip
+    newest, oldest = told[f'["contacts","{ada}","lifecyclestage"]']["versions"]
+    assert newest == {
+        "value": "customer", "timestamp": changed_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "sourceType": "CRM_UI", "updatedByUserId": 7,
+    }  # fmt: skip
+    assert oldest["value"] == "lead" and "updatedByUserId" not in oldest
+    assert not crm.sync("property_history").changed
+
+    crm.portal.update("deals", deal, {"dealstage": "closedwon"}, crm.now)
+    crm.portal.erase(bo, crm.now)
+    crm.clock.advance(seconds=3600)
+    assert (crm.sync("property_history").rows) == 1
+    crm.clock.advance(days=7)
+    assert crm.sync("property_history").deletes == 1  # nothing is kept of whom the vendor erased
+
+
+def test_histories_are_asked_for_fifty_records_at_a_time(crm, landed):
+    crm.settings["history"] = {"contacts": ["lifecyclestage"]}
+    ids = crm.create("contacts", 120, lastname="Weaver", lifecyclestage="lead")
+    merged = crm.portal.merge("contacts", ids[0], ids[1], crm.now)
+    crm.clock.advance(seconds=3600)
+    crm.sync("property_history")
+    assert crm.asked()["POST crm/objects/{type}/batch/read"] == 3
+    told = {json.loads(key)[1] for key in live(landed("crm.property_history"))}
+    assert told == {merged, *ids[2:]}
+
+
+def test_a_history_costs_what_its_plan_says(crm):
+    crm.settings["history"] = {"contacts": ["lifecyclestage", "jobtitle"]}
+    ids = crm.create("contacts", 230, lastname="Weaver", lifecyclestage="lead", jobtitle="CTO")
+    crm.clock.advance(seconds=7200)
+
+    def told_and_made() -> tuple[int, int, int | None, int]:
+        source = crm.open()
+        stream = crm.stream("property_history", source)
+        footer = Landing(crm.home).stream("crm", "property_history").footer()
+        cost = source.plan(stream, footer.state if footer else {}, Window(now=crm.now))
+        result = crm.sync("property_history")
+        return cost.calls, result.requests - 1, cost.records, result.rows  # the clock's
+
+    assert told_and_made() == (3 + 5, 3 + 5, 460, 460)
+    for key in ids[:60]:
+        crm.portal.update("contacts", key, {"lifecyclestage": "customer"}, crm.now)
+    crm.clock.advance(seconds=7200)
+    assert told_and_made() == (1 + 2, 1 + 2, 120, 60)
+
+
+def test_older_versions_than_the_vendor_keeps_stay_in_the_versions_we_landed(crm, tmp_path):
+    crm.settings["history"] = {"deals": ["dealname"]}
+    (deal,) = crm.create("deals", dealname="name 0")
+    for n in range(1, 40):
+        crm.portal.update("deals", deal, {"dealname": f"name {n}"}, crm.now)
+        crm.clock.advance(seconds=3600)
+        if n % 10 == 0:
+            crm.sync("property_history")
+    crm.sync("property_history")
+    files = (tmp_path / "landing" / "crm" / "property_history").glob("*.parquet")
+    records = [row["record"] for path in files for row in pq.read_table(path).to_pylist()]
+    values = {version["value"] for record in records for version in json.loads(record)["versions"]}
+    assert len(json.loads(max(records, key=len))["versions"]) < 40
+    assert values == {f"name {n}" for n in range(40)}
+
+
+def test_the_history_of_a_name_is_as_personal_as_the_name(crm):
+    def pii(**history: list[str]) -> Any:
+        return crm.stream("property_history", crm.open(history=history)).pii
+
+    assert pii(contacts=["lifecyclestage"]) == {}
+    assert pii(contacts=["lifecyclestage", "email"]) == {"versions.value": "direct"}
+
+
+def test_history_of_what_is_not_read_is_a_mistake_with_a_suggestion(crm):
+    with pytest.raises(ConfigError) as mistake:
+        crm.open(history={"contact": ["lifecyclestage"]})
+    assert str(mistake.value) == (
+        "crm: `history: contact` names no records whose properties are read. Did you mean "
+        "`contacts`? A custom object must stand under `objects` first."
+    )
 
 
 def test_owners_pipelines_and_other_short_lists_are_read_whole(crm, landed):
@@ -395,10 +595,93 @@ def test_owners_pipelines_and_other_short_lists_are_read_whole(crm, landed):
     assert set(live(landed("crm.subscription_types"))) == {"1"}
 
 
+def test_campaigns_lists_and_forms_are_read_whole(crm, landed):
+    campaigns = [crm.portal.add_campaign(f"Campaign {n}", crm.now) for n in range(120)]
+    lists = [crm.portal.add_list(f"List {n}", crm.now) for n in range(130)]
+    forms = [crm.portal.add_form("Sign up", crm.now, kind=kind) for kind in ("hubspot", "captured")]
+    for name, keys in (("campaigns", campaigns), ("lists", lists), ("forms", forms)):
+        assert crm.sync(name).missing == 0
+        assert set(live(landed(f"crm.{name}"))) == set(keys), name
+        assert not crm.sync(name).changed, name
+    names = {told["properties"]["hs_name"] for told in live(landed("crm.campaigns")).values()}
+    assert "Campaign 7" in names
+
+
+def test_submissions_are_known_by_contact_and_never_by_address_or_words(crm, landed):
+    form = crm.portal.add_form("Sign up", crm.now, fields=("email", "message"))
+    (ada,) = crm.create("contacts", email="ada@mill.example", lastname="Weaver")
+    said = {"email": "Ada@Mill.example", "message": "private words"}
+    mine = crm.portal.submit_form(form, said, crm.now)
+    strangers = crm.portal.submit_form(form, {"email": "who@mill.example"}, crm.now)
+    wordless = crm.portal.submit_form(form, {}, crm.now)
+    crm.sync("form_submissions")
+    rows = landed("crm.form_submissions")
+    assert {key: told["contactId"] for key, told in live(rows).items()} == {
+        mine: ada, strangers: None, wordless: None,
+    }  # fmt: skip
+    assert "mill.example" not in str(rows) and "private words" not in str(rows)
+    assert live(rows)[mine]["submittedAt"] == crm.now.isoformat()
+
+
+def test_a_merged_contacts_other_address_is_still_theirs(crm, landed):
+    form = crm.portal.add_form("Sign up", crm.now)
+    one, other = (
+        crm.portal.create("contacts", {"email": f"{name}@mill.example"}, crm.now)
+        for name in ("ada", "a.weaver")
+    )
+    merged = crm.portal.merge("contacts", one, other, crm.now)
+    key = crm.portal.submit_form(form, {"email": "a.weaver@mill.example"}, crm.now)
+    crm.sync("form_submissions")
+    assert live(landed("crm.form_submissions"))[key]["contactId"] == merged
+
+
+def test_a_form_whose_cursor_is_forgotten_is_begun_at_its_top_again(crm, landed):
+    form = crm.portal.add_form("Sign up", crm.now)
+    for _ in range(120):
+        crm.portal.submit_form(form, {}, crm.now)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/submissions/", "after": 1, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("form_submissions", source, checkpoint_bytes=1)
+    crm.set_faults({"kind": "cursor_gone", "match": "/submissions/", "times": 1})
+    crm.sync("form_submissions")
+    assert len(landed("crm.form_submissions")) == 120
+    crm.set_faults({"kind": "cursor_gone", "match": "/submissions/", "times": None})
+    with pytest.raises(BadRequest):  # what has no cursor was not refused for its sake
+        crm.sync("form_submissions")
+
+
+def test_submissions_are_read_newest_first_down_to_those_that_are_known(crm, landed):
+    forms = [crm.portal.add_form(f"Form {n}", crm.now) for n in range(2)]
+    for form in forms:
+        for n in range(120):
+            crm.portal.submit_form(form, {"email": f"n{n}@mill.example"}, crm.now)
+            crm.clock.advance(seconds=60)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/submissions/", "after": 4, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("form_submissions", source, checkpoint_bytes=1)
+    assert len(landed("crm.form_submissions")) == 120 + 50
+    crm.set_faults()
+    newest = crm.portal.submit_form(forms[1], {}, crm.now)
+    crm.sync("form_submissions")  # goes on below, and leaves what came on top to the next one
+    crm.sync("form_submissions")
+    assert len(landed("crm.form_submissions")) == 241
+    assert newest in landed("crm.form_submissions")
+    pages = "GET form-integrations/submissions/forms/{id}"
+    before = crm.asked()[pages]
+    assert not crm.sync("form_submissions").changed
+    assert crm.asked()[pages] - before <= 4
+    crm.portal.archive_form(forms[0], crm.now)
+    assert not crm.sync("form_submissions").changed  # what was said stays said
+
+
 @pytest.mark.parametrize(
     "name",
     ["tickets", "calls", "emails", "meetings", "notes", "tasks", "communications",
-     "feedback_submissions"],
+     "postal_mail", "feedback_submissions"],
 )  # fmt: skip
 def test_every_kind_of_record_is_read_and_read_again(crm, landed, name):
     given = {"hs_pipeline": "0", "hs_pipeline_stage": "1"} if name == "tickets" else {}

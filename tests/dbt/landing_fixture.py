@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
 AS_OF = date(2026, 6, 30)
 KNOWN_AT = datetime(2026, 7, 1, 6, tzinfo=UTC)
@@ -28,7 +29,8 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
     "hubspot": (
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
         "tasks", "communications", "feedback_submissions", "associations", "subscription_statuses",
-        "owners", "pipelines", "custom_objects",
+        "owners", "pipelines", "property_history", "subscription_types", "marketing_emails",
+        "postal_mail", "campaigns", "lists", "forms", "form_submissions", "custom_objects",
     ),
     "discourse": ("users", "topics", "posts", "categories"),
     "bluesky": ("posts", "notifications", "profiles"),
@@ -126,6 +128,19 @@ class Landing:
         content = (None,) * (len(MAPPED_COLUMNS[target]) if kind == "mapped" else 1)
         name = stream or target
         self._land(view, source, name, key, "delete", merged_into, at, at, content)
+
+    def add_file(self, view: str, path: Path, *, loaded_at: datetime) -> None:
+        """Land what a sync landed, as if at this time.
+
+        What has no stamp of the source's own is versioned by the time of reading.
+        """
+        source, stream = path.parts[-3:-1]
+        for row in pq.read_table(path).to_pylist():
+            is_read = row["_version"] == row["_loaded_at"]
+            version = loaded_at if is_read else row["_version"]
+            at = (version, loaded_at)
+            op, merged_into = row["_op"], row["_merged_into"]
+            self._land(view, source, stream, row["_key"], op, merged_into, *at, (row["record"],))
 
     def _land(
         self,

@@ -12,6 +12,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from connectors import registry
+from connectors.sync import sync_stream
+from rapport.conformance.stage import Wire
+from sandbox.clock import Clock
+from sandbox.hubspot.http import app
+from sandbox.hubspot.portal import Portal
 from tests.dbt.build import build
 from tests.dbt.landing_fixture import ACCOUNT, CONTACT, FIRST_SYNC, Landing, sf_id
 
@@ -24,6 +30,7 @@ DANA = "hub:owners:7"
 ACCOUNT_OF_DYERS = sf_id(ACCOUNT, 1)
 BEN_THERE, SUCCESSOR, EVE_THERE, FAY_THERE, IRIS_THERE = (sf_id(CONTACT, n) for n in range(1, 6))
 MOVED = FIRST_SYNC + timedelta(days=8)
+DAY_LATER = FIRST_SYNC + timedelta(days=1)
 
 
 def at(text: str) -> datetime:
@@ -56,10 +63,27 @@ def link(landing: Landing, kind: str, key: int, other: str, *to: tuple[int, str 
     )
 
 
+def consent(landing: Landing, contact: int, *said: tuple[int, str, str],
+            when: datetime = FIRST_SYNC) -> None:  # fmt: skip
+    statuses = [
+        {"subscriptionId": number, "status": word, "timestamp": f"{day}T09:00:00Z"}
+        | ({"legalBasis": "CONSENT_WITH_NOTICE"} if word == "SUBSCRIBED" else {})
+        for number, word, day in said
+    ]
+    landing.add(
+        "hubspot__subscription_statuses",
+        {"contactId": str(contact), "statuses": statuses},
+        key=str(contact),
+        version=when,
+        loaded_at=when,
+    )
+
+
 def account() -> Landing:
     landing = Landing(
         {
             "hub": ("hubspot", "crm"),
+            "desk": ("hubspot", "crm"),
             "forum": ("discourse", "forum"),
             "crm": ("salesforce", "crm"),
         }
@@ -129,7 +153,8 @@ def account() -> Landing:
         record(31, hs_pipeline="0", hs_pipeline_stage="4", hs_ticket_priority="HIGH",
                source_type="EMAIL", hubspot_owner_id="7", closed_date="2025-03-03T10:00:00Z"),
     )  # fmt: skip
-    link(landing, "tickets", 31, "contacts", (99, None))
+    # not read since the merge: it still names the old record
+    link(landing, "tickets", 31, "contacts", (1, None))
     landing.add(
         "hubspot__deals",
         record(41, dealname="Renewal", pipeline="default", dealstage="closedwon",
@@ -165,12 +190,28 @@ def account() -> Landing:
         record(71, hs_contact_id="2", hs_survey_type="NPS", hs_value="9",
                hs_submission_timestamp="2026-06-10T09:00:00Z"),
     )  # fmt: skip
+    act("postal_mail", 68, 2, "2026-06-09")
+    landing.add("hubspot__forms", {"id": "f1", "name": "Sign up"})
+    for key, contact in (("81", "1"), ("82", None)):
+        landing.add(
+            "hubspot__form_submissions",
+            {"conversionId": key, "formId": "f1", "contactId": contact,
+             "submittedAt": "2026-06-12T09:00:00+00:00"},
+            key=key,
+        )  # fmt: skip
     # answered before the merge, by somebody whose old record we never held
     landing.delete("hubspot__contacts", "5", merged_into="2")
     landing.add(
         "hubspot__feedback_submissions",
         record(72, hs_contact_id="5", hs_submission_timestamp="2026-06-11T09:00:00Z"),
     )
+    landing.add("hubspot__subscription_types", {"id": "501", "name": "News"})
+    refused, granted = ("UNSUBSCRIBED", "2026-06-05"), ("SUBSCRIBED", "2025-04-01")
+    consent(landing, 1, (501, *granted))
+    landing.delete("hubspot__subscription_statuses", "1")
+    consent(landing, 99, (501, *granted), (502, "NOT_SPECIFIED", "2019-03-04"))
+    consent(landing, 99, (501, *refused), (502, *refused), when=MOVED)
+    consent(landing, 2, (502, "NOT_SPECIFIED", "2019-03-04"))
     # the sign-on's number for Cy is Ben's by chance
     landing.add(
         "discourse__users",
@@ -178,6 +219,48 @@ def account() -> Landing:
     )
     second_crm(landing)
     return landing
+
+
+def read_by_the_connector(landing: Landing, home: Path) -> dict[str, str]:
+    """Add what the connector reads of an emulated account (`desk`); return names of its records.
+
+    After a first sync a contact moves to another company, and two contacts of one woman are
+    merged. Neither moves the stamp of anything else. The next sync comes a day later.
+    """
+    portal, clock = Portal(), Clock(FIRST_SYNC - timedelta(days=30))
+    portal.calls_per_10_s = portal.searches_per_second = 1_000_000
+    settings = {"access_token": portal.access_token, "url": "http://portal"}
+
+    def create(kind: str, **properties: str) -> str:
+        return portal.create(kind, properties, clock.now())
+
+    ids = {
+        "spinners": create("companies", name="Spinners", domain="spinners.example"),
+        "carders": create("companies", name="Carders", domain="carders.example"),
+        "mo": create("contacts", firstname="Mo", email="mo@spinners.example"),
+        "lu": create("contacts", firstname="Lu", email="lu@carders.example"),
+        "louise": create("contacts", firstname="Louise", email="l.loom@home.example"),
+        "deal": create("deals", dealname="Wool", dealstage="contractsent", pipeline="default"),
+    }
+    portal.associate("contacts", ids["mo"], "companies", ids["spinners"], clock.now())
+    portal.associate("deals", ids["deal"], "contacts", ids["louise"], clock.now())
+    clock.advance(days=30)
+    for at in (FIRST_SYNC, DAY_LATER):
+        source = registry.open_source("desk", "hubspot", settings, home=home)
+        source.session.mount("http://", Wire(app(portal, clock)))  # type: ignore[attr-defined]
+        for stream in source.streams():
+            if stream.name in ("companies", "contacts", "deals", "associations"):
+                folder = home / "landing" / "desk" / stream.name
+                before = set(folder.glob("*.parquet"))
+                sync_stream(source, stream, home)
+                for path in sorted(set(folder.glob("*.parquet")) - before):
+                    landing.add_file(f"hubspot__{stream.name}", path, loaded_at=at)
+        if at == FIRST_SYNC:
+            portal.dissociate("contacts", ids["mo"], "companies", ids["spinners"], clock.now())
+            portal.associate("contacts", ids["mo"], "companies", ids["carders"], clock.now())
+            ids["merged"] = portal.merge("contacts", ids["lu"], ids["louise"], clock.now())
+            clock.advance(days=1)
+    return ids
 
 
 def second_crm(landing: Landing) -> None:
@@ -217,8 +300,9 @@ def second_crm(landing: Landing) -> None:
 class Tables:
     """Reads the finished database."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ids: dict[str, str]) -> None:
         self.path = path
+        self.ids = ids
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.path), read_only=True) as connection:
@@ -237,9 +321,11 @@ class Tables:
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
-    database = tmp_path_factory.mktemp("hubspot") / "build.duckdb"
-    build(database, account(), *LAYERS)
-    yield Tables(database)
+    folder = tmp_path_factory.mktemp("hubspot")
+    landing = account()
+    ids = read_by_the_connector(landing, folder)
+    build(folder / "build.duckdb", landing, *LAYERS)
+    yield Tables(folder / "build.duckdb", ids)
 
 
 def test_a_merge_leads_both_old_and_new_record_to_one_person(tables: Tables) -> None:
@@ -264,7 +350,7 @@ def test_an_archived_contact_stays_as_deleted(tables: Tables) -> None:
 def test_what_they_said_about_email_is_kept(tables: Tables) -> None:
     assert tables.rows(
         "select contact_id, has_opted_out_of_email from stg_hubspot__contacts "
-        "where _op = 'upsert' order by 1"
+        "where _source = 'hub' and _op = 'upsert' order by 1"
     ) == [
         ("1", True),
         ("2", None),
@@ -275,6 +361,18 @@ def test_what_they_said_about_email_is_kept(tables: Tables) -> None:
         ("9", None),
         ("99", True),
     ]
+
+
+def test_consent_is_what_was_answered_and_never_asked_is_no_answer(tables: Tables) -> None:
+    assert tables.rows(
+        "select profile_key, person_id, purpose, answer, legal_basis, is_current, occurred_at, "
+        "loaded_at from fct_consent order by occurred_at, purpose"
+    ) == [
+        (ADA, tables.person(ADA), "News", "granted", "consent_with_notice", False,
+         at("2025-04-01T09:00:00"), FIRST_SYNC),
+        (ADA, tables.person(ADA), "502", "refused", None, True, at("2026-06-05T09:00:00"), MOVED),
+        (ADA, tables.person(ADA), "News", "refused", None, True, at("2026-06-05T09:00:00"), MOVED),
+    ]  # fmt: skip
 
 
 def test_a_deactivated_owner_is_one_of_us_and_a_queue_is_nobody(tables: Tables) -> None:
@@ -306,6 +404,35 @@ def test_links_tell_who_was_where_and_when(tables: Tables) -> None:
         "select organization_id, is_current from bridge_person_organization "
         f"where person_id = '{tables.person(BEN)}'"
     ) == [(tables.organization(DYERS), True)]
+
+
+def test_who_was_moved_without_being_touched_is_there_after_the_next_days_sync(
+    tables: Tables,
+) -> None:
+    mo = tables.person(f"desk:contacts:{tables.ids['mo']}")
+    spinners, carders = (
+        tables.organization(f"desk:companies:{tables.ids[name]}")
+        for name in ("spinners", "carders")
+    )
+    assert tables.rows(
+        "select organization_id, valid_from, valid_to, is_current from bridge_person_organization "
+        f"where person_id = '{mo}' order by valid_from"
+    ) == [
+        (spinners, FIRST_SYNC - timedelta(days=30), DAY_LATER, False),
+        (carders, DAY_LATER, None, True),
+    ]
+
+
+def test_a_merge_makes_no_second_person_and_the_deals_of_the_merged_follow(tables: Tables) -> None:
+    names = ("lu", "louise", "merged")
+    people = {tables.person(f"desk:contacts:{tables.ids[name]}") for name in names}
+    assert len(people) == 1
+    assert tables.rows("select person_id from bridge_deal_person where deal_id like 'desk:%'") == [
+        (people.pop(),)
+    ]
+    assert tables.rows(
+        "select count(*) from dim_person where display_name in ('Lu', 'Louise')"
+    ) == [(1,)]
 
 
 def test_a_link_taken_away_ends_the_stay(tables: Tables) -> None:
@@ -342,21 +469,25 @@ def test_engagements_have_a_direction_and_plans_are_no_acts(tables: Tables) -> N
         ("64", "note", "note", "internal", DANA, None, "private"),
         ("65", "task", "task", "outbound", DANA, BEN, "public"),
         ("67", "chat", "other", "outbound", DANA, None, "public"),
+        ("68", "other", "other", "unknown", None, None, "public"),
         ("71", "survey", "survey", "inbound", BEN, None, "private"),
         ("72", "survey", "survey", "inbound", BEN, None, "private"),
+        ("81", "web", "form", "inbound", ADA, None, "private"),
+        ("82", "web", "form", "inbound", None, None, "private"),
     ]
 
 
 def test_deals_know_their_organization_and_people(tables: Tables) -> None:
     assert tables.rows(
         "select deal_id, organization_id, owner_person_id, amount, currency, is_won, closed_at "
-        "from fct_deal"
+        "from fct_deal where source = 'hub'"
     ) == [
         ("hub:deals:41", tables.organization(MILL), tables.person(DANA), Decimal("1000.50"), "EUR",
          True, at("2026-05-01T12:00:00"))
     ]  # fmt: skip
     assert tables.rows(
-        "select person_id, role, is_primary from bridge_deal_person order by role"
+        "select person_id, role, is_primary from bridge_deal_person "
+        "where deal_id like 'hub:%' order by role"
     ) == [(tables.person(ADA), "Decision maker", False), (tables.person(BEN), "contact", True)]
 
 

@@ -15,14 +15,17 @@ from click.testing import CliRunner
 from connectors import files
 from connectors.changes import Changes
 from connectors.errors import ConfigError
+from connectors.incremental import ChangeWalk
 from connectors.landing import StreamLanding
 from rapport.cli import DONE, FAILED, WRONG, main
 from rapport.conformance import battery
 from rapport.conformance.battery import FAULTS
+from rapport.conformance.killing import Helper
 from rapport.conformance.laws import EQUAL, KEPT, STATE
+from rapport.conformance.play import Play
 from rapport.conformance.postgres import postgres_programs
 from rapport.conformance.report import as_page
-from rapport.conformance.stage import stage_for
+from rapport.conformance.stage import ROWS_PER_PAGE, stage_for
 from tests.rapport.rest_examples import EXAMPLES, TIMED
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +162,39 @@ def test_a_state_that_runs_ahead_of_its_rows_is_noticed():
     with mock.patch.object(StreamLanding, "commit", ahead):
         [verdict] = battery.examine("salesforce", {}, faults=battery.chosen(["deleted"]))
     assert STATE in {law for law, _ in verdict.broken}
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_pages_asked_for_again_are_told_from_what_a_look_back_shows(forgets, tmp_path):
+    stage = stage_for("hubspot")({})
+    stage.connect_to("http://stage")
+    stage.create(45)
+    stage.clock.advance(days=1)
+    young = stage.create(5)
+    stage.clock.advance(seconds=400)
+    undisturbed = Play(stage, "contacts", tmp_path / "undisturbed", Helper())
+    stage.forget()
+    for _ in range(2):
+        undisturbed.attempt(within=True)
+    looked_back = stage.shown_again()
+    assert sum("properties" in text for text in looked_back) >= len(young)
+
+    play = Play(stage, "contacts", tmp_path / "broken", Helper())
+    stage.forget()
+    stage.fail("500", after=5, times=None)
+    assert play.attempt(within=True).error is not None
+    stage.heal()
+    begin = ChangeWalk.begin
+
+    def forgetful(stream, state, window):
+        if forgets and "walk" in state:
+            state = {**state, "walk": {**state["walk"], "position": None}}
+        return begin(stream, state, window)
+
+    with mock.patch.object(ChangeWalk, "begin", forgetful):
+        assert play.attempt(within=True).error is None
+    again = (stage.shown_again() - looked_back).total()
+    assert (again > ROWS_PER_PAGE) == forgets
 
 
 def test_the_table_of_the_page_is_the_battery_s_own():

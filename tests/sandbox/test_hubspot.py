@@ -632,6 +632,15 @@ def test_search_ends_at_10_000_though_it_promises_more(tenant: Tenant):
     assert (rest["total"], len(rest["results"])) == (150, 150)
 
 
+def test_how_many_results_a_search_shows_can_be_set(tenant: Tenant):
+    assert tenant.portal.results_max == 10_000
+    tenant.portal.results_max = 5
+    people(tenant.portal, 9)
+    assert len(tenant.search("contacts", limit=5)["results"]) == 5
+    refused = tenant.post("/crm/v3/objects/contacts/search", {"limit": 5, "after": "5"})
+    assert refused.status_code == 400
+
+
 def test_the_index_lags_and_a_hit_shows_the_record_as_it_is_now(tenant: Tenant):
     portal = tenant.portal
     (old,) = people(portal, 1)
@@ -912,6 +921,80 @@ def test_lists_page_by_offset_and_their_members_by_cursor(tenant: Tenant):
     assert joined[0].record_id == contacts[4]
 
 
+def test_forms_are_the_vendors_own_kind_unless_others_are_asked_for(tenant: Tenant):
+    portal = tenant.portal
+    ids = [portal.add_form(f"Form {n}", EARLIER) for n in range(3)]
+    captured = portal.add_form("Old page", EARLIER, kind="captured")
+    portal.archive_form(ids[0], NOW)
+    api = tenant.client().marketing.forms.forms_api
+    page = api.get_page(limit=1)
+    assert [form.id for form in page.results] == [ids[1]]
+    rest = api.get_page(limit=5, after=page.paging.next.after)
+    assert [form.id for form in rest.results] == [ids[2]]
+    everything = api.get_page(form_types=["all"])
+    assert [form.id for form in everything.results] == [*ids[1:], captured]
+    assert [form.id for form in api.get_page(archived=True).results] == [ids[0]]
+    assert api.get_by_id(ids[1]).name == "Form 1"
+
+
+def test_submissions_come_newest_first_and_shift_under_a_cursor(tenant: Tenant):
+    portal = tenant.portal
+    form = portal.add_form("Newsletter", EARLIER)
+    ids = [
+        portal.submit_form(form, {"email": f"n{n}@acme.example"}, EARLIER + n * HOUR)
+        for n in range(5)
+    ]
+    path = f"/form-integrations/v1/submissions/forms/{form}"
+    page = tenant.get(path, limit=2)
+    assert [one["conversionId"] for one in page["results"]] == ids[:2:-1]
+    assert page["results"][0] == {
+        "conversionId": ids[4],
+        "submittedAt": int((EARLIER + 4 * HOUR).timestamp() * 1000),
+        "values": [{"name": "email", "value": "n4@acme.example", "objectTypeId": "0-1"}],
+        "pageUrl": "https://harborlooms.example/",
+    }
+    portal.submit_form(form, {"email": "new@acme.example"}, NOW)
+    rest = tenant.get(path, limit=50, after=page["paging"]["next"]["after"])
+    assert [one["conversionId"] for one in rest["results"]] == ids[3::-1]
+    assert tenant.call("GET", path, params={"limit": 51}).status_code == 400
+    assert tenant.call("GET", path.replace("/v1", "/v3")).status_code == 404
+    contact = portal.create("contacts", {"email": "n3@acme.example"}, NOW)
+    portal.erase(contact, NOW)
+    assert len(tenant.get(path, limit=50)["results"]) == 5
+    again = portal.submit_form(form, {"email": "n5@acme.example"}, NOW)
+    assert again not in ids and len(tenant.get(path, limit=50)["results"]) == 6
+
+
+def test_a_campaign_tells_no_property_that_is_not_asked_for(tenant: Tenant):
+    portal = tenant.portal
+    ids = [portal.add_campaign(f"Campaign {n}", EARLIER, hs_goal="More looms") for n in range(3)]
+    page = tenant.get("/marketing/v3/campaigns", limit=2)
+    assert [one["properties"] for one in page["results"]] == [{}, {}]
+    assert page["total"] == 3
+    rest = tenant.get(
+        "/marketing/v3/campaigns", after=page["paging"]["next"]["after"], properties="hs_name"
+    )
+    assert [one["properties"] for one in rest["results"]] == [{"hs_name": "Campaign 2"}]
+    one = tenant.get(f"/marketing/v3/campaigns/{ids[0]}", properties="hs_name,hs_goal")
+    assert one["properties"] == {"hs_name": "Campaign 0", "hs_goal": "More looms"}
+
+
+def test_a_batch_can_fail_for_some_of_its_inputs_alone(tenant: Tenant):
+    contacts = people(tenant.portal, 3)
+    company, _ = company_of_many(tenant.portal, 0)
+    tenant.portal.associate("contacts", contacts[0], "companies", company, NOW)
+    tenant.portal.failing[contacts[0]] = 2
+    inputs = [{"id": id} for id in contacts]
+    body = {"inputs": inputs, "properties": ["email"], "propertiesWithHistory": []}
+    api = tenant.client().crm.contacts.batch_api
+    told = api.read(body)  # the client raises nothing
+    assert (told.num_errors, told.errors[0].category) == (1, "INTERNAL_ERROR")
+    assert {one.id for one in told.results} == set(contacts[1:])
+    links = tenant.post("/crm/v4/associations/contacts/companies/batch/read", {"inputs": inputs})
+    assert (links.status_code, links.json()["results"], links.json()["numErrors"]) == (207, [], 3)
+    assert len(api.read(body).results) == 3
+
+
 def test_only_the_newer_consent_api_tells_no_from_never_asked(tenant: Tenant):
     portal = tenant.portal
     portal.add_subscription(11, "News", "Monthly", EARLIER)
@@ -1080,6 +1163,8 @@ def test_limits_are_told_except_by_search(tenant: Tenant):
         ("Interval-Milliseconds", "10000"),
         ("Max", "10000"),
         ("Remaining", "9999"),
+        ("Secondly", "1000"),
+        ("Secondly-Remaining", "999"),
     ):
         assert answer.headers[f"X-HubSpot-RateLimit-{name}"] == value
     assert answer.headers["Date"] == "Sun, 22 Nov 2026 00:00:00 GMT"
@@ -1288,6 +1373,7 @@ checks = {
     "list of contacts": lambda: crm.lists.get("1"),
     "members": lambda: list(crm.lists.list_memberships("1")),
     "emails": lambda: list(client.marketing.emails.list(include_stats=True)),
+    "campaigns": lambda: list(client.marketing.campaigns.list(properties=["hs_name"])),
     "usage": lambda: client.account.get_daily_private_apps_usage(),
     "account": lambda: client.account.get(),
     "subscriptions": lambda: consents.definitions.list(),
@@ -1358,6 +1444,7 @@ def test_every_answer_passes_the_newer_clients_strict_validation(tenant: Tenant)
     portal.publish(email, NOW)
     portal.note_delivery(email, contacts[0], "sent", NOW)
     portal.add_to_list(portal.add_list("Readers", EARLIER), contacts[0], NOW)
+    portal.add_campaign("Looms", EARLIER)
     given = {
         "url": tenant.url,
         "token": portal.access_token,
@@ -1370,4 +1457,4 @@ def test_every_answer_passes_the_newer_clients_strict_validation(tenant: Tenant)
     )
     told = json.loads(done.stdout)
     assert {name: said for name, said in told.items() if said != "valid"} == {}
-    assert len(told) == 28
+    assert len(told) == 29

@@ -65,6 +65,13 @@ activities as (
         _source, _stream, _key, _is_deleted, _first_loaded_at, owner_id, lower(channel_type),
         null, null, occurred_at, created_at
     from {{ current(ref('stg_hubspot__communications')) }} as communications
+
+    union all
+
+    select
+        _source, _stream, _key, _is_deleted, _first_loaded_at, owner_id, 'postal_mail',
+        null, null, occurred_at, created_at
+    from {{ current(ref('stg_hubspot__postal_mail')) }} as letters
 ),
 
 people as (
@@ -119,7 +126,7 @@ addressed as (
     {%- endfor %}
 ),
 
--- An answer keeps the id that its contact had then.
+-- An answer or a submission keeps the id that its contact had then.
 merges as (
     select _source, _key, max_by(_merged_into, _seq) as contact_id
     from {{ known(ref('stg_hubspot__contacts')) }} as versions
@@ -133,6 +140,18 @@ answers as (
         coalesce(merges.contact_id, answers.contact_id) as current_contact_id
     from {{ current(ref('stg_hubspot__feedback_submissions')) }} as answers
     left join merges on answers._source = merges._source and answers.contact_id = merges._key
+),
+
+submissions as (
+    select
+        submissions.*,
+        forms.name as form_name,
+        coalesce(merges.contact_id, submissions.contact_id) as current_contact_id
+    from {{ current(ref('stg_hubspot__form_submissions')) }} as submissions
+    left join {{ current(ref('stg_hubspot__forms')) }} as forms
+        on submissions._source = forms._source and submissions.form_id = forms._key
+    left join merges
+        on submissions._source = merges._source and submissions.contact_id = merges._key
 )
 
 select {{ interaction_row({
@@ -180,3 +199,15 @@ select {{ interaction_row({
     'source_seen_at': 'created_at', 'loaded_at': '_first_loaded_at', 'is_deleted': '_is_deleted',
 }) }}
 from answers
+
+union all
+
+select {{ interaction_row({
+    'source': '_source', 'stream': '_stream',
+    'interaction_id': profile_key('form_submissions', '_key'), 'channel': "'web'",
+    'place': 'form_name', 'kind': "'form'", 'direction': "'inbound'",
+    'actor_profile_key': profile_key('contacts', 'current_contact_id'), 'is_prompted': 'false',
+    'visibility': "'private'", 'occurred_at': 'submitted_at', 'source_seen_at': 'submitted_at',
+    'loaded_at': '_first_loaded_at', 'is_deleted': '_is_deleted',
+}) }}
+from submissions
