@@ -27,8 +27,8 @@ from connectors.errors import ConfigError
 from connectors.session import Session
 
 FRAMEWORK = frozenset(
-    "base budget catalog changes database discovery errors incremental landing mapped oauth "
-    "pagination planning quarantine records redaction registry session sync tables".split()
+    "backfill base budget catalog changes database discovery errors incremental landing mapped "
+    "oauth pagination planning quarantine records redaction registry session sync tables".split()
 )
 
 TYPES: dict[str, str] = {

@@ -123,6 +123,10 @@ class Salesforce:
         """Yield the pages of one stream. See `reads`."""
         return self._reader.read(stream, state, window)
 
+    def read_span(self, stream: Stream, state: State) -> Iterator[Page]:
+        """Yield the pages of a part of a long history. See `reads`."""
+        return self._reader.read_span(stream, state)
+
     def discover(self) -> Discovery:
         """Describe every object that is read, and list those that could be."""
         return discovered(self._org, self._streams)

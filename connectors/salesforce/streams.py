@@ -70,6 +70,7 @@ def _stream(name: str, object_name: str, fields: str) -> Stream:
         cursor="SystemModstamp",
         lag=LAG,
         lookback=LOOKBACK,
+        spans=True,
         deletes="tombstones",
         types={field: _TYPES[field] for field in taken if field in _TYPES},
         pii={field: pii[field] for field in taken if field in pii},
