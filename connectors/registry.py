@@ -64,6 +64,7 @@ def open_source(
     *,
     home: Path,
     folder: Path | None = None,
+    quota_reserve: float = 0.0,
 ) -> Source:
     """Check the settings of one source of rapport.yml and connect it, without a request.
 
@@ -73,6 +74,7 @@ def open_source(
         settings: its other keys, environment variables already put in.
         home: where the shared budget of calls lives (`budgets/`).
         folder: base of relative paths in the settings, usually that of rapport.yml.
+        quota_reserve: share of a day's calls that syncs leave to other programs.
 
     Raises:
         ConfigError: an unknown, missing or mistyped setting; values are not repeated.
@@ -92,6 +94,8 @@ def open_source(
         name,
         secrets=list(_secrets(given)),
         limits=getattr(found, "limits", None),
+        usages=getattr(found, "usages", None),
+        quota_reserve=quota_reserve,
         calls_per_window=getattr(found, "CALLS_PER_WINDOW", ()),
         budget_dir=home / "budgets",
     )

@@ -527,7 +527,9 @@ class _Sync:
             return
         before = (self.session.place, self.session.on_wait)
         self.session.place, self.session.on_wait = self.place, self._report
+        self.session.keeps_reserve = True
         try:
             yield
         finally:
             self.session.place, self.session.on_wait = before
+            self.session.keeps_reserve = False
