@@ -56,6 +56,8 @@ class Stream:
         text_fields: fields that hold free text, subject to text retention.
         coverage: what the API cannot give (an offered limit), in words, or None.
         zone: time zone of cursor stamps that carry none.
+        reconciles: what of the source's is compared with what is held, and how often, in words.
+        unreconciled: why nothing is; a vendor's stream has one of the two.
         spans: whether a long history is read in spans side by side (see `Backfill`): the vendor
             answers for a range, and lets calls be made faster than one after the other.
     """
@@ -75,6 +77,8 @@ class Stream:
     text_fields: tuple[str, ...] = ()
     coverage: str | None = None
     zone: str = "UTC"
+    reconciles: str | None = None
+    unreconciled: str | None = None
     spans: bool = False
 
 

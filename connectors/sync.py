@@ -402,14 +402,17 @@ class _Sync:
         footer = self.landing.footer()
         moved = footer is None or footer.state != buffer.state
         new_deletes = self.changes.deletes - self.result.deletes
+        upserts = self.result.rows + len(rows) - new_deletes
+        landed = upserts + self.changes.deletes
         calls, waits_s = self._calls()
         self._note(
-            rows=self.result.rows + len(rows) - new_deletes,
+            rows=upserts,
             deletes=self.changes.deletes,
             late=self.changes.late,
             duplicates=self.changes.duplicates,
             changed=self.result.changed or bool(rows),
             requests=calls - self.calls_before[0],
+            calls_per_change=round((calls - self.calls_before[0]) / landed, 3) if landed else None,
             waits_s=round(waits_s - self.calls_before[1], 3),
             cursor_to=buffer.state.get("cursor"),
         )
@@ -486,6 +489,8 @@ class _Sync:
             "deletes": result.deletes,
             "pages": result.pages,
             "requests": result.requests,
+            "calls_per_change": result.calls_per_change,
+            "spans_left": result.spans_left,
             "waits_s": result.waits_s,
             "late": result.late,
             "duplicates": result.duplicates,

@@ -45,6 +45,8 @@ def _object(name: str, properties: str, object_name: str = "") -> Stream:
         lag=LAG,
         lookback=LOOKBACK,
         deletes="archived",
+        reconciles="the total of a search, daily and after every change; the list of all records, "
+        "weekly, and daily while more is held than counted",
         types=_ENVELOPE_TYPES | _properties(names, _TYPES),
         pii=_properties(names, _PII),
     )
@@ -59,6 +61,7 @@ def _list(name: str, fields: str, *, key: str = "id", pii: str = "", json: str =
         fields=tuple(fields.split()),
         sync_mode="full",
         deletes="census",
+        reconciles="the whole list, at every sync",
         types={
             field: kind
             for field, kind in (
@@ -137,6 +140,7 @@ STREAMS: tuple[Stream, ...] = (
         lookback=LOOKBACK,
         deletes="census",
         types={"to": "json"},
+        reconciles="the links of all records, daily: which records have any",
         coverage="a link that changes without its record is noticed within a day",
     ),
     Stream(
@@ -153,6 +157,7 @@ STREAMS: tuple[Stream, ...] = (
         lookback=LOOKBACK,
         deletes="census",
         types={"statuses": "json"},
+        reconciles="the consents of all contacts, weekly",
         coverage="a consent that changes without its contact is noticed within 7 days",
     ),
     _list(
