@@ -23,7 +23,7 @@ def stream_lines(config: Config) -> list[dict[str, Any]]:
     `changes` (rows and deletions), `calls`, `calls_per_change` (None: nothing changed), `deletes`,
     `late`, `missing` and `extra` (of the last sync; None: not compared), `spans_left` (parts of the
     history that a backfill has not read yet), `reconciles` and `unreconciled` (how the stream is
-    compared with its source, or why not), `quarantine` (words),
+    compared with its source, or why not), `backfill`, `difference` and `quarantine` (words),
     `quarantined` (reason -> count), `coverage`.
     """
     landing = Landing(config.home)
@@ -51,6 +51,8 @@ def stream_lines(config: Config) -> list[dict[str, Any]]:
                     "spans_left": sync.get("spans_left", 0),
                     "missing": sync.get("missing"),
                     "extra": sync.get("extra"),
+                    "backfill": _left(sync.get("spans_left", 0)),
+                    "difference": _difference(sync),
                     "reconciles": stream.reconciles,
                     "unreconciled": stream.unreconciled,
                     "deletes": sync.get("deletes", 0),
@@ -61,6 +63,16 @@ def stream_lines(config: Config) -> list[dict[str, Any]]:
                 }
             )
     return lines
+
+
+def _left(spans: int) -> str:
+    return f"{spans} parts of it; the next sync goes on with them" if spans else ""
+
+
+def _difference(sync: dict[str, Any]) -> str:
+    """Say how what is held differs from what the source counted, if it was compared and does."""
+    counts = ((sync.get(name) or 0, name) for name in ("missing", "extra"))
+    return ", ".join(f"{count:,} {name}" for count, name in counts if count)
 
 
 def _text(cursor: Any) -> str | None:
