@@ -456,7 +456,10 @@ class _Sync:
 
     def _reconcile(self) -> None:
         """Compare what the source counts with what we hold, once all of it is landed."""
-        count = len({*self.seen}) if self.census_done else self.result.source_count
+        # A walk may show what is in a bin, too; what the source counts is said to be alive.
+        count = self.result.source_count
+        if count is None and self.census_done:
+            count = len({*self.seen})
         if count is None or self.result.ended_early:
             return
         if self.buffer.parts:

@@ -303,6 +303,7 @@ def test_a_long_history_in_spans_is_whole_and_a_full_refresh_finds_what_left_wit
     assert (first.rows, first.spans_left, first.missing, first.extra) == (300, 0, 0, 0)
     crm.org.table("Contact").remove(ids[7])  # not even the delete log tells
     crm.org.delete("Contact", ids[8], crm.clock.now())
+    crm.clock.advance(seconds=3600)
     source = crm.open()
     again = sync_stream(source, crm.stream("contacts", source), crm.home, full_refresh=True)
     assert (again.deletes, again.missing, again.extra) == (2, 0, 0)
