@@ -24,6 +24,7 @@ from connectors.bluesky.posts import (
     sort_at,
     with_more,
 )
+from connectors.errors import ServerError
 from connectors.incremental import ChangeWalk, NewestFirstWalk, is_due
 from connectors.pagination import LoopGuard, batches
 from connectors.records import members, parse_stamp, pick, split, values
@@ -39,6 +40,7 @@ REREAD_EVERY = timedelta(days=1)
 SURE_AFTER = timedelta(hours=1)
 SURE_OF_MANY_AFTER = timedelta(days=1)
 MANY, MANY_SHARE = 20, 0.20
+CURSOR_REFUSED = (500, 502)
 REASONS = ("mention", "reply", "quote")
 AUTHOR_FEED = "app.bsky.feed.getAuthorFeed"
 NOTIFICATIONS = "app.bsky.notification.listNotifications"
@@ -112,7 +114,8 @@ class Reader:
         """Search a slice of time, in halves if the pages stop before its beginning.
 
         "It may not be possible to paginate through all hits" says the lexicon, and no answer
-        tells that it was not: a full page without a cursor does.
+        tells that it was not: a full page without a cursor does, or a cursor that the server
+        does not take back (HTTP 500, or 502 by way of the account's host).
         """
         rows, is_whole = self._search_once(question, start, until)
         if is_whole:
@@ -130,7 +133,12 @@ class Reader:
         guard = LoopGuard(self._network.session.place)
         rows: list[bytes] = []
         while True:
-            body = self._network.search_page(asked)
+            try:
+                body = self._network.search_page(asked)
+            except ServerError as error:
+                if "cursor" in asked and error.status in CURSOR_REFUSED:
+                    return rows, False
+                raise
             page, cursor = split(body, "posts"), pick(body, "cursor")
             # Some servers do not know `since`: then we notice that we are below it.
             young = [row for row in page if sort_at(row) >= start]

@@ -47,6 +47,8 @@ class NetworkSettings:
         access_minutes, refresh_days: how long tokens live.
         search_needs_login: whether searching without a session is refused.
         search_depth: after so many results a search's cursor stops, whatever is left.
+        own_search: search as the open-source server does it: `since` is ignored, letter case
+            counts, no hits are told, and a cursor is `<milliseconds>__<cid>`.
     """
 
     calls_per_5_min: int = 3_000
@@ -56,6 +58,7 @@ class NetworkSettings:
     refresh_days: int = 90
     search_needs_login: bool = True
     search_depth: int = 1_000
+    own_search: bool = False
 
 
 @dataclass(slots=True)
