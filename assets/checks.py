@@ -57,7 +57,15 @@ class FieldWatch:
 
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         """Yield the source's pages as they are."""
-        for page in self._source.read(stream, state, window):
+        return self._watched(self._source.read(stream, state, window))
+
+    def read_span(self, stream: Stream, state: State) -> Iterator[Page]:
+        """Yield the pages of a part of a long history as they are."""
+        source: Any = self._source
+        return self._watched(source.read_span(stream, state))
+
+    def _watched(self, pages: Iterator[Page]) -> Iterator[Page]:
+        for page in pages:
             if page.records:
                 self.names |= _field_names(page.records[0])
             yield page

@@ -177,6 +177,8 @@ def _metadata(result: Any) -> dict[str, Any]:
         "late": result.late,
         "pages": result.pages,
         "requests": result.requests,
+        "calls_per_change": result.calls_per_change,
+        "spans_left": result.spans_left,
         "waits_s": round(result.waits_s, 1),
         "cursor_from": None if result.cursor_from is None else str(result.cursor_from),
         "cursor_to": None if result.cursor_to is None else str(result.cursor_to),

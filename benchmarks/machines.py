@@ -11,8 +11,10 @@ import contextlib
 import json
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,9 +23,9 @@ from unittest import mock
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from connectors.base import Check, Page, Source, State, Stream, Tombstone, Window
+from connectors.base import Backfill, Check, Page, Source, State, Stream, Tombstone, Window
 from connectors.errors import ServerError
-from connectors.incremental import ChangeWalk, NewestFirstWalk, change_walks
+from connectors.incremental import ChangeWalk, NewestFirstWalk, change_walks, cut_walk
 from connectors.landing import StreamLanding
 from rapport.conformance.killing import Helper
 from rapport.conformance.laws import look
@@ -83,10 +85,15 @@ THINGS: dict[str, Stream] = {
         cursor_trusted=False, lag=timedelta(seconds=60), lookback=timedelta(seconds=300),
         deletes="tombstones",
     ),
+    "in_spans": Stream(
+        name="in_spans", key=("id",), fields=("id", "at", "text"), cursor="at", spans=True,
+        lag=timedelta(seconds=60), lookback=timedelta(seconds=300), deletes="tombstones",
+    ),
 }  # fmt: skip
 """Pattern -> a stream that is read in that way."""
 
 ROWS = 4
+SPANS = 3
 SLICE = timedelta(minutes=10)
 
 
@@ -114,6 +121,7 @@ class Model(Stage):
         self.breaks_at: int | None = None
         self.before: dict[int, Callable[[], None]] = {}
         self.late_s = 0.0
+        self.one_at_a_time = threading.Lock()
 
     def open(self, home: Path) -> Source:
         return ModelSource(self)
@@ -151,12 +159,13 @@ class Model(Stage):
 
     def ask(self, rows: Callable[[], Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
         """Give a page, or fail."""
-        self.pages += 1
-        if act := self.before.pop(self.pages, None):
-            act()
-        if self.breaks_at is not None and self.pages >= self.breaks_at:
-            raise ServerError(f"{self.place}: HTTP 500. Try again later.", place=self.place)
-        return list(rows())[:ROWS]
+        with self.one_at_a_time:
+            self.pages += 1
+            if act := self.before.pop(self.pages, None):
+                act()
+            if self.breaks_at is not None and self.pages >= self.breaks_at:
+                raise ServerError(f"{self.place}: HTTP 500. Try again later.", place=self.place)
+            return list(rows())[:ROWS]
 
     def events_after(self, number: int) -> list[dict[str, Any]]:
         """Return what changed after so many changes."""
@@ -191,25 +200,45 @@ class ModelSource:
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         now = self.model.clock.now()
         self.model.place = f"{SOURCE}.{stream.name}"
-        window = Window(now=now, since=window.since, until=window.until,
-                        full_refresh=window.full_refresh)  # fmt: skip
+        window = replace(window, now=now)
         reads: dict[str, Callable[..., Iterator[Page]]] = {
             "updated_since": self._updated_since,
             "newest_first": self._newest_first,
             "change_feed": self._change_feed,
             "full_with_census": self._full,
             "time_slices": self._slices,
+            "in_spans": self._in_spans,
         }
         return reads[stream.name](stream, dict(state), window)
 
     def _updated_since(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         for walk in change_walks(stream, state, window):
-            position = walk.position
-            while rows := self._between(walk, walk.end.isoformat(), position):
-                position = [rows[-1]["at"], rows[-1]["id"]]
-                yield _page(rows, walk.at(position))
+            yield from self._to_end(walk)
             state = walk.done()
         yield Page(state=state)
+
+    def _in_spans(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
+        """Hand a history of more than a page over in spans."""
+        for walk in change_walks(stream, state, window):
+            rows = self._between(walk, walk.end.isoformat(), walk.position)
+            if window.may_span and walk.position is None and len(rows) == ROWS:
+                begin = datetime.fromisoformat(rows[0]["at"])
+                live = walk.done()
+                spans = cut_walk(walk, begin, SPANS)
+                yield Page(backfill=Backfill(spans=spans, live=live, after=live))
+                return
+            yield from self._to_end(walk)
+            state = walk.done()
+        yield Page(state=state)
+
+    def read_span(self, stream: Stream, state: State) -> Iterator[Page]:
+        return self._to_end(ChangeWalk.of(state))
+
+    def _to_end(self, walk: ChangeWalk) -> Iterator[Page]:
+        position = walk.position
+        while rows := self._between(walk, walk.end.isoformat(), position):
+            position = [rows[-1]["at"], rows[-1]["id"]]
+            yield _page(rows, walk.at(position))
 
     def _between(self, walk: ChangeWalk, end: str, position: Any) -> list[dict[str, Any]]:
         start = walk.start.isoformat() if walk.start else ""
@@ -361,10 +390,10 @@ class Machine(RuleBasedStateMachine):
         self.play.attempt(within=True)
         self._heal()
 
-    @rule(at=st.integers(1, 5), is_landed=st.booleans())
-    def sync_killed(self, at: int, is_landed: bool) -> None:
+    @rule(at=st.integers(1, 9), is_landed=st.booleans(), is_full=st.booleans())
+    def sync_killed(self, at: int, is_landed: bool, is_full: bool) -> None:
         with dying(at, is_landed=is_landed):
-            if isinstance(self.play.attempt(within=True).error, Dead):
+            if isinstance(self.play.attempt(within=True, full_refresh=is_full).error, Dead):
                 self.play.tried.pop()
 
     @rule(

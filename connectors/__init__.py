@@ -8,6 +8,7 @@ Belongs here: the public names. Nothing in this package knows of Dagster or dbt.
 """
 
 from connectors.base import (
+    Backfill,
     Check,
     Page,
     Policy,
@@ -28,6 +29,7 @@ from connectors.sync import Progress, SyncResult, sync_stream
 
 __all__ = [
     "Allowance",
+    "Backfill",
     "Check",
     "Cost",
     "Discovery",

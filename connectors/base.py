@@ -55,6 +55,10 @@ class Stream:
         text_fields: fields that hold free text, subject to text retention.
         coverage: what the API cannot give (an offered limit), in words, or None.
         zone: time zone of cursor stamps that carry none.
+        reconciles: what of the source's is compared with what is held, and how often, in words.
+        unreconciled: why nothing is; a vendor's stream has one of the two.
+        spans: whether a long history is read in spans side by side (see `Backfill`): the vendor
+            answers for a range, and lets calls be made faster than one after the other.
     """
 
     name: str
@@ -72,6 +76,9 @@ class Stream:
     text_fields: tuple[str, ...] = ()
     coverage: str | None = None
     zone: str = "UTC"
+    reconciles: str | None = None
+    unreconciled: str | None = None
+    spans: bool = False
 
 
 def by_field(**fields_of: str) -> dict[str, str]:
@@ -176,6 +183,26 @@ class Rejected:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Backfill:
+    """A history long enough to be read in spans, side by side, while changes go on being read.
+
+    A span's state is like a stream's: JSON values, from any of which `read_span` goes on.
+
+    Attributes:
+        spans: their states at the beginning. Together they hold all that `read` would have
+            brought up to `live`; no record changes from one of them into another.
+        live: the stream's state as if all of that had been read: `read` goes on from it.
+        after: where `read` goes on once the spans are read. Not where it has come to by then:
+            what is deleted while its span is unread had nothing to delete when that was told.
+            A census that it makes has to show every key by itself.
+    """
+
+    spans: Sequence[State]
+    live: State
+    after: State
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """What one step of a reader brought, and the state that holds once it is landed.
 
@@ -193,6 +220,8 @@ class Page:
             when it says so.
         rejected: records that the reader itself could not make out (a ragged row of a file).
         notes: what a user should know about this page, in words (a guessed encoding).
+        backfill: what is still to be read is a long history: the rest of this reader is not
+            asked for, its spans are.
     """
 
     records: Sequence[bytes] = ()
@@ -203,6 +232,7 @@ class Page:
     source_count: int | None = None
     rejected: Sequence[Rejected] = ()
     notes: Sequence[str] = ()
+    backfill: Backfill | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,6 +242,7 @@ class Window:
     Attributes:
         held_count: counts the live records landed before this sync, for readers that compare
             it with what the source counted then; None: nobody counts.
+        may_span: whether a long history may be handed over as a `Backfill`; not while one is read.
     """
 
     now: datetime
@@ -219,6 +250,7 @@ class Window:
     until: datetime | None = None
     full_refresh: bool = False
     held_count: Callable[[], int] | None = None
+    may_span: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,8 +302,10 @@ class Source(Protocol):
     `connect(name, settings, session)`, which returns an object of this shape. If it has an
     attribute `session`, a sync takes the server's clock and its counters from there.
 
-    Optional: `discover()` (see `connectors.discovery`), `plan(stream, state, window)` and
-    `allowance()` (see `connectors.planning`). A source without them is said to be unable to tell.
+    Optional: `read_span(stream, state)`, which yields the pages of one span of a `Backfill`, in
+    several threads at once (each page's state is the span's); `discover()` (see
+    `connectors.discovery`), `plan(stream, state, window)` and `allowance()` (see
+    `connectors.planning`). A source without them is said to be unable to tell.
     """
 
     type: ClassVar[str]

@@ -44,6 +44,7 @@ class Changes:
         deletes: delete rows.
         late: records stamped before the cursor that were not held.
         duplicates: records whose key came already in this sync, with no newer stamp.
+        cursor: what is stamped before and was not held is late; None: nothing is.
         source_now: the source's clock; None: stamps are taken as they are.
     """
 
@@ -59,12 +60,12 @@ class Changes:
         self.deletes = 0
         self.late = 0
         self.duplicates = 0
+        self.cursor = cursor
         self.source_now: datetime | None = None
         self._stream = stream
         self._landing = landing
         self._sync_id = sync_id
         self._full_refresh = full_refresh
-        self._cursor = cursor
         self._held: dict[str, list[Held]] = {}
         self._texts: dict[int, bytes] = {}
         self._gone: Collection[str] = ()
@@ -79,7 +80,7 @@ class Changes:
         self._held = self._landing.held(self._in_question(parts))
         only = parts[0] if len(parts) == 1 else None
         if isinstance(only, Records) and not self._held and len({*only.keys}) == len(only):
-            for stamp in only.versions if self._cursor else ():
+            for stamp in only.versions if self.cursor else ():
                 self._count_late(stamp)
             return only
         items: list[Item] = [item for part in parts for item in part]
@@ -189,7 +190,7 @@ class Changes:
         return own_stamp(text, self._stream) if text is not None else None
 
     def _count_late(self, stamp: datetime | None) -> None:
-        if stamp is not None and self._cursor is not None and stamp < self._cursor:
+        if stamp is not None and self.cursor is not None and stamp < self.cursor:
             self.late += 1
 
     # What to look up

@@ -9,6 +9,7 @@ a reader goes on after a crash. A stream's cursor moves only when a walk has end
 
     ChangeWalk       change stamps in a half-open window (updated-since, search)
     NewestFirstWalk  newest first, down to where the last walk began
+    cut_walk         one walk over a long history as several that are read side by side
 
 What is done now and then (a census, a second look at a tail) has its time in the state, too.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from connectors.base import State, Stream, Window
@@ -76,6 +78,13 @@ class ChangeWalk:
         forward = cursor is None or end > cursor
         return cls(start, end, None, state, gapless and forward)
 
+    @classmethod
+    def of(cls, state: State) -> ChangeWalk:
+        """Take up the walk that `state` is in the middle of, for one that is a state's all."""
+        walk = state["walk"]
+        end = datetime.fromisoformat(walk["end"])
+        return cls(_stamp(walk["start"]), end, walk["position"], {}, True)
+
     def at(self, position: Any) -> State:
         """Return the state in the middle of the walk; `position` is any JSON value."""
         if not self._moves_cursor:  # a window asked for by hand begins anew after a crash
@@ -93,6 +102,21 @@ class ChangeWalk:
     def note(self, **facts: Any) -> None:
         """Let the states from here on say this, too."""
         self._state.update(facts)
+
+
+def cut_walk(walk: ChangeWalk, begin: datetime, parts: int) -> list[State]:
+    """Return the states of so many walks that together read what `walk` is to read.
+
+    Args:
+        begin: from when on there is something; the walks are equally long from there to its end.
+    """
+    step = (walk.end - begin) / parts
+    edges = [(begin + step * part).replace(microsecond=0) for part in range(1, parts)]
+    return [
+        {"walk": {"start": _text(start), "end": _text(end), "position": None}}
+        for start, end in pairwise((walk.start, *edges, walk.end))
+        if start != end
+    ]
 
 
 def change_walks(stream: Stream, state: State, window: Window) -> Iterator[ChangeWalk]:

@@ -247,7 +247,7 @@ def _last_calls(footer: Footer | None) -> str:
 
 
 def _mode(stream: Stream, state: State) -> str:
-    if "walk" in state:
+    if "walk" in state or "backfill" in state:
         return "resumed"
     if not state:
         return "first"

@@ -26,8 +26,8 @@ from connectors.errors import ConfigError, suggestion
 from connectors.session import Session
 
 FRAMEWORK = frozenset(
-    "base budget catalog changes database discovery errors incremental landing mapped oauth "
-    "pagination planning quarantine records redaction registry session sync tables".split()
+    "backfill base budget catalog changes database discovery errors incremental landing mapped "
+    "oauth pagination planning quarantine records redaction registry session sync tables".split()
 )
 
 TYPES: dict[str, str] = {
@@ -63,6 +63,7 @@ def open_source(
     *,
     home: Path,
     folder: Path | None = None,
+    quota_reserve: float = 0.0,
 ) -> Source:
     """Check the settings of one source of rapport.yml and connect it, without a request.
 
@@ -72,6 +73,7 @@ def open_source(
         settings: its other keys, environment variables already put in.
         home: where the shared budget of calls lives (`budgets/`).
         folder: base of relative paths in the settings, usually that of rapport.yml.
+        quota_reserve: share of a day's calls that syncs leave to other programs.
 
     Raises:
         ConfigError: an unknown, missing or mistyped setting; values are not repeated.
@@ -91,6 +93,8 @@ def open_source(
         name,
         secrets=list(_secrets(given)),
         limits=getattr(found, "limits", None),
+        usages=getattr(found, "usages", None),
+        quota_reserve=quota_reserve,
         calls_per_window=getattr(found, "CALLS_PER_WINDOW", ()),
         budget_dir=home / "budgets",
     )

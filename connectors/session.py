@@ -20,7 +20,7 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ import urllib3
 from requests import exceptions as broken
 
 from connectors import redaction
-from connectors.budget import Budget, Windows
+from connectors.budget import Budget, Usage, Windows
 from connectors.errors import (
     AuthError,
     BadRequest,
@@ -77,6 +77,12 @@ class Limit:
 
 
 Limits = Callable[[requests.Response], Limit | None]
+Usages = Callable[[requests.Response], Iterable[Usage]]
+
+QUOTA_FROM_S = 12 * 3600.0
+"""A limit over so long a span is not waited for: it is a quota."""
+QUOTA_TOLD_FOR_S = 60.0
+"""After this, a call may go and find out how much of a quota is left by now."""
 
 
 class Session(requests.Session):
@@ -91,6 +97,9 @@ class Session(requests.Session):
         requests_made: calls sent, retries included.
         waits_s: seconds waited for limits, budget and retries.
         calls_per_window: see `budget.Windows`; may be changed until the first call.
+        usages: what an answer tells of limits that were not hit; the `RateLimit` headers if None.
+        quota_reserve: share of a day's quota that is left to other programs.
+        keeps_reserve: whether calls end with `QuotaSpent` when only that is left (a sync's do).
         only_asks: no POST of this source changes anything, so each may be tried again.
         sleep: how a wait passes; `time.sleep` unless time is not real.
         on_wait: called with (seconds, reason) before each such wait.
@@ -102,6 +111,8 @@ class Session(requests.Session):
         *,
         secrets: Iterable[str] = (),
         limits: Limits | None = None,
+        usages: Usages | None = None,
+        quota_reserve: float = 0.0,
         calls_per_window: Windows = (),
         budget_dir: Path | None = None,
         timeout: tuple[float, float] = (10.0, 60.0),
@@ -116,6 +127,10 @@ class Session(requests.Session):
         self.secrets = tuple(secret for secret in secrets if secret)
         redaction.register(self.secrets)
         self.limits = limits
+        self.usages = usages
+        self.quota_reserve = quota_reserve
+        self.keeps_reserve = False
+        self._quota: tuple[Usage, float] | None = None
         self.timeout = timeout
         self.on_wait = on_wait
         self.base_url = base_url.rstrip("/")
@@ -237,6 +252,7 @@ class Session(requests.Session):
         limited_s = 0.0
         attempt = limits_met = 0
         while True:
+            self._keep_reserve()
             self._wait(self.budget.book(), "the budget of calls")
             with self._count_lock:
                 self.requests_made += 1
@@ -265,6 +281,7 @@ class Session(requests.Session):
                 continue
 
             self._note_clock(response)
+            self._note_usage(response)
             limit = (self.limits(response) if self.limits else None) or default_limit(response)
             if limit is not None:
                 limits_met += 1
@@ -274,7 +291,10 @@ class Session(requests.Session):
                 limited_s += wait_s
                 self._give_up_on(limit, request, response, limited_s)
                 response.close()
-                self.budget.hold(wait_s)
+                if response.status_code == requests.codes.too_many_requests:
+                    self.budget.refused(wait_s)
+                else:
+                    self.budget.hold(wait_s)
                 self._wait(wait_s, limit.reason or "the vendor's limit")
                 continue
             if response.status_code < 500:
@@ -366,6 +386,28 @@ class Session(requests.Session):
         if server is not None:
             self._clock_offset = server - datetime.now(UTC)
 
+    def _note_usage(self, response: requests.Response) -> None:
+        told = self.usages(response) if self.usages else rate_limits(response, self.budget.windows)
+        for usage in told:
+            if usage.seconds >= QUOTA_FROM_S:
+                self._quota = (usage, time.monotonic())
+            else:
+                self.budget.learn(usage)
+
+    def _keep_reserve(self) -> None:
+        if not (self.keeps_reserve and self._quota):
+            return
+        usage, told_at = self._quota
+        is_old = time.monotonic() - told_at > QUOTA_TOLD_FOR_S
+        if is_old or usage.left > self.quota_reserve * usage.limit:
+            return
+        raise QuotaSpent(
+            f"{self.place}: `{usage.left:,}` of the `{usage.limit:,}` calls a day are left, and "
+            f"`quota_reserve` keeps {self.quota_reserve:.0%} of them for other programs. What was "
+            "read is kept; the next sync goes on from there.",
+            place=self.place,
+        )
+
     @cached_property
     def budget(self) -> Budget:
         return self.budget_of("", self.calls_per_window)
@@ -415,6 +457,23 @@ def default_limit(response: requests.Response) -> Limit | None:
     now = _http_date(headers.get("Date")) or datetime.now(UTC)
     waits = (seconds_until(headers[name], now) for name in RESET_HEADERS if name in headers)
     return Limit(next((s for s in waits if s is not None), None), reason=f"HTTP {status}")
+
+
+def rate_limits(response: requests.Response, windows: Windows) -> Iterator[Usage]:
+    """Read `RateLimit-Limit`, `-Remaining`, `-Reset` and `-Policy` (`3000;w=300`).
+
+    https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+    Only for a window that is declared: a route can have limits of its own.
+    """
+    headers = response.headers
+    limit, left = headers.get("RateLimit-Limit", ""), headers.get("RateLimit-Remaining", "")
+    span = re.search(r";\s*w=(\d+)", headers.get("RateLimit-Policy", ""))
+    if not (limit.isdigit() and left.isdigit() and span):
+        return
+    if (int(limit), float(span[1])) in windows:
+        now = _http_date(headers.get("Date")) or datetime.now(UTC)
+        reset_s = seconds_until(headers.get("RateLimit-Reset", ""), now)
+        yield Usage(limit=int(limit), left=int(left), seconds=float(span[1]), reset_s=reset_s)
 
 
 def seconds_until(reset: str, now: datetime) -> float | None:

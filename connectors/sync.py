@@ -8,6 +8,10 @@ What makes a sync safe to kill: pages are buffered together with the state that 
 after them, and a checkpoint lands both in one file. So the state is never ahead of the
 data, and a crash costs at most one checkpoint of pages asked again. What then comes
 twice is recognized by key, stamp and text, and not landed again.
+
+A reader that meets a long history hands it over in spans (`base.Backfill`). They are fetched side
+by side and landed here, by one thread; each one's state travels in the stream's. The stream's own
+cursor is beyond them from the start, so a sync reads what changed first, whatever is left of them.
 """
 
 from __future__ import annotations
@@ -15,8 +19,8 @@ from __future__ import annotations
 import secrets
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors import redaction
+from connectors.backfill import side_by_side
 from connectors.base import Page, Rejected, Source, State, Stream, Tombstone, Window
 from connectors.changes import Changes, Part
 from connectors.errors import LandingError, QuotaSpent, ServerError
@@ -35,6 +40,12 @@ from connectors.session import Session
 VANISH_SHARE = 0.20
 VANISH_KEYS = 50
 """A census that would delete more than both of these at once is refused."""
+
+CHANGES_EVERY_S = 300.0
+"""While a backfill goes on, changes are read at least so often, besides at the start of a sync."""
+BACKFILL = "backfill"
+"""In a stream's state while its history is read in spans: `spans` (the states of those not read
+to their end) and `after` (see `base.Backfill`). No reader is shown it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +84,8 @@ class SyncResult:
         cursor_from, cursor_to: the state's cursor before and after.
         ended_early: a daily quota was used up; the next sync goes on from here.
         changed: whether any row was landed.
+        spans_left: parts of the history that a backfill has not read to their end.
+        calls_per_change: calls by rows landed, deletions included; None: nothing changed.
         source_count: live records the source itself counts; None: it does not say.
         held_count: live records held after the sync; None: not counted.
         missing: how many the source has beyond ours; `extra`: the reverse; None: unknown.
@@ -95,6 +108,8 @@ class SyncResult:
     cursor_to: Any = None
     ended_early: bool = False
     changed: bool = False
+    spans_left: int = 0
+    calls_per_change: float | None = None
     source_count: int | None = None
     held_count: int | None = None
     missing: int | None = None
@@ -208,7 +223,8 @@ class _Sync:
 
         footer = landing.footer()
         held: State = footer.state if footer else {}
-        self.state: State = {} if full_refresh else held
+        self.state: State = {} if full_refresh else dict(held)
+        self.backfill: State | None = self.state.pop(BACKFILL, None)
         self.buffer = _Buffer(state=held)
         cursor = self.state.get("cursor")
         self.changes = Changes(
@@ -243,11 +259,9 @@ class _Sync:
             with self._speaking_for_stream():
                 window = self._window()
                 self.changes.source_now = window.now
-                for page in self.source.read(self.stream, deepcopy(self.state), window):
-                    self._take(page)
-                    age = time.monotonic() - self.buffer.began
-                    if self.buffer.size >= self.checkpoint_bytes or age >= self.checkpoint_s:
-                        self._checkpoint()
+                self._read(window)
+                if self.backfill is not None:
+                    self._fill(self.backfill)
         except QuotaSpent:
             self._note(ended_early=True)
         except UnexpectedShape as error:
@@ -265,12 +279,74 @@ class _Sync:
         self._checkpoint(is_last=True)
         return self.result
 
+    def _read(self, window: Window) -> None:
+        """Read on from the stream's state, up to now or up to where a long history begins."""
+        if self.backfill is not None:
+            self.changes.cursor = None  # what its spans are still to bring is not late
+        for page in self.source.read(self.stream, deepcopy(self.state), window):
+            if page.backfill is not None:
+                self._take(replace(page, state=page.backfill.live))
+                self._set_spans(page.backfill.spans, page.backfill.after)
+                return
+            self._take(page)
+            self._checkpoint_if_due()
+
+    def _fill(self, backfill: State) -> None:
+        """Land a backfill's spans as they come; between them, and at last, what changed."""
+        self.changes.cursor = None
+        self._checkpoint()
+        changes_read_at = time.monotonic()
+        reader: Any = self.source
+        begun: list[State] = backfill["spans"]
+        left: dict[int, State] = dict(enumerate(begun))
+        pages = side_by_side(lambda span: reader.read_span(self.stream, span), deepcopy(begun))
+        with closing(pages):
+            for number, page in pages:
+                if page is None:
+                    del left[number]
+                else:
+                    self._take(replace(page, state=None))
+                    left[number] = page.state or left[number]
+                self._set_spans([*left.values()], backfill["after"])
+                self._checkpoint_if_due()
+                if time.monotonic() - changes_read_at >= CHANGES_EVERY_S:
+                    self._checkpoint()
+                    self.state = self._state_shown()
+                    self._read(self._window_of_changes())
+                    changes_read_at = time.monotonic()
+        self._checkpoint()
+        self.backfill = None
+        self.state = self.buffer.state = backfill["after"]
+        # The census of what is read now has nothing to do with what spans have shown.
+        self.seen = array("q")
+        self.census_flaw = "" if self.may_census else self.census_flaw
+        self._read(self._window_of_changes())
+
+    def _state_shown(self) -> State:
+        """Return the state that a reader is shown."""
+        return {name: value for name, value in self.buffer.state.items() if name != BACKFILL}
+
+    def _pending(self) -> State:
+        return {} if self.backfill is None else {BACKFILL: self.backfill}
+
+    def _set_spans(self, spans: Sequence[State], after: State) -> None:
+        """Let the state say which spans are left."""
+        self.backfill = {"spans": spans, "after": after}
+        self.buffer.state = {**self._state_shown(), BACKFILL: self.backfill}
+        self._note(spans_left=len(spans))
+
     def _window(self) -> Window:
-        return Window(
-            now=self.session.server_now() if self.session else datetime.now(UTC),
+        return replace(
+            self._window_of_changes(),
             since=self.since,
             until=self.until,
             full_refresh=self.full_refresh,
+            may_span=self.backfill is None,
+        )
+
+    def _window_of_changes(self) -> Window:
+        return Window(
+            now=self.session.server_now() if self.session else datetime.now(UTC),
             held_count=self._held_count,
         )
 
@@ -296,7 +372,7 @@ class _Sync:
             buffer.add(self._vanished())
         if page.state is not None:
             # The reader may go on working on its own.
-            buffer.state = dict(page.state)
+            buffer.state = {**page.state, **self._pending()}
         self.records_read += len(page.records)
         self._note(
             pages=self.result.pages + 1,
@@ -307,6 +383,11 @@ class _Sync:
             notes=tuple(dict.fromkeys((*self.result.notes, *map(redaction.mask, page.notes)))),
         )
         self._report()
+
+    def _checkpoint_if_due(self) -> None:
+        age = time.monotonic() - self.buffer.began
+        if self.buffer.size >= self.checkpoint_bytes or age >= self.checkpoint_s:
+            self._checkpoint()
 
     def _checkpoint(self, *, is_last: bool = False) -> None:
         """Land what is buffered, and the state with it, as one file.
@@ -320,14 +401,17 @@ class _Sync:
         footer = self.landing.footer()
         moved = footer is None or footer.state != buffer.state
         new_deletes = self.changes.deletes - self.result.deletes
+        upserts = self.result.rows + len(rows) - new_deletes
+        landed = upserts + self.changes.deletes
         calls, waits_s = self._calls()
         self._note(
-            rows=self.result.rows + len(rows) - new_deletes,
+            rows=upserts,
             deletes=self.changes.deletes,
             late=self.changes.late,
             duplicates=self.changes.duplicates,
             changed=self.result.changed or bool(rows),
             requests=calls - self.calls_before[0],
+            calls_per_change=round((calls - self.calls_before[0]) / landed, 3) if landed else None,
             waits_s=round(waits_s - self.calls_before[1], 3),
             cursor_to=buffer.state.get("cursor"),
         )
@@ -358,7 +442,8 @@ class _Sync:
                 gone.append(Tombstone(key=key))
         too_many = len(gone) >= VANISH_KEYS and len(gone) > self.vanish_share * held
         if too_many and not self.full_refresh:
-            self.buffer.state = self.state  # the next sync walks, and asks, again
+            # The next sync walks, and asks, again.
+            self.buffer.state = {**self.state, **self._pending()}
             raise LandingError(
                 f"{self.place}: a complete walk no longer shows `{len(gone):,}` of {held:,} held "
                 f"records ({len(gone) / held:.0%}). That looks like a lost permission rather than "
@@ -370,7 +455,10 @@ class _Sync:
 
     def _reconcile(self) -> None:
         """Compare what the source counts with what we hold, once all of it is landed."""
-        count = len({*self.seen}) if self.census_done else self.result.source_count
+        # A walk may show what is in a bin, too; what the source counts is said to be alive.
+        count = self.result.source_count
+        if count is None and self.census_done:
+            count = len({*self.seen})
         if count is None or self.result.ended_early:
             return
         if self.buffer.parts:
@@ -403,6 +491,8 @@ class _Sync:
             "deletes": result.deletes,
             "pages": result.pages,
             "requests": result.requests,
+            "calls_per_change": result.calls_per_change,
+            "spans_left": result.spans_left,
             "waits_s": result.waits_s,
             "late": result.late,
             "duplicates": result.duplicates,
@@ -444,7 +534,9 @@ class _Sync:
             return
         before = (self.session.place, self.session.on_wait)
         self.session.place, self.session.on_wait = self.place, self._report
+        self.session.keeps_reserve = True
         try:
             yield
         finally:
             self.session.place, self.session.on_wait = before
+            self.session.keeps_reserve = False

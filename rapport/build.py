@@ -378,6 +378,14 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
             line["source_count"],
             line["held"],
             line["coverage"],
+            line["missing"],
+            line["extra"],
+            line["reconciles"],
+            line["unreconciled"],
+            line["calls"],
+            line["changes"],
+            line["calls_per_change"],
+            line["spans_left"],
         )
         for line in lines
     ]
@@ -395,7 +403,10 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
             {"source": "varchar", "stream": "varchar", "source_type": "varchar",
              "rows": "bigint", "deletes": "bigint", "quarantined": "bigint", "late": "bigint",
              "last_sync_at": "timestamptz", "finished": "boolean", "source_count": "bigint",
-             "held_count": "bigint", "coverage": "varchar"},
+             "held_count": "bigint", "coverage": "varchar", "missing": "bigint",
+             "extra": "bigint", "reconciles": "varchar", "unreconciled": "varchar",
+             "calls": "bigint", "changes": "bigint", "calls_per_change": "double",
+             "spans_left": "bigint"},
             streams,
         ),
         "own_domains": ({"domain": "varchar"}, [(domain,) for domain in config.own_domains]),

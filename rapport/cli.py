@@ -387,15 +387,21 @@ def status(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
     table = Table(box=None, pad_edge=False)
     for heading in ("stream", "last sync", "read up to"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("landed", "held"):
+    for heading in ("landed", "held", "calls/change"):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in lines:
         table.add_row(
             line["place"], _minute(line["last_sync"]) or "never", _minute(line["cursor"]),
             f"{line['rows']:,}", _count(line["held"]),
+            "" if line["calls_per_change"] is None else f"{line['calls_per_change']:.2g}",
         )  # fmt: skip
     console.print(table)
-    for title, key in (("In quarantine", "quarantine"), ("What a source cannot tell", "coverage")):
+    for title, key in (
+        ("History still to be read", "backfill"),
+        ("Differs from the source", "difference"),
+        ("In quarantine", "quarantine"),
+        ("What a source cannot tell", "coverage"),
+    ):
         notes = [f"{line['place']}: {line[key]}" for line in lines if line[key]]
         if notes:
             console.print(f"\n{title}:", *notes, sep="\n", markup=False)

@@ -29,7 +29,8 @@ DOCS_FIRST_STEPS = "docs/configure.md"
 
 _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_COMMON_SOURCE_KEYS = ("type", "schedule", "label", "silo")
+_COMMON_SOURCE_KEYS = ("type", "schedule", "label", "silo", "quota_reserve")
+DEFAULT_QUOTA_RESERVE = 0.1
 SILOS = ("crm", "forum", "support", "social", "orders", "other")
 
 
@@ -77,6 +78,7 @@ class SourceConfig:
         schedule: cron line of its sync.
         label: what people call it.
         silo: which kind of place it is: crm, forum, support, social, orders or other.
+        quota_reserve: share of the vendor's calls a day that syncs leave to other programs.
     """
 
     name: str
@@ -84,6 +86,7 @@ class SourceConfig:
     schedule: str
     label: str
     silo: str
+    quota_reserve: float
     settings: Mapping[str, Any]
 
 
@@ -134,7 +137,14 @@ class Config:
         """
         source = self.source(name)
         settings = _fill(source.settings, f"sources.{name}", self.path.name)
-        return registry.open_source(name, source.type, settings, home=self.home, folder=self.folder)
+        return registry.open_source(
+            name,
+            source.type,
+            settings,
+            home=self.home,
+            folder=self.folder,
+            quota_reserve=source.quota_reserve,
+        )
 
     def webhook_address(self) -> str | None:
         """Return the alert address with its environment variable filled in, if one is set."""
@@ -230,6 +240,12 @@ def json_schema() -> dict[str, Any]:
             "schedule": {"type": "string", "default": DEFAULT_SOURCE_SCHEDULE},
             "label": {"type": "string"},
             "silo": {"enum": list(SILOS)},
+            "quota_reserve": {
+                "type": "number",
+                "minimum": 0,
+                "exclusiveMaximum": 1,
+                "default": DEFAULT_QUOTA_RESERVE,
+            },
             **body["properties"],
         }
         body["required"] = ["type", *body.get("required", [])]
@@ -327,6 +343,12 @@ def _source(name: str, entry: dict[str, Any], where: str) -> SourceConfig:
             f"{where}: sources.{name}.silo is `{silo}`.{suggestion(str(silo), SILOS)} "
             f"Silos: {', '.join(SILOS)}."
         )
+    reserve = entry.get("quota_reserve", DEFAULT_QUOTA_RESERVE)
+    if not isinstance(reserve, int | float) or not 0 <= reserve < 1:
+        raise ConfigError(
+            f"{where}: sources.{name}.quota_reserve is `{reserve}`; write the share of the "
+            "vendor's calls a day to leave to other programs, like `0.1`."
+        )
     settings = {key: value for key, value in entry.items() if key not in _COMMON_SOURCE_KEYS}
     streams = settings.get("streams")
     declared = _struct_at(registry.module(kind).Settings, "streams", settings)
@@ -342,6 +364,7 @@ def _source(name: str, entry: dict[str, Any], where: str) -> SourceConfig:
         schedule=entry.get("schedule", DEFAULT_SOURCE_SCHEDULE),
         label=entry.get("label", name),
         silo=silo,
+        quota_reserve=reserve,
         settings=settings,
     )
 

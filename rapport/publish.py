@@ -31,7 +31,7 @@ from rapport.build import BUILD_NAME, BuildPlan, remember
 from rapport.config import Config
 
 WAREHOUSE_NAME = "warehouse.duckdb"
-PUBLISHED_PREFIXES = ("dim_", "fct_", "bridge_", "rel_")
+PUBLISHED_PREFIXES = ("dim_", "fct_", "bridge_", "rel_", "ops_")
 STORAGE_VERSION = "v1.0.0"  # files of this version open in every DuckDB client since 1.0
 KEPT_PUBLICATIONS = 2
 

@@ -27,7 +27,9 @@ from rapport.publish import PUBLISHED_PREFIXES
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "connect"
 TABLES_PAGE = FOLDER.parent / "tables.md"
-BLOCK = re.compile(r"(?s)<!-- (settings|keys|streams|fields) (\w+) -->\n.*?<!-- end -->")
+BLOCK = re.compile(
+    r"(?s)<!-- (settings|keys|streams|fields|reconciliation) (\w+) -->\n.*?<!-- end -->"
+)
 """`<!-- streams salesforce -->` up to `<!-- end -->`: a table that this module writes."""
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -76,6 +78,21 @@ def streams(type_: str) -> str:
     return "\n".join([table, *(("", "What cannot be known:", "", *notes) if notes else ())])
 
 
+def reconciliation(type_: str) -> str:
+    """Return, per stream, what is compared with the source, or why nothing can be."""
+    rows = [
+        (
+            f"`{stream.name}`",
+            stream.reconciles or "",
+            stream.unreconciled or "",
+            "yes" if stream.spans else "",
+        )
+        for stream in registry.module(type_).STREAMS
+    ]
+    heads = ("stream", "compared with the source", "why not", "long history in spans")
+    return _table(heads, rows)
+
+
 def fields(type_: str) -> str:
     """Return, per stream, every field that reaches a file, those about a person marked."""
     return _table(
@@ -89,6 +106,7 @@ WRITERS: dict[str, Callable[[str], str]] = {
     "keys": lambda name: _keys(STRUCTS[name]),
     "streams": streams,
     "fields": fields,
+    "reconciliation": reconciliation,
 }
 
 

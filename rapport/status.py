@@ -20,7 +20,10 @@ def stream_lines(config: Config) -> list[dict[str, Any]]:
     Keys: `place`, `type`, `last_sync` (ISO 8601, UTC), `finished` (whether that sync reached
     the end), `cursor`, `rows` (landed versions), `held` (records now, or None where it was not
     counted), `source_count` (what the source counts), `lag_s` (seconds since the last sync),
-    `deletes` and `late` (of the last sync), `quarantine` (words),
+    `changes` (rows and deletions), `calls`, `calls_per_change` (None: nothing changed), `deletes`,
+    `late`, `missing` and `extra` (of the last sync; None: not compared), `spans_left` (parts of the
+    history that a backfill has not read yet), `reconciles` and `unreconciled` (how the stream is
+    compared with its source, or why not), `backfill`, `difference` and `quarantine` (words),
     `quarantined` (reason -> count), `coverage`.
     """
     landing = Landing(config.home)
@@ -42,6 +45,16 @@ def stream_lines(config: Config) -> list[dict[str, Any]]:
                     "held": sync.get("held_count"),
                     "lag_s": _age_s(last),
                     "source_count": sync.get("source_count"),
+                    "changes": sync.get("rows", 0) + sync.get("deletes", 0),
+                    "calls": sync.get("requests", 0),
+                    "calls_per_change": sync.get("calls_per_change"),
+                    "spans_left": sync.get("spans_left", 0),
+                    "missing": sync.get("missing"),
+                    "extra": sync.get("extra"),
+                    "backfill": _left(sync.get("spans_left", 0)),
+                    "difference": _difference(sync),
+                    "reconciles": stream.reconciles,
+                    "unreconciled": stream.unreconciled,
                     "deletes": sync.get("deletes", 0),
                     "late": sync.get("late", 0),
                     "quarantine": ", ".join(f"{n} {why}" for why, n in sorted(reasons.items())),
@@ -50,6 +63,16 @@ def stream_lines(config: Config) -> list[dict[str, Any]]:
                 }
             )
     return lines
+
+
+def _left(spans: int) -> str:
+    return f"{spans} parts of it; the next sync goes on with them" if spans else ""
+
+
+def _difference(sync: dict[str, Any]) -> str:
+    """Say how what is held differs from what the source counted, if it was compared and does."""
+    counts = ((sync.get(name) or 0, name) for name in ("missing", "extra"))
+    return ", ".join(f"{count:,} {name}" for count, name in counts if count)
 
 
 def _text(cursor: Any) -> str | None:

@@ -82,6 +82,24 @@ def test_a_first_run_fills_every_table_that_these_sources_can_fill(config: Confi
     assert (config.home / "report" / "index.html").stat().st_size > 10_000
 
 
+def test_analysts_see_how_every_stream_compares_with_its_source(config: Config) -> None:
+    told = {
+        f"{source}.{stream}": rest
+        for source, stream, *rest in query(
+            config,
+            "select source, stream, reconciliation, is_finished, calls, changes, calls_per_change,"
+            " missing, reconciled_by, not_reconciled_because from ops_stream",
+        )
+    }
+    assert told["crm.contacts"][0] == "equal"
+    assert told["crm.contact_history"][0] == "unknown"
+    for place, (result, finished, calls, changes, per_change, missing, how, why) in told.items():
+        assert finished, place
+        assert (result == "unknown") == (missing is None), place
+        assert calls > 0 or how is why is None, place  # files are read without a call
+        assert per_change is None if not changes else abs(per_change - calls / changes) < 1e-3
+
+
 def test_the_first_build_shows_a_year_of_snapshots_and_says_that_they_are_rebuilt(
     config: Config,
 ) -> None:

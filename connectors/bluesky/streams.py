@@ -33,6 +33,8 @@ STREAMS: tuple[Stream, ...] = (
             json="author record about",
         ),
         pii=by_field(pseudonym="uri author record"),
+        unreconciled="a search says how many it found, not how many there are; every post of the "
+        "last 14 days is asked for again, daily",
         coverage="what the vendor's search shows: it may leave posts out, hides those of accounts "
         "that block us, and finds a post dated back by more than 2 days only as a notification, "
         "by more than 14 days not at all; "
@@ -51,6 +53,8 @@ STREAMS: tuple[Stream, ...] = (
         deletes="reread",
         types=by_field(timestamp="indexedAt", json="author record"),
         pii=by_field(pseudonym="uri author reasonSubject record"),
+        unreconciled="the vendor counts only what is unread, and lists no further back than it "
+        "likes; every post of the last 14 days is asked for again, daily",
         coverage="mentions, replies and quotes as far back as the vendor lists them, without "
         "accounts that block us; deletions are noticed within 1 day for 14 days, then not any more",
     ),
@@ -63,6 +67,8 @@ STREAMS: tuple[Stream, ...] = (
         deletes="reread",
         types=by_field(boolean="ours"),
         pii=by_field(pseudonym="did", direct="handle displayName"),
+        unreconciled="nobody but us knows which accounts wrote about us; each is asked for again, "
+        "daily",
         coverage="accounts whose posts are about us; those that ask not to be shown to people who "
         f"are not logged in (`{NO_UNAUTHENTICATED}`) without handle and name",
     ),

@@ -33,6 +33,7 @@ STREAMS: tuple[Stream, ...] = (
             direct="name email secondary_emails",
             pseudonym="id username single_sign_on_record",
         ),
+        reconciles="the whole list, at every sync",
         coverage="an anonymized user stays, under the same id and a name like `anon12345`",
     ),
     Stream(
@@ -53,6 +54,7 @@ STREAMS: tuple[Stream, ...] = (
             timestamp="created_at last_posted_at bumped_at deleted_at",
             json="tags",
         ),
+        reconciles="the whole list, weekly",
         coverage="what does not bump a topic (likes, closing, deletion) is noticed within 1 day "
         "for 14 days after its last activity, then within 7 days",
     ),
@@ -78,6 +80,8 @@ STREAMS: tuple[Stream, ...] = (
             json="actions_summary reactions quotes mentions",
         ),
         pii=by_field(pseudonym="user_id username mentions"),
+        unreconciled="no list shows all posts, and the forum's own count has deleted ones and "
+        "private messages in it; those of topics active within 14 days are compared one by one",
         coverage="edits, likes, deletions and moderators' notes are noticed in topics active "
         "within 14 days, there in the newest 200 posts",
     ),
@@ -87,6 +91,7 @@ STREAMS: tuple[Stream, ...] = (
         fields=("id", "name", "slug", "parent_category_id", "read_restricted"),
         sync_mode="full",
         deletes="census",
+        reconciles="the whole list, at every sync",
         types=by_field(integer="id parent_category_id", boolean="read_restricted"),
         coverage="only categories that `api_username` may see",
     ),

@@ -36,7 +36,7 @@ from connectors.base import Check, CustomField, Page, Policy, State, Stream, Win
 from connectors.discovery import Discovery
 from connectors.errors import ConfigError
 from connectors.hubspot.beside import Beside
-from connectors.hubspot.client import ACCOUNT_PATH, Account, ScopeMissing, limits
+from connectors.hubspot.client import ACCOUNT_PATH, Account, ScopeMissing, limits, usages
 from connectors.hubspot.discover import discovered
 from connectors.hubspot.plan import Planner
 from connectors.hubspot.reads import Reader
@@ -54,7 +54,8 @@ from connectors.planning import Allowance, Cost
 from connectors.records import pick
 from connectors.session import Session
 
-__all__ = ["POLICY", "SILO", "STREAMS", "TYPE", "HubSpot", "Settings", "connect", "limits"]
+__all__ = ["POLICY", "SILO", "STREAMS", "TYPE", "HubSpot", "Settings", "connect", "limits",
+           "usages"]  # fmt: skip
 
 TYPE = "hubspot"
 SILO = "crm"

@@ -15,6 +15,7 @@ import msgspec
 import requests
 
 from connectors import redaction
+from connectors.budget import Usage
 from connectors.errors import AuthError, BadRequest, RapportError, ServerError
 from connectors.hubspot.streams import scope_of
 from connectors.pagination import cursors
@@ -39,6 +40,7 @@ ROLLING_LIMIT_WAIT_S = 10.0
 SECOND_LIMIT_WAIT_S = 1.0
 LOCKED_WAIT_S = 2.0
 TOKEN_MARGIN_S = 60.0
+LIMIT_HEADERS = "X-HubSpot-RateLimit"
 NEXT = ("paging", "next", "after")
 """Where a page keeps the cursor of the next one."""
 
@@ -377,6 +379,20 @@ def limits(answer: requests.Response) -> Limit | None:
     if "TEN_SECONDLY" in told:
         return Limit(ROLLING_LIMIT_WAIT_S, reason="the calls of 10 seconds")
     return Limit(SECOND_LIMIT_WAIT_S, reason="the calls of a second")
+
+
+def usages(answer: requests.Response) -> Iterator[Usage]:
+    """Read what is left of the calls of 10 seconds, and for a private app of the day's.
+
+    https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
+    """
+    for limit, left, span_ms in (
+        ("Max", "Remaining", answer.headers.get(f"{LIMIT_HEADERS}-Interval-Milliseconds", "")),
+        ("Daily", "Daily-Remaining", "86400000"),
+    ):
+        told = [answer.headers.get(f"{LIMIT_HEADERS}-{name}", "") for name in (limit, left)]
+        if all(word.isdigit() for word in (*told, span_ms)):
+            yield Usage(limit=int(told[0]), left=int(told[1]), seconds=int(span_ms) / 1000)
 
 
 def is_too_long(names: Sequence[str]) -> bool:

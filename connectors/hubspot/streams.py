@@ -6,13 +6,12 @@ or in which order it is read (`reads`).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from connectors.base import Stream, by_field
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
 
 LAG = timedelta(minutes=1)
 LOOKBACK = timedelta(hours=1)  # how far the search index has been seen behind
@@ -50,6 +49,8 @@ def _object(name: str, properties: str, object_name: str = "") -> Stream:
         lag=LAG,
         lookback=LOOKBACK,
         deletes="archived",
+        reconciles="the total of a search, daily and after every change; the list of all records, "
+        "weekly, and daily while more is held than counted",
         types=_ENVELOPE_TYPES | _properties(names, _TYPES),
         pii=_properties(names, _PII),
     )
@@ -64,6 +65,7 @@ def _list(name: str, fields: str, *, key: str = "id", pii: str = "", json: str =
         fields=tuple(fields.split()),
         sync_mode="full",
         deletes="census",
+        reconciles="the whole list, at every sync",
         types={
             field: kind
             for field, kind in (
@@ -143,6 +145,7 @@ STREAMS: tuple[Stream, ...] = (
         lookback=LOOKBACK,
         deletes="census",
         types={"to": "json"},
+        reconciles="the links of all records, daily: which records have any",
         coverage="a link that changes without its record is noticed within a day",
     ),
     Stream(
@@ -159,6 +162,7 @@ STREAMS: tuple[Stream, ...] = (
         lookback=LOOKBACK,
         deletes="census",
         types={"statuses": "json"},
+        reconciles="the consents of all contacts, weekly",
         coverage="a consent that changes without its contact is noticed within 7 days",
     ),
     Stream(
@@ -177,6 +181,7 @@ STREAMS: tuple[Stream, ...] = (
         lookback=LOOKBACK,
         deletes="census",
         types={"versions": "json"},
+        reconciles="the histories of all records, weekly",
         coverage="only what `history` names; of each property the vendor tells its last values, "
         "some 20, for contacts 45",
     ),
@@ -211,6 +216,7 @@ STREAMS: tuple[Stream, ...] = (
         cursor="submittedAt",
         lookback=LOOKBACK,
         types={"submittedAt": "timestamp"},
+        unreconciled="a form does not tell how often it was submitted",
         coverage="forms that were archived show nothing any more",
     ),
 )
@@ -284,8 +290,7 @@ def with_history(
     known = {stream.object_name: stream for stream in streams if has_properties(stream)}
     for kind in history:
         if kind not in known:
-            close = difflib.get_close_matches(kind, known, n=1)
-            meant = f" Did you mean `{close[0]}`?" if close else ""
+            meant = suggestion(kind, known)
             raise ConfigError(
                 f"{source}: `history: {kind}` names no records whose properties are read.{meant} "
                 "A custom object must stand under `objects` first."

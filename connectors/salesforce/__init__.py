@@ -28,14 +28,15 @@ import msgspec
 from connectors.base import Check, CustomField, Page, Policy, State, Stream, Window, with_configured
 from connectors.discovery import Discovery
 from connectors.planning import Allowance, Cost
-from connectors.salesforce.client import Org, limits
+from connectors.salesforce.client import Org, limits, usages
 from connectors.salesforce.discover import discovered
 from connectors.salesforce.plan import Planner
 from connectors.salesforce.reads import Reader
 from connectors.salesforce.streams import OBJECTS_ONLY_IN_SOME_ORGS, STREAMS, custom_object
 from connectors.session import Session
 
-__all__ = ["POLICY", "SILO", "STREAMS", "TYPE", "Salesforce", "Settings", "connect", "limits"]
+__all__ = ["POLICY", "SILO", "STREAMS", "TYPE", "Salesforce", "Settings", "connect", "limits",
+           "usages"]  # fmt: skip
 
 TYPE = "salesforce"
 SILO = "crm"
@@ -122,6 +123,10 @@ class Salesforce:
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         """Yield the pages of one stream. See `reads`."""
         return self._reader.read(stream, state, window)
+
+    def read_span(self, stream: Stream, state: State) -> Iterator[Page]:
+        """Yield the pages of a part of a long history. See `reads`."""
+        return self._reader.read_span(stream, state)
 
     def discover(self) -> Discovery:
         """Describe every object that is read, and list those that could be."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -17,6 +17,7 @@ import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 
+from connectors.budget import Usage
 from connectors.errors import AuthError, BadRequest, ConfigError, RapportError, ServerError
 from connectors.records import pick, split, values
 from connectors.session import Limit, Session, with_renewal
@@ -31,6 +32,7 @@ ROWS_PER_PAGE = 2_000
 MAX_URL_BYTES = 15_000
 """Salesforce takes 16,384 with the headers, whose token alone is long."""
 CONCURRENT_LIMIT_WAIT_S = 5.0
+DAY_S = 24 * 3600.0
 MOODS = (406, 420)
 """Answers of Salesforce's front end that mean no more than that it is busy."""
 
@@ -250,6 +252,17 @@ def limits(answer: requests.Response) -> Limit | None:
     if b"Concurrent" in answer.content:
         return Limit(CONCURRENT_LIMIT_WAIT_S, reason="too many long calls at once")
     return Limit(None, spent=True, reason="the org's API calls of the last 24 hours")
+
+
+def usages(answer: requests.Response) -> Iterator[Usage]:
+    """Read `Sforce-Limit-Info: api-usage=18/15000`: calls of the org in the last 24 hours.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_api_usage.htm
+    """
+    told = re.search(r"api-usage=(\d+)/(\d+)", answer.headers.get("Sforce-Limit-Info", ""))
+    if told:
+        used, limit = int(told[1]), int(told[2])
+        yield Usage(limit=limit, left=max(0, limit - used), seconds=DAY_S)
 
 
 class _Redirect(HTTPAdapter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from connectors.base import State, Stream, Window
-from connectors.incremental import change_walks
+from connectors.incremental import ChangeWalk, change_walks
 from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
 from connectors.salesforce import bulk
 from connectors.salesforce.client import Org
@@ -15,6 +15,7 @@ from connectors.salesforce.reads import (
     deletions_from,
     is_census_due,
     literal,
+    spans_for,
 )
 from connectors.salesforce.shape import Shape
 
@@ -44,9 +45,21 @@ class Planner:
         if stream.deletes != "none" and is_census_due(state, window):
             steps.append(_page_step("census of ids", self._org.count(stream.object_name, [])))
         again = self._reader.reread(stream, shape, state, window)
-        for walk in (*change_walks(stream, state, window), *([again] if again else [])):
+        backfill = state.get("backfill")
+        spans = [ChangeWalk.of(span) for span in backfill["spans"]] if backfill else []
+        if spans:
+            how = "one per part of the history that is left"
+            steps.append(Step(what="describe again", calls=len(spans), how=how))
+        changes = list(change_walks(stream, state, window))
+        for walk in (*spans, *changes, *([again] if again else [])):
             bounds = conditions(walk, walk.position, shape.cursor)
             due = self._org.count(stream.object_name, bounds)
+            is_whole = walk in changes and walk.position is None and not spans
+            parts = spans_for(shape, due) if is_whole else 1
+            if parts > 1:
+                # Its first page tells how long the history is; what changes is read once more.
+                how = f"{due:,} records by COUNT(), in {parts} spans side by side"
+                steps.append(Step(what="cutting a long history", calls=5 + 2 * parts, how=how))
             if due >= bulk.FROM_RECORDS and shape.fits_bulk:
                 steps.append(_job_step(due))
             else:

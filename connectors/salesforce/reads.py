@@ -12,9 +12,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from connectors.base import Page, State, Stream, Tombstone, Window
+from connectors.base import Backfill, Page, State, Stream, Tombstone, Window
 from connectors.errors import ServerError
-from connectors.incremental import ChangeWalk, census_is_due, change_walks, is_due
+from connectors.incremental import (
+    CENSUS_EVERY,
+    ChangeWalk,
+    census_is_due,
+    change_walks,
+    cut_walk,
+    is_due,
+)
 from connectors.pagination import LoopGuard, next_links
 from connectors.records import members, parse_stamp, pick, split, values
 from connectors.salesforce import bulk
@@ -23,6 +30,9 @@ from connectors.salesforce.client import MAX_URL_BYTES, Org, QueryTimeout, Refus
 from connectors.salesforce.shape import Shape, shape_of
 
 ROWS_IN_PARTS = 200
+RECORDS_PER_SPAN = 20_000
+"""Ten pages and more: what a span costs beside them, a description, weighs little."""
+MOST_SPANS = 16
 JOBS_PER_WINDOW = 3
 DELETE_LOG_REACH = timedelta(days=15)
 DELETE_LOG_EVERY = timedelta(hours=1)
@@ -31,6 +41,10 @@ DELETE_LOG_EVERY = timedelta(hours=1)
 
 class _TooMany(Exception):
     """More records than REST should bring."""
+
+
+class _LongHistory(Exception):
+    """More records than one walk should bring; how many spans should."""
 
 
 class _Found(NamedTuple):
@@ -94,7 +108,12 @@ class Reader:
                 state[name] = literal(window.now)
         again = self.reread(stream, shape, state, window)
         for walk in change_walks(stream, state, window):
-            yield from self._walk(stream, shape, walk)
+            try:
+                may_split = stream.spans and window.may_span and walk.position is None
+                yield from self._walk(stream, shape, walk, may_split=may_split)
+            except _LongHistory as found:
+                yield Page(backfill=self._backfill(stream, shape, walk, found.args[0], window))
+                return
         state = walk.done()
         if shape.has_delete_log and not (window.since or window.until):
             gone, state, has_gap = self._deletions(stream, state, window)
@@ -122,6 +141,10 @@ class Reader:
             state = state | {"census_at": literal(window.now)}
             yield Page(state=state, census_complete=True)
 
+    def read_span(self, stream: Stream, state: State) -> Iterator[Page]:
+        """Yield the rows of a part of a long history, whose state is that of its walk."""
+        yield from self._walk(stream, self.shape(stream), ChangeWalk.of(state))
+
     def reread(self, stream: Stream, shape: Shape, state: State, window: Window) -> Reread | None:
         """Return the walk over unchanged records whose formulas may have changed; None: not due."""
         cursor = parse_stamp(state.get("cursor", ""))
@@ -135,14 +158,34 @@ class Reader:
             return None
         return Reread(None, cursor - stream.lookback, None, state, True)
 
+    def _backfill(
+        self, stream: Stream, shape: Shape, walk: ChangeWalk, spans: int, window: Window
+    ) -> Backfill:
+        """Cut a walk. After a full refresh, only a census tells what was deleted without a trace.
+
+        No record moves from span to span: what changes gets a stamp behind all of them.
+        """
+        begin = walk.start or parse_stamp(
+            self._org.earliest(stream.object_name, str(shape.cursor)) or ""
+        )
+        live = after = walk.done()
+        if window.full_refresh and stream.deletes != "none":
+            after = {**live, "census_at": literal(window.now - CENSUS_EVERY)}
+        return Backfill(spans=cut_walk(walk, begin or walk.end, spans), live=live, after=after)
+
     # Changes
 
-    def _walk(self, stream: Stream, shape: Shape, walk: ChangeWalk) -> Iterator[Page]:
-        """Yield the rows of a window, by pages or, when they are many, by jobs."""
+    def _walk(
+        self, stream: Stream, shape: Shape, walk: ChangeWalk, *, may_split: bool = False
+    ) -> Iterator[Page]:
+        """Yield the rows of a window, by pages or, when they are many, by jobs.
+
+        Raises _LongHistory before anything if `may_split` and it had better be read in spans.
+        """
         position, may_use_jobs = walk.position, shape.fits_bulk
         if not isinstance(position, dict):
             try:
-                yield from self._by_pages(stream, shape, walk, position, may_use_jobs)
+                yield from self._by_pages(stream, shape, walk, position, may_use_jobs, may_split)
                 return
             except _TooMany:
                 position = _job_position(walk, position)
@@ -155,7 +198,13 @@ class Reader:
             yield from self._by_pages(stream, shape, walk, position, may_use_jobs=False)
 
     def _by_pages(
-        self, stream: Stream, shape: Shape, walk: ChangeWalk, position: Any, may_use_jobs: bool
+        self,
+        stream: Stream,
+        shape: Shape,
+        walk: ChangeWalk,
+        position: Any,
+        may_use_jobs: bool,
+        may_split: bool = False,
     ) -> Iterator[Page]:
         """Yield rows by (stamp, Id); behind the last one if the query's locator expired."""
         guard = LoopGuard(self._org.session.place)
@@ -176,9 +225,14 @@ class Reader:
                 if path == first or "INVALID_QUERY_LOCATOR" not in refusal.codes:
                     raise
                 path = first = self._changes(stream, shape, parts[0], walk, position)
+                may_split = False
                 continue
-            if path == first and may_use_jobs and pick(body, "totalSize") >= bulk.FROM_RECORDS:
-                raise _TooMany
+            if path == first:
+                spans = spans_for(shape, pick(body, "totalSize")) if may_split else 1
+                if spans > 1:
+                    raise _LongHistory(spans)
+                if may_use_jobs and pick(body, "totalSize") >= bulk.FROM_RECORDS:
+                    raise _TooMany
             found = _sorted_out(split(body, "records"), shape)
             position = found.last or position
             records, notes = found.records, list[str]()
@@ -398,6 +452,12 @@ def conditions(walk: ChangeWalk, position: Any, cursor: str | None) -> list[str]
     elif walk.start is not None:
         found.append(f"{cursor} >= {literal(walk.start)}")
     return found
+
+
+def spans_for(shape: Shape, records: int) -> int:
+    """Return in how many spans so many records are read: one job of each should be worth it."""
+    each = bulk.JOB_RECORDS // 4 if shape.fits_bulk else RECORDS_PER_SPAN
+    return min(MOST_SPANS, records // each) if shape.cursor else 1
 
 
 def literal(at: datetime) -> str:

@@ -70,6 +70,9 @@ def _stream(name: str, object_name: str, fields: str) -> Stream:
         cursor="SystemModstamp",
         lag=LAG,
         lookback=LOOKBACK,
+        spans=True,
+        reconciles="`COUNT()` of what is not in the bin, at every sync; all ids, weekly, and daily "
+        "while more is held than counted",
         deletes="tombstones",
         types={field: _TYPES[field] for field in taken if field in _TYPES},
         pii={field: pii[field] for field in taken if field in pii},
@@ -85,6 +88,9 @@ def _history(name: str, object_name: str, fields: str, more: str = "") -> Stream
         types={field: kind for field, kind in stream.types.items() if field != "SystemModstamp"},
         cursor="CreatedDate",
         deletes="none",
+        reconciles=None,
+        unreconciled="rows that went with their record left no trace, so a count would differ for "
+        "good",
         coverage="rows that went with their record, or after some 18 months, left no trace; fields "
         "that the org does not track have none",
     )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from connectors.base import Window
 from connectors.errors import ServerError
 from connectors.landing import Landing
+from connectors.planning import plan_source
 from connectors.records import Projected, project, split
 from connectors.salesforce import bulk
 from connectors.salesforce.reads import Reader
@@ -292,3 +293,29 @@ def test_a_page_with_fewer_rows_than_it_promises_is_never_believed(crm, monkeypa
     monkeypatch.setattr(source._org, "answer", lying)
     with pytest.raises(ServerError, match="hold other than the `21` records they promise"):
         crm.sync("contacts", source)
+
+
+def test_a_long_history_in_spans_is_whole_and_a_full_refresh_finds_what_left_without_a_trace(
+    crm, landed
+):
+    ids = spread(crm, 300)
+    first = crm.sync("contacts")
+    assert (first.rows, first.spans_left, first.missing, first.extra) == (300, 0, 0, 0)
+    crm.org.table("Contact").remove(ids[7])  # not even the delete log tells
+    crm.org.delete("Contact", ids[8], crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    source = crm.open()
+    again = sync_stream(source, crm.stream("contacts", source), crm.home, full_refresh=True)
+    assert (again.deletes, again.missing, again.extra) == (2, 0, 0)
+    assert set(live(landed("crm.contacts"))) == {*ids} - {*ids[7:9]}
+
+
+def test_a_plan_tells_what_reading_in_spans_costs(crm, tmp_path):
+    spread(crm, 300)
+    source = crm.open()
+    stream = crm.stream("contacts", source)
+    planned = plan_source(source, [stream], tmp_path).next.cost.calls
+    before = source.session.requests_made
+    sync_stream(source, stream, tmp_path)
+    made = source.session.requests_made - before
+    assert made == pytest.approx(planned, rel=0.5)

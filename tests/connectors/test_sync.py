@@ -699,3 +699,18 @@ def test_a_stream_of_another_name_is_its_own_folder(home):
     other = Stream(name="others", key=("id",), fields=("id",))
     sync_stream(Fixed(Page(records=[thing(1)])), other, home)
     assert (Path(home) / "landing" / "src" / "others").is_dir()
+
+
+def test_calls_are_counted_by_what_they_brought(vendor, answer, home):
+    pages = [
+        {"things": [json.loads(thing(n)) for n in range(4)], "last": False, "cursor": "a"},
+        {"things": [], "last": True, "cursor": "b"},
+    ]
+    vendor.answer = lambda path: answer(json.dumps(pages[int(path[-1]) - 1]).encode())
+    source = Paged(vendor.url)
+    source.session.server_now = lambda: T0
+    first = sync_stream(source, THINGS, home)
+    assert (first.requests, first.rows, first.calls_per_change) == (2, 4, 0.5)
+    assert sync_stream(source, THINGS, home).calls_per_change is None
+    facts = Landing(home).stream("src", "things").footer().sync
+    assert (facts["requests"], facts["calls_per_change"]) == (2, None)

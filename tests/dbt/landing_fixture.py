@@ -66,7 +66,9 @@ _CONTROL = {
     " last_sync_at timestamptz, is_configured boolean",
     "streams": "source varchar, stream varchar, source_type varchar, rows bigint, deletes bigint,"
     " quarantined bigint, late bigint, last_sync_at timestamptz, finished boolean,"
-    " source_count bigint, held_count bigint, coverage varchar",
+    " source_count bigint, held_count bigint, coverage varchar, missing bigint, extra bigint,"
+    " reconciles varchar, unreconciled varchar, calls bigint, changes bigint,"
+    " calls_per_change double, spans_left bigint",
     "own_domains": "domain varchar",
     "behavior_weights": "behavior varchar, weight double, half_life_days double",
     "segment_rules": "segment_type varchar, origin varchar, field varchar",

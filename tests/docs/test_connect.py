@@ -50,6 +50,12 @@ def test_the_tables_are_those_of_the_declarations() -> None:
         assert reference.written(text) == text, f"{page.name}: run `python -m rapport.reference`"
 
 
+@pytest.mark.parametrize("type_", ["bluesky", "discourse", "hubspot", "salesforce"])
+def test_every_stream_says_how_it_reconciles_or_why_it_cannot(type_: str) -> None:
+    for stream in registry.module(type_).STREAMS:
+        assert bool(stream.reconciles) != bool(stream.unreconciled), stream.name
+
+
 def test_the_page_of_the_tables_is_what_the_models_declare() -> None:
     page = reference.TABLES_PAGE.read_text(encoding="utf-8")
     assert page == reference.tables(), "run `python -m rapport.reference`"

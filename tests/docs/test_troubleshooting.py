@@ -184,6 +184,10 @@ SAID_HERE: dict[str, Callable[[Path], object]] = {
     "…: sources.….silo is `…`.… Silos: ….": load(
         "sources: {orders: {type: files, silo: order, streams: {}}}\n"
     ),
+    "…: sources.….quota_reserve is `…`; write the share of the vendor's calls a day to leave to "
+    "other programs, like `0.1`.": load(
+        "sources: {orders: {type: files, quota_reserve: 1.5, streams: {}}}\n"
+    ),
     "…: the source name `…` is part of ids and folder names; use a small letter, then small "
     "letters, digits and `_`.": load("sources: {My CRM: {type: files, streams: {}}}\n"),
     "…: as_of is `…`; write `now` or a day like `2026-06-30`.": load("as_of: yesterday\n"),
