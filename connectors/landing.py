@@ -14,49 +14,39 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from connectors.base import State
 from connectors.errors import LandingError, StreamLocked
 from connectors.records import Records
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Op = Literal["upsert", "delete"]
 
 STATE_KEY = b"rapport.state"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-STAMP = pa.timestamp("us", tz="UTC")
-SCHEMA = pa.schema(
-    [
-        ("_key", pa.string()),
-        ("_seq", pa.int64()),
-        ("_op", pa.string()),
-        ("_merged_into", pa.string()),
-        ("_version", STAMP),
-        ("_loaded_at", STAMP),
-        ("_sync_id", pa.string()),
-        ("record", pa.string()),
-    ]
-)
+LOOKED_UP_COLUMNS = ["_key", "_seq", "_op", "_version", "_loaded_at"]
+"""What readers skip row groups by. The bounds of `record` would be records in full."""
+REPETITIVE_COLUMNS = ["_op", "_merged_into", "_loaded_at", "_sync_id"]
+"""A dictionary of keys or records would hold each of them once, and cost a hash of each."""
 ROWS_PER_GROUP = 16_384
 """Small enough that looking up single records reads little."""
 
 
 ROWS_PER_FETCH = 10_000
 EMPTY_FILES_STAY_S = 24 * 3600
-
-# Arrow's own pool keeps the memory that writing one file took; the system's is used again.
-pa.set_memory_pool(pa.system_memory_pool())
 
 # Structs compare field by field: the greatest (`_version`, `_seq`) is a key's current row.
 _LIVE = """
@@ -209,7 +199,7 @@ class StreamLanding:
             if (
                 takes_one_seq
                 and time.time() - following.stat().st_mtime > EMPTY_FILES_STAY_S
-                and pq.read_metadata(old).num_rows == 0
+                and _arrow().parquet.read_metadata(old).num_rows == 0
             ):
                 old.unlink()
 
@@ -236,7 +226,7 @@ class StreamLanding:
         rows = self._query(
             "select _key, epoch_us(_version), _seq, _op, _merged_into, _sync_id from landed "
             "where _key in (from wanted) order by _version, _seq",
-            wanted=pa.table({"_key": pa.array(keys, pa.string())}),
+            wanted=_arrow().table({"_key": _arrow().array(keys, "string")}),
         )
         found: dict[str, list[Held]] = {}
         for key, version, *rest in rows:
@@ -255,7 +245,7 @@ class StreamLanding:
         """Return the record text of rows by `_seq`, without those that have none."""
         if not seqs:
             return {}
-        wanted = pa.table({"_seq": pa.array(seqs, pa.int64())})
+        wanted = _arrow().table({"_seq": _arrow().array(seqs, "int64")})
         # The bounds let the reader skip whole files and row groups.
         rows = self._query(
             f"select _seq, record from landed where _seq between {min(seqs)} and {max(seqs)} "
@@ -319,10 +309,43 @@ def _engine() -> Any:
     )
 
 
+@cache
+def _arrow() -> Any:
+    """Return Arrow, loaded when first needed: that takes as long as all of this package does.
+
+    Its own memory pool would keep what writing one file took; the system's is used again.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    return pa
+
+
+@cache
+def schema() -> pa.Schema:
+    """Return the columns of a landing file."""
+    pa = _arrow()
+    text, stamp = pa.string(), pa.timestamp("us", tz="UTC")
+    return pa.schema(
+        [
+            ("_key", text),
+            ("_seq", pa.int64()),
+            ("_op", text),
+            ("_merged_into", text),
+            ("_version", stamp),
+            ("_loaded_at", stamp),
+            ("_sync_id", text),
+            ("record", text),
+        ]
+    )
+
+
 def read_footer(path: Path, place: str) -> Footer:
     """Read what a landing file says besides its rows; raise `LandingError` if it cannot."""
+    pa = _arrow()
     try:
-        text = pq.read_metadata(path).metadata[STATE_KEY]
+        text = pa.parquet.read_metadata(path).metadata[STATE_KEY]
         return msgspec.json.decode(text, type=Footer)
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, msgspec.DecodeError):
         raise LandingError(
@@ -343,28 +366,37 @@ def _tables(
 def _table(
     rows: Sequence[Row] | Records, first_seq: int, loaded_at: datetime, sync_id: str | None
 ) -> pa.Table:
+    pa = _arrow()
     count = len(rows)
+    stamp = schema().field("_version").type
     keys: Sequence[str]
     versions: Sequence[datetime | None]
-    records: Sequence[bytes | None]
     if isinstance(rows, Records):
-        keys, versions, records = rows.keys, rows.versions, rows.texts
+        keys, versions, records = rows.keys, rows.versions, _joined(rows.texts)
         ops = pa.repeat(pa.scalar("upsert"), count)
         merged_into = pa.nulls(count, pa.string())
     else:
         keys, ops, versions, records, merged_into = zip(*rows, strict=True)
-    at = pa.scalar(loaded_at, STAMP)
+    at = pa.scalar(loaded_at, stamp)
     columns = {
         "_key": keys,
         "_seq": range(first_seq, first_seq + count),
         "_op": ops,
         "_merged_into": merged_into,
-        "_version": pa.array(versions, STAMP).fill_null(at),
+        "_version": pa.array(versions, stamp).fill_null(at),
         "_loaded_at": pa.repeat(at, count),
         "_sync_id": pa.repeat(pa.scalar(sync_id, pa.string()), count),
         "record": records,
     }
-    return pa.table(columns, schema=SCHEMA)
+    return pa.table(columns, schema=schema())
+
+
+def _joined(texts: Sequence[bytes]) -> pa.Array:
+    """Return records as an Arrow column; they are known to be UTF-8."""
+    pa = _arrow()
+    ends = array("i", accumulate(map(len, texts), initial=0))
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
 
 
 def _from_us(microseconds: int) -> datetime:
@@ -382,7 +414,13 @@ def _write_durably(tables: Iterable[pa.Table], footer: Footer, final: Path, plac
     temporary = final.with_name(f".tmp-{os.getpid()}-{final.name}")
     try:
         with temporary.open("wb") as file:
-            with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+            with _arrow().parquet.ParquetWriter(
+                file,
+                schema(),
+                compression="zstd",
+                use_dictionary=REPETITIVE_COLUMNS,
+                write_statistics=LOOKED_UP_COLUMNS,
+            ) as writer:
                 for table in tables:
                     writer.write_table(table)
                 writer.add_key_value_metadata({STATE_KEY: msgspec.json.encode(footer)})

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -86,6 +87,34 @@ class _Bad(Exception):
 # Pages
 
 
+class _Page(threading.local):
+    """The page this thread looked into last: whether it is whole, its pointer to the next page
+    and its records are asked one after the other, and cutting it once serves all three."""
+
+    body: bytes | Raw = b""
+    members: Members = {}
+
+
+_page = _Page()
+
+
+def _top(body: bytes | Raw) -> Members:
+    """Return the members of a page."""
+    if body is not _page.body:
+        _page.members = _members(body)
+        _page.body = body
+    return _page.members
+
+
+def is_whole(body: bytes) -> bool:
+    """Tell whether a page is JSON to its end; a single bad record inside does not matter."""
+    try:
+        _top(body) if body.startswith(b"{") else msgspec.json.decode(body, type=Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return is_balanced(body)
+    return True
+
+
 def split(body: bytes, *path: str) -> list[bytes]:
     """Cut the list at `path` of a JSON page into its items' own bytes.
 
@@ -102,7 +131,7 @@ def split(body: bytes, *path: str) -> list[bytes]:
         if not body.strip().startswith(b"["):
             raise UnexpectedShape(_not_found(path)) from None
         return [item for _, item in _scan(body)]
-    return [bytes(item) for item in items or ()]
+    return [*map(bytes, items or ())]
 
 
 def pick(body: bytes, *path: str) -> Any:
@@ -223,7 +252,7 @@ def _project_clean(records: Sequence[bytes], stream: Stream) -> Records | None:
         or (not is_same and not _has_same_names(text, b"\n".join(again)))
         or (b"\\" in text and _SUSPECT.search(text))
         or max(map(bytes.count, records, repeat(b"{"))) > MAX_DEPTH // 2
-        or max(map(bytes.count, records, repeat(b"["))) > MAX_DEPTH // 2
+        or (b"[" in text and max(map(bytes.count, records, repeat(b"["))) > MAX_DEPTH // 2)
     ):
         return None
     keys = _plain_keys(values, stream.key, is_same)
@@ -522,7 +551,7 @@ def _member(body: bytes, path: tuple[str, ...]) -> bytes | Raw:
     found: bytes | Raw = body
     for name in path:
         try:
-            found = _members(found)[name]
+            found = (_top(body) if found is body else _members(found))[name]
         except (KeyError, msgspec.ValidationError):
             raise UnexpectedShape(_not_found(path)) from None
     return found

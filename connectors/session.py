@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
 import requests
 import urllib3
 from requests import exceptions as broken
@@ -47,7 +46,7 @@ from connectors.errors import (
     ServerError,
     Unreachable,
 )
-from connectors.records import is_balanced
+from connectors.records import is_whole
 
 log = redaction.logger
 
@@ -183,7 +182,7 @@ class Session(requests.Session):
                 raise refusal(response)
             self.check(response, hint)
             body = _plain(response.content)
-            if _is_whole(body):
+            if is_whole(body):
                 return body
             if body[:1] not in (b"{", b"["):
                 raise ServerError(
@@ -466,15 +465,6 @@ def _plain(body: bytes) -> bytes:
         with suppress(OSError, EOFError, zlib.error):
             body = gzip.decompress(body)
     return body.removeprefix(b"\xef\xbb\xbf").strip()
-
-
-def _is_whole(body: bytes) -> bool:
-    """Tell whether a body is JSON to its end; a single bad record inside does not matter."""
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return is_balanced(body)
-    return True
 
 
 def _http_date(text: str | None) -> datetime | None:
