@@ -26,7 +26,7 @@ from typing import Any
 
 from connectors.base import Stream, Tombstone
 from connectors.landing import Held, Row, StreamLanding
-from connectors.records import Projected, Records, own_stamp
+from connectors.records import Projected, Records, own_stamp, to_us
 
 Item = Projected | Tombstone
 Part = Records | Sequence[Tombstone]
@@ -86,8 +86,9 @@ class Changes:
         self._held = self._landing.held(self._in_question(parts))
         only = parts[0] if len(parts) == 1 else None
         if isinstance(only, Records) and not self._held and len({*only.keys}) == len(only):
-            for stamp in only.versions if self._cursor else ():
-                self._count_late(stamp)
+            if self._cursor is not None:
+                cursor = to_us(self._cursor)
+                self.late += sum(at is not None and at < cursor for at in only.versions)
             return only
         items: list[Item] = [item for part in parts for item in part]
         repeated = {key for key, times in Counter(item.key for item in items).items() if times > 1}
@@ -187,7 +188,9 @@ class Changes:
         """Return a part without the stamps that lie ahead of the source's clock."""
         if self.source_now is None or not isinstance(part, Records):
             return part
-        limit = self.source_now + CLOCKS_APART
+        limit = to_us(self.source_now + CLOCKS_APART)
+        if (part.newest() or limit) <= limit:
+            return part
         stamps = [None if at is not None and at > limit else at for at in part.versions]
         return Records(part.keys, stamps, part.texts)
 
@@ -208,11 +211,12 @@ class Changes:
         newest = self._landing.max_version()
         if newest is None:
             return []
+        limit = to_us(newest)
         keys: list[str] = []
         for part in parts:
             if isinstance(part, Records):
                 stamped = zip(part.keys, part.versions, strict=True)
-                keys += [key for key, at in stamped if at is None or at <= newest]
+                keys += [key for key, at in stamped if at is None or at <= limit]
             else:
                 keys += [tombstone.key for tombstone in part]
         return keys

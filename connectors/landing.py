@@ -17,7 +17,7 @@ import time
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 
 from connectors.base import State
 from connectors.errors import LandingError, StreamLocked
-from connectors.records import Records
+from connectors.records import Records, from_us
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 Op = Literal["upsert", "delete"]
 
 STATE_KEY = b"rapport.state"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOOKED_UP_COLUMNS = ["_key", "_seq", "_op", "_version", "_loaded_at"]
 """What readers skip row groups by. The bounds of `record` would be records in full."""
 REPETITIVE_COLUMNS = ["_op", "_merged_into", "_loaded_at", "_sync_id"]
@@ -168,8 +167,7 @@ class StreamLanding:
         last = self.footer()
         first_seq = last.next_seq if last else 0
         counts = last.counts if last else {"rows": 0, "max_version": None}
-        stamps = rows.versions if isinstance(rows, Records) else [row.version for row in rows]
-        versions = {stamp or loaded_at for stamp in stamps}
+        versions = _versions(rows, loaded_at)
         if landed := _max_version(counts):
             versions.add(landed)
         footer = Footer(
@@ -230,7 +228,7 @@ class StreamLanding:
         )
         found: dict[str, list[Held]] = {}
         for key, version, *rest in rows:
-            found.setdefault(key, []).append(Held(_from_us(version), *rest))
+            found.setdefault(key, []).append(Held(from_us(version), *rest))
         return found
 
     def current_keys(self) -> Iterator[str]:
@@ -370,20 +368,21 @@ def _table(
     count = len(rows)
     stamp = schema().field("_version").type
     keys: Sequence[str]
-    versions: Sequence[datetime | None]
     if isinstance(rows, Records):
-        keys, versions, records = rows.keys, rows.versions, _joined(rows.texts)
+        keys, records = rows.keys, _joined(rows.texts)
+        versions = pa.array(rows.versions, "int64").cast(stamp)
         ops = pa.repeat(pa.scalar("upsert"), count)
         merged_into = pa.nulls(count, pa.string())
     else:
-        keys, ops, versions, records, merged_into = zip(*rows, strict=True)
+        keys, ops, stamps, records, merged_into = zip(*rows, strict=True)
+        versions = pa.array(stamps, stamp)
     at = pa.scalar(loaded_at, stamp)
     columns = {
         "_key": keys,
         "_seq": range(first_seq, first_seq + count),
         "_op": ops,
         "_merged_into": merged_into,
-        "_version": pa.array(versions, stamp).fill_null(at),
+        "_version": versions.fill_null(at),
         "_loaded_at": pa.repeat(at, count),
         "_sync_id": pa.repeat(pa.scalar(sync_id, pa.string()), count),
         "record": records,
@@ -399,8 +398,13 @@ def _joined(texts: Sequence[bytes]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(texts), buffers)
 
 
-def _from_us(microseconds: int) -> datetime:
-    return EPOCH + timedelta(microseconds=microseconds)
+def _versions(rows: Sequence[Row] | Records, loaded_at: datetime) -> set[datetime]:
+    """Return versions of `rows`, the greatest among them."""
+    if not isinstance(rows, Records):
+        return {row.version or loaded_at for row in rows}
+    newest = rows.newest()
+    versions = set() if newest is None else {from_us(newest)}
+    return versions | {loaded_at} if None in rows.versions else versions
 
 
 def _max_version(counts: dict[str, Any]) -> datetime | None:

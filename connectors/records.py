@@ -17,7 +17,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple, NoReturn
@@ -36,6 +36,20 @@ MAX_DEPTH = 100
 AT_ONCE = 100
 """Records checked together: so few that their values stay in the processor's cache."""
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_US, LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999, in microseconds since 1970."""
+
+
+def to_us(at: datetime) -> int:
+    """Return a time as microseconds since 1970."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def from_us(microseconds: int) -> datetime:
+    """Return the time, in UTC."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
 
 class UnexpectedShape(ValueError):
     """A page lacks the part that should hold the records."""
@@ -51,17 +65,22 @@ class Projected(NamedTuple):
 
 @dataclass
 class Records:
-    """Records fit for landing, column by column: their `Projected`, in the order they came."""
+    """Records fit for landing, column by column: their `Projected`, in the order they came.
+
+    Attributes:
+        versions: in microseconds since 1970 (`to_us`).
+    """
 
     keys: list[str] = field(default_factory=list)
-    versions: list[datetime | None] = field(default_factory=list)
+    versions: list[int | None] = field(default_factory=list)
     texts: list[bytes] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __iter__(self) -> Iterator[Projected]:
-        return map(Projected, self.keys, self.versions, self.texts)
+        versions = (None if at is None else from_us(at) for at in self.versions)
+        return map(Projected, self.keys, versions, self.texts)
 
     def __getitem__(self, rows: slice) -> Records:
         return Records(self.keys[rows], self.versions[rows], self.texts[rows])
@@ -72,11 +91,11 @@ class Records:
         self.versions += others.versions
         self.texts += others.texts
 
-    def append(self, record: Projected) -> None:
-        """Add one record."""
-        self.keys.append(record.key)
-        self.versions.append(record.version)
-        self.texts.append(record.text)
+    def newest(self) -> int | None:
+        """Return the greatest of the versions."""
+        versions = self.versions
+        given: Any = [at for at in versions if at is not None] if None in versions else versions
+        return max(given, default=None)
 
 
 class _Bad(Exception):
@@ -91,8 +110,9 @@ class _Page(threading.local):
     """The page this thread looked into last: whether it is whole, its pointer to the next page
     and its records are asked one after the other, and cutting it once serves all three."""
 
-    body: bytes | Raw = b""
-    members: Members = {}
+    def __init__(self) -> None:
+        self.body: bytes | Raw = b""
+        self.members: Members = {}
 
 
 _page = _Page()
@@ -193,18 +213,24 @@ def is_balanced(body: bytes) -> bool:
 def project_page(page: Sequence[bytes], stream: Stream) -> tuple[Records, list[Rejected]]:
     """Project every record of a page, as `project` does."""
     records, rejected = Records(), []
+    stamps: list[Any] = []
     for first in range(0, len(page), AT_ONCE):
         part = page[first : first + AT_ONCE]
         clean = _project_clean(part, stream)
         if clean is not None:
-            records.extend(clean)
+            records.keys += clean.keys
+            records.texts += clean.texts
+            stamps += clean.stamps
             continue
         for record in part:
             found = project(record, stream)
             if isinstance(found, Rejected):
                 rejected.append(found)
             else:
-                records.append(found)
+                records.keys.append(found.key)
+                records.texts.append(found.text)
+                stamps.append(found.version)
+    records.versions = _versions(stamps, stream)
     return records, rejected
 
 
@@ -232,7 +258,15 @@ def project(record: bytes, stream: Stream) -> Projected | Rejected:
     return Projected(key, _stamp_in(members, stream), text)
 
 
-def _project_clean(records: Sequence[bytes], stream: Stream) -> Records | None:
+class _Clean(NamedTuple):
+    """Records in which nothing is wrong, column by column; stamps as parsed, not yet read."""
+
+    keys: list[str]
+    stamps: list[Any]
+    texts: list[bytes]
+
+
+def _project_clean(records: Sequence[bytes], stream: Stream) -> _Clean | None:
     """Project a page in which nothing can be wrong; return None if that is not certain.
 
     Each record is parsed and written again. If that gives the same bytes, the record is strict
@@ -265,7 +299,9 @@ def _project_clean(records: Sequence[bytes], stream: Stream) -> Records | None:
         texts = [record.strip() for record in records]
     else:
         texts = [_ENCODE(_keep(_members(record), allowed)) for record in records]
-    return Records(keys, _stamps(values, stream), texts)
+    if stream.cursor is None or not stream.cursor_trusted:
+        return _Clean(keys, [None] * len(keys), texts)
+    return _Clean(keys, [value.get(stream.cursor) for value in values], texts)
 
 
 def _has_same_names(text: bytes, again: bytes) -> bool:
@@ -290,20 +326,29 @@ def _plain_keys(
     return [*map(str, keys)] if is_same and types == {int} else None
 
 
-def _stamps(values: Sequence[Mapping[str, Any]], stream: Stream) -> list[datetime | None]:
-    if stream.cursor is None or not stream.cursor_trusted:
-        return [None] * len(values)
-    texts: list[Any] = [value.get(stream.cursor) for value in values]
-    try:
-        stamps: list[Any] = [*map(datetime.fromisoformat, texts)]
-        if {stamp.tzinfo for stamp in stamps} == {UTC}:
-            return stamps
+def _versions(stamps: Sequence[Any], stream: Stream) -> list[int | None]:
+    """Return stamps as microseconds; they are parsed values, or times already."""
+    if all(stamp is None for stamp in stamps):
+        return [None] * len(stamps)
+    import pyarrow as pa
+
+    try:  # Arrow reads texts with a zone, all at once, and refuses any other.
+        read = pa.array(stamps, "string").cast(pa.timestamp("us", "UTC"))
+        versions: list[int | None] = read.cast("int64").to_pylist()
+        given = [at for at in versions if at is not None]
+        if min(given) >= FIRST_US and max(given) <= LAST_US:
+            return versions
     except (TypeError, ValueError):
         pass
-    return [
-        parse_stamp(text if type(text) is str else _ENCODE(text).decode(), stream.zone)
-        for text in texts
-    ]
+    return [_version(stamp, stream) for stamp in stamps]
+
+
+def _version(stamp: Any, stream: Stream) -> int | None:
+    if isinstance(stamp, str):
+        stamp = parse_stamp(stamp, stream.zone)
+    elif stamp is not None and not isinstance(stamp, datetime):
+        stamp = parse_stamp(_ENCODE(stamp).decode(), stream.zone)
+    return None if stamp is None else to_us(stamp)
 
 
 def own_stamp(record: bytes, stream: Stream) -> datetime | None:

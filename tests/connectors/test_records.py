@@ -161,9 +161,9 @@ def test_a_page_at_once_gives_what_its_records_give_one_by_one(page, fields):
     ids=["plain", "spaces, escapes and digits", "numbers"],
 )
 def test_what_vendors_send_is_taken_a_page_at_once(page):
-    found = _project_clean(page, POSTS)
-    assert found is not None
-    assert list(found) == [project(record, POSTS) for record in page]
+    assert _project_clean(page, POSTS) is not None
+    records, rejected = project_page(page, POSTS)
+    assert (list(records), rejected) == ([project(record, POSTS) for record in page], [])
 
 
 @pytest.mark.parametrize(
@@ -261,6 +261,19 @@ def test_keys_are_text(key, record, expected):
 )
 def test_stamps_are_read_as_utc(stamp, expected):
     assert parse_stamp(stamp) == expected
+
+
+stamps = st.from_regex(
+    r"\A(0000|0001|2026|9999)-(01|02|12)-(01|30|31)([T ](00|09|23|24)(:(12|60)(:(00|60)"
+    r"([.,]\d{1,9})?)?)?)?( |z|Z|[+-]\d\d(:?(00|30|60))?)?\Z"
+) | st.sampled_from(["0", "20260131", "1769850720000", "-1", "", "null"])
+
+
+@given(st.lists(stamps, min_size=1, max_size=3))
+def test_stamps_of_a_page_are_read_as_one_by_one(texts):
+    page = [b'{"id":1,"at":"%b"}' % text.encode() for text in texts]
+    records, _ = project_page(page, POSTS)
+    assert [found.version for found in records] == [parse_stamp(text) for text in texts]
 
 
 def test_a_stamp_without_zone_belongs_to_the_streams_zone():
