@@ -15,11 +15,12 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import repeat
+from operator import attrgetter
 from typing import Any, NamedTuple, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -215,7 +216,7 @@ def project_page(page: Sequence[bytes], stream: Stream) -> tuple[Records, list[R
     records, rejected = Records(), []
     stamps: list[Any] = []
     for first in range(0, len(page), AT_ONCE):
-        part = page[first : first + AT_ONCE]
+        part = list(page[first : first + AT_ONCE])
         clean = _project_clean(part, stream)
         if clean is not None:
             records.keys += clean.keys
@@ -266,35 +267,70 @@ class _Clean(NamedTuple):
     texts: list[bytes]
 
 
-def _project_clean(records: Sequence[bytes], stream: Stream) -> _Clean | None:
+def _project_clean(records: list[bytes], stream: Stream) -> _Clean | None:
     """Project a page in which nothing can be wrong; return None if that is not certain.
 
     Each record is parsed and written again. If that gives the same bytes, the record is strict
     JSON, repeats no name (of two members, one would be lost on the way) and has no whitespace
-    and no needless escapes: its bytes can be taken as they are. Where it does not, at least as
-    many names must come out as went in.
+    and no needless escapes: its bytes can be taken as they are.
     """
+    return _project_alike(records, stream) or _project_parsed(records, stream)
+
+
+def _project_alike(records: list[bytes], stream: Stream) -> _Clean | None:
+    """Project records that have the same allowed fields in the same order, and nothing else.
+
+    Parsed into the fields of a class, they take half as long as into dicts.
+    """
+    allowed = _allow_list(stream.fields)
+    cursor = stream.cursor if stream.cursor_trusted else None
+    try:
+        shape = _shape(_DECODE(records[0]), allowed)
+        if shape is None or shape != _shape(_DECODE(records[-1]), allowed):
+            return None
+        decoder, has_lists = _decoder(shape)
+        values = [*map(decoder.decode, records)]
+        if [*map(_ENCODE, values)] != records:
+            return None
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError, TypeError):
+        return None
+    text = b"\n".join(records)
+    if (b"\\" in text and _SUSPECT.search(text)) or _is_deep(records if has_lists else records[:1]):
+        return None
+    names = [name for name, _ in shape]
+    if len(stream.key) > 1 or stream.key[0] not in names:
+        return None
+    keys = _plain_keys([*map(_getter(names, stream.key[0]), values)], is_same=True)
+    if keys is None:
+        return None
+    if cursor not in names:
+        return _Clean(keys, [None] * len(keys), records)
+    return _Clean(keys, [*map(_getter(names, cursor), values)], records)
+
+
+def _project_parsed(records: list[bytes], stream: Stream) -> _Clean | None:
+    """Project records of any fields; what is not written again as it was must keep its names."""
     try:
         values = [*map(_DECODE, records)]
         again = [*map(_ENCODE, values)]
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
         return None
-    is_same = again == list(records)
+    is_same = again == records
     text = b"\n".join(records)
     if (
         {*map(type, values)} != {dict}
         or (not is_same and not _has_same_names(text, b"\n".join(again)))
         or (b"\\" in text and _SUSPECT.search(text))
-        or max(map(bytes.count, records, repeat(b"{"))) > MAX_DEPTH // 2
-        or (b"[" in text and max(map(bytes.count, records, repeat(b"["))) > MAX_DEPTH // 2)
+        or _is_deep(records)
+        or len(stream.key) > 1
     ):
         return None
-    keys = _plain_keys(values, stream.key, is_same)
+    keys = _plain_keys([value.get(stream.key[0]) for value in values], is_same)
     if keys is None:
         return None
     allowed = _allow_list(stream.fields)
     if is_same and (allowed is None or _hold_only(values, allowed)):
-        texts = list(records)
+        texts = records
     elif allowed is None:
         texts = [record.strip() for record in records]
     else:
@@ -302,6 +338,65 @@ def _project_clean(records: Sequence[bytes], stream: Stream) -> _Clean | None:
     if stream.cursor is None or not stream.cursor_trusted:
         return _Clean(keys, [None] * len(keys), texts)
     return _Clean(keys, [value.get(stream.cursor) for value in values], texts)
+
+
+Shape = tuple[tuple[str, Any], ...]
+"""Names in their order, each with the shape of an object, `list` or None for any other value."""
+
+
+def _shape(value: Any, allowed: AllowList | None) -> Shape | None:
+    """Return the shape of an object; None if it is none, or holds what is not allowed."""
+    if type(value) is not dict:
+        return None
+    shape: list[tuple[str, Any]] = []
+    for name, inner in value.items():
+        is_whole = allowed is None or name in allowed.whole
+        if type(inner) is dict:
+            below = None if is_whole or allowed is None else allowed.below.get(name)
+            found = _shape(inner, below) if is_whole or below is not None else None
+            if found is None:
+                return None
+            shape.append((name, found))
+        elif is_whole:
+            shape.append((name, list if type(inner) is list else None))
+        else:
+            return None
+    return tuple(shape)
+
+
+@lru_cache(maxsize=256)
+def _decoder(shape: Shape) -> tuple[msgspec.json.Decoder[Any], bool]:
+    """Return what parses records of this shape, and whether they hold lists."""
+    return msgspec.json.Decoder(_class(shape)), _has_lists(shape)
+
+
+def _class(shape: Shape) -> type:
+    """Return a class whose objects are written with these names, in this order."""
+    fields: list[tuple[str, Any]] = []
+    for place, (_, inner) in enumerate(shape):
+        if inner is None:
+            type_: Any = str | int | float | bool | None
+        else:
+            type_ = Any if inner is list else _class(inner) | None
+        fields.append((f"_{place}", type_))
+    names = {f"_{place}": name for place, (name, _) in enumerate(shape)}
+    return msgspec.defstruct("Alike", fields, rename=names, gc=False)
+
+
+def _has_lists(shape: Shape) -> bool:
+    return any(inner is list or (inner and _has_lists(inner)) for _, inner in shape)
+
+
+def _getter(names: Sequence[str], name: str) -> Callable[[Any], Any]:
+    return attrgetter(f"_{names.index(name)}")
+
+
+def _is_deep(records: Sequence[bytes]) -> bool:
+    """Tell whether any record has so many brackets that it may be nested too deep."""
+    half = MAX_DEPTH // 2
+    return max(map(bytes.count, records, repeat(b"{"))) > half or (
+        max(map(bytes.count, records, repeat(b"["))) > half
+    )
 
 
 def _has_same_names(text: bytes, again: bytes) -> bool:
@@ -313,13 +408,8 @@ def _has_same_names(text: bytes, again: bytes) -> bool:
     return text.count(b'":') == again.count(b'":') and not _HIDES_NAMES.search(text)
 
 
-def _plain_keys(
-    values: Sequence[Mapping[str, Any]], fields: tuple[str, ...], is_same: bool
-) -> list[str] | None:
+def _plain_keys(keys: list[Any], is_same: bool) -> list[str] | None:
     """Return the keys if each is one text, not empty, or one integer as it was written."""
-    if len(fields) > 1:
-        return None
-    keys: list[Any] = [value.get(fields[0]) for value in values]
     types = {*map(type, keys)}
     if types == {str} and "" not in keys:
         return keys

@@ -130,6 +130,7 @@ class Session(requests.Session):
         # With any `auth` set, requests does not look into ~/.netrc, whose password would
         # silently replace ours.
         self.auth = _leave_as_is
+        self._environments: dict[tuple[str, str], Any] = {}
         self._count_lock = threading.Lock()
         self._clock_offset: timedelta | None = None
 
@@ -229,6 +230,19 @@ class Session(requests.Session):
                 f"{self.place}: a credential holds a line break, a blank or a letter that cannot "
                 "travel in a request. Check the environment variables that rapport.yml names."
             ) from None
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """As `requests` does, but look for a host's proxies once: it would at each call, long."""
+        if proxies or stream is not None or verify is not None or cert is not None:
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        host = urlsplit(url)[:2]
+        if host not in self._environments:
+            self._environments[host] = super().merge_environment_settings(
+                url, proxies, stream, verify, cert
+            )
+        return {**self._environments[host]}
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         if kwargs.get("timeout") is None:
