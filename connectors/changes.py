@@ -207,7 +207,7 @@ class Changes:
     def _in_question(self, parts: Iterable[Part]) -> list[str]:
         """Return the keys to look up: a stamp above all that is landed is certainly new."""
         if self._landed is not None:
-            return self._landed.again([key for part in parts for key in _keys(part)])
+            return [key for part in parts for key in self._landed.again(_keys(part))]
         newest = self._landing.max_version()
         if newest is None:
             return []
@@ -235,8 +235,8 @@ class Changes:
         return wanted
 
 
-def _keys(part: Part) -> Iterable[str]:
-    return part.keys if isinstance(part, Records) else (tombstone.key for tombstone in part)
+def _keys(part: Part) -> list[str]:
+    return part.keys if isinstance(part, Records) else [tombstone.key for tombstone in part]
 
 
 class _Keys:
@@ -255,4 +255,6 @@ class _Keys:
         before = pa.chunked_array(self._hashes, pa.int64())
         self._hashes.append(new)
         known = {*before.filter(pc.is_in(before, value_set=new)).to_pylist()}
+        if not known:
+            return []
         return [key for key, each in zip(keys, hashes, strict=True) if each in known]

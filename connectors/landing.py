@@ -370,7 +370,7 @@ def _table(
     keys: Sequence[str]
     if isinstance(rows, Records):
         keys, records = rows.keys, _joined(rows.texts)
-        versions = pa.array(rows.versions, "int64").cast(stamp)
+        versions = pa.array(rows.versions, "int64").view(stamp)
         ops = pa.repeat(pa.scalar("upsert"), count)
         merged_into = pa.nulls(count, pa.string())
     else:

@@ -424,7 +424,7 @@ def _versions(stamps: Sequence[Any], stream: Stream) -> list[int | None]:
 
     try:  # Arrow reads texts with a zone, all at once, and refuses any other.
         read = pa.array(stamps, "string").cast(pa.timestamp("us", "UTC"))
-        versions: list[int | None] = read.cast("int64").to_pylist()
+        versions: list[int | None] = read.view("int64").to_pylist()
         given = [at for at in versions if at is not None]
         if min(given) >= FIRST_US and max(given) <= LAST_US:
             return versions
