@@ -27,8 +27,8 @@ demo: $(READY) ## run everything once on a generated company and print the resul
 dev: $(READY) ## open Dagster on the demo's data
 	$(BIN)/rapport dev
 
-test: $(READY) ## run all tests
-	$(BIN)/pytest
+test: $(READY) ## run all tests, one process per core
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 test-unattended: $(READY) ## let Dagster's own processes work by the clock for some minutes
 	$(BIN)/pytest -m unattended tests/test_unattended.py

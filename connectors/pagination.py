@@ -156,7 +156,7 @@ def overlapping(
     offset, last = position or (0, None)
     seen: set[int] = set()
     shown: Counter[int] = Counter()
-    longest = steps_back = 0
+    longest = steps_back = farthest = 0
     while True:
         part = ask(max(offset - 1, 0))
         overlap = offset - 1 - part.start
@@ -191,7 +191,8 @@ def overlapping(
         if offset > 0 and not seen:  # an interrupted walk: what it ended with has come
             seen.update(hashes[: overlap + 1])
         new = [row for row, mark in zip(part.records, hashes, strict=True) if mark not in seen]
-        steps_back = 0 if new else steps_back
+        if behind > farthest:
+            farthest, steps_back = behind, 0
         seen.update(hashes)
         longest = max(longest, len(part.records))
         if part.ended or is_stuck:

@@ -1,19 +1,21 @@
 """What all tests share: hearing which messages our errors carry while they run.
 
-`tests/docs/test_troubleshooting.py` compares them with those that the source can say.
+Only a run of all tests hears every message that the source can say; such a run fails if one
+was never said. The tests may run in several processes (`pytest -n 2`): each tells the first
+one what it heard.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.errors import RapportError
+from tests.docs.messages import never_said
 
 HEARD = pytest.StashKey[set[str]]()
-LAST = "test_every_message_is_said_in_some_test"
+UNSAID = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,15 +29,35 @@ def pytest_configure(config: pytest.Config) -> None:
     RapportError.__init__ = hear  # type: ignore[method-assign, assignment]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.name == LAST)
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what a worker process of pytest-xdist heard."""
+    node.config.stash[HEARD].update(getattr(node, "workeroutput", {}).get("heard", ()))
 
 
-@pytest.fixture
-def heard(request: pytest.FixtureRequest) -> set[str]:
-    """Every message that was said so far; only a run of all tests can tell, others are skipped."""
-    run = {item.path for item in request.session.items}
-    every = set(Path(__file__).parent.rglob("test_*.py"))
-    if run != every or request.config.option.markexpr or request.config.option.keyword:
-        pytest.skip("only a run of all tests hears every message")
-    return request.config.stash[HEARD]
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    heard = config.stash[HEARD]
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["heard"] = sorted(heard)
+    elif session.exitstatus == pytest.ExitCode.OK and runs_every_test(config):
+        config.stash[UNSAID] = never_said(heard)
+        if config.stash[UNSAID]:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def runs_every_test(config: pytest.Config) -> bool:
+    """Tell whether nothing was left out, PostgreSQL included: nobody else hears what it refuses."""
+    from tests.connectors.test_sql import postgres_programs
+
+    is_chosen = config.option.markexpr or config.option.keyword
+    return (
+        config.args_source is config.ArgsSource.TESTPATHS
+        and not is_chosen
+        and bool(postgres_programs())
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for message in config.stash.get(UNSAID, []):
+        terminalreporter.write_line(f"FAILED: no test provokes the message: {message}", red=True)

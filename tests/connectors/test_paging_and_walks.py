@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from connectors.base import Stream, Window
 from connectors.errors import ServerError
 from connectors.incremental import ChangeWalk, NewestFirstWalk
-from connectors.pagination import next_links, numbered
+from connectors.pagination import Part, next_links, numbered, overlapping
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LAG, LOOKBACK = timedelta(minutes=1), timedelta(minutes=5)
@@ -57,6 +58,18 @@ def test_a_vendor_that_ignores_the_page_number_is_an_error():
 def test_a_first_change_walk_reads_from_the_beginning_to_now_minus_lag():
     walk = ChangeWalk.begin(STREAM, {}, Window(now=NOW))
     assert (walk.start, walk.end, walk.position) == (None, NOW - LAG, None)
+
+
+def test_a_list_whose_parts_never_meet_is_an_error_and_not_a_walk_without_end():
+    fresh = map(str, count())
+
+    def ask(offset: int) -> Part:
+        return Part(offset, [next(fresh).encode() for _ in range(3)], ended=False)
+
+    walk = overlapping(ask, bytes.decode, place="x.y")
+    assert next(walk) == ([b"0", b"1", b"2"], [3, "2"])
+    with pytest.raises(ServerError, match=r"x\.y: the pages do not fit together, 21 times"):
+        list(walk)
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +107,21 @@ def killed_at_last(process: subprocess.Popen[str]) -> Iterator[None]:
         yield
     finally:
         process.kill()
+
+
+def test_a_sandbox_of_unknown_vendors_names_the_known_ones() -> None:
+    result = rapport("sandbox", "--vendors", "salesfarce")
+    assert result.exit_code == WRONG
+    assert "--vendors: " in result.output
+    assert "salesforce, hubspot" in result.output
+
+
+def test_dagster_is_not_opened_on_a_demo_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rapport.demo.DEMO_HOME", Path("no-demo-yet").resolve())
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    result = rapport("dev")
+    assert result.exit_code == FAILED
+    assert "the demo ended with status 1" in result.output
 
 
 def test_a_sandbox_names_what_it_serves_and_sigterm_ends_it_well() -> None:
