@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-real test-unattended spark lint docs bench
+.PHONY: help setup demo dev test test-conformance test-real test-unattended spark lint docs bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,10 +30,13 @@ dev: $(READY) ## open Dagster on the demo's data
 test: $(READY) ## run all tests, one process per core
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
+test-conformance: $(READY) ## harm every connector in every known way, for an hour
+	$(BIN)/pytest -m conformance tests/rapport/test_conformance.py
+
 test-unattended: $(READY) ## let Dagster's own processes work by the clock for some minutes
 	$(BIN)/pytest -m unattended tests/test_unattended.py
 
-test-real: $(READY) ## read real servers (Redmine, Matrix Synapse) where they are installed
+test-real: $(READY) ## read real servers and be read by taps, where installed
 	$(BIN)/pytest -m real -rs tests/real
 
 spark: $(VENV)/.spark ## build on a local Spark (Java 17) and compare with DuckDB

@@ -7,7 +7,6 @@ are kept (`landing`), or what drives a sync (`sync`).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
 
 SyncMode = Literal["incremental", "full"]
 """`incremental`: asks for what changed. `full`: reads everything each time."""
@@ -135,11 +134,9 @@ def with_configured(
     ]
     for name, more in fields.items():
         if name not in takes:
-            close = difflib.get_close_matches(name, takes, n=1)
-            meant = f" Did you mean `{close[0]}`?" if close else ""
             raise ConfigError(
-                f"{source}: `fields: {name}` names no object that fields can be added to.{meant} "
-                "Name it under `objects` first."
+                f"{source}: `fields: {name}` names no object that fields can be added to."
+                f"{suggestion(name, takes)} Name it under `objects` first."
             )
         found[name] = with_fields(found[name], more, inside=inside)
     return tuple(found.values())

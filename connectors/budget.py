@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 from filelock import FileLock
+
+from connectors.errors import writing
 
 Windows = Sequence[tuple[int, float]]
 """(calls, seconds) pairs: at most so many calls in any span of so many seconds."""
@@ -36,11 +38,18 @@ class Budget:
     Args:
         windows: see `Windows`; none: only the vendor's own waits are shared.
         path: file shared by processes; None: the budget is this object's alone.
+        place: tells who is booking, for the error of a file that cannot be written.
     """
 
-    def __init__(self, windows: Windows = (), path: Path | None = None) -> None:
+    def __init__(
+        self,
+        windows: Windows = (),
+        path: Path | None = None,
+        place: Callable[[], str] = lambda: "budget",
+    ) -> None:
         self.windows = tuple(windows)
         self._path = path
+        self._place = place
         self._alone = Bookings()
         self._threads = threading.Lock()
 
@@ -63,7 +72,7 @@ class Budget:
 
     @contextmanager
     def _bookings(self) -> Iterator[Bookings]:
-        with self._threads:
+        with self._threads, writing(self._place(), self._path.name if self._path else ""):
             if self._path is None:
                 yield self._alone
                 return

@@ -8,11 +8,10 @@ SQLAlchemy is imported when it is first needed.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -259,6 +258,7 @@ def _make_read_only(engine: sa.Engine) -> None:
             connection.exec_driver_sql("set transaction isolation level repeatable read, read only")
             connection.exec_driver_sql("set local time zone 'UTC'")
             connection.exec_driver_sql("set local datestyle = 'ISO'")
+            connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_WAIT_S * 1000:.0f}ms'")
 
     sa.event.listen(engine, "connect", on_connect)
     sa.event.listen(engine, "begin", on_begin)
@@ -359,10 +359,3 @@ def _words(error: Exception) -> str:
     facts = orig.args[0] if orig.args else ""
     text = str(facts.get("M", "")) if isinstance(facts, dict) else str(orig)
     return redaction.mask(text.strip().splitlines()[0].rstrip("."))[:200] if text.strip() else "?"
-
-
-def suggest(word: str, known: Sequence[str]) -> str:
-    """Return ` Did you mean ...?` for the closest known name, whatever its case, or nothing."""
-    folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), list(folded), n=1)
-    return f" Did you mean `{folded[close[0]]}`?" if close else ""

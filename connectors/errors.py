@@ -1,8 +1,9 @@
 """The errors a user can meet while data is fetched and landed.
 
-Belongs here: one class per kind of failure, and the two mixins by which a
-scheduler decides whether to try again. Does not belong here: the wording of a
-particular vendor's mistake, which is written where it is understood.
+Belongs here: one class per kind of failure, the two mixins by which a scheduler
+decides whether to try again, what a full disk is called, and the name that was
+probably meant. Does not belong here: the wording of a particular vendor's mistake,
+which is written where it is understood.
 
 Every message reads: what failed, on which `source.stream`, the value in
 backticks, what to do next. Facts are attributes; response bodies, personal data
@@ -18,12 +19,16 @@ and secrets never enter the text.
     │   ├── Unreachable  (Retriable)  no connection, or none in time
     │   └── BadRequest   (Fatal)      the vendor refuses what we ask
     ├── StreamLocked     (Retriable)  another sync of the same stream is running
-    ├── LandingError     (Fatal)      files on disk contradict each other
+    ├── LandingError     (Fatal)      files on disk contradict each other, or the disk is full
     ├── BuildError       (Fatal)      dbt failed, or a blocking check did
     └── PublishError     (Fatal)      the published file could not be swapped
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class RapportError(Exception):
@@ -85,7 +90,7 @@ class StreamLocked(RapportError, Retriable):
 
 
 class LandingError(RapportError, Fatal):
-    """Landing files contradict each other or cannot be read."""
+    """Files of ours contradict each other, or cannot be read or written."""
 
 
 class BuildError(RapportError, Fatal):
@@ -94,3 +99,22 @@ class BuildError(RapportError, Fatal):
 
 class PublishError(RapportError, Fatal):
     """The published file could not be written or swapped."""
+
+
+@contextmanager
+def writing(place: str, name: str) -> Iterator[None]:
+    """Turn what the disk refuses into a `LandingError` that names stream and file."""
+    try:
+        yield
+    except OSError as error:
+        raise LandingError(
+            f"{place}: `{name}` cannot be written: {error.strerror or error}. What was landed "
+            "before is whole; free space or mend the disk, and run the sync again."
+        ) from None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean `x`?` for the closest known name, whatever its case, or nothing."""
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1)
+    return f" Did you mean `{folded[close[0]]}`?" if close else ""

@@ -1,9 +1,10 @@
 """files: CSV, JSON lines and Parquet that somebody exports into a folder.
 
 Needs no credential. A stream is a glob; its files are read in the order of their names,
-each again only when its content changes. What deletes look like: with `snapshot: true`
-the last file is the whole list, and what it no longer shows is deleted; otherwise rows
-are only added and replaced.
+each again only when its content changes. A last line without its end may be half a line:
+while the file is young it waits for the next sync. What deletes look like: with
+`snapshot: true` the last file is the whole list, and what it no longer shows is deleted
+(an empty file shows nothing and deletes nothing); otherwise rows are only added and replaced.
 
 A record is one JSON object per row: of a CSV every value is text and an empty one null, a
 JSON line is kept as it stands, Parquet keeps its types with decimals exact. A stream
@@ -17,10 +18,10 @@ from __future__ import annotations
 
 import codecs
 import csv
-import difflib
 import glob
 import hashlib
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -32,7 +33,7 @@ import msgspec
 
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Window
 from connectors.discovery import Discovery, FoundField, FoundStream, shape
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
 from connectors.mapped import check_taken, guess_column, mapped_columns
 from connectors.planning import Allowance, Cost
 from connectors.session import Session
@@ -53,6 +54,9 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+UNFINISHED_S = 60.0
+"""Whoever appends to a file writes on within this time."""
 
 OURS = ("_file", "_line")
 """The key of a row in a stream without `key:`."""
@@ -184,7 +188,7 @@ class Files:
         done = {name: known[name] for name in names if name in known}
         columns: list[str] = list(state.get("columns", []))
         walk = state.get("walk", {})
-        is_read = False
+        is_read = is_partial = False
         for name in names:
             path = found[name]
             if _is_unchanged(path, done.get(name)):
@@ -215,15 +219,16 @@ class Files:
                     notes=notes,
                 )
             columns += [column for column in file.columns if column not in columns]
-            done[name] = print_.facts()
-            is_read = True
+            is_whole = not file.is_held_back
+            done[name] = print_.facts() if is_whole else NEVER_READ
+            is_read, is_partial = True, is_partial or not is_whole or print_.size == 0
             yield Page(
                 state=None if declared.snapshot else {"files": dict(done), "columns": columns},
-                notes=notes,
+                notes=[*notes, *file.late_notes()],
             )
+        is_all = window.full_refresh or (declared.snapshot and is_read)
         yield Page(
-            state={"files": done, "columns": columns},
-            census_complete=window.full_refresh or (declared.snapshot and is_read),
+            state={"files": done, "columns": columns}, census_complete=is_all and not is_partial
         )
 
     def discover(self) -> Discovery:
@@ -352,6 +357,10 @@ def _check_names(place: str, declared: FileStream) -> None:
     check_taken(place, declared.map, [*_fields(declared), *OURS])
 
 
+NEVER_READ: list[Any] = [-1, 0, ""]
+"""Facts that no file has, so that it is read at the next sync."""
+
+
 def _to_read(declared: FileStream, found: Mapping[str, Path]) -> list[str]:
     """Return the files that count: of several snapshots the last one tells how things are."""
     return list(found)[-1:] if declared.snapshot else list(found)
@@ -374,11 +383,9 @@ def _unseen(file: _File, declared: FileStream) -> list[str]:
     if not missing or not known:
         return []
     if file.format != "jsonl":
-        close = difflib.get_close_matches(missing[0], known, n=1)
-        hint = f" Did you mean `{close[0]}`?" if close else ""
         raise ConfigError(
-            f"{file.place}: `{file.name}` has no column `{missing[0]}`, which `map:` names.{hint} "
-            f"Its columns: {', '.join(known)}."
+            f"{file.place}: `{file.name}` has no column `{missing[0]}`, which `map:` names."
+            f"{suggestion(missing[0], known)} Its columns: {', '.join(known)}."
         )
     return [
         f"{file.place}: `map:` names {', '.join(f'`{name}`' for name in missing)}, which none of "
@@ -440,6 +447,7 @@ class _File:
     Attributes:
         columns: its column names; of JSON lines none are known.
         notes: what was guessed or mended.
+        is_held_back: its last row is left for the next sync; known once all rows are read.
     """
 
     def __init__(
@@ -453,6 +461,8 @@ class _File:
         self.format = _format(declared, path, place)
         self.columns: list[str] = []
         self.notes: list[str] = []
+        self.is_held_back = False
+        self._size = print_.size
         if print_.is_guessed and declared.encoding is None and self.format == "csv":
             self.notes.append(
                 f"{name}: not UTF-8, read as Windows-1252; `encoding:` says otherwise"
@@ -473,7 +483,30 @@ class _File:
                 f"{self.place}: `{self.name}` has no column `{missing[0]}`, which `key:` names. "
                 f"Its columns: {', '.join(self.columns)}."
             )
-        return rows
+        return self._all_but_last(rows) if self._is_unfinished() else rows
+
+    def late_notes(self) -> list[str]:
+        """Return what is to be said once all rows are read."""
+        if self.is_held_back:
+            return [f"{self.name}: its last line has no end yet and waits for the next sync"]
+        return [] if self._size else [f"{self.name}: it is empty, so nothing is told by it"]
+
+    def _is_unfinished(self) -> bool:
+        """Tell whether the end of a last line is missing, and may still be written."""
+        stat = self.path.stat()
+        if self.format == "parquet" or abs(time.time() - stat.st_mtime) > UNFINISHED_S:
+            return False
+        with self.path.open("rb") as file:
+            file.seek(max(0, stat.st_size - 2))
+            return not file.read().endswith((b"\n", b"\r", b"\n\0", b"\r\0"))
+
+    def _all_but_last(self, rows: Iterator[bytes | Rejected]) -> Iterator[bytes | Rejected]:
+        last = next(rows, None)
+        for row in rows:
+            if last is not None:
+                yield last
+            last = row
+        self.is_held_back = last is not None
 
     def _with_clear_errors(self, rows: Iterator[bytes | Rejected]) -> Iterator[bytes | Rejected]:
         import pyarrow as pa

@@ -27,7 +27,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from connectors.base import State
-from connectors.errors import LandingError, StreamLocked
+from connectors.errors import LandingError, StreamLocked, writing
 from connectors.records import Records, from_us
 
 if TYPE_CHECKING:
@@ -127,23 +127,26 @@ class StreamLanding:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the stream for writing; raise `StreamLocked` at once if somebody else does."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         holder = self.folder / ".holder"
         lock = FileLock(self.folder / ".lock", timeout=0)
+        with writing(self.place, ".lock"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire()
+            except Timeout:
+                pid = holder.read_text().strip() if holder.exists() else ""
+                raise StreamLocked(
+                    f"{self.place}: another sync of this stream is running"
+                    f"{f' (pid {pid})' if pid else ''}. Nothing was changed; wait for it to end."
+                ) from None
         try:
-            lock.acquire()
-        except Timeout:
-            pid = holder.read_text().strip() if holder.exists() else ""
-            raise StreamLocked(
-                f"{self.place}: another sync of this stream is running"
-                f"{f' (pid {pid})' if pid else ''}. Nothing was changed; wait for it to end."
-            ) from None
-        try:
-            holder.write_text(str(os.getpid()))
+            with writing(self.place, holder.name):
+                holder.write_text(str(os.getpid()))
             self._tidy()
             yield
         finally:
-            holder.unlink(missing_ok=True)
+            with suppress(OSError):  # it only tells others who we are
+                holder.unlink()
             lock.release()
 
     def ensure_first_file(self) -> None:

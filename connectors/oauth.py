@@ -22,7 +22,7 @@ import requests
 from filelock import FileLock
 
 from connectors import redaction
-from connectors.errors import AuthError, RapportError
+from connectors.errors import AuthError, RapportError, writing
 from connectors.records import values
 from connectors.session import Session
 
@@ -30,6 +30,48 @@ MARGIN_S = 60.0
 """A token that ends so soon is not used any more."""
 LASTS_S = 600.0
 """How long a token is used whose vendor does not say."""
+
+
+class TokenFile:
+    """A token on disk that works once: its owner alone reads it, and one process spends it.
+
+    Args:
+        place: whose token it is, for what is said when the disk refuses it.
+        path: of the file; None: the token is kept in memory.
+    """
+
+    def __init__(self, place: str, path: Path | None) -> None:
+        self._place = place
+        self._path = path
+        self._kept: str | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[str | None]:
+        """Hold the newest token, None if there is none: nobody else spends it meanwhile."""
+        if self._path is None:
+            yield self._kept
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._path.with_suffix(".lock")):
+            with suppress(FileNotFoundError, msgspec.DecodeError):
+                self._kept = msgspec.json.decode(self._path.read_bytes(), type=str)
+            if self._kept:
+                redaction.register([self._kept])
+            yield self._kept
+
+    def keep(self, token: str) -> None:
+        """Put a token in place of the one before; it is on disk when this returns."""
+        self._kept = token
+        if self._path is None:
+            return
+        beside = self._path.with_suffix(".new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with writing(self._place, self._path.name):
+            with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(token))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(beside).replace(self._path)
 
 
 class AccessTokens:
@@ -49,7 +91,7 @@ class AccessTokens:
         self._url = url
         self._form = form
         self._first = refresh_token
-        self._path = session.own_file("tokens")
+        self._file = TokenFile(session.place, session.own_file("tokens"))
         self._threads = threading.Lock()
         self._token = ""
         self._ends = datetime.min.replace(tzinfo=UTC)
@@ -62,8 +104,11 @@ class AccessTokens:
         """
         with self._threads:
             if self._token in ("", spent) or datetime.now(UTC) >= self._ends:
-                with self._refresh_token() as refresh_token:
-                    self._ask(refresh_token)
+                if self._first is None:
+                    self._ask(None)
+                else:
+                    with self._file.held() as kept:
+                        self._ask(kept or self._first)
             return self._token
 
     def _ask(self, refresh_token: str | None) -> None:
@@ -83,38 +128,12 @@ class AccessTokens:
                 "the address."
             )
         if isinstance(following, str) and following != refresh_token:
-            self._keep(following)
+            self._file.keep(following)
         with suppress(TypeError, ValueError):
             lasts_s = float(lasts_s)
         span = lasts_s if isinstance(lasts_s, float) else LASTS_S
         self._token = token
         self._ends = datetime.now(UTC) + timedelta(seconds=max(span - MARGIN_S, span / 2))
-
-    @contextmanager
-    def _refresh_token(self) -> Iterator[str | None]:
-        """Hold the newest refresh token: nobody else spends it meanwhile."""
-        if self._first is None or self._path is None:
-            yield self._first
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._path.with_suffix(".lock")):
-            try:
-                kept: str = msgspec.json.decode(self._path.read_bytes(), type=str)
-            except (FileNotFoundError, msgspec.DecodeError):
-                kept = self._first
-            redaction.register([kept])
-            yield kept
-
-    def _keep(self, refresh_token: str) -> None:
-        self._first = refresh_token
-        if self._path is None:
-            return
-        beside = self._path.with_suffix(".new")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(refresh_token))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(self._path)
 
     def _refusal(self, answer: requests.Response) -> RapportError:
         return AuthError(

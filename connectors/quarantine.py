@@ -11,6 +11,7 @@ A record that comes again unchanged, with every look-back or full walk, is kept 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.base import Rejected
+from connectors.errors import writing
 from connectors.redaction import mask
 
 
@@ -45,8 +47,11 @@ class Quarantine:
         self._stream = stream
 
     def add(self, rejected: Sequence[Rejected], *, sync_id: str, seen_at: datetime) -> None:
-        """Append to this sync's file what is not there yet."""
-        lines = []
+        """Append to this sync's file what is not there yet.
+
+        On disk before the caller's state moves past it. Raises `LandingError` if it cannot be.
+        """
+        lines: dict[bytes, bytes] = {}
         for bad in rejected:
             line = Line(
                 source=self._source,
@@ -58,14 +63,25 @@ class Quarantine:
                 seen_at=seen_at,
                 sync_id=sync_id,
             )
-            digest = _digest(line)
-            if digest not in self._known:
-                self._known.add(digest)
-                lines.append(msgspec.json.encode(line) + b"\n")
-        if lines:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / f"{sync_id}.jsonl").open("ab") as file:
-                file.writelines(lines)
+            lines[_digest(line)] = msgspec.json.encode(line) + b"\n"
+        new = [text for digest, text in lines.items() if digest not in self._known]
+        if new:
+            name = f"{sync_id}.jsonl"
+            with writing(f"{self._source}.{self._stream}", name):
+                self._append(self.folder / name, new)
+            self._known.update(lines)
+
+    @staticmethod
+    def _append(path: Path, lines: Sequence[bytes]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":  # torn by a full disk; it takes no line of ours along
+                    file.write(b"\n")
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
 
     def reasons(self) -> dict[str, int]:
         """Count the quarantined records by reason."""

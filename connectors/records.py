@@ -107,6 +107,10 @@ class _Bad(Exception):
 # Pages
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a broken value raises."""
+
+
 class _Page(threading.local):
     """The page this thread looked into last: whether it is whole, its pointer to the next page
     and its records are asked one after the other, and cutting it once serves all three."""
@@ -131,7 +135,7 @@ def is_whole(body: bytes) -> bool:
     """Tell whether a page is JSON to its end; a single bad record inside does not matter."""
     try:
         _top(body) if body.startswith(b"{") else msgspec.json.decode(body, type=Raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return is_balanced(body)
     return True
 
@@ -146,7 +150,7 @@ def split(body: bytes, *path: str) -> list[bytes]:
         items = _raw_decoder(list[Raw] | None).decode(_member(body, path))
     except msgspec.ValidationError as error:
         raise UnexpectedShape(_not_found(path)) from error
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         for name in path:
             body = dict(_scan(body)).get(name.encode(), b"")
         if not body.strip().startswith(b"["):
@@ -161,12 +165,12 @@ def pick(body: bytes, *path: str) -> Any:
         return msgspec.json.decode(_member(body, path))
     except UnexpectedShape:
         return None
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         for name in path:
             body = dict(_scan(body)).get(name.encode(), b"null")
         try:
             return msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return None
 
 
@@ -180,8 +184,9 @@ def values(record: bytes, *fields: str) -> tuple[Any, ...]:
         return tuple(
             msgspec.json.decode(members[name]) if name in members else None for name in fields
         )
-    except (msgspec.DecodeError, RecursionError):
-        return (None,) * len(fields)
+    except UNREADABLE:
+        # What is broken in one field must not stop a walk that goes by another.
+        return tuple(pick(record, name) for name in fields)
 
 
 def members(record: bytes) -> Members:

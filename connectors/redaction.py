@@ -9,20 +9,19 @@ belong here: which settings are secret (`registry`), or what may be landed at al
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import re
 import threading
 import traceback
-from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 MASK = "***"
 SHORTEST_SECRET = 4
 """Characters. Anything shorter would turn innocent text into asterisks."""
 
 _lock = threading.Lock()
-_forms: set[str] = set()
+_secrets: set[str] = set()
 _pattern: re.Pattern[str] | None = None
 
 
@@ -30,13 +29,11 @@ def register(secrets: Iterable[str]) -> None:
     """Mask these values from now on, in every text this process writes."""
     global _pattern
     with _lock:
-        for secret in secrets:
-            if len(secret) >= SHORTEST_SECRET:
-                _forms.update(_spellings(secret))
+        _secrets.update(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
         # Longest first: a secret that contains another one is masked as a whole.
-        longest_first = sorted(_forms, key=len, reverse=True)
+        longest_first = sorted(_secrets, key=len, reverse=True)
         if longest_first:
-            _pattern = re.compile("|".join(map(re.escape, longest_first)))
+            _pattern = re.compile("|".join(map(_spellings, longest_first)))
 
 
 def mask(text: str) -> str:
@@ -45,19 +42,25 @@ def mask(text: str) -> str:
 
 
 def mask_exception(error: BaseException) -> None:
-    """Mask the arguments of an exception and of all that it was caused by, in place."""
+    """Mask what an exception, and all that it was caused by or carries, would say, in place."""
     seen: set[int] = set()
-    pending: list[BaseException | None] = [error]
+    pending: list[object] = [error]
     while pending:
         current = pending.pop()
-        if current is None or id(current) in seen:
+        if not isinstance(current, BaseException) or id(current) in seen:
             continue
         seen.add(id(current))
-        current.args = tuple(_mask_value(value) for value in current.args)
-        for name, value in list(vars(current).items()):
-            if isinstance(value, str | bytes):
-                setattr(current, name, _mask_value(value))
-        pending += [current.__cause__, current.__context__]
+        named = {name: getattr(current, name, None) for name in _OF_OSERROR}
+        pending += [*current.args, *vars(current).values(), current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            pending += current.exceptions
+        notes = [mask(note) for note in getattr(current, "__notes__", ())]
+        current.args = tuple(map(_mask_value, current.args))
+        for name, value in [*named.items(), *vars(current).items()]:
+            if (masked := _mask_value(value)) is not value and masked != value:
+                setattr(current, name, masked)
+        if notes:
+            current.__notes__ = notes
 
 
 class MaskingFilter(logging.Filter):
@@ -71,36 +74,78 @@ class MaskingFilter(logging.Filter):
         return True
 
 
+_OF_OSERROR = ("filename", "filename2", "strerror")
+"""What an `OSError` says besides its arguments, and keeps to itself."""
+
+
 def _mask_value(value: object) -> object:
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, bytes):
         return mask(value.decode("utf-8", "backslashreplace")).encode()
     if isinstance(value, BaseException):
-        mask_exception(value)
-        return value
+        return value  # masked by itself
     # Foreign exceptions carry requests, URLs and bodies: their text is all we keep.
     text = str(value)
     masked = mask(text)
     return value if masked == text else masked
 
 
-def _spellings(secret: str) -> set[str]:
-    """Return the forms in which a secret travels: plain, in URLs, in JSON, in base64."""
-    forms = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}
-    forms |= {form.replace("%2F", "%2f").replace("%3D", "%3d") for form in forms}
-    forms.add(json.dumps(secret)[1:-1])
-    data = secret.encode()
-    # Inside longer base64 text (`user:secret`) a secret starts at one of three offsets.
-    # Of each we keep the letters that depend on the secret alone.
+# The forms in which a secret travels
+
+_ESCAPE = r"\\{1,8}"
+"""Backslashes before an escaped letter: one, or more where JSON lies in JSON."""
+_JSON_LETTERS = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
+_BASE64 = "(?:%2[bBfF]|[A-Za-z0-9+/_-])"
+LEAST_BASE64 = 8
+"""Letters. Shorter ones would be found in innocent words."""
+
+
+@cache
+def _spellings(secret: str) -> str:
+    """Return a pattern of all forms: plain, in URLs, in JSON, in base64, and as `repr` has it."""
+    forms = ["".join(map(_letter, secret)), *_in_base64(secret.encode("utf-8", "surrogatepass"))]
+    if not secret.isascii() and max(secret) <= "\xff":  # as Basic credentials travel
+        forms += _in_base64(secret.encode("latin-1"))
+    return "|".join(forms)
+
+
+def _letter(letter: str) -> str:
+    """Return a pattern for one letter, escaped or not; letters and digits never are."""
+    if letter.isascii() and letter.isalnum():
+        return letter
+    data, units = (letter.encode(form, "surrogatepass") for form in ("utf-8", "utf-16-be"))
+    escaped = [
+        "".join(f"%(?:25)*{byte:02x}" for byte in data),
+        "".join(f"{_ESCAPE}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)),
+        "".join(f"{_ESCAPE}x{byte:02x}" for byte in data),
+        f"{_ESCAPE}x{ord(letter):02x}",
+        f"{_ESCAPE}U{ord(letter):08x}",
+    ]
+    if letter in _JSON_LETTERS:
+        escaped.append(_ESCAPE + _JSON_LETTERS[letter])
+    plain = {"\\": _ESCAPE, " ": r"[ +]"}.get(letter, re.escape(letter))
+    if letter in "\"'/":
+        plain = f"(?:{_ESCAPE})?{plain}"
+    # The longest first: `%` itself begins `%25`.
+    return f"(?:(?i:{'|'.join(escaped)})|{plain})"
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """Yield patterns for a secret inside longer base64 text (`user:secret`).
+
+    There it starts at one of three offsets. The letters that depend on it alone are looked for;
+    the one before that shares bits with it goes with them, and so does what follows: a secret
+    that repeats itself is found at more than one offset.
+    """
     for offset in range(3):
-        padded = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")
-        first = (offset * 8 + 5) // 6
-        last = (offset + len(data)) * 8 // 6
-        inner = padded[first:last]
-        if len(inner) >= 2 * SHORTEST_SECRET:
-            forms |= {inner, inner.replace("+", "-").replace("/", "_")}
-    return forms
+        start, end = offset * 8, (offset + len(data)) * 8
+        letters = base64.b64encode(b"\0" * offset + data).decode()[-(-start // 6) : end // 6]
+        if len(letters) >= LEAST_BASE64:
+            own = letters.replace("+", "(?:[+-]|%2[bB])")
+            own = own.replace("/", r"(?:\\?/|_|%2[fF])")
+            shared = f"{_BASE64}?" if start % 6 else ""
+            yield f"{shared}{own}{_BASE64}*"
 
 
 # Filters of a logger are not asked for its children's records: connectors log to this one name.

@@ -10,7 +10,6 @@ new vendor is a new file or folder and nothing else.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 import re
@@ -23,7 +22,7 @@ import msgspec
 
 import connectors
 from connectors.base import Source
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
 from connectors.session import Session
 
 FRAMEWORK = frozenset(
@@ -51,7 +50,7 @@ def module(type_: str) -> ModuleType:
     """Return the connector module of a source type; raise `ConfigError` if there is none."""
     if type_ not in TYPES:
         raise ConfigError(
-            f"There is no source type `{type_}`.{_suggest(type_, TYPES)} "
+            f"There is no source type `{type_}`.{suggestion(type_, TYPES)} "
             f"Known types: {', '.join(sorted(TYPES))}."
         )
     return importlib.import_module(TYPES[type_])
@@ -85,7 +84,7 @@ def open_source(
     for key in given:
         if key not in fields:
             raise ConfigError(
-                f"sources.{name}: unknown key `{key}`.{_suggest(key, fields)} "
+                f"sources.{name}: unknown key `{key}`.{suggestion(key, fields)} "
                 f"Keys of type `{type_}`: {', '.join(sorted(fields - {'folder'}))}."
             )
     session = Session(
@@ -113,11 +112,6 @@ def _secrets(given: Mapping[str, Any]) -> Iterator[str]:
             yield str(value)
             # What follows `Bearer` or `Token` is secret without it, too.
             yield from (word for word in str(value).split()[1:] if len(word) >= LEAST_SECRET)
-
-
-def _suggest(word: str, known: Any) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean `{close[0]}`?" if close else ""
 
 
 def _explain(message: str) -> str:

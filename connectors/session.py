@@ -395,7 +395,8 @@ class Session(requests.Session):
         """Return the budget of one kind of calls, shared by all who use this credential."""
         if self._budget_dir is None:
             return Budget(windows)
-        return Budget(windows, self._budget_dir / f"{self._owner}{kind and f'-{kind}'}.json")
+        path = self._budget_dir / f"{self._owner}{kind and f'-{kind}'}.json"
+        return Budget(windows, path, lambda: self.place)
 
     def own_file(self, folder: str) -> Path | None:
         """Return this credential's file in a folder beside that of the budgets, if there is one."""

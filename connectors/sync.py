@@ -26,7 +26,7 @@ from typing import Any
 from connectors import redaction
 from connectors.base import Page, Rejected, Source, State, Stream, Tombstone, Window
 from connectors.changes import Changes, Part
-from connectors.errors import LandingError, QuotaSpent, RapportError, ServerError
+from connectors.errors import LandingError, QuotaSpent, ServerError
 from connectors.landing import Landing, StreamLanding
 from connectors.quarantine import Quarantine
 from connectors.records import Records, UnexpectedShape, parse_stamp, project_page
@@ -260,8 +260,7 @@ class _Sync:
             ) from None
         except BaseException as error:
             self._checkpoint()
-            if not isinstance(error, RapportError):
-                redaction.mask_exception(error)
+            redaction.mask_exception(error)
             raise
         self._reconcile()
         self._checkpoint(is_last=True)
@@ -306,7 +305,7 @@ class _Sync:
             source_count=(
                 self.result.source_count if page.source_count is None else page.source_count
             ),
-            notes=tuple(dict.fromkeys((*self.result.notes, *page.notes))),
+            notes=tuple(dict.fromkeys((*self.result.notes, *map(redaction.mask, page.notes)))),
         )
         self._report()
 

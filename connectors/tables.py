@@ -22,8 +22,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from connectors.database import check_query, sqlstate, suggest, without_semicolon
-from connectors.errors import ConfigError
+from connectors.database import check_query, sqlstate, without_semicolon
+from connectors.errors import ConfigError, suggestion
 from connectors.mapped import check_taken, mapped_columns
 from connectors.records import parse_stamp
 
@@ -230,7 +230,7 @@ class Rows:
         missing = next((name for name in needed if name not in names), None)
         if missing is not None:
             raise ConfigError(
-                f"{self.place}: there is no column `{missing}`.{suggest(missing, names)} "
+                f"{self.place}: there is no column `{missing}`.{suggestion(missing, names)} "
                 f"Columns: {', '.join(names)}."
             )
         return dict(found)
@@ -261,7 +261,7 @@ class Rows:
             pass
         return ConfigError(
             f"{self.place}: there is no table `{declared.table}`, or it may not be seen."
-            f"{suggest(table, names)} Name it with its schema, as `sales.orders`."
+            f"{suggestion(table, names)} Name it with its schema, as `sales.orders`."
         )
 
     # Queries

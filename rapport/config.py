@@ -7,10 +7,9 @@ one vendor (its connector's `Settings`) or what a mapping means (`rapport.mappin
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ import yaml
 
 from connectors import registry
 from connectors.base import Source, Stream
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
 
 CONFIG_NAME = "rapport.yml"
 CONFIG_ENV = "RAPPORT_CONFIG"
@@ -212,12 +211,6 @@ def convert(tree: Any, to: type[Any], where: str, prefix: str = "") -> Any:
         return msgspec.convert(tree, to)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(str(error), tree, to, where, prefix)) from None
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean `x`?` for the closest known word, or nothing."""
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
-    return f" Did you mean `{close[0]}`?" if close else ""
 
 
 def json_schema() -> dict[str, Any]:

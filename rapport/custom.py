@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
 from rapport import mapping, strategy
-from rapport.config import Config, declared_streams, suggestion
+from rapport.config import Config, declared_streams
 
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # it becomes part of SQL
 

@@ -25,9 +25,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
 from connectors.mapped import mapped_columns
-from rapport.config import SourceConfig, convert, suggestion
+from rapport.config import SourceConfig, convert
 
 Scalar = str | int | float | bool
 Kind = Literal[

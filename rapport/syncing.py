@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from connectors.base import Stream
-from connectors.errors import ConfigError, RapportError
+from connectors.errors import ConfigError, RapportError, suggestion
 from connectors.sync import Progress, SyncResult, sync_stream
-from rapport.config import Config, declared_streams, suggestion
+from rapport.config import Config, declared_streams
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,8 @@ from sandbox.salesforce import Org
 from sandbox.timeline import DAY, Timeline
 from sandbox.truth import Truth
 
-HELP, SHOW, NEWS, TEAM = 5, 6, 7, 8
-"""Category ids."""
+HELP, SHOW, NEWS, TEAM, WARPING = 5, 6, 7, 8, 9
+"""Category ids; warping lies under help."""
 
 
 class _Crowd:
@@ -308,12 +308,13 @@ class ForumLife:
         user = asker.forum_ids[-1]
         shows = time.chance(0.12)
         title, raw = texts.show_and_tell(rng) if shows else texts.question(rng)
+        helps = WARPING if len(self.forum.topics) % 4 == 3 else HELP
         topic = self.forum.create_topic(
             user,
             title,
             raw,
             at,
-            category_id=SHOW if shows else HELP,
+            category_id=SHOW if shows else helps,
             tags=(rng.choice(texts.TAGS),) if time.chance(0.5) else (),
         )
         first = self.forum.topics[topic].posts[0].id
@@ -462,7 +463,7 @@ class ForumLife:
         for _ in range(20):
             topic = self.forum.topics[rng.randint(1, len(self.forum.topics))]
             asleep = topic.archetype == "regular" and topic.bumped_at < before
-            if asleep and topic.category_id == HELP and not self._gone(topic.id):
+            if asleep and topic.category_id in (HELP, WARPING) and not self._gone(topic.id):
                 self._answer(at, topic.id)
                 return
 
@@ -556,7 +557,11 @@ class ForumLife:
         self.time.at(flagged + self.time.waits(0.5), self._remove_spam, user, topic)
 
     def _hide(self, at: datetime, post: int) -> None:
+        """Hide what was flagged; a newcomer who writes such is silenced."""
         self.forum.hide_post(post, at)
+        author = self.forum.posts[post].user_id
+        if author is not None:
+            self.forum.silence_user(author, at)
 
     def _remove_spam(self, at: datetime, user: int, topic: int) -> None:
         self._delete_topic(at, topic)

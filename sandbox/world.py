@@ -26,7 +26,7 @@ from sandbox.clock import Clock
 from sandbox.crm_life import CrmLife
 from sandbox.discourse import Forum, ForumSettings
 from sandbox.discourse.store import REGULAR, Category
-from sandbox.forum_life import HELP, NEWS, SHOW, TEAM, ForumLife
+from sandbox.forum_life import HELP, NEWS, SHOW, TEAM, WARPING, ForumLife
 from sandbox.hubspot import Portal
 from sandbox.people import Organization, Person, Population
 from sandbox.portal_life import PortalLife
@@ -168,6 +168,7 @@ class World:
             ),
             categories=(
                 Category(id=HELP, name="Help", slug="help"),
+                Category(id=WARPING, name="Warping", slug="warping", parent_id=HELP),
                 Category(id=SHOW, name="Show and tell", slug="show", solved=False),
                 Category(id=NEWS, name="Announcements", slug="news", solved=False),
                 Category(id=TEAM, name="Team", slug="team", read_restricted=True, solved=False),

@@ -5,10 +5,9 @@ of https://github.com/bluesky-social/atproto.
 
 Auth: an app password (Settings > Privacy and security > App passwords); no scopes. What the
 public host gives without a login is asked there; searching and notifications need one.
-Limits: 3,000 calls/5 min per address; 30 logins/5 min and 300 a day per account. Tokens live
-in memory only, so each process logs in once, for all streams of the account, and refreshes
-from then on. A run every 5 minutes takes 288 logins of the 300: schedule no more often, and
-count processes that sync one stream each as one login each.
+Limits: 3,000 calls/5 min per address; 30 logins/5 min and 300 a day per account. So a session
+is kept: its refresh token, which works once, is on disk before the session is used, in a file
+that only its owner reads, and each process goes on with it. Access tokens live in memory only.
 Deletes: nothing is reported. `getPosts` and `getProfiles` leave out what is gone in silence;
 what they left out twice, at least an hour apart, is deleted. They are asked without a login,
 where blocking us does not make a post look deleted.

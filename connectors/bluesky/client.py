@@ -15,6 +15,7 @@ import requests
 
 from connectors import redaction
 from connectors.errors import AuthError, BadRequest, ConfigError, RapportError
+from connectors.oauth import TokenFile
 from connectors.pagination import cursors
 from connectors.records import pick, values
 from connectors.session import Limit, Session
@@ -39,18 +40,18 @@ class Network:
     def __init__(self, settings: Settings, session: Session) -> None:
         self.settings = settings
         self.session = session
+        self.handle = settings.handle.removeprefix("@")  # no server takes it with the sign
         self.search_is_closed = False
         self._did: str | None = None
 
     def us(self) -> str:
         """Return our account's DID."""
         if self._did is None:
-            handle = self.settings.handle.removeprefix("@")
             try:
-                profile = self.get("app.bsky.actor.getProfile", {"actor": handle})
+                profile = self.get("app.bsky.actor.getProfile", {"actor": self.handle})
             except BadRequest:
                 raise ConfigError(
-                    f"{self.session.place}: the network shows no account `{handle}`. "
+                    f"{self.session.place}: the network shows no account `{self.handle}`. "
                     "Check `handle` in rapport.yml."
                 ) from None
             self._did = str(pick(profile, "did"))
@@ -100,35 +101,41 @@ class Network:
     def _token(self, spent: str | None = None) -> str:
         """Return the access token that this process has, or the one after `spent`."""
         asked = self.settings
-        login = LOGINS.setdefault((asked.url, asked.handle, asked.app_password), _Login())
+        key = (asked.url, self.handle, asked.app_password)
+        login = LOGINS.setdefault(
+            key, _Login(TokenFile(self.session.place, self.session.own_file("tokens")))
+        )
         with login.lock:
-            if not login.access or login.access == spent:
-                body = self._refreshed(login) or self.session.fetch(
-                    "POST",
-                    f"/xrpc/{CREATE_SESSION}",
-                    json={"identifier": asked.handle, "password": asked.app_password},
-                    hint=LOGIN_HINT,
-                )
-                login.access, login.refresh = values(body, "accessJwt", "refreshJwt")
-                redaction.register((login.access, login.refresh))
+            if login.access in ("", spent):
+                with login.file.held() as refresh:
+                    body = self._refreshed(refresh) or self.session.fetch(
+                        "POST",
+                        f"/xrpc/{CREATE_SESSION}",
+                        json={"identifier": self.handle, "password": asked.app_password},
+                        hint=LOGIN_HINT,
+                    )
+                    access, refresh = values(body, "accessJwt", "refreshJwt")
+                    redaction.register((access, refresh))
+                    login.file.keep(refresh)  # before the session is used
+                    login.access = access
             return login.access
 
-    def _refreshed(self, login: _Login) -> bytes | None:
-        """Refresh a session, which spends both its tokens; None if a new login is needed."""
-        if not login.refresh:
+    def _refreshed(self, refresh: str | None) -> bytes | None:
+        """Refresh a session, which spends its token; None if a new login is needed."""
+        if refresh is None:
             return None
         try:
-            return self._fetch_signed("POST", REFRESH_SESSION, login.refresh)
+            return self._fetch_signed("POST", REFRESH_SESSION, refresh)
         except _Expired:
             return None
 
 
 @dataclass
 class _Login:
-    """The tokens of one account: in memory only, shared by its streams in this process."""
+    """The session of one account, shared by its streams; its refresh token outlives us."""
 
+    file: TokenFile
     access: str = ""
-    refresh: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 

@@ -21,6 +21,7 @@ from connectors.bluesky.reads import (
     REASONS,
     REREAD_EVERY,
     TAIL,
+    floor_of,
     questions,
     slices,
     start_of,
@@ -28,7 +29,7 @@ from connectors.bluesky.reads import (
 )
 from connectors.incremental import ChangeWalk, NewestFirstWalk, is_due
 from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
-from connectors.records import parse_stamp, pick, split, values
+from connectors.records import pick, split, values
 
 if TYPE_CHECKING:
     from connectors.bluesky import Settings
@@ -118,7 +119,7 @@ class Planner:
 
     def _notifications(self, stream: Stream, state: State, window: Window) -> Cost:
         walk = NewestFirstWalk.begin(stream, state, window)
-        step, found, notes = self._told(parse_stamp(walk.floor) if walk.floor else None, window)
+        step, found, notes = self._told(floor_of(walk, state, window), window)
         if is_due(state, "reread_at", REREAD_EVERY, window):
             young = (window.now - TAIL).isoformat()
             held = {uri for uri, at in state.get("tail", {}).items() if at >= young}

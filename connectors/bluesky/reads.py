@@ -24,6 +24,7 @@ from connectors.bluesky.posts import (
     sort_at,
     with_more,
 )
+from connectors.errors import ServerError
 from connectors.incremental import ChangeWalk, NewestFirstWalk, is_due
 from connectors.pagination import LoopGuard, batches
 from connectors.records import members, parse_stamp, pick, split, values
@@ -39,6 +40,7 @@ REREAD_EVERY = timedelta(days=1)
 SURE_AFTER = timedelta(hours=1)
 SURE_OF_MANY_AFTER = timedelta(days=1)
 MANY, MANY_SHARE = 20, 0.20
+CURSOR_REFUSED = (500, 502)
 REASONS = ("mention", "reply", "quote")
 AUTHOR_FEED = "app.bsky.feed.getAuthorFeed"
 NOTIFICATIONS = "app.bsky.notification.listNotifications"
@@ -112,7 +114,8 @@ class Reader:
         """Search a slice of time, in halves if the pages stop before its beginning.
 
         "It may not be possible to paginate through all hits" says the lexicon, and no answer
-        tells that it was not: a full page without a cursor does.
+        tells that it was not: a full page without a cursor does, or a cursor that the server
+        does not take back (HTTP 500, or 502 by way of the account's host).
         """
         rows, is_whole = self._search_once(question, start, until)
         if is_whole:
@@ -130,7 +133,14 @@ class Reader:
         guard = LoopGuard(self._network.session.place)
         rows: list[bytes] = []
         while True:
-            body = self._network.search_page(asked)
+            try:
+                body = self._network.search_page(asked)
+            except ServerError as error:
+                # A server that does not know `until` would refuse it for every half, too.
+                is_cut = all(sort_at(row) < until for row in rows)
+                if "cursor" in asked and error.status in CURSOR_REFUSED and is_cut:
+                    return rows, False
+                raise
             page, cursor = split(body, "posts"), pick(body, "cursor")
             # Some servers do not know `since`: then we notice that we are below it.
             young = [row for row in page if sort_at(row) >= start]
@@ -172,7 +182,7 @@ class Reader:
         """
         walk = NewestFirstWalk.begin(stream, state, window)
         tail = dict(state.get("tail", {}))
-        for number, rows in enumerate(self._told(parse_stamp(walk.floor) if walk.floor else None)):
+        for number, rows in enumerate(self._told(floor_of(walk, state, window))):
             for row in rows:
                 uri, at = values(row, "uri", "indexedAt")
                 if isinstance(uri, str) and isinstance(at, str):
@@ -278,6 +288,19 @@ def start_of(walk: ChangeWalk, window: Window, history_days: int) -> datetime:
     if walk.position is not None:
         return datetime.fromisoformat(walk.position)
     return walk.start or window.now - timedelta(days=history_days)
+
+
+def floor_of(walk: NewestFirstWalk, state: State, window: Window) -> datetime | None:
+    """Return down to where a walk reads notifications; None: to the end of the list.
+
+    The list is ordered by the earlier of both clocks, and shows only that: what was dated back
+    comes up below what was read before. So once a day all of the tail is walked.
+    """
+    floor = parse_stamp(walk.floor) if walk.floor else None
+    if floor is None or window.since is not None:
+        return floor
+    is_daily = is_due(state, "reread_at", REREAD_EVERY, window)
+    return min(floor, window.now - TAIL) if is_daily else floor
 
 
 def slices(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

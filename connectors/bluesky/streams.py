@@ -34,12 +34,13 @@ STREAMS: tuple[Stream, ...] = (
         ),
         pii=by_field(pseudonym="uri author record"),
         coverage="what the vendor's search shows: it may leave posts out, hides those of accounts "
-        "that block us, and finds a post dated back by more than 2 days only as a notification; "
+        "that block us, and finds a post dated back by more than 2 days only as a notification, "
+        "by more than 14 days not at all; "
         "edits, likes and deletions are noticed within 1 day for 14 days, then not any more",
     ),
     Stream(
         name="notifications",
-        key=("uri",),  # a post notifies an account once, by its nearest reason
+        key=("uri",),  # a post notifies an account once: as a mention, else quote, else reply
         fields=(
             *("uri", "cid", "author.did", "reason", "reasonSubject", "record.createdAt"),
             *("record.reply", "indexedAt"),

@@ -1,4 +1,4 @@
-"""Discourse: users, topics and posts of a forum.
+"""Discourse: users, topics, posts and categories of a forum.
 
 https://docs.discourse.org/ and, where that is silent, the server's source.
 
@@ -8,10 +8,12 @@ Limits: per instance, by default 60 calls/min for admin keys, 50/10 s and 200/mi
 No header tells what is left; a 429 comes as text with `Retry-After` or as JSON.
 Deletes: nothing is reported. A user is gone when a complete list lacks them; a topic or a post
 when it left its list or its topic's `stream` and asking for it by id confirms it.
-Never taken: private messages, whispers, small actions, and any text.
+Never taken: private messages, whispers, small actions, and any text: of a post's, only whom it
+quotes and mentions is kept.
 
     streams   what is read, as tables    reads   how each stream is read
-    client    calls and limits           discover, plan
+    client    calls and limits           links   whom a post turns to
+    discover, plan
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ of it (`reads`).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,36 @@ class Forum:
             self._has_filter = False
         return self.get("/latest.json", {"order": "activity", **page})
 
+    def category_pages(self, parent: int | None = None) -> Iterator[list[bytes]]:
+        """Yield the categories below `parent` (None: all of them), each once.
+
+        Usually one answer has them all, nested. A forum with many shows 20 a page, with so few
+        of those below each that the others have to be asked for.
+        https://github.com/discourse/discourse/blob/main/app/models/category_list.rb
+        """
+        asked = {"include_subcategories": "true"}
+        if parent is not None:
+            asked["parent_category_id"] = str(parent)
+        seen: set[int] = set()
+        below: dict[int, list[int]] = {}
+        for number in itertools.count(1):
+            body = self.get("/categories.json", {**asked, "page": number})
+            rows = [
+                row
+                for top in split(body, "category_list", "categories")
+                for row in _with_those_below(top)
+                if values(row, "id")[0] not in seen
+            ]
+            yield rows
+            if not rows:  # past the end, where older versions show everything again
+                break
+            found = [values(row, "id", "subcategory_ids") for row in rows]
+            seen.update(key for key, _ in found)
+            below |= {key: ids for key, ids in found if key is not None and ids}
+        for key, ids in below.items():
+            if not seen.issuperset(ids):
+                yield from self.category_pages(key)
+
     def topic(self, topic_id: int) -> bytes | None:
         """Return a topic that everybody who may read the forum can see, else None."""
         view = self.get_or_none(f"/t/{topic_id}.json")
@@ -125,6 +156,12 @@ class Forum:
     def who(self) -> dict[str, Any]:
         """Return the user that the key acts as."""
         return pick(self.get("/session/current.json"), "current_user") or {}
+
+
+def _with_those_below(category: bytes) -> Iterator[bytes]:
+    yield category
+    for below in split(bytes(members(category).get("subcategory_list", b"null"))):
+        yield from _with_those_below(below)
 
 
 def limits(answer: requests.Response) -> Limit | None:

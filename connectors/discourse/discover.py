@@ -18,12 +18,14 @@ _TAKEN_BY_SETTING = {
     "secondary_emails": "`show_emails: true` takes it",
     "single_sign_on_record.external_id": "`sso: true` takes it, by one call per user",
 }
+_READ_FROM_TEXT = {"posts": ("quotes", "mentions")}
 _TEXTS = ("raw", "cooked", "excerpt", "title", "fancy_title", "topic_title", "topic_html_title")
 _NOT_READ = (
     FoundObject(name="private_messages", label="Messages", note="never taken"),
     FoundObject(name="whispers", label="Whispers and small actions", note="never taken"),
+    FoundObject(name="revisions", label="What posts said before an edit", note="never taken"),
     FoundObject(name="chat_messages", label="Chat", note="not built"),
-    FoundObject(name="categories", label="Categories and tags", note="only their ids are taken"),
+    FoundObject(name="tags", label="Tags and groups of tags", note="only a topic's own are taken"),
     FoundObject(name="groups", label="Groups and their members", note="not built"),
     FoundObject(name="badges", label="Badges and who has them", note="not built"),
     FoundObject(name="likes", label="Who liked what", note="only their number is taken"),
@@ -37,6 +39,7 @@ def discovered(forum: Forum, streams: Sequence[Stream]) -> Discovery:
         "users": lambda: forum.user_page(1),
         "topics": lambda: split(forum.topic_list(None, 0), "topic_list", "topics"),
         "posts": lambda: split(forum.get("/posts.json"), "latest_posts"),
+        "categories": lambda: next(forum.category_pages()),
     }
     declared = {stream.name: stream.fields for stream in STREAMS}
     return Discovery(
@@ -44,6 +47,7 @@ def discovered(forum: Forum, streams: Sequence[Stream]) -> Discovery:
             sampled(
                 stream,
                 samples[stream.name],
+                added=_READ_FROM_TEXT.get(stream.name, ()),
                 by_setting={
                     name: _TAKEN_BY_SETTING.get(name, "")
                     for name in declared[stream.name]

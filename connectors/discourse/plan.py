@@ -62,6 +62,8 @@ class Planner:
             return self._plan_users(state, window)
         if stream.name == "topics":
             return self._plan_topics(stream, state, window)
+        if stream.name == "categories":
+            return self._plan_categories()
         return self._plan_posts(state, window)
 
     def allowance(self) -> Allowance:
@@ -121,6 +123,13 @@ class Planner:
         )
         notes = (TWICE,) if is_whole and "known" in state else ()
         return Cost(steps=(step,), records=count, records_how=how, notes=notes)
+
+    def _plan_categories(self) -> Cost:
+        pages = list(self._forum.category_pages())
+        count = sum(len(rows) for rows in pages)
+        how = f"{count:,} categories, listed"
+        step = Step(what="pages of categories", calls=len(pages), how=how)
+        return Cost(steps=(step,), records=count, records_how=how)
 
     def _plan_posts(self, state: State, window: Window) -> Cost:
         newest, ids_per_page = self._newest_post

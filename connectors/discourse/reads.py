@@ -1,4 +1,4 @@
-"""How users, topics and posts of a forum are read, and what their states say.
+"""How users, topics, posts and categories of a forum are read, and what their states say.
 
 Belongs here: walks, second looks and censuses. Does not belong here: single calls (`client`).
 """
@@ -15,6 +15,7 @@ import msgspec
 
 from connectors.base import Page, State, Stream, Tombstone, Window
 from connectors.discourse.client import Forum, later
+from connectors.discourse.links import with_links
 from connectors.discourse.streams import ACTIVITY_OVERLAP
 from connectors.incremental import CENSUS_EVERY, NewestFirstWalk, is_due
 from connectors.pagination import batches
@@ -32,7 +33,10 @@ TAIL = timedelta(days=14)
 REREAD_EVERY = timedelta(days=1)
 SSO_REFRESH_EVERY = timedelta(days=30)
 
-_MARKED = ("username", "name", "email", "active", "staged", "admin", "moderator", "trust_level")
+_MARKED = (
+    *("username", "name", "email", "active", "staged", "admin", "moderator", "trust_level"),
+    *("suspended_till", "silenced_till"),
+)
 _TOPIC_MARKED = ("posts_count", "like_count", "highest_post_number", "has_accepted_answer")
 
 
@@ -49,6 +53,8 @@ class Reader:
             return self._users(state, window)
         if stream.name == "topics":
             return self._topics(stream, state, window)
+        if stream.name == "categories":
+            return self._categories(state)
         return self._posts(state, window)
 
     # Users
@@ -105,13 +111,27 @@ class Reader:
             marks[str(key)] = mark
         return records, unchanged, marks
 
+    # Categories
+
+    def _categories(self, state: State) -> Iterator[Page]:
+        """Read them all: there are few. State: `known` (see `_lacks`)."""
+        seen: set[int] = set()
+        for _ in range(2):
+            for rows in self._forum.category_pages():
+                seen |= {key for row in rows if (key := values(row, "id")[0]) is not None}
+                yield Page(records=rows)
+            if not _lacks(seen, state):
+                break
+        state["known"] = {"count": len(seen), "newest": max(seen, default=0)}
+        yield Page(state=state, census_complete=True)
+
     # Topics
 
     def _topics(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         """Read what was active since the last walk; now and then a longer tail, or everything.
 
         State: that of `NewestFirstWalk`, `known`, `census_at`, `tail` (id -> bumped_at of the
-        topics of the last 14 days) and `tail_at`.
+        topics of the last 14 days, also of those that came since it was read) and `tail_at`.
         """
         walk = NewestFirstWalk.begin(stream, state, window)
         is_whole = is_tail = False
@@ -124,12 +144,16 @@ class Reader:
         seen: dict[int, str] = {}
         for first in (walk.position or 0, 0):
             for number, rows in self._forum.topic_pages(walk.floor, first):
-                for row in rows:
-                    key, bumped = values(row, "id", "bumped_at")
-                    if key is not None and bumped is not None:
-                        seen[key] = bumped
-                        if number == 0:
-                            walk.see(bumped)
+                told = [values(row, "id", "bumped_at") for row in rows]
+                bumps = {key: at for key, at in told if key is not None and at is not None}
+                seen |= bumps
+                if number == 0:
+                    for at in bumps.values():
+                        walk.see(at)
+                # Were it not for the tail, nobody would ask for what is gone when it is read.
+                young = {str(key): at for key, at in bumps.items() if later(at, tail_from)}
+                if young:
+                    state["tail"] = {**state.get("tail", {}), **young}
                 # A deletion pulls later topics one place up: a page is done when the next is.
                 yield Page(records=rows, state=walk.at(number))
             if not (is_whole and _lacks(seen, state)):
@@ -226,7 +250,7 @@ class Reader:
             kept = [row for row in rows if _is_kept(row)]
             state["topics"] = _noted(kept, state.get("topics", {}), window.now - TAIL)
             here = state | {"walk": {"top": top, "at": before}}
-            yield Page(records=kept, state=here)
+            yield Page(records=[with_links(row) for row in kept], state=here)
         if top is not None:
             state["high"] = max(top - 1, state.get("high", 0))
 
@@ -249,7 +273,7 @@ class Reader:
                 )
         unkept = {values(row, "id")[0] for row in rows if not _is_kept(row)}
         ids = [key for key in ids if key not in unkept]
-        records = [row for row in rows if _is_kept(row)]
+        records = [with_links(row) for row in rows if _is_kept(row)]
         tombstones = []
         for key in sorted({*known} - {*ids}):
             post = self._forum.get_or_none(f"/posts/{key}.json")
@@ -257,7 +281,7 @@ class Reader:
             if post is None or deleted_at is not None or home == topic_id or not _is_kept(post):
                 tombstones.append(Tombstone(key=str(key)))
             else:
-                records.append(post)  # moved to another topic
+                records.append(with_links(post))  # moved to another topic
         return records, tombstones, ids
 
 

@@ -64,6 +64,7 @@ STREAMS: tuple[Stream, ...] = (
             *("username", "created_at", "updated_at", "version", "deleted_at", "user_deleted"),
             *("hidden", "staff", "admin", "moderator", "trust_level", "accepted_answer"),
             *("actions_summary.id", "actions_summary.count", "reactions.id", "reactions.count"),
+            *("quotes", "mentions"),
         ),
         cursor="updated_at",
         cursor_trusted=False,  # likes, reactions and accepted answers leave it alone
@@ -74,10 +75,19 @@ STREAMS: tuple[Stream, ...] = (
             "trust_level",
             boolean="user_deleted hidden staff admin moderator accepted_answer",
             timestamp="created_at updated_at deleted_at",
-            json="actions_summary reactions",
+            json="actions_summary reactions quotes mentions",
         ),
-        pii=by_field(pseudonym="user_id username"),
+        pii=by_field(pseudonym="user_id username mentions"),
         coverage="edits, likes, deletions and moderators' notes are noticed in topics active "
         "within 14 days, there in the newest 200 posts",
+    ),
+    Stream(
+        name="categories",
+        key=("id",),
+        fields=("id", "name", "slug", "parent_category_id", "read_restricted"),
+        sync_mode="full",
+        deletes="census",
+        types=by_field(integer="id parent_category_id", boolean="read_restricted"),
+        coverage="only categories that `api_username` may see",
     ),
 )

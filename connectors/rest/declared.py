@@ -14,8 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.base import DeleteStrategy, Stream
-from connectors.database import suggest
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
 from connectors.rest.settings import (
     Archived,
     ByCursor,
@@ -218,7 +217,7 @@ def _record_problems(place: str, declared: RestStream) -> Iterator[ConfigError]:
             if name not in tops:
                 yield ConfigError(
                     f"{place}: `{word}` names `{name}`, which `fields` does not."
-                    f"{suggest(name, sorted(tops))}"
+                    f"{suggestion(name, sorted(tops))}"
                 )
 
 
@@ -282,7 +281,7 @@ def _check_parents(place: str, name: str, streams: Mapping[str, RestStream]) -> 
         if unknown is not None:
             raise ConfigError(
                 f"{place}: `{{{unknown}...}}` names no stream of this source."
-                f"{suggest(unknown, list(streams))}"
+                f"{suggestion(unknown, streams)}"
             )
         if len(parents) > 1 or parents & seen:
             raise ConfigError(

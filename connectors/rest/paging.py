@@ -227,7 +227,9 @@ class Pages:
             more = answer.told(path, "paging.more")
             return bool(more) if word == "not" else not more
         if paging.total is not None and start is not None:
-            return start + count >= int(answer.told(paging.total, "paging.total"))
+            total = int(answer.told(paging.total, "paging.total"))
+            # A total that the page begins behind is none: what brings no news is the end.
+            return None if count and total <= start else start + count >= total
         return True if paging.short and is_short else None
 
 

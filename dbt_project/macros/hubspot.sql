@@ -56,3 +56,24 @@ replace({{ link }}, '": ', '":') like '%"label":"Primary"%'
     ) as spread
 )
 {% endmacro %}
+
+
+{# Current deals or tickets, with what their stage says and the company they are about. #}
+{% macro hubspot_in_stages(object_type, id) %}
+    select
+        records.*,
+        coalesce(stages.label, records.stage) as stage_label,
+        stages.is_closed as is_stage_closed,
+        stages.is_won as is_stage_won,
+        companies.to_id as company_id
+    from {{ current(ref('stg_hubspot__' ~ object_type)) }} as records
+    left join {{ hubspot_stages(object_type) }} as stages
+        on records._source = stages._source
+        and records.pipeline = stages.pipeline_id
+        and records.stage = stages.stage_id
+    left join {{ hubspot_links('companies') }} as companies
+        on records._source = companies._source
+        and records.{{ id }} = companies.from_id
+        and companies.from_type = '{{ object_type }}'
+        and companies.link_rank = 1
+{% endmacro %}

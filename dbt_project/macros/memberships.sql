@@ -45,6 +45,41 @@
 {% endmacro %}
 
 
+
+{#
+    What people did by the word of an import: each act that is there, with its person and
+    organization; where it names none, that of the person at the time of the act.
+#}
+{% macro mapped_acts(stream, id) %}
+    with told as (
+        select
+            _source || ':' || _stream || ':' || _key as {{ id }},
+            {{ stream }}.*,
+            people.person_id
+        from {{ current(ref('stg_mapped__' ~ stream)) }} as {{ stream }}
+        left join {{ ref('identity_person_map') }} as people
+            on {{ stream }}.person_key = people.profile_key
+        where not _is_deleted and occurred_at is not null
+    ),
+
+    of_people as (
+        select * from told
+        where person_id is not null
+    ),
+
+    memberships as (
+        {{ organization_at('of_people', id, 'person_id') }}
+    )
+
+    select
+        told.*,
+        coalesce(organizations.organization_id, memberships.organization_id) as organization_id
+    from told
+    left join {{ ref('identity_organization_map') }} as organizations
+        on told.organization_key = organizations.reference_key
+    left join memberships on told.{{ id }} = memberships.{{ id }}
+{% endmacro %}
+
 {# Makes a CTE be computed once: DuckDB would fold it into the join it feeds, and pair every act with
    every stay before it looks whose they are (2.5 GB for 7,000 acts). #}
 {% macro computed_once() -%}

@@ -1,5 +1,5 @@
 {#
-    The shapes that every source's profiles, interactions, cases and deals are brought into
+    The shapes that every source's profiles, interactions, reactions, cases and deals are brought into
     before identities are resolved. `values` maps a column to a SQL expression; columns not
     named are null.
 #}
@@ -30,9 +30,16 @@
     'channel': 'string', 'place': 'string', 'kind': 'string', 'direction': 'string',
     'thread_id': 'string', 'in_reply_to_interaction_id': 'string',
     'actor_profile_key': 'string', 'target_profile_key': 'string', 'organization_key': 'string',
-    'is_accepted': 'boolean', 'is_prompted': 'boolean', 'visibility': 'string',
+    'is_accepted': 'boolean', 'accepted_seen_at': 'moment', 'is_prompted': 'boolean', 'visibility': 'string',
     'occurred_at': 'moment', 'source_seen_at': 'moment', 'loaded_at': 'moment',
     'is_deleted': 'boolean',
+}) }}
+{%- endmacro %}
+
+{% macro reaction_row(values) -%}
+{{ typed_row(values, {
+    'interaction_id': 'string', 'kind': 'string', 'n_reactions': 'bigint', 'look': 'bigint',
+    'observed_at': 'moment',
 }) }}
 {%- endmacro %}
 

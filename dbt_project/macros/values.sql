@@ -108,3 +108,55 @@ lower({{ text }})
 {% macro spark__lower_case(text) -%}
 lower(translate({{ text }}, 'İΣ', 'iσ'))
 {%- endmacro %}
+
+
+{# A text as JSON, in quotes and escaped. #}
+{% macro json_text(text) -%}
+{{ adapter.dispatch('json_text', 'rapport')(text) }}
+{%- endmacro %}
+
+{% macro default__json_text(text) -%}
+cast(to_json({{ text }}) as {{ dbt.type_string() }})
+{%- endmacro %}
+
+{% macro spark__json_text(text) -%}
+to_json(cast({{ text }} as variant))
+{%- endmacro %}
+
+
+{# Whether a text is JSON itself. #}
+{% macro is_json(text) -%}
+{{ adapter.dispatch('is_json', 'rapport')(text) }}
+{%- endmacro %}
+
+{% macro default__is_json(text) -%}
+json_valid({{ text }})
+{%- endmacro %}
+
+{# Spark's parser ends behind the first value; what follows cannot stand in a list and in an object. #}
+{% macro spark__is_json(text) -%}
+coalesce(
+            json_array_length('[' || {{ text }} || ']') = 1
+            and json_object_keys('{"v": ' || {{ text }} || '}') is not null,
+            false
+        )
+{%- endmacro %}
+
+
+{# The texts of a group, comma separated in the order of a key. #}
+{% macro joined(text, key) -%}
+{{ adapter.dispatch('joined', 'rapport')(text, key) }}
+{%- endmacro %}
+
+{% macro default__joined(text, key) -%}
+string_agg({{ text }}, ', ' order by {{ key }})
+{%- endmacro %}
+
+{% macro spark__joined(text, key) -%}
+array_join(
+            transform(
+                array_sort(collect_list(struct({{ key }} as k, {{ text }} as v))), told -> told.v
+            ),
+            ', '
+        )
+{%- endmacro %}

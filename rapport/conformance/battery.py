@@ -6,7 +6,6 @@ Belongs here: which plays there are, and playing them. Does not belong here: the
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,15 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connectors.errors import ConfigError
-from rapport.conformance.faults import FAULTS, RECORDS, Fault
+from connectors.errors import ConfigError, suggestion
+from rapport.conformance import database_faults, file_faults
+from rapport.conformance import faults as common
+from rapport.conformance.faults import RECORDS, Fault
 from rapport.conformance.killing import Helper, helping
 from rapport.conformance.laws import EQUAL, KEPT, STATE, look
 from rapport.conformance.play import Ended, Play
-from rapport.conformance.stage import Emulated, Stage, stage_for
+from rapport.conformance.stage import KINDS, Emulated, Stage, stage_for
 from sandbox.server import running
 
 MOST_BRANCHES = 2
+
+FAULTS: Sequence[Fault] = (*common.FAULTS, *file_faults.FAULTS, *database_faults.FAULTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ def examine(
     type_: str,
     settings: Mapping[str, Any],
     *,
-    faults: Sequence[Fault] = FAULTS,
+    faults: Sequence[Fault] = (),
     streams: Sequence[str] = (),
     on_verdict: Callable[[Verdict], None] = lambda _: None,
 ) -> list[Verdict]:
@@ -57,6 +60,7 @@ def examine(
     Args:
         type_, settings: of the configured source; only fields, objects and the like of the
             settings are used, never an address or a credential.
+        faults: only these; default: all that can happen to this kind of source.
         streams: only these; default: all that stand for a way of reading.
         on_verdict: called after each play.
 
@@ -64,20 +68,19 @@ def examine(
         ConfigError: there is no stage for the type, or no such stream on it.
     """
     make = stage_for(type_)
-    known = make(settings).streams
+    probe = make(settings)
+    known = probe.streams
+    faults = faults or [fault for fault in FAULTS if fault.kind in ("", probe.kind)]
     if unknown := [stream for stream in streams if stream not in known]:
         raise ConfigError(
             f"`{unknown[0]}` is not tested by itself. Streams of type `{type_}` that stand for "
             f"all of them: {', '.join(known)}."
         )
     verdicts = []
-    # What a server says of connections that we broke on purpose is no news.
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder, serving() as server, helping() as helper:
         for fault in faults:
-            probe = make(settings)
-            for stream in streams or probe.streams:
-                reason = why_not(probe, fault)
+            for stream in streams or known:
+                reason = why_not(probe, fault, stream)
                 if reason is None:
                     home = Path(folder) / f"{fault.id}-{stream}"
                     verdict = _played(make(settings), stream, fault, home, server, helper)
@@ -89,7 +92,7 @@ def examine(
 
 
 def chosen(names: Sequence[str]) -> Sequence[Fault]:
-    """Return the faults of these names, all without any.
+    """Return the faults of these names.
 
     Raises:
         ConfigError: there is no such fault.
@@ -97,19 +100,21 @@ def chosen(names: Sequence[str]) -> Sequence[Fault]:
     known = {fault.id: fault for fault in FAULTS}
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            meant = f" Did you mean `{close[0]}`?" if close else ""
             raise ConfigError(
-                f"There is no fault `{name}`.{meant} docs/conformance.md lists them all."
+                f"There is no fault `{name}`.{suggestion(name, known)} docs/conformance.md lists "
+                "them all."
             )
-    return [known[name] for name in names] or FAULTS
+    return [known[name] for name in names]
 
 
-def why_not(stage: Stage, fault: Fault) -> str | None:
-    """Return why a fault does not apply, if it does not."""
+def why_not(stage: Stage, fault: Fault, stream: str = "") -> str | None:
+    """Return why a fault does not apply, to a stream or at all, if it does not."""
+    if fault.kind not in ("", stage.kind):
+        return f"it happens to {KINDS[fault.kind].lower()} only"
     for ability in fault.needs:
-        if ability in stage.lacks:
-            return stage.lacks[ability]
+        for name in (ability, f"{stream}.{ability}"):
+            if name in stage.lacks:
+                return stage.lacks[name]
     return None
 
 
@@ -171,6 +176,8 @@ class serving:
         if isinstance(stage, Emulated):
             if not self._url:
                 self._url = self._stack.enter_context(running(self, 0))
+                # What it says of connections that we broke on purpose is no news.
+                logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             self._stage = stage
             stage.connect_to(self._url)
         yield

@@ -36,7 +36,7 @@ class Stage(Emulated):
     lacks: ClassVar = {
         "resumes": "a list is begun at its top again",
         "lost_place": "no state holds a cursor: the vendor answers an old one with 500",
-        "quota": "the only quota of a day is that of logins, and a process logs in once",
+        "quota": "the only quota of a day is that of logins, and a session is kept",
         "stamps": "no stamp of the network is trusted to order versions",
         "late": "what the index takes late is dated by the index",
         "merges": "accounts and posts are never merged",

@@ -1,8 +1,9 @@
-"""The stage of a forum: its users, topics and posts, each read in a way of its own."""
+"""The stage of a forum: its users, topics, posts and categories, each read in its own way."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from rapport.conformance.stage import ROWS_PER_PAGE, Emulated, Truth
 from sandbox import discourse
 from sandbox.discourse import Forum, ForumSettings
 from sandbox.discourse import http as server
+from sandbox.discourse.store import Category, Post
 
 KEY, KEY_USER = "stage-forum-admin-key", "rapport"
 _UNLIMITED = 1_000_000
@@ -23,14 +25,16 @@ _TOPICS = 3
 class Stage(Emulated):
     """A forum whose every record is a user with a post, each third of them in a topic of its own.
 
+    Each of these topics is alone in its category, every other one of which lies under another.
     The verbs' names are ids of posts.
     """
 
     type = vendor = "discourse"
-    streams = ("users", "topics", "posts")
+    streams = ("users", "topics", "posts", "categories")
     kinds: ClassVar = {"limited": ("429", "429_text", "429_crawler")}
-    lists = ((), ("topic_list", "topics"), ("latest_posts",), ("post_stream", "posts"))
-    retyped = (("name",), ("category_id",), ("staff",))
+    lists = ((), ("topic_list", "topics"), ("latest_posts",), ("post_stream", "posts"),
+             ("category_list", "categories"))  # fmt: skip
+    retyped = (("name",), ("category_id",), ("staff",), ("slug",))
     wrong: ClassVar = {"errors": ["internal"], "error_type": "rate_limit"}
     lacks: ClassVar = {
         "refused_token": "an API key does not expire",
@@ -52,7 +56,7 @@ class Stage(Emulated):
         super().__init__()
         limits = ForumSettings(
             ip_per_10_s=_UNLIMITED, ip_per_minute=_UNLIMITED, admin_api_per_minute=_UNLIMITED,
-            posts_cache_s=0,
+            posts_cache_s=0, lazy_categories=True,
         )  # fmt: skip
         at = self.clock.now()
         self.forum = Forum(at=at, title="Stage", settings=limits)
@@ -60,6 +64,7 @@ class Stage(Emulated):
         self.forum.add_api_key(KEY)
         self.secrets.add(KEY)
         self.made = 0
+        self._closed: dict[str, Category] = {}
         wanted = ("show_emails", "sso")
         self.settings = {
             "url": "http://forum.invalid",
@@ -76,7 +81,11 @@ class Stage(Emulated):
 
     @contextlib.contextmanager
     def playing(self) -> Iterator[None]:
-        with mock.patch.object(server, "USERS_PER_PAGE", ROWS_PER_PAGE):
+        with (
+            mock.patch.object(server, "USERS_PER_PAGE", ROWS_PER_PAGE),
+            mock.patch.object(server, "CATEGORIES_PER_PAGE", ROWS_PER_PAGE),
+            mock.patch.object(server, "SUBCATEGORIES_PER_CATEGORY", 1),
+        ):
             yield
 
     def create(self, count: int, *, tied: bool = False) -> list[str]:
@@ -88,7 +97,8 @@ class Stage(Emulated):
                                      email=f"weaver{number}@example.com", at=at)  # fmt: skip
             open_topics = [topic.id for topic in forum.topics.values() if not topic.deleted_at]
             if number % _TOPICS == 0 or not open_topics:
-                topic = forum.create_topic(user, f"How to weave number {number}", "Like so.", at)
+                topic = forum.create_topic(user, f"How to weave number {number}", "Like so.", at,
+                                           category_id=self._open_category(number))  # fmt: skip
                 made.append(str(forum.topics[topic].posts[0].id))
             else:
                 topic = open_topics[-1 - number % min(4, len(open_topics))]
@@ -103,13 +113,18 @@ class Stage(Emulated):
             self.forum.like(post.id, next(user for user in self.forum.users if user > 0), at)
             if post.user_id in self.forum.users:
                 self.forum.users[post.user_id].name = f"Changed {at:%d %H:%M:%S}"
+            category = self.forum.categories.get(self.forum.topics[post.topic_id].category_id or 0)
+            if category is not None:
+                category = dataclasses.replace(category, name=f"Changed {at:%d %H:%M:%S}")
+                self.forum.categories[category.id] = category
 
     def delete(self, names: Collection[str]) -> None:
-        """Delete posts, a topic with its first post, and their authors."""
+        """Delete posts, a topic with its first post and its category, and their authors."""
         for name in names:
             at, post = self._now(False), self.forum.posts[int(name)]
             if post.post_number == 1:
                 self.forum.delete_topic(post.topic_id, at)
+                self._close_category(name, self._category_of(post))
             else:
                 self.forum.delete_post(post.id, at)
             if post.user_id in self.forum.users:
@@ -120,11 +135,33 @@ class Stage(Emulated):
             post = self.forum.posts[int(name)]
             if post.post_number == 1:
                 self.forum.recover_topic(post.topic_id)
+                if name in self._closed:
+                    self.forum.categories[self._category_of(post)] = self._closed.pop(name)
             else:
                 self.forum.recover_post(post.id, self._now(False))
 
     def living(self) -> list[str]:
         return [str(post.id) for post in self._posts()]
+
+    def _open_category(self, number: int) -> int:
+        """Open a category, every other one under the one before that is on top."""
+        last, key = max(self.forum.categories), 100 + number
+        is_below = last >= 100 and self.forum.categories[last].parent_id is None
+        self.forum.categories[key] = Category(
+            id=key,
+            name=f"Shed {number}",
+            slug=f"shed-{number}",
+            parent_id=last if is_below else None,
+        )
+        return key
+
+    def _close_category(self, name: str, key: int) -> None:
+        """Delete a category; the vendor keeps one that others lie under."""
+        if not any(category.parent_id == key for category in self.forum.categories.values()):
+            self._closed[name] = self.forum.categories.pop(key)
+
+    def _category_of(self, post: Post) -> int:
+        return self.forum.topics[post.topic_id].category_id or 0
 
     def _posts(self) -> list[Any]:
         return [
@@ -136,6 +173,8 @@ class Stage(Emulated):
     def truth(self, stream: str) -> Truth:
         if stream == "users":
             return {str(user.id): user for user in self.forum.users.values()}
+        if stream == "categories":
+            return {str(key): category for key, category in self.forum.categories.items()}
         if stream == "topics":
             topics = self.forum.topics.values()
             return {str(topic.id): topic for topic in topics if topic.deleted_at is None}
@@ -144,6 +183,9 @@ class Stage(Emulated):
     def agrees(self, stream: str, record: dict[str, Any], true: Any) -> bool:
         if stream == "users":
             return (record["username"], record["name"]) == (true.username, true.name)
+        if stream == "categories":
+            lies_under = record.get("parent_category_id")
+            return (record["name"], lies_under) == (true.name, true.parent_id)
         if stream == "topics":
             return bool(record["like_count"] == true.like_count)
         likes = [a["count"] for a in record["actions_summary"] if a["id"] == 2 and "count" in a]

@@ -7,12 +7,14 @@ its stage has.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import errno
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -20,7 +22,7 @@ from connectors.errors import LandingError, StreamLocked
 from connectors.landing import Landing
 from rapport.conformance.laws import ENDS, EQUAL, KEPT, NAMED, STATE, look
 from rapport.conformance.play import Play
-from rapport.conformance.stage import ROWS_PER_PAGE, SOURCE, Emulated, follow
+from rapport.conformance.stage import KINDS, ROWS_PER_PAGE, SOURCE, Emulated, Rewrite, follow
 
 Act = Callable[[Play], None]
 
@@ -35,13 +37,19 @@ class Fault:
     Attributes:
         id: as the table names it. `words`: what happens.
         act: does it to a play, whose stage has `RECORDS` records and nothing landed.
-        needs: abilities of the stage: `http`, or a name that `Stage.lacks` may explain away.
+        needs: abilities of the stage: one of `stage.KINDS`, or a name that `Stage.lacks` may
+            explain away.
     """
 
     id: str
     words: str
     act: Act
     needs: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The kind of source that it happens to; empty: any."""
+        return next((name for name in self.needs if name in KINDS), "")
 
 
 # Between the network and us
@@ -243,13 +251,16 @@ def _bad_records(play: Play) -> None:
     """Let single records have no key, or be no record at all."""
     stage = _emulated(play)
     count = 0
+    keyless: Any = "without a key"  # in an allowed field: else it is as empty as what has none
+    for name in reversed(stage.retyped[0]):
+        keyless = {name: keyless}
 
     def spoil(path: str, body: Any) -> Any:
         nonlocal count
         for _, rows in stage.lists_of(body):
             if rows and not count:
                 count = 2
-                rows.append({"name": "without a key"})
+                rows.append(keyless)
                 rows.append("no record")
         return body
 
@@ -498,6 +509,69 @@ def _fail_at(play: Play, name: str, number: int, code: int) -> None:
         play.breaks(NAMED, f"a full disk gave {tried.error!r}")
 
 
+def _disk_full_beside(play: Play) -> None:
+    """Let the disk be full at the lock, the quarantine and the budget of calls, one by one."""
+    for name in (".holder", "*.jsonl", "*.json"):
+        if isinstance(play.stage, Emulated):
+            play.stage.rewrites.append(_with_a_bad_record(play.stage))
+            play.stage.fail("429", after=1, wait_s=1)
+        with full_disk(name) as met:
+            tried = play.attempt()
+        if met and not isinstance(tried.error, LandingError):
+            play.breaks(NAMED, f"a full disk at `{met[0]}` gave {tried.error!r}")
+        if isinstance(play.stage, Emulated):
+            play.stage.heal()
+        live(play)
+
+
+def _with_a_bad_record(stage: Emulated) -> Rewrite:
+    def spoil(path: str, body: Any) -> Any:
+        for _, rows in stage.lists_of(body):
+            rows.append("no record")
+        return body
+
+    return spoil
+
+
+@contextlib.contextmanager
+def full_disk(pattern: str) -> Iterator[list[str]]:
+    """Let half of what is written to files of such a name get through; yield the names met."""
+    real, met = Path.open, []
+
+    def opened(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        file = real(path, mode, *arguments, **options)
+        if not path.match(pattern) or mode.startswith("r"):
+            return file
+        met.append(path.name)
+        return _Full(file)
+
+    with mock.patch.object(Path, "open", opened):
+        yield met
+
+
+class _Full:
+    """A file on a full disk."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __enter__(self) -> _Full:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, data: Any) -> int:
+        self._file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def writelines(self, lines: Sequence[Any]) -> None:
+        self.write(lines[0])
+
+
 def _not_allowed(play: Play) -> None:
     """Let the landing folder refuse to take a file."""
     play.attempt()
@@ -531,7 +605,8 @@ def _killed(play: Play) -> None:
     play.branch(play.home.with_name(f"{play.home.name}-undisturbed"), 0).sync()
     rows = counts.rows if counts else 0
     # What lies beside records is asked for in one great batch, which is one checkpoint.
-    resumes = "resumes" not in play.stage.lacks and play.stream_name not in play.stage.beside
+    does_not = {"resumes", f"{play.stream_name}.resumes"} & play.stage.lacks.keys()
+    resumes = not does_not and play.stream_name not in play.stage.beside
     for is_landed in (False, True):
         for at in itertools.count(1):
             branch = play.branch(play.home.with_name(f"{play.home.name}-{at}-{is_landed}"), 0)
@@ -583,7 +658,7 @@ def live(play: Play, *, deletes: bool = True) -> None:
     stage.create(3)
     living = stage.living()
     stage.change(living[2:30:9])
-    if deletes and "deletes" not in stage.lacks:
+    if deletes:
         stage.delete([living[7], living[-8]])
 
 
@@ -656,7 +731,8 @@ FAULTS: Sequence[Fault] = (
     Fault(id="empty_page", words="an empty page that leads on", act=_empty_page,
           needs=("http", "empty_pages")),
     Fault(id="duplicates", words="records twice across pages", act=_twice, needs=_HTTP),
-    Fault(id="unknown_fields", words="fields nobody declared", act=_unknown, needs=_HTTP),
+    Fault(id="unknown_fields", words="fields nobody declared", act=_unknown,
+          needs=("http", "allow_list")),
     Fault(id="retyped", words="values of changing types", act=_retyped, needs=_HTTP),
     Fault(id="bad_records", words="records without a key, or none at all", act=_bad_records,
           needs=_HTTP),
@@ -686,6 +762,8 @@ FAULTS: Sequence[Fault] = (
           needs=("restores",)),
     Fault(id="merge_chain", words="merges of merged records", act=_merged, needs=("merges",)),
     Fault(id="disk_full", words="the disk is full at a checkpoint", act=_disk_full),
+    Fault(id="disk_full_beside", words="the disk is full at the lock, quarantine or budget",
+          act=_disk_full_beside),
     Fault(id="not_allowed", words="a file cannot be put in its place", act=_not_allowed),
     Fault(id="second_sync", words="another sync of the same stream", act=_second_sync),
     Fault(id="killed", words="kill -9 at every checkpoint's edges", act=_killed),

@@ -14,14 +14,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from connectors import registry, sync_stream
 from connectors.session import Session
-from rapport.conformance.stage import SOURCE
+from rapport.conformance.stage import SOURCE, narrowed
 
 
 class Helper:
@@ -40,12 +40,14 @@ class Helper:
         at: int | None = None,
         is_landed: bool = False,
         after_s: float | None = None,
+        limits: Mapping[str, Any] | None = None,
     ) -> bool:
         """Sync in another process and return whether it was killed before it ended.
 
         Args:
             at: kill at this checkpoint, counted from 1; `is_landed`: behind it, not before.
             after_s: or kill so many seconds after the start.
+            limits: see `Stage.limits`.
         """
         if self._process is None:
             self._process = subprocess.Popen(
@@ -54,7 +56,7 @@ class Helper:
             )  # fmt: skip
         asked = {
             "type": type_, "settings": settings, "stream": stream, "home": str(home),
-            "at": at, "is_landed": is_landed, "after_s": after_s,
+            "at": at, "is_landed": is_landed, "after_s": after_s, "limits": dict(limits or {}),
         }  # fmt: skip
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(asked) + "\n")
@@ -114,7 +116,8 @@ def _die_in(asked: dict[str, Any]) -> None:
     if isinstance(session, Session):
         session.sleep = lambda _: None
     stream = next(s for s in source.streams() if s.name == asked["stream"])
-    with mock.patch.object(os, "link", link):  # which gives a landing file its name
+    # A link gives a landing file its name.
+    with mock.patch.object(os, "link", link), narrowed(asked["limits"]):
         sync_stream(source, stream, home, checkpoint_bytes=1)
 
 

@@ -5,9 +5,11 @@ Belongs here: looking at what was landed, said and asked. Does not belong here: 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
+from urllib.parse import quote
 
 from rapport.conformance.play import Play, TooManyRequests, is_ours
 from rapport.conformance.stage import SOURCE
@@ -96,16 +98,27 @@ def _secret(play: Play) -> Iterator[str]:
     files = [
         path.read_bytes().decode("utf-8", "replace")
         for path in play.home.rglob("*")
-        if path.is_file() and path.suffix != ".parquet"
+        # a refresh token that outlives us has a file of its own
+        if path.is_file() and path.suffix != ".parquet" and path.parent.name != "tokens"
     ]
     for where, texts in (
         ("a landed row", landed), ("a state", states), ("a file", files),
         ("a message", play.messages),
     ):  # fmt: skip
         for secret in play.stage.secrets | (play.forbidden if where != "a message" else set()):
-            if any(secret in text for text in texts):
+            if any(form in text for form in _forms(secret) for text in texts):
                 yield f"{where} holds `{secret[:4]}...`"
                 return
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield how a secret may be spelled, also where it begins inside longer base64."""
+    yield secret
+    yield quote(secret, safe="")
+    data = secret.encode()
+    for offset in range(3):
+        letters = base64.b64encode(b"\0" * offset + data).decode()
+        yield letters[-(-offset * 8 // 6) : (offset + len(data)) * 8 // 6]
 
 
 def _named(play: Play) -> Iterator[str]:

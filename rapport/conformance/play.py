@@ -113,7 +113,9 @@ class Play:
     def die(self, **how: Any) -> bool:
         """Sync in a process that is killed, see `Helper.sync`; return whether it was."""
         stage = self.stage
-        return self.helper.sync(stage.type, stage.settings, self.stream_name, self.home, **how)
+        return self.helper.sync(
+            stage.type, stage.settings, self.stream_name, self.home, limits=stage.limits, **how
+        )
 
     def settle(self) -> None:
         """Sync until everything must be known that the source promises to notice."""

@@ -11,10 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rapport.conformance.battery import Verdict, why_not
-from rapport.conformance.faults import FAULTS
+from rapport.conformance.battery import FAULTS, Verdict, why_not
 from rapport.conformance.laws import LAWS
-from rapport.conformance.stage import Stage
+from rapport.conformance.stage import KINDS, Stage
 
 HOLDS, BROKEN, APART = "holds", "BROKEN", "does not apply"
 
@@ -60,11 +59,11 @@ def print_all(console: Console, verdicts: Sequence[Verdict]) -> None:
         told = {v.stream: _cell(v) for v in verdicts if v.fault is fault}
         table.add_row(fault.id, fault.words, *(told.get(stream, "") for stream in streams))
     console.print(table)
-    reasons = {v.fault.id: v.why_not for v in verdicts if v.why_not is not None}
+    reasons = {f"{v.fault.id}, {v.stream}": v.why_not for v in verdicts if v.why_not is not None}
     if reasons:
         console.print("\nDoes not apply:")
-        for fault_id, reason in reasons.items():
-            console.print(f"  {fault_id}: {reason}", markup=False, soft_wrap=True)
+        for which, reason in reasons.items():
+            console.print(f"  {which}: {reason}", markup=False, soft_wrap=True)
     if any(verdict.broken for verdict in verdicts):
         console.print("\nBroken:")
     for verdict in verdicts:
@@ -87,17 +86,22 @@ def as_page(stages: Mapping[str, Stage]) -> str:
     Args:
         stages: type -> a stage of it.
     """
-    lines = [
-        f"| fault | what happens | {' | '.join(f'`{name}`' for name in stages)} |",
-        f"| --- | --- |{' --- |' * len(stages)}",
-    ]
-    for fault in FAULTS:
-        cells = []
-        for stage in stages.values():
-            reason = why_not(stage, fault)
-            cells.append("played" if reason is None else f"no: {reason}")
-        lines.append(f"| `{fault.id}` | {fault.words} | {' | '.join(cells)} |")
-    lines += ["", "| law | which says |", "| --- | --- |"]
+    lines = []
+    for kind, heading in {"": "Any source", **KINDS}.items():
+        shown = {name: stage for name, stage in stages.items() if kind in ("", stage.kind)}
+        lines += [
+            f"### {heading}",
+            "",
+            f"| fault | what happens | {' | '.join(f'`{name}`' for name in shown)} |",
+            f"| --- | --- |{' --- |' * len(shown)}",
+        ]
+        for fault in FAULTS:
+            if fault.kind == kind:
+                reasons = [why_not(stage, fault) for stage in shown.values()]
+                cells = ["played" if reason is None else f"no: {reason}" for reason in reasons]
+                lines.append(f"| `{fault.id}` | {fault.words} | {' | '.join(cells)} |")
+        lines.append("")
+    lines += ["### Laws", "", "| law | which says |", "| --- | --- |"]
     lines += [f"| {law} | {says} |" for law, says in LAWS.items()]
     return "\n".join(lines) + "\n"
 

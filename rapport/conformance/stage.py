@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -41,6 +42,9 @@ TOKEN_NAMES = ("access_token", "refresh_token", "accessJwt", "refreshJwt")
 Truth = dict[str, Any]
 """`_key` -> what must be held of a live record, see `Stage.agrees`."""
 
+KINDS = {"http": "An API", "files": "Files", "database": "A database"}
+"""What a source is, of which each has faults of its own."""
+
 Rewrite = Callable[[str, Any], Any]
 """Changes a parsed answer: (path, body) -> body."""
 
@@ -50,7 +54,11 @@ class Stage(ABC):
 
     Attributes:
         type: of the source. `streams`: those under test, one for each way of reading.
-        lacks: ability -> why this stage does not have it, in words; faults name what they need.
+        kind: one of `KINDS`.
+        lacks: ability, or `stream.ability` -> why this stage does not have it, in words; faults
+            name what they need.
+        limits: constants of the connector, by their dotted names -> what they are here, so that
+            little data has pages.
         beside: streams that are read by way of another one's records.
         clock: the stage's time. `settings`: of the source, as in rapport.yml.
         secrets: texts that must not be found anywhere afterwards.
@@ -58,8 +66,10 @@ class Stage(ABC):
     """
 
     type: ClassVar[str]
+    kind: ClassVar[str]
     streams: ClassVar[tuple[str, ...]]
     lacks: ClassVar[Mapping[str, str]] = {}
+    limits: ClassVar[Mapping[str, Any]] = {}
     beside: ClassVar[tuple[str, ...]] = ()
     settling: ClassVar[tuple[timedelta, ...]] = (timedelta(hours=2), timedelta(days=8))
 
@@ -113,6 +123,16 @@ class Stage(ABC):
     @contextlib.contextmanager
     def playing(self) -> Iterator[None]:
         """Hold what the stage needs while it is played on."""
+        with narrowed(self.limits):
+            yield
+
+
+@contextlib.contextmanager
+def narrowed(limits: Mapping[str, Any]) -> Iterator[None]:
+    """Set constants of modules, by their dotted names, until the block ends."""
+    with contextlib.ExitStack() as stack:
+        for name, value in limits.items():
+            stack.enter_context(mock.patch(name, value))
         yield
 
 
@@ -149,6 +169,7 @@ class Emulated(Stage):
         before: done before a request is answered. `rewrites`: done to each JSON answer.
     """
 
+    kind = "http"
     vendor: ClassVar[str]
     kinds: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     lists: ClassVar[tuple[tuple[str, ...], ...]] = ()

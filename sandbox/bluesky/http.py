@@ -44,6 +44,8 @@ from sandbox.faults import FaultMiddleware, Faults
 
 MOST_PER_PAGE = 100
 MOST_URIS = 25
+GRACE = timedelta(hours=2)
+"""For so long a refresh token that was used gives the same session again."""
 CREATE_SESSION = "com.atproto.server.createSession"
 REFRESH_SESSION = "com.atproto.server.refreshSession"
 
@@ -148,7 +150,7 @@ class _Server:
         self._windows: dict[tuple[str, ...], _Window] = {}
         self._opened_at = clock.now()
         self._tokens: dict[str, tuple[str, str, datetime]] = {}
-        self._siblings: dict[str, str] = {}
+        self._following: dict[str, dict[str, Any]] = {}
         self._queries: dict[str, Callable[[Request, str | None], Any]] = {
             "app.bsky.actor.getProfile": self.profile,
             "app.bsky.actor.getProfiles": self.profiles,
@@ -178,11 +180,11 @@ class _Server:
                 headers = self._limit(request)
                 if nsid in self._queries:
                     if request.method != "GET":
-                        raise Rejected(405, "InvalidRequest", "Incorrect HTTP method (POST)")
+                        raise _wrong_method("POST", "GET")
                     answer = self._queries[nsid](request, self._viewer(request))
                 elif nsid in self._procedures:
                     if request.method != "POST":
-                        raise Rejected(405, "InvalidRequest", "Incorrect HTTP method (GET)")
+                        raise _wrong_method("GET", "POST")
                     answer, own = self._procedures[nsid](request, body)
                     headers |= own
                 else:
@@ -242,9 +244,11 @@ class _Server:
         if token is None:
             raise Rejected(401, "AuthMissing", "Authentication Required")
         did = self._did_of(token, "refresh")
-        for spent in (token, self._siblings.pop(token)):
-            self._tokens.pop(spent, None)
-        return self._new_session(self.network.accounts[did]), {}
+        if token not in self._following:
+            self._following[token] = self._new_session(self.network.accounts[did])
+            ends_at = min(self._tokens[token][2], self.clock.now() + GRACE)
+            self._tokens[token] = (did, "refresh", ends_at)
+        return self._following[token], {}
 
     def session(self, request: Request, viewer: str | None) -> Any:
         if viewer is None:
@@ -255,7 +259,6 @@ class _Server:
         settings = self.network.settings
         access = self._token(account.did, "access", timedelta(minutes=settings.access_minutes))
         refresh = self._token(account.did, "refresh", timedelta(days=settings.refresh_days))
-        self._siblings[refresh] = access
         return {"accessJwt": access, "refreshJwt": refresh, **self._session_view(account)}
 
     @staticmethod
@@ -288,11 +291,7 @@ class _Server:
     def _did_of(self, token: str, scope: str) -> str:
         found = self._tokens.get(token)
         if found is None:
-            # what was rotated away is expired, what never was is invalid
-            known = token.count(".") == 2
-            error = "ExpiredToken" if known else "InvalidToken"
-            text = "Token has been revoked" if known else "Token could not be verified"
-            raise Rejected(400, error, text)
+            raise Rejected(400, "InvalidToken", "Token could not be verified")
         did, holds, expires_at = found
         if holds != scope:
             raise Rejected(400, "InvalidToken", "Bad token scope")
@@ -312,8 +311,11 @@ class _Server:
             raise Rejected(401, "AuthMissing", "Authentication Required")
         if "q" not in query:
             raise Rejected(400, "InvalidRequest", 'Error: Params must have the property "q"')
-        limit, offset = self._limit_of(query, 25), self._offset_of(query)
+        limit = self._limit_of(query, 25)
         found = [post for post in self._matching(query) if self._is_shown(post, viewer)]
+        if network.settings.own_search:
+            return self._own_search(found, query.get("cursor"), limit, viewer)
+        offset = self._offset_of(query)
         if query.get("sort") == "top":
             found.sort(key=lambda post: -len(post.likes))
         depth = network.settings.search_depth
@@ -325,23 +327,44 @@ class _Server:
             **({"cursor": str(offset + limit)} if more else {}),
         }
 
+    def _own_search(
+        self, found: list[Post], cursor: str | None, limit: int, viewer: str | None
+    ) -> Any:
+        """Page through posts as the open-source server does: after a time and a cid."""
+
+        def place(post: Post) -> tuple[int, str]:
+            return int(post.sort_at.timestamp() * 1000), post.cid
+
+        found.sort(key=place, reverse=True)
+        if cursor is not None:
+            milliseconds, _, cid = cursor.partition("__")
+            if not cid or not milliseconds.lstrip("-").isdigit():
+                raise Rejected(500, "InternalServerError", "Internal Server Error")  # as seen
+            found = [post for post in found if place(post) < (int(milliseconds), cid)]
+        page = found[:limit]
+        last = place(page[-1]) if len(page) == limit else None
+        return {
+            "posts": [self._post_view(post, viewer) for post in page],
+            **({"cursor": f"{last[0]}__{last[1]}"} if last else {}),
+        }
+
     def _matching(self, query: Any) -> Iterable[Post]:
         """Yield what a search finds, newest `sort_at` first; `since` counts, `until` does not."""
-        since, until = _moment(query, "since"), _moment(query, "until")
+        is_own = self.network.settings.own_search
+        since, until = None if is_own else _moment(query, "since"), _moment(query, "until")
         mentioned = self._did(query["mentions"]) if "mentions" in query else None
         author = self._did(query["author"]) if "author" in query else None
         domain = query.get("domain", "").lower().removeprefix("www.")
         url = query.get("url", "").rstrip("/")
         tags = {tag.lower() for tag in query.getlist("tag")}
-        words = [
-            (phrase or word).lower() for phrase, word in _WORD.findall(query["q"]) if word != "*"
-        ]
+        cased: Callable[[str], str] = str if is_own else str.lower
+        words = [cased(phrase or word) for phrase, word in _WORD.findall(query["q"]) if word != "*"]
         for post in self.network.newest_first():
             if until is not None and post.sort_at >= until:
                 continue
             if since is not None and post.sort_at < since:
                 return
-            text = post.record["text"].lower()
+            text = cased(post.record["text"])
             if (
                 (mentioned is None or mentioned in post.mentions)
                 and (author is None or author == post.did)
@@ -370,8 +393,12 @@ class _Server:
     def author_feed(self, request: Request, viewer: str | None) -> Any:
         query = request.query_params
         account = self._account(query.get("actor", ""))
-        if self.network.are_apart(viewer, account.did):
-            raise Rejected(400, "BlockedActor", "Requester has blocked actor")
+        if viewer is not None and account.did in self.network.accounts[viewer].blocks:
+            text = f"Requester has blocked actor: {account.did}"
+            raise Rejected(400, "BlockedActor", text)
+        if viewer in account.blocks:
+            text = f"Requester is blocked by actor: {account.did}"
+            raise Rejected(400, "BlockedByActor", text)
         feed = [
             post
             for post in self.network.newest_first()
@@ -655,6 +682,11 @@ class _Server:
         if not uri.startswith("at://"):
             raise Rejected(400, "InvalidRequest", "Error: uri must be a valid at-uri")
         return str(uri)
+
+
+def _wrong_method(got: str, expected: str) -> Rejected:
+    text = f"Incorrect HTTP method ({got}) expected {expected}"
+    return Rejected(400, "InvalidRequest", text)
 
 
 def _too_many(headers: dict[str, str]) -> Rejected:

@@ -47,6 +47,8 @@ class NetworkSettings:
         access_minutes, refresh_days: how long tokens live.
         search_needs_login: whether searching without a session is refused.
         search_depth: after so many results a search's cursor stops, whatever is left.
+        own_search: search as the open-source server does it: `since` is ignored, letter case
+            counts, no hits are told, and a cursor is `<milliseconds>__<cid>`.
     """
 
     calls_per_5_min: int = 3_000
@@ -56,6 +58,7 @@ class NetworkSettings:
     refresh_days: int = 90
     search_needs_login: bool = True
     search_depth: int = 1_000
+    own_search: bool = False
 
 
 @dataclass(slots=True)
@@ -111,7 +114,11 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What an account is told: `reason` (mention, reply, quote, like), by whom, about what."""
+    """What an account is told: `reason` (mention, reply, quote, like), by whom, about what.
+
+    `indexed_at` is what the vendor calls it: of a post it is the `sort_at`, in the AppView's
+    source and as seen on a real one.
+    """
 
     reason: str
     uri: str
@@ -162,7 +169,7 @@ class Network:
 
     def account(self, actor: str) -> Account | None:
         """Return the account of a DID or a handle, whatever its status."""
-        return self.accounts.get(self._by_handle.get(actor.lower().removeprefix("@"), actor))
+        return self.accounts.get(self._by_handle.get(actor.lower(), actor))
 
     def free_handle(self, wanted: str, domain: str = "bsky.social") -> str:
         """Return a handle like the one wanted that nobody has."""
@@ -360,23 +367,23 @@ class Network:
         post.links = (*(f["uri"] for f in features if "uri" in f), *([card] if card else ()))
 
     def _notify(self, post: Post) -> None:
-        """Tell those mentioned, answered and quoted; once each, by the nearest reason."""
+        """Tell those mentioned, quoted and answered; once each, in this order."""
         told: dict[str, tuple[str, str | None]] = dict.fromkeys(post.mentions, ("mention", None))
         if post.quoted in self.posts:
             quoted = self.posts[post.quoted]
             quoted.quotes.append(post.uri)
-            told[quoted.did] = ("quote", quoted.uri)
+            told.setdefault(quoted.did, ("quote", quoted.uri))
         if post.parent in self.posts:
             parent = self.posts[post.parent]
             parent.replies.append(post.uri)
-            told[parent.did] = ("reply", parent.uri)
+            told.setdefault(parent.did, ("reply", parent.uri))
         for did in sorted(told):
             reason, subject = told[did]
-            self._tell(did, Notification(reason, post.uri, post.did, subject, post.indexed_at))
+            self._tell(did, Notification(reason, post.uri, post.did, subject, post.sort_at))
 
     def _tell(self, did: str, notification: Notification) -> None:
         if did != notification.did:
-            self.notifications[did].append(notification)
+            insort(self.notifications[did], notification, key=lambda one: one.indexed_at)
 
 
 def iso(at: datetime) -> str:

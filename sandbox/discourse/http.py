@@ -53,6 +53,8 @@ USERS_PER_PAGE = 100
 DIRECTORY_PER_PAGE = 50
 ACTION_USERS_PER_PAGE = 200
 USER_ACTIONS_PER_PAGE = 30
+CATEGORIES_PER_PAGE = 20
+SUBCATEGORIES_PER_CATEGORY = 5
 LIKE_ACTION = 2
 VERSION = "2026.10.0"
 
@@ -113,7 +115,9 @@ def app(forum: Forum, clock: Clock, faults: Faults | None = None) -> Starlette:
         "429": lambda fault: rate_limited_json(_seconds(fault.wait_s)),
         "429_text": lambda fault: rate_limited_text(_seconds(fault.wait_s), "ip_10_secs_limit"),
         "429_crawler": lambda fault: rate_limited_crawler(_seconds(fault.wait_s)),
-        "503_html": lambda fault: maintenance(),
+        "503_html": lambda fault: maintenance(
+            30 if fault.wait_s is None else _seconds(fault.wait_s)
+        ),
     }
     return Starlette(
         routes=[
@@ -187,14 +191,14 @@ def rate_limited_crawler(seconds: int) -> Response:
     )
 
 
-def maintenance() -> Response:
+def maintenance(seconds: int) -> Response:
     """Return the 503 page of a rebuild: HTML, whatever was asked for."""
     return Response(
         "<!DOCTYPE html>\n<html><head><title>Site Maintenance</title></head><body>"
         "<h1>We'll be back soon!</h1><p>This site is being rebuilt.</p></body></html>",
         503,
         media_type="text/html",
-        headers={"Retry-After": "30"},
+        headers={"Retry-After": str(seconds)},
     )
 
 
@@ -1048,10 +1052,11 @@ class _Site:
         assert viewer is not None
         if emails:
             self.forum.log_staff_action(now, viewer.id, "check_email")
-        return _answer([self._admin_row(user, emails=emails) for user in shown])
+        return _answer([self._admin_row(user, viewer, emails=emails) for user in shown])
 
     def admin_user(self, request: Request, viewer: User | None) -> Response:
         self._require_staff(viewer)
+        assert viewer is not None
         # Negative ids are bots; the vendor routes by number.
         digits = request.path_params["user_id"]
         if not re.fullmatch(r"-?\d{1,12}", digits):
@@ -1073,11 +1078,11 @@ class _Site:
                 "external_profile_background_url": None,
                 "external_card_background_url": None,
             }
-            if viewer is not None and viewer.admin:
+            if viewer.admin:
                 record["external_email"] = user.external_email
         return _answer(
             {
-                **self._admin_row(user, emails=False),
+                **self._admin_row(user, viewer, emails=False),
                 "associated_accounts": [],
                 "can_send_activation_email": staff_may,
                 "can_activate": staff_may and not user.active,
@@ -1127,7 +1132,7 @@ class _Site:
             }
         )
 
-    def _admin_row(self, user: User, *, emails: bool) -> dict[str, Any]:
+    def _admin_row(self, user: User, viewer: User, *, emails: bool) -> dict[str, Any]:
         now = self.clock.now()
         row = {
             **self._brief(user),
@@ -1150,11 +1155,16 @@ class _Site:
             "topics_entered": user.topics_entered,
             "post_count": user.post_count,
         }
-        if user.suspended_at is not None:
+        # A punishment that is over is not shown.
+        if user.suspended_till is not None and user.suspended_till > now:
             row["suspended_at"] = _iso(user.suspended_at)
             row["suspended_till"] = _iso(user.suspended_till)
-            row["suspended"] = user.suspended_till is not None and user.suspended_till > now
-        if emails:
+            row["suspended"] = True
+        if user.silenced_till is not None and user.silenced_till > now:
+            row["silenced"] = True
+            row["silenced_till"] = _iso(user.silenced_till)
+        # Staff sees its own address, and those of people who only ever wrote by e-mail, unasked.
+        if emails or user.staged or user.id == viewer.id:
             row["email"] = user.email
             row["secondary_emails"] = list(user.secondary_emails)
         return row
@@ -1241,12 +1251,30 @@ class _Site:
     # The site
 
     def categories(self, request: Request, viewer: User | None) -> Response:
+        """List categories (`CategoryList`): all at once, or in pages with some of those below."""
+        query, rows = request.query_params, self._category_rows(viewer)
+        parent = _integer(request, "parent_category_id", 0) or None
+        page = max(_integer(request, "page", 1), 1)
+        shown = [row for row in rows if row.get("parent_category_id") == parent]
+        if self.forum.settings.lazy_categories:
+            first = (page - 1) * CATEGORIES_PER_PAGE
+            shown = shown[first : first + CATEGORIES_PER_PAGE]
+            if parent is None:
+                below = [
+                    [row for row in rows if row.get("parent_category_id") == top["id"]]
+                    for top in shown
+                ]
+                shown += [row for few in below for row in few[:SUBCATEGORIES_PER_CATEGORY]]
+        elif page > 1:
+            shown = []
+        elif query.get("include_subcategories") == "true":
+            shown = [_with_subcategories(row, rows) for row in shown]
         return _answer(
             {
                 "category_list": {
                     "can_create_category": viewer is not None and viewer.staff,
                     "can_create_topic": viewer is not None,
-                    "categories": self._category_rows(viewer),
+                    "categories": shown,
                 }
             }
         )
@@ -1259,6 +1287,8 @@ class _Site:
             if topic.category_id is not None:
                 topics[topic.category_id] = topics.get(topic.category_id, 0) + 1
                 posts[topic.category_id] = posts.get(topic.category_id, 0) + len(topic.posts)
+        seen = [c for c in self.forum.categories.values() if staff or not c.read_restricted]
+        below = {c.id: [other.id for other in seen if other.parent_id == c.id] for c in seen}
         return [
             {
                 "id": category.id,
@@ -1282,8 +1312,8 @@ class _Site:
                 "can_edit": staff,
                 "topic_template": None,
                 "topic_title_placeholder": None,
-                "has_children": False,
-                "subcategory_count": None,
+                "has_children": bool(below[category.id]),
+                "subcategory_count": len(below[category.id]) or None,
                 "sort_order": None,
                 "sort_ascending": None,
                 "show_subcategory_list": False,
@@ -1300,15 +1330,15 @@ class _Site:
                 "topics_year": topics.get(category.id, 0),
                 "topics_all_time": topics.get(category.id, 0),
                 "is_uncategorized": category.id == 1,
-                "subcategory_ids": [],
+                "subcategory_ids": below[category.id],
                 "subcategory_list": None,
                 "uploaded_logo": None,
                 "uploaded_logo_dark": None,
                 "uploaded_background": None,
                 "uploaded_background_dark": None,
+                **({"parent_category_id": category.parent_id} if category.parent_id else {}),
             }
-            for category in self.forum.categories.values()
-            if staff or not category.read_restricted
+            for category in seen
         ]
 
     def site(self, request: Request, viewer: User | None) -> Response:
@@ -1469,6 +1499,11 @@ def _seconds(wait_s: float | None) -> int:
 
 def _wants_raw(request: Request) -> bool:
     return request.query_params.get("include_raw") in ("true", "1")
+
+
+def _with_subcategories(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    below = [other for other in rows if other.get("parent_category_id") == row["id"]]
+    return {**row, "subcategory_list": [_with_subcategories(other, rows) for other in below]}
 
 
 def _leads(topic: Topic, now: datetime) -> bool:

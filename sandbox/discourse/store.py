@@ -47,6 +47,8 @@ class ForumSettings:
         posts_window: `/posts.json` returns the id window `before-50 < id <= before` of
             older versions; False: 50 posts with `id < before`.
         posts_cache_s: how long `/posts.json` may repeat an answer.
+        lazy_categories: lists of categories come in pages, and show few subcategories of each
+            (`lazy_load_categories_groups`).
         max_post_length: longest `raw`, characters.
     """
 
@@ -59,6 +61,7 @@ class ForumSettings:
     crawler_seconds: int = 60
     posts_window: bool = True
     posts_cache_s: int = 60
+    lazy_categories: bool = False
     max_post_length: int = 32_000
 
 
@@ -165,12 +168,13 @@ class Topic:
 
 @dataclass(frozen=True, kw_only=True)
 class Category:
-    """A category; `read_restricted` hides it from everybody but staff."""
+    """A category, perhaps under another; `read_restricted` hides it from all but staff."""
 
     id: int
     name: str
     slug: str
     color: str = "0088CC"
+    parent_id: int | None = None
     read_restricted: bool = False
     solved: bool = True
 
@@ -310,11 +314,21 @@ class Forum:
         return user.id
 
     def rename_user(self, user_id: int, username: str) -> None:
-        """Change the username; posts follow, because they are kept by user id."""
+        """Change the username; posts follow, because they are kept by user id.
+
+        Mentions and quotes in other people's texts are rewritten, without a new version
+        (`app/jobs/regular/update_username.rb`).
+        """
         user = self.users[user_id]
         if username.lower() != user.username.lower():
             self._claim(username, user_id)
             del self._by_username[user.username.lower()]
+        name = re.escape(user.username)
+        mention = re.compile(rf"(?<![\w@])@{name}(?![\w\-])", re.IGNORECASE)
+        quote = re.compile(rf'(?<=\[quote="){name}(?=,)', re.IGNORECASE)
+        for post in self.posts.values():
+            if user.username.lower() in post.raw.lower():
+                post.raw = quote.sub(username, mention.sub(f"@{username}", post.raw))
         user.username = username
 
     def set_email(self, user_id: int, email: str) -> None:
@@ -333,6 +347,10 @@ class Forum:
         user = self.users[user_id]
         user.suspended_at = at
         user.suspended_till = at + timedelta(days=min(days, 300_000))
+
+    def silence_user(self, user_id: int, at: datetime, *, days: int = 365_000) -> None:
+        """Let an account no longer write; its posts stay."""
+        self.users[user_id].silenced_till = at + timedelta(days=min(days, 300_000))
 
     def anonymize_user(self, user_id: int, at: datetime) -> None:
         """Erase a person: name, address and sign-on go, id and posts stay, nothing bumps."""

@@ -47,6 +47,8 @@ LINKS_IN_RECORD = 100
 OWNERS_DEFAULT, OWNERS_MAX = 100, 500
 MEMBERS_DEFAULT, MEMBERS_MAX = 100, 250
 URL_BYTES_MAX = 15_000
+NOT_GRANTED = ("goal_targets", "leads", "line_items", "products", "quotes")
+"""Objects that every portal knows, and for which this app was given no scope."""
 SEARCH_MEMORY = 4
 
 _VERSION = re.compile(r"v\d|20\d\d-(03|09)")
@@ -280,6 +282,9 @@ class _Api:
     def crm(self, call: _Call) -> tuple[Handler | None, str, str]:
         """Find what answers below `/crm`."""
         match call.method, call.parts[1:]:
+            case _, ["objects" | "properties" | "schemas", name, *_] if name in NOT_GRANTED:
+                refused = _missing(f"crm.objects.{name}.read")
+                return _raising(refused), "", f"crm/{call.parts[1]}/?"
             case _, ["objects", _, *_] | ["associations", _, _, *_]:
                 return self.records(call)
             case "GET", ["owners"]:

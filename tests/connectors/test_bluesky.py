@@ -12,11 +12,12 @@ import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import JSONResponse
 
 from connectors import bluesky, redaction, registry
 from connectors.base import Rejected, Window
 from connectors.bluesky import Bluesky, client, posts
-from connectors.errors import AuthError, ConfigError, RateLimited
+from connectors.errors import AuthError, ConfigError, RateLimited, ServerError
 from connectors.records import project
 from connectors.sync import SyncResult, sync_stream
 from sandbox.bluesky import Network, NetworkSettings, app
@@ -44,7 +45,8 @@ class Site:
         )
         self.ann = self.network.create_account("ann.bsky.social", START, display_name="Ann")
         self.bob = self.network.create_account("bob.bsky.social", START)
-        self.url = serve(app(self.network, self.clock, self.faults))
+        self.emulator = app(self.network, self.clock, self.faults)
+        self.url = serve(self.emulator)
 
     @property
     def now(self) -> datetime:
@@ -144,6 +146,36 @@ def test_a_search_that_stops_early_is_repeated_in_halves(tmp_path, serve, landed
     assert site.sync("posts").rows == 0
 
 
+def test_a_search_that_ignores_since_and_tells_no_hits_is_read_to_the_end(tmp_path, serve, landed):
+    site = Site(tmp_path, serve, own_search=True)
+    posts = [site.post(f"@looms.example {number}") for number in range(250)]
+    assert site.sync("posts", site.open(history_days=1)).rows < 250
+    assert site.sync("posts", full_refresh=True).rows > 0
+    assert set(live(landed("social.posts"))) == set(posts)
+    before = site.asked("searchPosts")
+    assert site.sync("posts").rows == 0
+    assert site.asked("searchPosts") - before < 4 * 4  # it stops below what it was asked for
+
+
+def test_a_cursor_that_is_refused_is_not_asked_with_for_ever(site, landed, serve):
+    posts = [site.post(f"@looms.example {number}") for number in range(150)]
+    refused = []
+
+    async def forgetful(scope: Any, receive: Any, send: Any) -> None:
+        answer: Any = site.emulator
+        if scope["path"].endswith("searchPosts") and b"cursor=" in scope["query_string"]:
+            refused.append(scope["query_string"])
+            answer = JSONResponse({"error": "InternalServerError"}, status_code=500)
+        await answer(scope, receive, send)
+
+    url = serve(forgetful)
+    source = site.open(url=url, public_url=url)
+    source.session.attempts = 2
+    site.sync("posts", source)
+    assert set(live(landed("social.posts"))) == set(posts)
+    assert 0 < len(refused) < 10
+
+
 def test_a_minute_with_more_posts_than_the_search_shows_is_told(tmp_path, serve):
     site = Site(tmp_path, serve, search_depth=100)
     for _ in range(120):
@@ -172,16 +204,27 @@ def test_late_and_lying_clocks(site, landed):
     site.clock.advance(days=5)
     future = site.post("@looms.example", created_at="2199-01-01T00:00:00.000Z")
     late = site.post("@looms.example", created_at=iso(site.now - timedelta(days=1)))
+    long_ago = site.post("@looms.example", created_at=iso(site.now - timedelta(days=9)))
     year_one = site.post("@looms.example", created_at="0001-01-01T00:00:00.000Z")
     site.sync("posts")
     site.sync("notifications")
     posts = live(landed("social.posts"))
     assert {future, late} < set(posts)
-    assert year_one not in posts
+    assert not posts.keys() & {long_ago, year_one}
     assert posts[future]["record"]["createdAt"] == "2199-01-01T00:00:00.000Z"
     assert posts[future]["indexedAt"] < posts[late]["indexedAt"] < iso(site.now)
     told = live(landed("social.notifications"))
-    assert told[year_one]["record"]["createdAt"] == "0001-01-01T00:00:00.000Z"
+    assert told[long_ago]["indexedAt"] == told[long_ago]["record"]["createdAt"]
+    assert year_one not in told
+
+
+def test_notifications_are_read_far_down_once_a_day_only(site):
+    for _ in range(210):
+        site.post("@looms.example")
+    assert site.sync("notifications").pages == 4
+    assert site.sync("notifications").pages == 3
+    site.clock.advance(days=1)
+    assert site.sync("notifications").pages == 4
 
 
 def test_what_was_dated_back_a_day_is_found_by_the_next_sync(site, landed):
@@ -347,6 +390,31 @@ def test_all_streams_of_a_process_share_one_login(site):
     assert site.asked("refreshSession") == 0
 
 
+def test_another_process_goes_on_with_the_session_that_is_kept(site):
+    site.post("hi @looms.example")
+    for syncs in range(4):
+        client.LOGINS.clear()  # as at the beginning of a process
+        site.sync("notifications")
+        assert (site.asked("createSession"), site.asked("refreshSession")) == (1, syncs)
+    [kept] = (site.home / "tokens").glob("*.json")
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_a_refresh_token_is_kept_before_the_session_is_used(site):
+    site.post("hi @looms.example")
+    site.sync("notifications")
+    client.LOGINS.clear()
+    source = site.open()
+    source.session.attempts = 1
+    site.faults.set({"bluesky": [{"kind": "500", "match": "listNotifications"}]})
+    with pytest.raises(ServerError):
+        site.sync("notifications", source)
+    client.LOGINS.clear()
+    site.clock.advance(days=1)  # the token before that one is worth nothing any more
+    site.sync("notifications")
+    assert (site.asked("createSession"), site.asked("refreshSession")) == (1, 2)
+
+
 def test_an_expired_token_is_refreshed_and_a_spent_refresh_token_means_a_new_login(site):
     site.post("hi @looms.example")
     site.sync("notifications")
@@ -402,6 +470,10 @@ def test_a_handle_that_nobody_has_is_named(site):
         site.sync("posts", site.open(handle="lomms.example"))
 
 
+def test_a_handle_may_be_written_with_its_sign(site):
+    assert site.open(handle="@looms.example").check().ok
+
+
 def test_check_logs_in_and_says_how_searching_works(site):
     check = site.open().check()
     assert check.ok
@@ -416,13 +488,15 @@ def test_a_search_that_is_open_to_everybody_takes_no_login(tmp_path, serve):
     assert site.asked("createSession") == 0
 
 
-def test_tokens_and_the_password_reach_no_file_and_no_text(site):
+def test_tokens_and_the_password_reach_no_text_and_no_file_but_the_refresh_token_its_own(site):
     site.post("hi @looms.example")
     site.sync("notifications")
-    tokens = [token for login in client.LOGINS.values() for token in (login.access, login.refresh)]
-    for secret in (PASSWORD, *filter(None, tokens)):
+    [kept] = (site.home / "tokens").glob("*.json")
+    refresh = json.loads(kept.read_text())
+    used = [login.access for login in client.LOGINS.values() if login.access]
+    for secret in (PASSWORD, refresh, *used):
         assert redaction.mask(f"x {secret}") == "x ***"
-        for path in filter(Path.is_file, site.home.rglob("*")):
+        for path in {*filter(Path.is_file, site.home.rglob("*"))} - {kept}:
             assert secret.encode() not in path.read_bytes(), path
 
 

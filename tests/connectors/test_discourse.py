@@ -13,19 +13,22 @@ import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 from starlette.responses import JSONResponse
+from starlette.routing import Mount
 
 from connectors import registry
 from connectors.base import State, Window
 from connectors.discourse import Discourse, Settings
 from connectors.discourse.client import Forum as AskedForum
+from connectors.discourse.links import with_links
 from connectors.discourse.reads import Reader
-from connectors.errors import AuthError, ServerError
+from connectors.errors import AuthError, RateLimited, ServerError
 from connectors.session import Session
 from connectors.sync import Progress, SyncResult, sync_stream
 from sandbox.clock import Clock
 from sandbox.discourse import Forum, ForumSettings, app
-from sandbox.discourse.store import WHISPER
+from sandbox.discourse.store import WHISPER, Category
 from sandbox.faults import Faults
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -199,6 +202,25 @@ def test_sign_on_ids_are_asked_for_once_and_again_when_a_user_changes(site, land
     assert live(landed("forum.users"))[site.ann]["single_sign_on_record"]["external_id"] == "0037"
 
 
+def test_suspended_silenced_staged_and_anonymized_users_are_told(site, landed):
+    source = site.open(show_emails=True, sso=True)
+    mail = site.user("mail", staged=True)
+    site.forum.suspend_user(site.bob, site.now, days=2)
+    site.forum.silence_user(mail, site.now, days=2)
+    site.sync("users", source)
+    users = live(landed("forum.users"))
+    assert users[site.bob]["suspended_till"] and users[mail]["silenced_till"]
+    assert users[mail]["staged"] is True
+    site.forum.anonymize_user(site.ann, site.now)
+    site.clock.advance(days=3)
+    site.sync("users", source)
+    users = live(landed("forum.users"))
+    assert "suspended_till" not in users[site.bob] and "silenced_till" not in users[mail]
+    name = users[site.ann]["username"]
+    assert users[site.ann]["email"] == f"{name}@anonymized.invalid"
+    assert (users[site.ann]["name"], users[site.ann]["single_sign_on_record"]) == (None, None)
+
+
 # Topics
 
 
@@ -223,6 +245,18 @@ def test_a_deleted_topic_is_noticed_within_a_day_while_it_is_young(site, landed)
     assert site.sync("posts").deletes == len(of_young)
     assert set(live(landed("forum.topics"))) == {old, kept}
     assert not of_young & set(live(landed("forum.posts")))
+
+
+def test_a_topic_that_came_and_went_within_a_day_is_noticed(site, landed):
+    site.topic()
+    site.sync("topics")
+    site.clock.advance(seconds=3600)
+    spam = site.topic()
+    assert site.sync("topics").rows == 1
+    site.forum.delete_topic(spam, site.now)
+    site.clock.advance(days=1)
+    assert site.sync("topics").deletes == 1
+    assert spam not in live(landed("forum.topics"))
 
 
 def test_a_deleted_old_topic_is_noticed_within_a_week(site, landed):
@@ -401,15 +435,130 @@ def test_the_id_walk_reads_every_post_however_often_it_breaks(
     assert read == visible | later
 
 
+def test_a_deleted_topic_that_is_recovered_comes_back_with_its_posts(site, landed):
+    topic = site.topic(3)
+    posts = {post.id for post in site.forum.topics[topic].posts}
+    for name in ("topics", "posts"):
+        site.sync(name)
+    site.forum.delete_topic(topic, site.now)
+    site.clock.advance(days=1)
+    assert (site.sync("topics").deletes, site.sync("posts").deletes) == (1, len(posts))
+    site.forum.recover_topic(topic)
+    site.clock.advance(days=1)
+    for name in ("topics", "posts"):
+        site.sync(name)
+    assert set(live(landed("forum.topics"))) == {topic}
+    assert set(live(landed("forum.posts"))) == posts
+
+
+def test_an_answer_no_longer_accepted_says_so_at_once(site, landed):
+    topic = site.topic(2)
+    answer = site.forum.topics[topic].posts[1].id
+    told = []
+    for is_accepted in (True, False):
+        if is_accepted:
+            site.forum.accept(answer, by=site.ann)
+        else:
+            site.forum.unaccept(topic)
+        site.clock.advance(seconds=3600)
+        site.sync("posts")
+        told.append(live(landed("forum.posts"))[answer]["accepted_answer"])
+    assert told == [True, False]
+
+
+def test_whom_a_post_quotes_and_mentions_is_kept_and_nothing_of_its_text(site, landed):
+    topic = site.topic(1)
+    raw = (
+        f'[quote="bob, post:2, topic:{topic}"]\nSays @ann\n[/quote]\n\n'
+        "@Bob and @rapport, not @nobody nor x@ann.example: dye it green."
+    )
+    post = site.forum.reply(topic, site.ann, raw, site.now)
+    site.sync("posts")
+    kept = live(landed("forum.posts"))[post]
+    assert kept["quotes"] == [{"topic": topic, "post": 2}]
+    assert kept["mentions"] == ["bob", "rapport"]
+    assert "green" not in str(landed("forum.posts")) and "Says" not in str(landed("forum.posts"))
+
+
+@given(text=st.text(st.sampled_from('<![a]>"=/ &;@\n') | st.characters()))
+def test_whatever_stands_in_a_post_its_links_are_read_or_left(text):
+    post = msgspec.json.encode({"id": 1, "cooked": f'<a class="mention" href="/u/bob">{text}'})
+    kept = json.loads(with_links(post))
+    assert kept["mentions"][0] == "bob" and kept["cooked"].endswith(text)
+
+
+# Categories
+
+
+@pytest.mark.parametrize("is_lazy", [False, True], ids=["at once", "in pages"])
+def test_every_category_arrives_with_what_it_lies_under(tmp_path, serve, landed, is_lazy):
+    site = Site(tmp_path, serve, lazy_categories=is_lazy)
+    for key in range(100, 190):
+        parent = {100: None}.get(key, 100 if key < 120 else 110 if key < 140 else None)
+        site.forum.categories[key] = Category(id=key, name=f"c{key}", slug="c", parent_id=parent)
+    assert site.sync("categories").rows == 91
+    kept = live(landed("forum.categories"))
+    assert {key: row.get("parent_category_id") for key, row in kept.items()} == {
+        key: category.parent_id for key, category in site.forum.categories.items()
+    }
+    site.forum.categories[150] = Category(id=150, name="Looms", slug="looms")
+    del site.forum.categories[151]
+    result = site.sync("categories")
+    assert (result.rows, result.deletes) == (1, 1)
+    assert live(landed("forum.categories"))[150]["name"] == "Looms"
+
+
 # Limits and refusals
 
 
-@pytest.mark.parametrize("kind", ["429", "429_text"], ids=["JSON", "text"])
-def test_both_shapes_of_a_limit_are_waited_for(site, landed, kind):
+@pytest.mark.parametrize("kind", ["429", "429_text", "429_crawler"])
+def test_all_shapes_of_a_limit_are_waited_for(site, landed, kind):
     site.topic(2)
     site.set_faults({"kind": kind, "match": "/posts.json", "wait_s": 1})
     result = site.sync("posts")
     assert result.rows == 3 and 1 <= result.waits_s < 3
+
+
+def test_a_forum_that_is_being_rebuilt_is_asked_again_and_then_said_to_be_away(site):
+    site.topic(2)
+    source = site.open()
+    site.set_faults({"kind": "503_html", "match": "/posts.json", "wait_s": 0})
+    assert site.sync("posts", source).rows == 3
+    source.session.max_wait_s = 0.5
+    site.set_faults({"kind": "503_html", "match": "/posts.json", "times": None, "wait_s": 1})
+    with pytest.raises(RateLimited, match="HTTP 503") as refusal:
+        site.sync("posts", source)
+    assert "<html>" not in str(refusal.value)
+
+
+def test_an_error_that_comes_with_http_200_deletes_nothing(site, landed, serve):
+    topic = site.topic(2)
+    site.sync("posts")
+    site.clock.advance(days=1)
+
+    async def erring(scope: Any, receive: Any, send: Any) -> None:
+        answer: Any = site.emulator
+        if scope["path"] == f"/t/{topic}.json":
+            answer = JSONResponse({"errors": ["Slow down"], "error_type": "rate_limit"})
+        await answer(scope, receive, send)
+
+    with pytest.raises(ServerError) as error:
+        site.sync("posts", site.open(url=serve(erring)))
+    assert str(error.value) == (
+        f"forum.posts: `/t/{topic}.json` answered HTTP 200 with an error instead of data. "
+        "Try again later."
+    )
+    assert len(live(landed("forum.posts"))) == 3
+
+
+def test_a_forum_below_a_folder_is_read_like_any_other(site, landed, serve):
+    site.topic(40)
+    below = Starlette(routes=[Mount("/community", site.emulator)])
+    source = site.open(url=f"{serve(below)}/community/")
+    assert source.check().ok
+    for name in ("users", "topics", "posts", "categories"):
+        site.sync(name, source)
+    assert set(live(landed("forum.posts"))) == set(site.forum.posts)
 
 
 def test_a_page_that_is_not_json_is_an_error_that_says_so(site):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -87,7 +89,6 @@ def test_every_value_of_a_csv_is_text_and_an_empty_one_null(exports, rows):
         ("tabs", "id\tname\n1\tZoë €\n".encode()),
         ("bars", "id|name\n1|Zoë €\n".encode()),
         ("carriage returns", "id,name\r\n1,Zoë €\r\n".encode()),
-        ("no last newline", "id,name\n1,Zoë €".encode()),
         ("blank lines and spaces", " id , name\n\n1,Zoë €\n\n".encode()),
     ],
 )
@@ -97,6 +98,50 @@ def test_a_csv_is_read_however_it_was_written(exports, rows, name, content):
     assert rows() == {"1": {"id": "1", "name": "Zoë €"}}
     guessed = ("a.csv: not UTF-8, read as Windows-1252; `encoding:` says otherwise",)
     assert result.notes == (guessed if name == "windows" else ())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "id,name\n1,Zoë\n2,Bo".encode()),
+        ("a.csv", "id,name\n1,Zoë\n2,Bo".encode("utf-16")),
+        ("a.jsonl", '{"id": 1, "name": "Zoë"}\n{"id": 2, "name": "Bo"}'.encode()),
+    ],
+)
+def test_a_last_line_without_its_end_waits_while_the_file_is_young(exports, rows, name, content):
+    path = exports.write(name, content)
+    result = exports.sync()
+    assert set(rows()) == {"1"}
+    assert result.notes == (f"{name}: its last line has no end yet and waits for the next sync",)
+    assert exports.sync().rows == 0
+    long_ago = time.time() - 3600
+    os.utime(path, (long_ago, long_ago))
+    assert exports.sync().rows == 1
+    assert set(rows()) == {"1", "2"}
+
+
+def test_a_row_that_was_read_in_mid_write_does_not_outlive_what_was_written(exports, rows):
+    """Without its zone the stamp of half a row lies behind that of the whole one."""
+    exports.declared["cursor"] = "at"
+    whole = "id,name,at\n1,Bo,2026-03-01T12:00:00+05:00\n"
+    exports.write("a.csv", whole[:-7])
+    exports.sync()
+    exports.write("a.csv", whole)
+    exports.sync()
+    assert rows()["1"]["at"] == "2026-03-01T12:00:00+05:00"
+
+
+def test_an_empty_file_or_half_a_snapshot_deletes_nothing(exports, rows):
+    exports.declared["snapshot"] = True
+    exports.write("a.csv", "id,name\n1,Zoë\n2,Bo\n3,Al\n")
+    exports.sync()
+    for content in ("", "id,name\n1,Zoë\n2,B"):
+        exports.write("b.csv", content)
+        assert exports.sync().deletes == 0
+        assert exports.sync(full_refresh=True).deletes == 0
+    exports.write("b.csv", "id,name\n1,Zoë\n2,Bo\n")
+    assert exports.sync().deletes == 1
+    assert set(rows()) == {"1", "2"}
 
 
 def test_a_decimal_comma_does_not_pass_for_a_delimiter(exports, rows):
@@ -307,9 +352,9 @@ def test_a_snapshot_deletes_what_its_last_file_does_not_show(exports, rows):
 def test_a_snapshot_that_lost_most_of_its_rows_is_refused(exports, rows):
     exports.declared["snapshot"] = True
     everybody = [f"{n},x" for n in range(100)]
-    exports.write("list.csv", "\n".join(["id,name", *everybody]))
+    exports.write("list.csv", "\n".join(["id,name", *everybody, ""]))
     exports.sync()
-    exports.write("list.csv", "\n".join(["id,name", *everybody[:10]]))
+    exports.write("list.csv", "\n".join(["id,name", *everybody[:10], ""]))
     with pytest.raises(LandingError, match=r"no longer shows `90` of 100 held records \(90%\)"):
         exports.sync()
     assert len(rows()) == 100
@@ -317,7 +362,7 @@ def test_a_snapshot_that_lost_most_of_its_rows_is_refused(exports, rows):
 
 def test_an_interrupted_file_goes_on_where_it_was(exports, rows, monkeypatch):
     lines = [f"{n},x{n}" for n in range(3_500)]
-    exports.write("a.csv", "\n".join(["id,name", *lines]))
+    exports.write("a.csv", "\n".join(["id,name", *lines, ""]))
 
     def stop(progress):
         if progress.pages == 2:

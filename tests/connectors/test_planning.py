@@ -106,7 +106,7 @@ def test_a_weekly_census_is_planned_when_it_is_due(company, tmp_path):
 def test_a_second_reading_after_deletions_is_warned_of(company, tmp_path):
     synced(company, "forum", tmp_path)
     company.advance(days=8)
-    users, topics, _ = planned(company, "forum", tmp_path).streams
+    users, topics, *_ = planned(company, "forum", tmp_path).streams
     for each in (users, topics):
         assert any("read twice" in note for note in each.next.cost.notes)
 

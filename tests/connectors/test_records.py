@@ -18,6 +18,7 @@ from connectors.records import (
     UnexpectedShape,
     _project_clean,
     is_balanced,
+    is_whole,
     parse_stamp,
     pick,
     project,
@@ -289,6 +290,13 @@ def test_a_page_is_cut_into_the_records_own_bytes():
     assert values(b'{"id":1,"t":"x"}', "t", "id", "none") == ("x", 1, None)
 
 
+def test_what_steers_a_walk_is_found_in_a_record_that_is_broken_elsewhere():
+    for broken in (b'"\\ud83d"', b"NaN", b'"\xff"'):
+        record = b'{"id":7,"t":%s}' % broken
+        assert values(record, "id", "t") == (7, None)
+    assert values(b"[1]", "id") == (None,)
+
+
 def test_one_broken_record_does_not_spoil_its_page():
     page = b'{"posts": [{"id":1}, {"id":2,"x":"a],}\\"" , "y":NaN}, {"id":3},, 7], "more": 4}'
     cut = split(page, "posts")
@@ -301,6 +309,13 @@ def test_a_cut_off_page_is_never_taken_for_a_whole_one(items, cut):
     body = json.dumps({"items": items}).encode()
     assert is_balanced(body)
     assert not is_balanced(body[: -1 - cut])
+
+
+def test_a_name_that_is_not_text_does_not_spoil_its_page():
+    page = b'{"\xff": 1, "posts": [{"id":1}], "more": 4}'
+    assert is_whole(page)
+    assert split(page, "posts") == [b'{"id":1}']
+    assert pick(page, "more") == 4
 
 
 @pytest.mark.parametrize("page", [b"[1]", b'{"a": 1}', b'{"posts": {"id": 1}}', b'"text"'])

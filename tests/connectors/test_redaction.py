@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
+from functools import partial
+from unittest import mock
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors import redaction
@@ -36,12 +39,78 @@ def test_every_spelling_is_masked_inside_longer_text(spelling):
     assert masked.endswith("&page=2")
 
 
-@given(st.text(max_size=12), st.text(max_size=12))
-def test_a_secret_inside_base64_is_masked_at_any_offset(before, after):
-    encoded = base64.b64encode(f"{before}{SECRET}{after}".encode()).decode()
-    left = redaction.mask(encoded).replace("***", "")
-    # What is left besides the mask covers the neighbours and at most a letter on either side.
-    assert len(left) * 6 / 8 <= len(before.encode()) + len(after.encode()) + 6
+SECRETS = st.text(min_size=8, max_size=24)
+AROUND = st.text(max_size=12)
+URLS = {
+    "plain": str,
+    "quoted": quote,
+    "quoted whole": lambda text: quote(text, safe=""),
+    "quoted in lower case": lambda text: re.sub(
+        "%..", lambda found: found[0].lower(), quote(text, safe="")
+    ),
+    "quoted twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "quoted in a form": quote_plus,
+    "in JSON": lambda text: json.dumps(text)[1:-1],
+    "in JSON that is not ASCII": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    "in JSON in JSON": lambda text: json.dumps(json.dumps(text)[1:-1])[1:-1],
+    "in a Python value": lambda text: repr([text])[2:-2],
+}
+
+
+def masked_alone(text, secret):
+    """Mask `text` as a process does that knows only this secret."""
+    with (
+        mock.patch.object(redaction, "_secrets", set()),
+        mock.patch.object(redaction, "_pattern", None),
+    ):
+        redaction.register([secret])
+        return redaction.mask(text)
+
+
+@pytest.mark.parametrize("form", URLS)
+@given(secret=SECRETS, before=AROUND, after=AROUND)
+@example(secret='a"b\\c/d e+f', before="\\", after="%")
+def test_no_trace_of_a_secret_remains_in_any_spelling(form, secret, before, after):
+    spelled = URLS[form](secret)
+    masked = masked_alone(f"{before}{spelled}{after}", secret)
+    assert spelled not in masked
+    assert len(masked.replace(redaction.MASK, "")) <= len(before) + len(after)
+
+
+@given(
+    secret=SECRETS,
+    before=AROUND,
+    after=AROUND,
+    alphabet=st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+    encoding=st.sampled_from(["utf-8", "latin-1"]),
+    travels=st.sampled_from([str, partial(quote, safe=""), lambda text: json.dumps(text)[1:-1]]),
+)
+@example(
+    secret="0" * 8,
+    before="\x80",
+    after="",
+    alphabet=base64.b64encode,
+    encoding="utf-8",
+    travels=str,
+)
+@example(secret="secret-1", before="me:", after="", alphabet=base64.b64encode,
+         encoding="utf-8", travels=str)  # fmt: skip
+def test_no_bit_of_a_secret_remains_inside_base64(
+    secret, before, after, alphabet, encoding, travels
+):
+    """`Basic` is the base64 of user and secret, which begins at any of three offsets."""
+    parts = [part.encode(encoding, "ignore") for part in (before, secret, after)]
+    if parts[1].decode(encoding) != secret:
+        return  # cannot travel so
+    encoded = alphabet(b"".join(parts)).decode()
+    start, end = 8 * len(parts[0]), 8 * len(parts[0] + parts[1])
+    own, others = (
+        encoded[start // 6 : -(-end // 6)],
+        encoded[: start // 6] + encoded[-(-end // 6) :],
+    )
+    masked = masked_alone(travels(encoded), secret)
+    assert own not in masked
+    assert len(masked.replace(redaction.MASK, "")) <= len(travels(others))
 
 
 def test_the_longer_of_two_secrets_is_masked_whole():
@@ -70,6 +139,27 @@ def test_exceptions_are_masked_with_all_their_causes():
     assert SECRET not in told
     assert quote(SECRET, safe="") not in told
     assert "https://x/?k=***" in told
+
+
+def test_a_file_name_a_note_and_the_members_of_a_group_are_masked():
+    inner = FileNotFoundError(2, "No such file", f"/keys/{SECRET}.pem")
+    inner.add_note(f"looked for {SECRET}")
+    group = ExceptionGroup("two", [inner, ValueError(f"and {SECRET}")])
+    redaction.mask_exception(group)
+    told = f"{inner} {inner.__notes__} {group.exceptions[1]}"
+    assert SECRET not in told
+    assert told == "[Errno 2] No such file: '/keys/***.pem' ['looked for ***'] and ***"
+
+
+def test_what_an_exception_keeps_in_a_mapping_is_masked():
+    class Foreign(Exception):
+        def __str__(self):
+            return f"refused {self.headers}"
+
+    error = Foreign()
+    error.headers = {"Authorization": f"Bearer {SECRET}"}
+    redaction.mask_exception(error)
+    assert str(error) == "refused {'Authorization': 'Bearer ***'}"
 
 
 def test_logs_are_masked_with_arguments_and_traceback(caplog):

@@ -39,6 +39,7 @@ from connectors.errors import (
 )
 from connectors.landing import Row, read_footer, schema
 from connectors.records import UnexpectedShape
+from rapport.conformance.faults import full_disk
 from tests.connectors.paged_source import THINGS, Paged
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
@@ -208,6 +209,61 @@ def test_a_full_disk_is_named_and_leaves_what_was_landed_whole(run, home, curren
     assert not list(files(home)[0].parent.glob(".tmp-*"))
 
 
+def test_a_full_disk_at_the_quarantine_lands_nothing_and_loses_no_record(run, home, current):
+    bad = [b'{"name": "nobody"}', b'{"name": "somebody"}']
+    with (
+        full_disk("*.jsonl"),
+        pytest.raises(LandingError, match=r"^src\.things: `.+\.jsonl` cannot be written: No sp"),
+    ):
+        run(Page(records=[thing(1), *bad], state={"cursor": "2026"}))
+    assert current() == {} and Landing(home).stream("src", "things").state()["state"] == {}
+    run(Page(records=[thing(1), *bad], state={"cursor": "2026"}))
+    assert Quarantine(home, "src", "things").reasons() == {"no_key": 2}
+
+
+def test_a_line_torn_by_a_full_disk_takes_no_later_one_along(home):
+    quarantine = Quarantine(home, "src", "things")
+    bad = [Rejected(reason="no_key", detail="", text=b'{"a": 1}')]
+    with full_disk("*.jsonl"), pytest.raises(LandingError):
+        quarantine.add(bad, sync_id="one", seen_at=T0)
+    quarantine.add(bad, sync_id="one", seen_at=T0)
+    assert len(quarantine.lines()) == 1
+
+
+@pytest.mark.parametrize("name", [".holder", ".lock"])
+def test_a_full_disk_at_the_lock_is_named_and_the_lock_let_go(
+    run, home, current, monkeypatch, name
+):
+    real = os.open
+
+    def full(path, *arguments, **options):
+        if str(path).endswith(name):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, *arguments, **options)
+
+    with monkeypatch.context() as patched, full_disk(name):
+        patched.setattr(os, "open", full)
+        with pytest.raises(
+            LandingError, match=rf"^src\.things: `{name}` cannot be written: No space"
+        ):
+            run(Page(records=[thing(1)]))
+    run(Page(records=[thing(1)]))
+    assert current() == {"1": "n"}
+
+
+def test_a_full_disk_at_the_budget_of_calls_names_the_stream(home):
+    class Asking(Fixed):
+        session = Session("src", calls_per_window=[(5, 1)], budget_dir=home / "budgets")
+
+        def read(self, stream, state, window):
+            self.session.budget.book()
+            yield Page()
+
+    said = r"^src\.things: `.+\.json` cannot be written: No space"
+    with full_disk("*.json"), pytest.raises(LandingError, match=said):
+        sync_stream(Asking(), THINGS, home)
+
+
 # Checkpoints
 
 
@@ -278,6 +334,15 @@ def test_secrets_in_foreign_exceptions_are_masked(run):
     with pytest.raises(RuntimeError) as caught:
         run(RuntimeError("GET https://x/?key=hunter2-secret"))
     assert str(caught.value) == "GET https://x/?key=***"
+
+
+def test_secrets_in_our_own_errors_and_in_notes_are_masked(run, home):
+    redaction.register(["hunter2-secret"])
+    page = Page(notes=["asked with aHVudGVyMi1zZWNyZXQ="], state={"cursor": "2026"})
+    with pytest.raises(ServerError) as caught:
+        run(page, ServerError("src.things: no hunter2-secret.", place="src.things"))
+    assert str(caught.value) == "src.things: no ***."
+    assert footer(home).sync["notes"] == ["asked with ***="]
 
 
 # One writer

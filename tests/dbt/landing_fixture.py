@@ -30,7 +30,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "tasks", "communications", "feedback_submissions", "associations", "subscription_statuses",
         "owners", "pipelines", "custom_objects",
     ),
-    "discourse": ("users", "topics", "posts"),
+    "discourse": ("users", "topics", "posts", "categories"),
     "bluesky": ("posts", "notifications", "profiles"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
@@ -118,12 +118,14 @@ class Landing:
         *,
         merged_into: str | None = None,
         source: str | None = None,
+        stream: str | None = None,
         at: datetime = FIRST_SYNC + timedelta(days=1),
     ) -> None:
         """Land a tombstone."""
         kind, target = view.split("__")
         content = (None,) * (len(MAPPED_COLUMNS[target]) if kind == "mapped" else 1)
-        self._land(view, source, target, key, "delete", merged_into, at, at, content)
+        name = stream or target
+        self._land(view, source, name, key, "delete", merged_into, at, at, content)
 
     def _land(
         self,
@@ -209,6 +211,7 @@ def tricky() -> Landing:
     landing = Landing(
         {
             "crm": ("salesforce", "crm"),
+            "old_crm": ("salesforce", "crm"),
             "forum": ("discourse", "forum"),
             "shop": ("files", "orders"),
         }
@@ -221,6 +224,25 @@ def tricky() -> Landing:
             ("crm", "accounts", "Renewal_Date__c", "date", "none"),
             ("crm", "accounts", "Renewal_Amount__c", "decimal", "none"),
             ("crm", "accounts", "Tier__c", "text", "none"),
+            ("crm", "accounts", "Plan__c", "text", "none"),
+            ("crm", "contacts", "Level__c", "text", "none"),
+            ("crm", "contacts", "Nick__c", "text", "direct"),
+            ("crm", "leads", "Level__c", "text", "none"),
+            ("crm", "leads", "Origin__c", "json", "none"),
+            ("crm", "plan__c", "Account__c", "text", "pseudonym"),
+            ("crm", "plan__c", "Buyer__c", "text", "pseudonym"),
+            ("crm", "plan__c", "Lead__c", "text", "pseudonym"),
+            ("crm", "plan__c", "Price__c", "decimal", "none"),
+            ("crm", "plan__c", "Seats__c", "integer", "none"),
+            ("crm", "plan__c", "Is_Trial__c", "boolean", "none"),
+            ("crm", "plan__c", "Ends_On__c", "date", "none"),
+            ("old_crm", "plan__c", "Account__c", "text", "pseudonym"),
+            ("old_crm", "plan__c", "Seats__c", "text", "none"),
+        ],
+        # two sources call an object by the name of one's field
+        "custom_objects": [
+            ("crm", "plan__c", "Plan__c"),
+            ("old_crm", "plan__c", "Plan__c"),
         ],
         "column_meanings": [
             ("crm", "accounts", "Renewal_Date__c", "renewal_date"),
@@ -260,7 +282,7 @@ def _crm(landing: Landing) -> None:
         "salesforce__accounts",
         f'{{"Id": "{globex}", "Name": "Globex", "Type": "Customer - Direct", "OwnerId": "{dana}", '
         '"Website": "https://www.Globex.com/about", "Renewal_Date__c": "2026-09-30", '
-        '"Renewal_Amount__c": 1234567890123456.78, "Tier__c": "Gold \\"A\\"", '
+        '"Renewal_Amount__c": 1234567890123456.78, "Tier__c": "Gold \\"A\\"", "Plan__c": "Mill", '
         '"CreatedDate": "2024-01-10T08:00:00.000+0000"}',
     )
     landing.add(
@@ -290,6 +312,7 @@ def _crm(landing: Landing) -> None:
         LastName="Miller",
         Email="bob.miller@globex.com",
         Title="CTO",
+        Level__c="Ä \t1",
     )
     landing.add("salesforce__contacts", robert)
     # a later version cannot be typed: the first stays current
@@ -332,7 +355,12 @@ def _crm(landing: Landing) -> None:
     landing.add(
         "salesforce__contacts",
         contact(
-            5, Name="R. Miller", FirstName="R.", LastName="Miller", Email="r.miller@initech.com"
+            5,
+            Name="R. Miller",
+            FirstName="R.",
+            LastName="Miller",
+            Email="r.miller@initech.com",
+            Nick__c="Rob",
         ),
     )
     landing.delete("salesforce__contacts", sf_id(CONTACT, 5), merged_into=sf_id(CONTACT, 1))
@@ -357,6 +385,8 @@ def _crm(landing: Landing) -> None:
             "IsConverted": True,
             "ConvertedContactId": sf_id(CONTACT, 1),
             "ConvertedAccountId": globex,
+            "Level__c": "2",
+            "Origin__c": {"fair": ["Köln", 2026]},
             "CreatedDate": sf_time("2023-12-01 08:00"),
         },
     )
@@ -382,6 +412,7 @@ def _crm(landing: Landing) -> None:
         },
     )
 
+    _plans(landing, globex)
     landing.add(
         "salesforce__opportunities",
         {
@@ -422,6 +453,29 @@ def _crm(landing: Landing) -> None:
             "IsPrimary": True,
         },
     )
+
+
+def _plans(landing: Landing, globex: str) -> None:
+    """Land a custom object of two sources, and the other's record of the organization."""
+    old = sf_id(ACCOUNT, 9)
+    account = {"Id": old, "Name": "GLOBEX", "Website": "globex.com"}
+    landing.add("salesforce__accounts", account, source="old_crm")
+
+    def plan(number: int, source: str, fields: str) -> None:
+        record = f'{{"Id": "{sf_id("a0P", number)}", {fields}}}'
+        landing.add("salesforce__custom_objects", record, source=source, stream="plan__c")
+
+    plan(2, "crm", f'"Account__c": "{globex}", "Seats__c": 3.0, "Is_Trial__c": false')
+    plan(
+        1,
+        "crm",
+        f'"Account__c": "{globex}", "Buyer__c": "{sf_id(CONTACT, 1)}", '
+        f'"Lead__c": "{sf_id(LEAD, 1)}", "Price__c": 1234567890123456.78, "Seats__c": 12, '
+        '"Is_Trial__c": true, "Ends_On__c": "2026-09-30"',
+    )
+    plan(3, "old_crm", f'"Account__c": "{old}", "Seats__c": "some \\"seats\\""')
+    plan(4, "crm", f'"Account__c": "{globex}", "Seats__c": 4')
+    landing.delete("salesforce__custom_objects", sf_id("a0P", 4), source="crm", stream="plan__c")
 
 
 def _activities(landing: Landing) -> None:
@@ -564,8 +618,12 @@ def _forum(landing: Landing) -> None:
             | more,
         )
 
+    for number, name, parent in ((3, "Help", None), (4, "Warping", 3)):
+        more = {"parent_category_id": parent} if parent else {}
+        landing.add("discourse__categories", {"id": number, "name": name, **more})
+
     topic(10, has_accepted_answer=True)
-    topic(11)
+    topic(11, category_id=9)
     topic(12, archetype="private_message")
 
     def post(key: int, number: int, user_id: int, topic_id: int = 10, **more: Any) -> None:

@@ -120,6 +120,22 @@ CALLS: dict[str, list[tuple[str, str | None]]] = {
         ("'{\"a\": 1234567890123456.78}'", "1234567890123456.78"), ("'{\"a\": \"12\"}'", "12"),
         ("'{\"b\": 1}'", None),
     ],
+    "{{ json_text(X) }}": [
+        ("'a \"b\" ü🙂/'", '"a \\"b\\" ü🙂/"'),
+        ("chr(9) || chr(10) || chr(13) || chr(8) || chr(12) || chr(92)", r'"\t\n\r\b\f\\"'),
+        ("chr(1) || chr(31) || chr(127)", '"\\u0001\\u001F\x7f"'),
+        ("cast(null as string)", None),
+    ],
+    "{{ is_json(X) }}": [
+        ("'{\"a\": [1, null]}'", "true"), ("'[draft'", "false"), ("'12'", "true"),
+        ("'hello'", "false"), ("'{} {}'", "false"), ("'{}] [{}'", "false"),
+        ("'1, 2'", "false"), ("'1, \"v\": 2'", "false"), ("'{}} {'", "false"), ("''", "false"),
+    ],
+    "(select {{ joined('v', 'k') }} from {{ X }})": [
+        ("(select 'b' as v, 2 as k union all select 'a', 10 union all select 'c', 1) as t",
+         "c, b, a"),
+        ("(select 'b' as v, 2 as k union all select null, 1) as t", "b"),
+    ],
     "{{ opaque_id('per', X) }}": [("'ä'", "per_8419b71c87a225a2"), ("cast(null as string)", None)],
     # null in a text makes it null, among several it is left out
     "'a' || {{ 'cast(' ~ X ~ ' as string)' }}": [("null", None), ("'b'", "ab")],
@@ -145,6 +161,14 @@ CALLS: dict[str, list[tuple[str, str | None]]] = {
     "(select cast({{ exact_median('v') }} as decimal(9, 2)) from {{ X }})": [
         ("(select 1 as v union all select 2 union all select 4) as t", "2.00"),
         ("(select 1 as v union all select 2) as t", "1.50"),
+        # what lies between two is rounded once, at its end
+        ("(select cast(t as decimal(9, 2)) as v from (select '5.55' as t union all select '5.56')"
+         " as told) as t", "5.56"),
+    ],
+    "(select cast({{ exact_quantile('v', 0.25) }} as decimal(9, 2)) from {{ X }})": [
+        ("(select 1 as v union all select 2 union all select 4) as t", "1.50"),
+        ("(select cast(t as decimal(9, 2)) as v from (select '0.01' as t union all select '0.07')"
+         " as told) as t", "0.03"),
     ],
     # a null is last where it is said so
     "(select min(f) from (select first_value(v) over (order by v nulls last) f from {{ X }}) w)": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -111,17 +112,51 @@ def test_custom_fields_keep_their_digits_and_fill_what_they_mean(tables: Tables)
         f"from dim_organization where organization_id = '{tables.organization(GLOBEX)}'"
     )
     assert row[:4] == ("Globex", "2026-09-30", Decimal("1234567890123456.78"), "EUR")
-    assert row[4] == (
-        '{"Renewal_Amount__c": 1234567890123456.78, "Renewal_Date__c": "2026-09-30", '
+    assert row[4].startswith('{"Plan__c": [')
+    assert row[4].endswith(
+        '], "Renewal_Amount__c": 1234567890123456.78, "Renewal_Date__c": "2026-09-30", '
         '"Tier__c": "Gold \\"A\\""}'
     )
+
+
+def test_the_records_of_a_custom_object_stand_under_its_name(tables: Tables) -> None:
+    organization = tables.organization(GLOBEX)
+    [custom] = tables.values(
+        f"select custom from dim_organization where organization_id = '{organization}'"
+    )
+    globex, old = (f'"Account__c": "{sf_id(ACCOUNT, number)}"' for number in (1, 9))
+    plan = sf_id("a0P", 1)
+    # of both sources, by key; none deleted; a number keeps its digits; the field gives way
+    assert custom.partition("], ")[0] == (
+        f'{{"Plan__c": [{{"_record_key": "crm:plan__c:{plan}", {globex}, '
+        f'"Buyer__c": "{sf_id(CONTACT, 1)}", "Ends_On__c": "2026-09-30", "Is_Trial__c": true, '
+        f'"Lead__c": "{sf_id(LEAD, 1)}", "Price__c": 1234567890123456.78, "Seats__c": 12}}, '
+        f'{{"_record_key": "crm:plan__c:{sf_id("a0P", 2)}", {globex}, "Is_Trial__c": false, '
+        f'"Seats__c": 3}}, '
+        f'{{"_record_key": "old_crm:plan__c:{sf_id("a0P", 3)}", {old}, '
+        '"Seats__c": "some \\"seats\\""}'
+    )
+    assert json.loads(custom)["Tier__c"] == 'Gold "A"'
+
+
+def test_a_person_has_the_custom_fields_of_all_profiles_that_are_there(tables: Tables) -> None:
+    [custom] = tables.values(
+        f"select custom from dim_person where person_id = '{tables.person(ROBERT)}'"
+    )
+    told = json.loads(custom)
+    assert list(told) == ["Level__c", "Origin__c", "Plan__c"]
+    assert told["Level__c"] == "Ä \t1"  # the contact's before the lead's
+    assert told["Origin__c"] == {"fair": ["Köln", 2026]}
+    # one plan, though it names the person's contact and lead
+    assert [plan["_record_key"] for plan in told["Plan__c"]] == [f"crm:plan__c:{sf_id('a0P', 1)}"]
 
 
 def test_custom_fields_stand_typed_and_divide_people_and_organizations(tables: Tables) -> None:
     globex = tables.organization(GLOBEX)
     assert tables.rows(
         "select entity, entity_id, source, stream, field, type, value_text, value_number, "
-        "value_date::varchar, pii from dim_custom_field order by field"
+        "value_date::varchar, pii from dim_custom_field "
+        "where stream = 'accounts' and field <> 'Plan__c' order by field"
     ) == [
         ("organization", globex, "crm", "accounts", "Renewal_Amount__c", "decimal",
          "1234567890123456.78", Decimal("1234567890123456.78"), None, "none"),
@@ -314,6 +349,13 @@ def test_forum_posts_become_questions_answers_and_replies(tables: Tables) -> Non
         ("110", "announcement", "outbound", None, None, None, False),
         ("111", "reply", "inbound", "110", "5", False, False),
     ]
+
+
+def test_a_place_of_the_forum_has_its_name_or_else_its_number(tables: Tables) -> None:
+    assert tables.rows(
+        "select distinct split_part(thread_id, ':', 3), place from fct_interaction "
+        "where source = 'forum' order by 1"
+    ) == [("100", "Help > Warping"), ("110", "9")]
 
 
 def test_activities_have_a_direction_and_an_open_task_is_no_act(tables: Tables) -> None:

@@ -48,8 +48,8 @@ def talk() -> Landing:
                     "author": {"did": did}, "indexedAt": at, "likeCount": 0, "about": about},
                     key=uri(did, number))  # fmt: skip
 
-    def told(did: str, number: int, reason: str, **record: Any) -> None:
-        at = f"2026-06-02T{number:02d}:00:00.000Z"
+    def told(did: str, number: int, reason: str, at: str = "", **record: Any) -> None:
+        at = at or f"2026-06-02T{number:02d}:00:00.000Z"
         landing.add("bluesky__notifications", {"uri": uri(did, number), "reason": reason,
                     "author": {"did": did}, "record": {"createdAt": at, **record},
                     "indexedAt": at}, key=uri(did, number))  # fmt: skip
@@ -75,6 +75,7 @@ def talk() -> Landing:
     landing.delete("bluesky__posts", uri(EVE, 10))
     told(EVE, 11, "mention")
     landing.delete("bluesky__notifications", uri(EVE, 11))
+    told(EVE, 12, "mention", at="0001-01-01T00:00:00.000Z")
     for likes in (3, 7):
         later = FIRST_SYNC + timedelta(days=likes)
         record = {"uri": uri(US, 1), "cid": "c", "author": {"did": US}, "likeCount": likes,
@@ -114,6 +115,7 @@ def test_each_post_is_one_act_of_its_kind_and_direction(rows: Rows) -> None:
             (key(BOB, 7), "mention", "inbound", ours, False),
             (key(BOB, 8), "post", "inbound", None, False),
             (key(BOB, 9), "reply", "peer", f"social:profiles:{EVE}", None),
+            (key(EVE, 12), "mention", "inbound", ours, False),
         ]
     )
 
@@ -135,6 +137,8 @@ def test_the_earlier_clock_counts_unless_it_is_none(rows: Rows) -> None:
     assert clocks[key(BOB, 7)] == ("2026-06-02 07:00", "2026-06-02 07:00")
     assert clocks[key(BOB, 8)] == ("2026-06-02 08:00", "2026-06-02 08:00")
     assert clocks[key(BOB, 9)] == ("2026-05-30 08:00", "2026-06-02 09:00")
+    read_at = FIRST_SYNC.isoformat(sep=" ")[:16]
+    assert clocks[key(EVE, 12)] == (read_at, read_at)
 
 
 def test_what_a_search_or_a_notification_lost_is_deleted(rows: Rows) -> None:

@@ -192,6 +192,15 @@ def how_tiers_differ(ask: Asked, rows: list[Row]) -> None:
     assert {row["tier"] for row in rows} <= {*told, "unknown"}
 
 
+def what_they_subscribed_to(ask: Asked, rows: list[Row]) -> None:
+    live = Landing(ask.home).stream("crm", "subscription__c").current_keys()
+    assert len(rows) == sum(1 for _ in live)
+    told = ask("select distinct record_key, value_number from dim_custom_field "
+               "where field = 'Seats__c'")  # fmt: skip
+    assert sum(row["seats"] for row in rows) == sum(row["value_number"] for row in told)
+    assert {row["name"] for row in rows} <= names_of(ask).keys()
+
+
 def what_changed(ask: Asked, rows: list[Row]) -> None:
     days = sorted({row["as_of"] for row in ask("select distinct as_of from rel_organization")})
     before = max(day for day in days if (days[-1] - day).days >= 28)
@@ -228,6 +237,7 @@ FACTS: dict[str, Callable[[Asked, list[Row]], None]] = {
     "How fast do we answer, at the 90th percentile?": how_fast_we_answer,
     "Which share of the people in each silo is known in the CRM?": who_is_in_the_crm,
     "How do our tiers differ?": how_tiers_differ,
+    "What did they subscribe to?": what_they_subscribed_to,
     "What changed since last month?": what_changed,
     "How good is the data behind it?": how_good_the_data_is,
 }

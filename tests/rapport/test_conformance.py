@@ -1,4 +1,7 @@
-"""The battery: it holds for the connectors, and notices what does not hold."""
+"""The battery: it holds for the connectors, and notices what does not hold.
+
+Here a few plays for each stage. All plays of all stages take an hour: `make test-conformance`.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,28 @@ from unittest import mock
 import pytest
 from click.testing import CliRunner
 
+from connectors import files
 from connectors.changes import Changes
 from connectors.errors import ConfigError
 from connectors.landing import StreamLanding
 from rapport.cli import DONE, FAILED, WRONG, main
 from rapport.conformance import battery
-from rapport.conformance.faults import FAULTS
-from rapport.conformance.laws import KEPT, STATE
+from rapport.conformance.battery import FAULTS
+from rapport.conformance.laws import EQUAL, KEPT, STATE
+from rapport.conformance.postgres import postgres_programs
 from rapport.conformance.report import as_page
 from rapport.conformance.stage import stage_for
+from tests.rapport.rest_examples import EXAMPLES, TIMED
 
 ROOT = Path(__file__).parents[2]
-TYPES = ("salesforce", "hubspot", "discourse", "bluesky")
+TYPES = ("salesforce", "hubspot", "discourse", "bluesky", "rest", "files", "sql")
 SHORT = {
     "salesforce": ("contacts", "future_stamps", "disk_full"),
     "hubspot": ("contacts", "merge_chain"),
     "discourse": ("posts", "deleted"),
     "bluesky": ("notifications", "deleted"),
+    "files": ("csv", "torn_file", "touched"),
+    "sql": ("marked", "deleted", "locked"),
 }
 """Type -> a stream, and faults that once broke a law there or that only it has."""
 
@@ -35,11 +43,102 @@ def test_there_are_at_least_thirty_faults_each_named_once():
     assert len(names) == len(set(names)) >= 30
 
 
-@pytest.mark.parametrize("type_", TYPES)
+POSTGRES = {"url": "postgresql://vendor.invalid/shop"}
+
+
+@pytest.mark.parametrize("type_", SHORT)
 def test_a_connector_holds_every_law_through_a_few_faults(type_):
     stream, *names = SHORT[type_]
     verdicts = battery.examine(type_, {}, faults=battery.chosen(names), streams=[stream])
     assert [(v.fault.id, v.why_not, v.broken) for v in verdicts] == [(n, None, ()) for n in names]
+
+
+@pytest.mark.parametrize(
+    ("example", "stream", "fault"),
+    [
+        ("offset", "things", "total_zero"),
+        ("page", "things", "deleted"),
+        ("page of a fixed size", "things", "deleted"),
+        ("link", "things", "deleted"),
+        ("link in the header", "things", "left_over"),
+        ("cursor", "changes", "deleted"),
+        ("keyset", "things", "deleted"),
+        ("keyset", "events", "left_over"),
+        ("searched for", "things", "deleted"),
+        ("all at once", "things", "deleted"),
+    ],
+)
+def test_a_declared_source_of_every_kind_is_played(example, stream, fault):
+    [verdict] = battery.examine(
+        "rest", EXAMPLES[example], faults=battery.chosen([fault]), streams=[stream]
+    )
+    assert (verdict.why_not, verdict.broken) == (None, ())
+
+
+def test_every_kind_of_paging_and_every_incremental_pattern_has_an_example():
+    streams = [stream for one in EXAMPLES.values() for stream in one["streams"].values()]
+    kinds = {stream["paging"]["kind"] for stream in streams if "paging" in stream}
+    assert kinds == {"page", "offset", "link", "cursor", "keyset"}
+    patterns = {stream.get("incremental", "full") for stream in streams}
+    assert patterns == {"full", "updated_since", "newest_first", "forward"}
+
+
+def test_a_declaration_that_loses_records_is_noticed():
+    """Behind a stamp that several records bear, those that did not fit on the page are gone."""
+    paging = {"kind": "keyset", "field": "at", "param": "behind"}
+    stream = TIMED | {"path": "/things", "paging": paging}
+    [verdict] = battery.examine(
+        "rest", {"streams": {"things": stream}}, faults=battery.chosen(["ties"])
+    )
+    assert KEPT in {law for law, _ in verdict.broken}
+
+
+def test_no_question_of_a_declared_source_leaves_this_machine():
+    settings = EXAMPLES["page"] | {"url": "https://vendor.invalid", "headers": {"X-Key": "mine"}}
+    stage = stage_for("rest")(settings | {"auth": {"kind": "bearer", "token": "mine-12345"}})
+    stage.connect_to("http://127.0.0.1:1")
+    told = json.dumps(stage.settings)
+    assert "vendor.invalid" not in told and "mine" not in told
+    assert stage.settings["streams"]["things"]["path"] == "/v2/things"
+
+
+def test_half_a_line_that_outlives_the_whole_one_is_noticed():
+    with mock.patch.object(files, "UNFINISHED_S", -1.0):
+        [verdict] = battery.examine(
+            "files", {}, faults=battery.chosen(["torn_file"]), streams=["csv"]
+        )
+    assert EQUAL in {law for law, _ in verdict.broken}
+
+
+@pytest.mark.skipif(postgres_programs() is None, reason="PostgreSQL is not installed")
+def test_postgresql_is_played_where_its_programs_are():
+    verdicts = battery.examine(
+        "sql", POSTGRES, faults=battery.chosen(["connection_killed"]), streams=["by_time"]
+    )
+    assert [(v.why_not, v.broken) for v in verdicts] == [(None, ())]
+
+
+def test_a_fault_of_another_kind_of_source_does_not_apply():
+    [verdict] = battery.examine(
+        "sql", {}, faults=battery.chosen(["torn_file"]), streams=["by_time"]
+    )
+    assert verdict.why_not == "it happens to files only"
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize(
+    ("type_", "settings"),
+    [
+        *((type_, {}) for type_ in TYPES if type_ != "rest"),
+        ("sql", POSTGRES),
+        *(("rest", example) for example in EXAMPLES.values()),
+    ],
+)
+def test_every_law_holds_through_every_fault(type_, settings, pytestconfig):
+    if pytestconfig.option.markexpr != "conformance":
+        pytest.skip("takes an hour: make test-conformance")
+    verdicts = battery.examine(type_, settings)
+    assert [(v.fault.id, v.stream, v.broken) for v in verdicts if v.broken] == []
 
 
 def test_a_sync_that_loses_its_last_row_of_a_page_is_noticed():

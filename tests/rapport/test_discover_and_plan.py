@@ -110,6 +110,7 @@ def test_discover_of_a_forum_has_nothing_to_paste_and_says_where_fields_come_fro
         "users": "census",
         "topics": "census",
         "posts": "reread",
+        "categories": "census",
     }
     shown = rapport(config, "discover", "forum").output
     assert "what none of them has is not listed" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -15,6 +16,11 @@ from pathlib import Path
 
 import pytest
 import requests
+import sqlalchemy as sa
+
+from tests.connectors.test_sql import Cluster, cluster
+
+__all__ = ["cluster"]
 
 REDMINE = Path("/usr/share/redmine")
 REDMINE_DATABASE = Path(
@@ -178,3 +184,58 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+BLUESKY = Path(os.environ.get("RAPPORT_BLUESKY", Path.home() / ".cache/rapport-real/bluesky"))
+
+
+@dataclass(frozen=True)
+class Network:
+    """Running servers: the host of the accounts, and the one that shows what all of them wrote."""
+
+    pds: str
+    appview: str
+
+
+@pytest.fixture(scope="session")
+def bluesky(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterator[Network]:
+    """Run the PDS and the AppView of Bluesky's developers, with nobody in them."""
+    if not (BLUESKY / "node_modules/@atproto/dev-env").is_dir() or not shutil.which("node"):
+        pytest.skip(
+            "Bluesky's servers are not installed (CONTRIBUTING.md; `npm install @atproto/dev-env` "
+            "in ~/.cache/rapport-real/bluesky, or where RAPPORT_BLUESKY says)"
+        )
+    if not shutil.which("redis-server"):
+        pytest.skip("Redis is not installed (`apt-get install redis-server`)")
+    with sa.create_engine(cluster.url("postgres"), isolation_level="AUTOCOMMIT").connect() as run:
+        run.execute(sa.text("create role bluesky superuser login password 'bluesky'"))
+        run.execute(sa.text("create database bluesky"))
+    folder, redis_port = tmp_path_factory.mktemp("bluesky"), free_port()
+    log = folder / "log"
+    database = f"postgresql://bluesky:bluesky@127.0.0.1:{cluster.port}/bluesky"
+    environment = {
+        **os.environ,
+        "DB_POSTGRES_URL": database,
+        "REDIS_HOST": f"127.0.0.1:{redis_port}",
+        "LOG_ENABLED": "false",
+    }
+    with log.open("wb") as out:
+        redis = subprocess.Popen(
+            ["redis-server", "--port", str(redis_port), "--bind", "127.0.0.1", "--save", ""],
+            cwd=folder, stdout=out, stderr=out,
+        )  # fmt: skip
+        servers = subprocess.Popen(
+            ["node", str(Path(__file__).with_name("bluesky.cjs")), str(BLUESKY)],
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, text=True,
+        )  # fmt: skip
+    try:
+        assert servers.stdin and servers.stdout
+        line = servers.stdout.readline()
+        assert line, log.read_text()[-2000:]
+        yield Network(**json.loads(line))
+        servers.stdin.close()
+    finally:
+        servers.kill()
+        servers.wait(30)
+        redis.terminate()
+        redis.wait(30)

@@ -172,9 +172,12 @@ def test_a_session_is_refreshed_with_the_refresh_token_only_and_both_rotate(clie
     assert {new["accessJwt"], new["refreshJwt"]}.isdisjoint(
         {session["accessJwt"], session["refreshJwt"]}
     )
+    again = client.call("com.atproto.server.refreshSession", session["refreshJwt"]).json()
+    assert again == new  # who lost the answer asks once more
+    client.get("com.atproto.server.getSession")  # with the first access token
+    client.clock.advance(seconds=2 * 3600)
     spent = client.call("com.atproto.server.refreshSession", session["refreshJwt"])
     assert (spent.status_code, spent.json()["error"]) == (400, "ExpiredToken")
-    assert client.error("com.atproto.server.getSession") == (400, "ExpiredToken")
 
 
 def test_an_access_token_lives_two_hours(client):
@@ -272,6 +275,24 @@ def test_a_search_cursor_stops_early_and_does_not_say_so(on_stage: OnStage):
     assert shown == posts[:-6:-1]
 
 
+def test_the_open_source_search_is_simpler(on_stage: OnStage):
+    client = Client(on_stage, own_search=True)
+    posts = [client.post(f"#x Loom {number}") for number in range(3)]
+    client.log_in()
+    assert client.found(tag="x", since="2030-01-01T00:00:00Z") == posts[::-1]
+    assert client.found(q="Loom 1") == [posts[1]] and client.found(q="loom 1") == []
+    first = client.get("app.bsky.feed.searchPosts", q="*", tag="x", limit=2)
+    assert "hitsTotal" not in first
+    milliseconds, cid = first["cursor"].split("__")
+    assert (int(milliseconds) > 10**12, cid) == (True, first["posts"][-1]["cid"])
+    rest = client.get("app.bsky.feed.searchPosts", q="*", tag="x", limit=2, cursor=first["cursor"])
+    assert [post["uri"] for post in rest["posts"]] == posts[:1] and "cursor" not in rest
+    asked = {"q": "*", "tag": "x", "cursor": "made-up"}
+    assert client.error("app.bsky.feed.searchPosts", **asked) == (500, "InternalServerError")
+    asked = {"q": "*", "tag": "x", "limit": 101}
+    assert client.error("app.bsky.feed.searchPosts", **asked) == (400, "InvalidRequest")
+
+
 # What changes and what goes
 
 
@@ -308,6 +329,10 @@ def test_who_blocked_us_is_hidden_from_us_and_not_from_others(client):
     assert client.found(mentions=client.us) == []
     thread = client.get("app.bsky.feed.getPostThread", uri=uri)["thread"]
     assert thread["$type"] == "app.bsky.feed.defs#blockedPost"
+    feed = "app.bsky.feed.getAuthorFeed"
+    assert client.error(feed, actor=client.ann) == (400, "BlockedByActor")
+    client.network.block(client.us, client.bob)
+    assert client.error(feed, actor=client.bob) == (400, "BlockedActor")
     status = client.get("com.atproto.sync.getRepoStatus", did=client.ann)
     assert status["active"]
 
@@ -347,6 +372,29 @@ def test_notifications_come_newest_first_with_their_reason(client):
 
     assert told() == ["like", "quote", "reply", "mention"]
     assert told(reasons=["reply", "mention"]) == ["reply", "mention"]
+    client.post("nice, @looms.example", client.bob, reply_to=news)
+    assert told()[0] == "mention"
+
+
+def test_a_notification_of_a_post_that_was_dated_back_lies_and_looks_as_old_as_it_claims(client):
+    """So does the AppView of `@atproto/dev-env`: the list is ordered by `sortAt`, and shows it."""
+    client.post("@looms.example today")
+    client.post("@looms.example long ago", created_at="2020-01-01T00:00:00.000Z")
+    client.log_in()
+    told = client.get("app.bsky.notification.listNotifications")["notifications"]
+    assert [entry["record"]["text"] for entry in told] == [
+        "@looms.example today", "@looms.example long ago",
+    ]  # fmt: skip
+    assert told[1]["indexedAt"] == "2020-01-01T00:00:00.000Z"
+
+
+def test_a_query_is_asked_with_get_and_a_procedure_with_post(client):
+    for answer in (
+        client.call("app.bsky.feed.searchPosts"),
+        client.ask("com.atproto.server.createSession"),
+    ):
+        assert answer.status_code == 400
+        assert answer.json()["message"].startswith("Incorrect HTTP method (")
 
 
 def test_likes_and_quotes_are_listed(client):

@@ -282,6 +282,38 @@ def test_markup_in_texts_is_escaped_and_quotes_and_mentions_become_elements(
     assert '<span class="mention">@nobody</span>' in post["cooked"]
 
 
+# Categories
+
+
+def test_categories_come_nested_at_once_or_in_pages_with_few_of_those_below(
+    on_stage: OnStage,
+) -> None:
+    def shown(client: Client, **asked: Any) -> list[tuple[int, list[int] | None, list[int]]]:
+        listed = client.get("/categories.json", **asked)["category_list"]["categories"]
+        return [
+            (row["id"], [below["id"] for below in row["subcategory_list"] or ()] or None,
+             row["subcategory_ids"])
+            for row in listed
+        ]  # fmt: skip
+
+    plain, lazy = Client(on_stage), Client(on_stage, lazy_categories=True)
+    for client in (plain, lazy):
+        for number in range(30):
+            key = 100 + number
+            below = number % 2 and {"parent_id": 100 if number < 20 else key - 1}
+            client.forum.categories[key] = Category(id=key, name="c", slug="c", **(below or {}))
+    ten = [101 + 2 * number for number in range(10)]
+    assert (100, None, ten) in shown(plain)
+    assert (100, ten, ten) in shown(plain, include_subcategories="true")
+    assert shown(plain, page=2) == []
+    first = [key for key, *_ in shown(lazy, include_subcategories="true")]
+    assert len(first) == 17 + 5 + 5 and 109 in first and 111 not in first
+    assert [key for key, *_ in shown(lazy, parent_category_id=100)] == ten
+    assert shown(lazy, page=2) == []
+    seen = lazy.ask("/categories.json", anonymous=True).json()["category_list"]["categories"]
+    assert 2 not in {row["id"] for row in seen}
+
+
 # Users
 
 
@@ -298,11 +330,42 @@ def test_the_admin_list_has_hundred_a_page_and_page_zero_is_page_one(client: Cli
 
 def test_addresses_need_show_emails_which_is_logged(client: Client) -> None:
     plain = client.get("/admin/users/list/active.json")
-    assert all("email" not in user for user in plain)
+    staged = client.forum.create_user("mail", email="m@x.example", at=START, staged=True)
+    told = {user["id"] for user in client.get("/admin/users/list/new.json") if "email" in user}
+    assert told == {client.admin, staged}  # one's own, and of who only ever wrote by e-mail
+    assert [user["id"] for user in plain if "email" in user] == [client.admin]
     assert client.forum.staff_action_log == []
     shown = client.get("/admin/users/list/active.json", show_emails="true")
     assert {user["email"] for user in shown} >= {"ann@mill.example", "bob@yarn.example"}
     assert [action for _, _, action in client.forum.staff_action_log] == ["check_email"]
+
+
+def test_a_punishment_is_shown_as_long_as_it_lasts(client: Client) -> None:
+    client.forum.suspend_user(client.ann, START, days=40)
+    client.forum.silence_user(client.bob, START, days=40)
+
+    def punished() -> dict[int, set[str]]:
+        rows = client.get("/admin/users/list/new.json")
+        words = {"suspended", "suspended_at", "suspended_till", "silenced", "silenced_till"}
+        return {row["id"]: words & row.keys() for row in rows if words & row.keys()}
+
+    assert punished() == {
+        client.ann: {"suspended", "suspended_at", "suspended_till"},
+        client.bob: {"silenced", "silenced_till"},
+    }
+    client.clock.advance(days=11)
+    assert punished() == {}
+
+
+def test_a_new_username_is_written_into_the_texts_of_others(client: Client) -> None:
+    raw = 'Ask @Ann or @anne\n\n[quote="ann, post:1, topic:1"]\nwool\n[/quote]'
+    topic = client.forum.create_topic(client.ann, "Names", "question", START)
+    post = client.forum.reply(topic, client.bob, raw, START)
+    client.forum.anonymize_user(client.ann, START)
+    name = client.forum.users[client.ann].username
+    row = client.get(f"/posts/{post}.json")
+    assert row["raw"] == raw.replace("@Ann ", f"@{name} ").replace('"ann,', f'"{name},')
+    assert (row["version"], f'href="/u/{name}"' in row["cooked"]) == (1, True)
 
 
 def test_single_sign_on_is_on_the_users_own_page(client: Client) -> None:

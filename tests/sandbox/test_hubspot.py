@@ -1063,6 +1063,15 @@ def test_a_missing_scope_is_named(tenant: Tenant):
         tenant.client().crm.companies.basic_api.get_page()
 
 
+def test_objects_that_the_app_was_not_granted_are_refused_and_unknown_ones_are_not_objects(
+    tenant: Tenant,
+):
+    """A tap that asks for the properties of every object there is goes on after a 403."""
+    for name, status in (("goal_targets", 403), ("unicorns", 400)):
+        for path in (f"/crm/v3/properties/{name}", f"/crm/v3/objects/{name}"):
+            assert tenant.call("GET", path).status_code == status
+
+
 def test_limits_are_told_except_by_search(tenant: Tenant):
     answer = tenant.call("GET", "/crm/v3/objects/contacts")
     for name, value in (

@@ -10,12 +10,18 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+TOLERANCE = 1e-9
+"""How far two floats may lie apart, as a share of the larger one (below 1: of 1)."""
+
+_FLOATS = ("FLOAT", "DOUBLE")
+
 
 def differences(database: Path, table: str, other: pa.Table) -> list[str]:
     """Return what differs between a table of a DuckDB file and the same table as Arrow.
 
     Names, order and types of columns (to the digits of a decimal), the number of rows, and for
-    each column the values that only one of them has. Moments are compared in UTC.
+    each column the values that only one of them has. Moments are compared in UTC; floats, row by
+    row, to `TOLERANCE`: engines add them up in orders of their own.
     """
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
@@ -33,16 +39,38 @@ def differences(database: Path, table: str, other: pa.Table) -> list[str]:
             for name, kind in types.items()
             if kind != other_types[name]
         ]
+        exact = [name for name, kind in types.items() if kind not in _FLOATS]
 
         def only(left: str, right: str, columns: str) -> list[tuple[object, ...]]:
             return connection.execute(
                 f"select {columns} from {left} except all select {columns} from {right}"
             ).fetchall()
 
-        if only(one, "other", "*") or only("other", one, "*"):
-            for name in types:
+        whole = _listed(exact)
+        if only(one, "other", whole) or only("other", one, whole):
+            for name in exact:
                 mine, theirs = only(one, "other", f'"{name}"'), only("other", one, f'"{name}"')
                 if mine or theirs:
                     told.append(f"{name}: {mine[:3]}, on Spark {theirs[:3]}")
-            told = told or ["the same values stand in other rows"]
+            return told or ["the same values stand in other rows"]
+
+        # the rows are the same but for their floats: each beside its own
+        rows = "select *, row_number() over (order by {by}) as place from {of}"
+        by = _listed([*exact, *(name for name in types if name not in exact)])
+        for name in types:
+            if name not in exact:
+                apart = connection.execute(
+                    f'select one."{name}", other."{name}" '
+                    f"from ({rows.format(by=by, of=one)}) as one "
+                    f"inner join ({rows.format(by=by, of='other')}) as other using (place) "
+                    f'where one."{name}" is distinct from other."{name}" and not coalesce('
+                    f'abs(one."{name}" - other."{name}") <= {TOLERANCE} * '
+                    f'greatest(1, abs(one."{name}"), abs(other."{name}")), false)'
+                ).fetchall()
+                if apart:
+                    told.append(f"{name}: {len(apart)} apart, such as {apart[:3]} (DuckDB, Spark)")
         return told
+
+
+def _listed(columns: list[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)

@@ -17,7 +17,6 @@ from tests.spark.comparison import differences
 
 pytestmark = pytest.mark.dbt
 
-SELECT = "+path:models/unified"
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
 PEOPLE = 120
 LATER = datetime(2026, 6, 30, 1, 2, 3, 456789, tzinfo=UTC)
@@ -67,7 +66,7 @@ def built(config: Config) -> set[str]:
     plan = build.plan(config)
     build.prepare(config, plan)
     build.run_dbt(config, plan)
-    return set(spark.build_tables(config, plan, [SELECT]))
+    return set(spark.build_tables(config, plan))
 
 
 def tables(config: Config) -> set[str]:
@@ -86,9 +85,12 @@ def on_spark(query: str) -> list[tuple[object, ...]]:
     return [tuple(row) for row in SparkSession.builder.getOrCreate().sql(query).collect()]
 
 
-def test_staging_identity_and_the_unified_tables_are_built(config: Config, built: set[str]) -> None:
-    unified = {path.stem for path in (dbt.PROJECT / "models" / "unified").glob("*.sql")}
-    assert unified | {"stg_salesforce__contacts", "stg_discourse__posts", "identity_edge"} <= built
+def test_every_table_is_built(config: Config, built: set[str]) -> None:
+    metrics = {path.stem for path in (dbt.PROJECT / "models" / "metrics").glob("rel_*.sql")}
+    assert len(metrics) > 5
+    assert metrics | {"dim_person", "identity_edge", "stg_discourse__posts"} <= tables(config)
+    assert tables(config) <= built
+    assert not [name for name in metrics if on_spark(f"select count(*) from main.{name}") == [(0,)]]
 
 
 def test_the_landing_has_what_an_engine_could_read_differently(
@@ -114,9 +116,16 @@ def test_every_row_and_column_equals_duckdb(config: Config, built: set[str]) -> 
     session = SparkSession.builder.getOrCreate()
     found = {
         table: told
-        for table in sorted(built & tables(config))
+        for table in sorted(tables(config))
         if (told := differences(
             config.home / build.BUILD_NAME, table, session.table(f"main.{table}").toArrow()
         ))
     }  # fmt: skip
     assert not found
+
+
+def test_a_second_build_takes_the_place_of_the_first(config: Config, built: set[str]) -> None:
+    count = "select count(*), count(distinct as_of) from main.rel_data_trust"
+    before = on_spark(count)
+    assert spark.build_tables(config, build.plan(config), ["rel_data_trust"]) == ["rel_data_trust"]
+    assert on_spark(count) == before

@@ -69,13 +69,16 @@ cast(datediff({{ last }}, {{ first }}) as bigint)
 {% macro exact_median(value) %}{{ return(exact_quantile(value, 0.5)) }}{% endmacro %}
 
 
-{# Exact quantile, between two values by straight interpolation. #}
+{#
+  Exact quantile, between two values by straight interpolation; nine digits. DuckDB interpolates
+  decimals in their own digits and cuts what comes after, Spark as floats.
+#}
 {% macro exact_quantile(value, share) %}{{ return(adapter.dispatch('exact_quantile')(value, share)) }}{% endmacro %}
 
 {% macro default__exact_quantile(value, share) -%}
-quantile_cont({{ value }}, {{ share }})
+quantile_cont(cast({{ value }} as decimal(38, 9)), {{ share }})
 {%- endmacro %}
 
 {% macro spark__exact_quantile(value, share) -%}
-percentile({{ value }}, {{ share }})
+cast(percentile({{ value }}, {{ share }}) as decimal(38, 9))
 {%- endmacro %}

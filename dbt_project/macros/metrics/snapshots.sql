@@ -81,13 +81,14 @@
 
 {#
   Config of every snapshot table, written as config(**snapshot_table()). History is kept: a full
-  refresh would lose snapshots that cannot be computed again as they were known.
+  refresh would lose snapshots that cannot be computed again as they were known. Spark's plain
+  tables cannot delete rows: there each build stands in the place of the last.
 #}
 {% macro snapshot_table() %}
     {{ return({
         'materialized': 'incremental',
         'incremental_strategy': 'append',
-        'full_refresh': false,
+        'full_refresh': target.type == 'spark',
         'on_schema_change': 'append_new_columns',
         'pre_hook': '{{ replace_snapshots() }}',
     }) }}

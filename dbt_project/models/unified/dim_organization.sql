@@ -62,10 +62,13 @@ golden as (
         min_by(renewal_date, rank) filter (where renewal_date is not null) as renewal_date,
         min_by(renewal_amount, rank) filter (where renewal_amount is not null) as renewal_amount,
         count(case when not is_deleted then 1 end) as n_profiles,
-        min(created_at) as created_at,
-        min_by(custom, rank) filter (where custom is not null) as custom
+        min(created_at) as created_at
     from profiles
     group by organization_id
+),
+
+custom_fields as (
+    {{ custom_of('profiles', 'organization_id') }}
 ),
 
 owner_names as (
@@ -101,7 +104,7 @@ select
     case when golden.renewal_amount is not null then {{ home_currency() }} end as currency,
     golden.n_profiles,
     golden.created_at,
-    golden.custom
+    custom_fields.custom
 from golden
 left join domains on golden.organization_id = domains.organization_id
 left join own_domains on golden.told_domain = own_domains.domain
@@ -113,3 +116,4 @@ left join organizations as parents
 left join people as owners on golden.owner_profile_key = owners.profile_key
 left join owner_names
     on coalesce(owners.person_id, deals.owner_person_id) = owner_names.person_id
+left join custom_fields on golden.organization_id = custom_fields.organization_id

@@ -84,11 +84,14 @@ golden as (
         {{ sorted_list('profiles.silo') }} as silos,
         min(profiles.created_at) as created_at,
         min(profiles.first_seen_at) as first_seen_at,
-        max(profiles.last_seen_at) as last_seen_at,
-        min_by(profiles.custom, profiles.rank) filter (where profiles.custom is not null) as custom
+        max(profiles.last_seen_at) as last_seen_at
     from profiles
     left join phones on coalesce(profiles.phone, profiles.further_phone) = phones.phone
     group by profiles.person_id
+),
+
+custom_fields as (
+    {{ custom_of('profiles', 'person_id') }}
 ),
 
 owners as (
@@ -126,10 +129,11 @@ select
     golden.created_at,
     golden.first_seen_at,
     golden.last_seen_at,
-    golden.custom
+    custom_fields.custom
 from golden
 left join emails on golden.person_id = emails.person_id and emails.email_rank = 1
 left join memberships on golden.person_id = memberships.person_id and memberships.rank = 1
 left join organizations on memberships.organization_id = organizations.organization_id
 left join buyers on golden.person_id = buyers.person_id
 left join owners on golden.owner_profile_key = owners.profile_key
+left join custom_fields on golden.person_id = custom_fields.person_id

@@ -79,6 +79,7 @@ select
     sided.is_staff_actor,
     sided.is_bot_actor,
     sided.is_accepted,
+    sided.accepted_seen_at,
     sided.is_prompted,
     sided.visibility,
     sided.occurred_at,

@@ -43,10 +43,15 @@ acts as (
     )
 ),
 
+-- A notification calls `indexedAt` the earlier clock: what claims the year 1 was seen in the year 1.
 threaded as (
     select
         acts.*,
         ours.did as our_did,
+        case
+            when indexed_at >= cast('1990-01-01' as {{ type_moment() }}) then indexed_at
+            else loaded_at
+        end as seen_at,
         {{ try_timestamp('acts.claimed_at') }} as claimed,
         {{ custom_value(custom_value('acts.reply', "'parent'"), "'uri'") }} as parent_uri,
         {{ custom_value(custom_value('acts.reply', "'root'"), "'uri'") }} as root_uri
@@ -84,10 +89,10 @@ select {{ interaction_row({
     'is_prompted': "case when kind in ('mention', 'post') and parent_uri is null then false end",
     'visibility': "'public'",
     'occurred_at': "case
-        when claimed >= cast('1990-01-01' as " ~ type_moment() ~ ") and claimed < indexed_at
+        when claimed >= cast('1990-01-01' as " ~ type_moment() ~ ") and claimed < seen_at
             then claimed
-        else indexed_at
+        else seen_at
     end",
-    'source_seen_at': 'indexed_at', 'loaded_at': 'loaded_at', 'is_deleted': 'is_gone',
+    'source_seen_at': 'seen_at', 'loaded_at': 'loaded_at', 'is_deleted': 'is_gone',
 }) }}
 from kinds

@@ -1,5 +1,9 @@
 with users as (
-    select * from {{ current(ref('stg_discourse__users')) }} as users
+    select
+        *,
+        -- an erased person keeps the account, with an address that is none
+        email like '%@anonymized.invalid' as is_anonymized
+    from {{ current(ref('stg_discourse__users')) }} as users
 ),
 
 -- Authors whom the list of users does not show, as their newest post shows them.
@@ -26,7 +30,8 @@ select {{ profile_row({
     'source': '_source', 'stream': '_stream', 'native_id': '_key', 'entity': "'person'",
     'display_name': "coalesce(nullif(trim(name), ''), username)",
     'full_name': "nullif(trim(name), username)",
-    'email': 'email', 'further_emails': 'secondary_emails',
+    'email': 'case when not is_anonymized then email end',
+    'further_emails': 'case when not is_anonymized then secondary_emails end',
     'is_email_verified': 'coalesce(is_active, true) and not coalesce(is_staged, false)',
     'external_id': 'external_id',
     'is_staff': '(coalesce(is_admin, false) or coalesce(is_moderator, false)) and user_id > 0',

@@ -1,3 +1,17 @@
+{# What every record tells, and every record of a person. #}
+{% set record = {
+    'source': '_source', 'stream': '_stream', 'native_id': '_key',
+    'alternate_id': 'substr(_key, 1, 15)', 'is_deleted': '_is_deleted',
+    'created_at': 'created_at', 'first_seen_at': '_first_loaded_at',
+    'last_seen_at': '_last_loaded_at', 'custom': 'custom',
+} %}
+{% set person = dict(record, **{
+    'entity': "'person'",
+    'display_name': "coalesce(name, nullif(concat_ws(' ', given_name, family_name), ''))",
+    'full_name': 'name', 'given_name': 'given_name', 'family_name': 'family_name',
+    'email': 'email', 'is_email_verified': 'false', 'title': 'title',
+}) %}
+
 with accounts as (
     select * from {{ current(ref('stg_salesforce__accounts')) }} as accounts
     where not coalesce(is_person_account, false) -- its shadow contact is the person
@@ -33,69 +47,46 @@ senders as (
     group by _source, lower(trim(supplied_email))
 )
 
-select {{ profile_row({
-    'source': '_source', 'stream': '_stream', 'native_id': '_key', 'entity': "'organization'",
-    'display_name': 'name', 'full_name': 'name', 'alternate_id': 'substr(_key, 1, 15)',
+select {{ profile_row(dict(record, **{
+    'entity': "'organization'", 'display_name': 'name', 'full_name': 'name',
     'phone': 'phone', 'domain': web_domain('website'), 'industry': 'industry',
     'parent_key': profile_key('accounts', 'parent_account_id'),
     'owner_profile_key': salesforce_user('owner_id'),
     'party_kind': 'party_kind_words.party_kind',
-    'is_deleted': '_is_deleted', 'merged_into': profile_key('accounts', '_now_merged_into'),
-    'created_at': 'created_at', 'first_seen_at': '_first_loaded_at',
-    'last_seen_at': '_last_loaded_at', 'custom': 'custom',
-}) }}
+    'merged_into': profile_key('accounts', '_now_merged_into'),
+})) }}
 from accounts
 left join party_kind_words on lower(accounts.account_type) = party_kind_words.word
 
 union all
 
-select {{ profile_row({
-    'source': '_source', 'stream': '_stream', 'native_id': '_key', 'entity': "'person'",
-    'display_name': "coalesce(name, nullif(concat_ws(' ', given_name, family_name), ''))",
-    'full_name': 'name', 'given_name': 'given_name', 'family_name': 'family_name',
-    'email': 'email', 'is_email_verified': 'false',
-    'phone': 'mobile_phone', 'further_phone': 'phone', 'alternate_id': 'substr(_key, 1, 15)',
-    'organization_key': profile_key('accounts', 'account_id'), 'title': 'title',
+select {{ profile_row(dict(person, **{
+    'phone': 'mobile_phone', 'further_phone': 'phone',
+    'organization_key': profile_key('accounts', 'account_id'),
     'owner_profile_key': salesforce_user('owner_id'),
-    'is_deleted': '_is_deleted', 'merged_into': profile_key('contacts', '_now_merged_into'),
-    'created_at': 'created_at', 'first_seen_at': '_first_loaded_at',
-    'last_seen_at': '_last_loaded_at', 'custom': 'custom',
-}) }}
+    'merged_into': profile_key('contacts', '_now_merged_into'),
+})) }}
 from contacts
 
 union all
 
-select {{ profile_row({
-    'source': '_source', 'stream': '_stream', 'native_id': '_key', 'entity': "'person'",
-    'display_name': "coalesce(name, nullif(concat_ws(' ', given_name, family_name), ''))",
-    'full_name': 'name', 'given_name': 'given_name', 'family_name': 'family_name',
-    'email': 'email', 'is_email_verified': 'false',
-    'phone': 'mobile_phone', 'further_phone': 'phone', 'alternate_id': 'substr(_key, 1, 15)',
+select {{ profile_row(dict(person, **{
+    'phone': 'mobile_phone', 'further_phone': 'phone',
     'organization_key': profile_key('accounts', 'converted_account_id'),
-    'organization_name': 'company', 'title': 'title', 'industry': 'industry',
+    'organization_name': 'company', 'industry': 'industry',
     'owner_profile_key': salesforce_user('owner_id'), 'party_kind': "'prospect'",
-    'is_deleted': '_is_deleted', 'merged_into': profile_key('leads', '_now_merged_into'),
+    'merged_into': profile_key('leads', '_now_merged_into'),
     'converted_into': profile_key('contacts', 'converted_contact_id'),
-    'created_at': 'created_at', 'first_seen_at': '_first_loaded_at',
-    'last_seen_at': '_last_loaded_at', 'custom': 'custom',
-}) }}
+})) }}
 from leads
 
 union all
 
 -- A user of another type is a customer or partner with a login.
-select {{ profile_row({
-    'source': '_source', 'stream': '_stream', 'native_id': '_key', 'entity': "'person'",
-    'display_name': "coalesce(name, nullif(concat_ws(' ', given_name, family_name), ''))",
-    'full_name': 'name', 'given_name': 'given_name', 'family_name': 'family_name',
-    'email': 'email', 'is_email_verified': 'false', 'alternate_id': 'substr(_key, 1, 15)',
-    'title': 'title',
+select {{ profile_row(dict(person, **{
     'is_staff': "coalesce(user_type, 'Standard') = 'Standard'",
     'is_bot': "user_type in ('AutomatedProcess', 'CloudIntegrationUser')",
-    'is_deleted': '_is_deleted',
-    'created_at': 'created_at', 'first_seen_at': '_first_loaded_at',
-    'last_seen_at': '_last_loaded_at', 'custom': 'custom',
-}) }}
+})) }}
 from users
 
 union all

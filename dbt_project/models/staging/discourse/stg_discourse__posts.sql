@@ -11,6 +11,10 @@
     ['is_admin', 'admin', 'boolean'],
     ['is_moderator', 'moderator', 'boolean'],
     ['is_deleted_by_author', 'user_deleted', 'boolean'],
+    ['actions', 'actions_summary', 'json'],
+    ['reactions', 'reactions', 'json'],
+    ['quotes', 'quotes', 'json'],
+    ['mentions', 'mentions', 'json'],
     ['created_at', 'created_at', 'timestamp'],
     ['deleted_at', 'deleted_at', 'timestamp'],
 ]) }}
