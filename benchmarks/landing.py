@@ -106,6 +106,13 @@ class Bench:
         """Return how many requests the case that ran last says it sent."""
         return int((self.folder / "log.txt").read_text().split("requests=")[1].split()[0])
 
+    def shares(self) -> list[tuple[str, float]]:
+        """Return the parts of landing and their shares of its CPU-seconds, greatest first."""
+        self.ours("landing, looked at", "shares", "shares")
+        lines = (self.folder / "log.txt").read_text().splitlines()
+        told = [line.split(" ", 2) for line in lines if line.startswith("share ")]
+        return [(part, float(share)) for _, share, part in told]
+
     def lowest(self, step: str, case: str, folder: str) -> Cost:
         """Run one of our cases `REPEATS` times from nothing and return the lowest of its costs."""
         costs = []
@@ -166,6 +173,7 @@ def run(folder: Path, records: int) -> list[str]:
         costs["typing"] = bench.ours("typing in staging", "typing", "ours")
         costs["no-op"] = bench.ours("sync, nothing new", "landing", "ours")
         no_op_requests = bench.requests()
+        shares = bench.shares()
         if with_dlt:
             costs["dlt tuned"] = bench.dlt("dlt tuned", "tuned", "dlt")
             costs["dlt Arrow"] = bench.dlt("dlt Arrow", "arrow", "dlt")
@@ -179,7 +187,7 @@ def run(folder: Path, records: int) -> list[str]:
     for size in SIZES_FOR_MEMORY:
         with bench.serving(size):
             peaks[size] = bench.ours(f"landing of {size:,}", "landing", f"memory-{size}")
-    return report(records, costs, peaks, imports, no_op_requests)
+    return report(records, costs, peaks, imports, no_op_requests, shares)
 
 
 def report(
@@ -188,6 +196,7 @@ def report(
     peaks: Mapping[int, Cost],
     imports: Cost,
     no_op_requests: int,
+    shares: Sequence[tuple[str, float]],
 ) -> list[str]:
     """Return the results as ratios; goals that are missed say so."""
     floor = costs["floor"].cpu_s
@@ -238,6 +247,8 @@ def report(
         f"- A sync with nothing new sends {no_op_requests} requests.",
         f"- `import connectors` costs {imports.cpu_s:.2f} CPU-s (goal: 0.3).",
     ]
+    lines += ["- Where landing's CPU-seconds go, starting the process aside: "]
+    lines[-1] += ", ".join(f"{part} {share:.0%}" for part, share in shares) + "."
     if "dlt tuned" in costs:
         tuned, arrow = costs["dlt tuned"].cpu_s, costs["dlt Arrow"].cpu_s
         both = costs["landing"].cpu_s + costs["typing"].cpu_s

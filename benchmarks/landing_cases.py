@@ -8,11 +8,26 @@ Belongs here: the cases that run on Rapport's own packages. Does not belong here
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 CHECKPOINT_BYTES = 32 * 2**20
+
+LOOK_EVERY_S = 0.005
+PARTS = {
+    "is_whole": "cut the page into records",
+    "split": "cut the page into records",
+    "pick": "cut the page into records",
+    "fetch": "download",
+    "project_page": "check, filter, key and stamp",
+    "rows": "tell what is new",
+    "commit": "write and flush Parquet",
+}
+"""Function -> the part of landing that it is; the innermost one on the stack counts."""
 
 
 def floor(url: str, folder: Path) -> None:
@@ -77,6 +92,23 @@ def landing(url: str, folder: Path) -> None:
     print(f"rows={result.rows} requests={result.requests} files={result.files}")
 
 
+def shares(url: str, folder: Path) -> None:
+    """Land as `landing` does and print where the CPU-seconds go, by looking at the stack."""
+    seen: Counter[str] = Counter()
+
+    def look(_: int, frame: FrameType | None) -> None:
+        while frame is not None and frame.f_code.co_name not in PARTS:
+            frame = frame.f_back
+        seen["all else" if frame is None else PARTS[frame.f_code.co_name]] += 1
+
+    signal.signal(signal.SIGPROF, look)
+    signal.setitimer(signal.ITIMER_PROF, LOOK_EVERY_S, LOOK_EVERY_S)
+    landing(url, folder)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    for part, count in seen.most_common():
+        print(f"share {count / seen.total():.3f} {part}")
+
+
 def typing(url: str, folder: Path) -> None:
     """Run what dbt compiled of the staging macro: all of it, then what is newly landed."""
     import duckdb
@@ -96,7 +128,7 @@ def typing(url: str, folder: Path) -> None:
 
 
 CASES: dict[str, Callable[[str, Path], None]] = {
-    "floor": floor, "landing": landing, "typing": typing,
+    "floor": floor, "landing": landing, "shares": shares, "typing": typing,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -14,49 +14,38 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from connectors.base import State
 from connectors.errors import LandingError, StreamLocked, writing
-from connectors.records import Records
+from connectors.records import Records, from_us
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Op = Literal["upsert", "delete"]
 
 STATE_KEY = b"rapport.state"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-STAMP = pa.timestamp("us", tz="UTC")
-SCHEMA = pa.schema(
-    [
-        ("_key", pa.string()),
-        ("_seq", pa.int64()),
-        ("_op", pa.string()),
-        ("_merged_into", pa.string()),
-        ("_version", STAMP),
-        ("_loaded_at", STAMP),
-        ("_sync_id", pa.string()),
-        ("record", pa.string()),
-    ]
-)
+LOOKED_UP_COLUMNS = ["_key", "_seq", "_op", "_version", "_loaded_at"]
+"""What readers skip row groups by. The bounds of `record` would be records in full."""
+REPETITIVE_COLUMNS = ["_op", "_merged_into", "_loaded_at", "_sync_id"]
+"""A dictionary of keys or records would hold each of them once, and cost a hash of each."""
 ROWS_PER_GROUP = 16_384
 """Small enough that looking up single records reads little."""
 
 
 ROWS_PER_FETCH = 10_000
 EMPTY_FILES_STAY_S = 24 * 3600
-
-# Arrow's own pool keeps the memory that writing one file took; the system's is used again.
-pa.set_memory_pool(pa.system_memory_pool())
 
 # Structs compare field by field: the greatest (`_version`, `_seq`) is a key's current row.
 _LIVE = """
@@ -181,8 +170,7 @@ class StreamLanding:
         last = self.footer()
         first_seq = last.next_seq if last else 0
         counts = last.counts if last else {"rows": 0, "max_version": None}
-        stamps = rows.versions if isinstance(rows, Records) else [row.version for row in rows]
-        versions = {stamp or loaded_at for stamp in stamps}
+        versions = _versions(rows, loaded_at)
         if landed := _max_version(counts):
             versions.add(landed)
         footer = Footer(
@@ -212,7 +200,7 @@ class StreamLanding:
             if (
                 takes_one_seq
                 and time.time() - following.stat().st_mtime > EMPTY_FILES_STAY_S
-                and pq.read_metadata(old).num_rows == 0
+                and _arrow().parquet.read_metadata(old).num_rows == 0
             ):
                 old.unlink()
 
@@ -239,11 +227,11 @@ class StreamLanding:
         rows = self._query(
             "select _key, epoch_us(_version), _seq, _op, _merged_into, _sync_id from landed "
             "where _key in (from wanted) order by _version, _seq",
-            wanted=pa.table({"_key": pa.array(keys, pa.string())}),
+            wanted=_arrow().table({"_key": _arrow().array(keys, "string")}),
         )
         found: dict[str, list[Held]] = {}
         for key, version, *rest in rows:
-            found.setdefault(key, []).append(Held(_from_us(version), *rest))
+            found.setdefault(key, []).append(Held(from_us(version), *rest))
         return found
 
     def current_keys(self) -> Iterator[str]:
@@ -258,7 +246,7 @@ class StreamLanding:
         """Return the record text of rows by `_seq`, without those that have none."""
         if not seqs:
             return {}
-        wanted = pa.table({"_seq": pa.array(seqs, pa.int64())})
+        wanted = _arrow().table({"_seq": _arrow().array(seqs, "int64")})
         # The bounds let the reader skip whole files and row groups.
         rows = self._query(
             f"select _seq, record from landed where _seq between {min(seqs)} and {max(seqs)} "
@@ -322,10 +310,43 @@ def _engine() -> Any:
     )
 
 
+@cache
+def _arrow() -> Any:
+    """Return Arrow, loaded when first needed: that takes as long as all of this package does.
+
+    Its own memory pool would keep what writing one file took; the system's is used again.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    return pa
+
+
+@cache
+def schema() -> pa.Schema:
+    """Return the columns of a landing file."""
+    pa = _arrow()
+    text, stamp = pa.string(), pa.timestamp("us", tz="UTC")
+    return pa.schema(
+        [
+            ("_key", text),
+            ("_seq", pa.int64()),
+            ("_op", text),
+            ("_merged_into", text),
+            ("_version", stamp),
+            ("_loaded_at", stamp),
+            ("_sync_id", text),
+            ("record", text),
+        ]
+    )
+
+
 def read_footer(path: Path, place: str) -> Footer:
     """Read what a landing file says besides its rows; raise `LandingError` if it cannot."""
+    pa = _arrow()
     try:
-        text = pq.read_metadata(path).metadata[STATE_KEY]
+        text = pa.parquet.read_metadata(path).metadata[STATE_KEY]
         return msgspec.json.decode(text, type=Footer)
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, msgspec.DecodeError):
         raise LandingError(
@@ -346,32 +367,47 @@ def _tables(
 def _table(
     rows: Sequence[Row] | Records, first_seq: int, loaded_at: datetime, sync_id: str | None
 ) -> pa.Table:
+    pa = _arrow()
     count = len(rows)
+    stamp = schema().field("_version").type
     keys: Sequence[str]
-    versions: Sequence[datetime | None]
-    records: Sequence[bytes | None]
     if isinstance(rows, Records):
-        keys, versions, records = rows.keys, rows.versions, rows.texts
+        keys, records = rows.keys, _joined(rows.texts)
+        versions = pa.array(rows.versions, "int64").view(stamp)
         ops = pa.repeat(pa.scalar("upsert"), count)
         merged_into = pa.nulls(count, pa.string())
     else:
-        keys, ops, versions, records, merged_into = zip(*rows, strict=True)
-    at = pa.scalar(loaded_at, STAMP)
+        keys, ops, stamps, records, merged_into = zip(*rows, strict=True)
+        versions = pa.array(stamps, stamp)
+    at = pa.scalar(loaded_at, stamp)
     columns = {
         "_key": keys,
         "_seq": range(first_seq, first_seq + count),
         "_op": ops,
         "_merged_into": merged_into,
-        "_version": pa.array(versions, STAMP).fill_null(at),
+        "_version": versions.fill_null(at),
         "_loaded_at": pa.repeat(at, count),
         "_sync_id": pa.repeat(pa.scalar(sync_id, pa.string()), count),
         "record": records,
     }
-    return pa.table(columns, schema=SCHEMA)
+    return pa.table(columns, schema=schema())
 
 
-def _from_us(microseconds: int) -> datetime:
-    return EPOCH + timedelta(microseconds=microseconds)
+def _joined(texts: Sequence[bytes]) -> pa.Array:
+    """Return records as an Arrow column; they are known to be UTF-8."""
+    pa = _arrow()
+    ends = array("i", accumulate(map(len, texts), initial=0))
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+
+
+def _versions(rows: Sequence[Row] | Records, loaded_at: datetime) -> set[datetime]:
+    """Return versions of `rows`, the greatest among them."""
+    if not isinstance(rows, Records):
+        return {row.version or loaded_at for row in rows}
+    newest = rows.newest()
+    versions = set() if newest is None else {from_us(newest)}
+    return versions | {loaded_at} if None in rows.versions else versions
 
 
 def _max_version(counts: dict[str, Any]) -> datetime | None:
@@ -385,7 +421,13 @@ def _write_durably(tables: Iterable[pa.Table], footer: Footer, final: Path, plac
     temporary = final.with_name(f".tmp-{os.getpid()}-{final.name}")
     try:
         with temporary.open("wb") as file:
-            with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+            with _arrow().parquet.ParquetWriter(
+                file,
+                schema(),
+                compression="zstd",
+                use_dictionary=REPETITIVE_COLUMNS,
+                write_statistics=LOOKED_UP_COLUMNS,
+            ) as writer:
                 for table in tables:
                     writer.write_table(table)
                 writer.add_key_value_metadata({STATE_KEY: msgspec.json.encode(footer)})

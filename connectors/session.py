@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
 import requests
 import urllib3
 from requests import exceptions as broken
@@ -47,7 +46,7 @@ from connectors.errors import (
     ServerError,
     Unreachable,
 )
-from connectors.records import is_balanced
+from connectors.records import is_whole
 
 log = redaction.logger
 
@@ -146,6 +145,7 @@ class Session(requests.Session):
         # With any `auth` set, requests does not look into ~/.netrc, whose password would
         # silently replace ours.
         self.auth = _leave_as_is
+        self._environments: dict[tuple[str, str], Any] = {}
         self._count_lock = threading.Lock()
         self._clock_offset: timedelta | None = None
 
@@ -198,7 +198,7 @@ class Session(requests.Session):
                 raise refusal(response)
             self.check(response, hint)
             body = _plain(response.content)
-            if _is_whole(body):
+            if is_whole(body):
                 return body
             if body[:1] not in (b"{", b"["):
                 raise ServerError(
@@ -245,6 +245,19 @@ class Session(requests.Session):
                 f"{self.place}: a credential holds a line break, a blank or a letter that cannot "
                 "travel in a request. Check the environment variables that rapport.yml names."
             ) from None
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """As `requests` does, but look for a host's proxies once: it would at each call, long."""
+        if proxies or stream is not None or verify is not None or cert is not None:
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        host = urlsplit(url)[:2]
+        if host not in self._environments:
+            self._environments[host] = super().merge_environment_settings(
+                url, proxies, stream, verify, cert
+            )
+        return {**self._environments[host]}
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         if kwargs.get("timeout") is None:
@@ -526,15 +539,6 @@ def _plain(body: bytes) -> bytes:
         with suppress(OSError, EOFError, zlib.error):
             body = gzip.decompress(body)
     return body.removeprefix(b"\xef\xbb\xbf").strip()
-
-
-def _is_whole(body: bytes) -> bool:
-    """Tell whether a body is JSON to its end; a single bad record inside does not matter."""
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return is_balanced(body)
-    return True
 
 
 def _http_date(text: str | None) -> datetime | None:

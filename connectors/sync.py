@@ -232,6 +232,7 @@ class _Sync:
             landing,
             self.sync_id,
             full_refresh=full_refresh,
+            is_first=footer is None or footer.counts["rows"] == 0,
             cursor=None if since or cursor is None else parse_stamp(str(cursor)),
         )
         self.result = SyncResult(

@@ -24,8 +24,8 @@ import duckdb
 
 from connectors import registry
 from connectors.errors import BuildError
-from connectors.landing import SCHEMA as LANDED
 from connectors.landing import Landing
+from connectors.landing import schema as landed_schema
 from rapport import build
 from rapport.build import BuildPlan
 from rapport.config import Config
@@ -230,7 +230,8 @@ class _Session:
 
 
 def _landing_query(config: Config, landing: Landing, type_name: str, stream: str) -> str:
-    columns = ", ".join(LANDED.names)
+    landed = landed_schema()
+    columns = ", ".join(landed.names)
     parts = [
         f"select '{name}' as _source, '{stream}' as _stream, {columns} "
         f"from {_parquet(landing.stream(name, stream).folder)}"
@@ -239,7 +240,7 @@ def _landing_query(config: Config, landing: Landing, type_name: str, stream: str
     ]
     types = {"int64": "bigint", "timestamp[us, tz=UTC]": "timestamp"}
     empty = ", ".join(
-        f"cast(null as {types.get(str(field.type), 'string')}) as {field.name}" for field in LANDED
+        f"cast(null as {types.get(str(field.type), 'string')}) as {field.name}" for field in landed
     )
     return " union all ".join(parts) or (
         f"select cast(null as string) as _source, cast(null as string) as _stream, {empty} "

@@ -12,7 +12,6 @@
 #}
 {% macro stage_records(landed, declarations, custom_in=none) %}
 {%- set custom = custom_fields(landed.identifier, custom_in) -%}
-{%- set fields = declarations + custom -%}
 with landed as (
     {{ newly_landed(landed) }}
 ),
@@ -20,7 +19,7 @@ with landed as (
 parsed as (
     select
         *,
-        {{ parse_record('record', fields) }}
+        {{ parse_record('record', declarations, custom) }}
     from landed
 ),
 
@@ -32,6 +31,11 @@ typed as (
         {%- endfor %}
         {{ custom_object(custom) }} as custom
     from parsed
+),
+
+checked as (
+    select * {{- parse_what_is_missing('record', declarations) }}
+    from typed
 )
 
 select
@@ -42,7 +46,7 @@ select
     {%- endfor %}
     custom,
     {{ first_errors(untyped_checks(declarations, custom)) }} as _error
-from typed
+from checked
 {% endmacro %}
 
 
@@ -152,14 +156,15 @@ cast({{ parsed_value(field, type) }} as {{ dbt.type_string() }})
 
 {% macro untyped_checks(declarations, custom) %}
 {%- set checks = [] -%}
-{%- for column, field, type in declarations if type not in ('text', 'json') -%}
-    {%- do checks.append([field, type, is_given(field) ~ ' and ' ~ column ~ ' is null']) -%}
+{%- for column, field, type in fields_that_can_fail(declarations) -%}
+    {%- set is_wrong = is_given(missing_value(field)) ~ ' and ' ~ column ~ ' is null' -%}
+    {%- do checks.append([field, type, is_wrong]) -%}
 {%- endfor -%}
-{%- for column, field, type in custom if type not in ('text', 'json') -%}
+{%- for column, field, type in fields_that_can_fail(custom) -%}
     {%- do checks.append(
         [
             field, type,
-            is_given(field) ~ ' and (' ~ typed_value(parsed_value(field, type), type) ~ ') is null',
+            is_given(raw_value(field)) ~ ' and (' ~ typed_value(parsed_value(field, type), type) ~ ') is null',
         ]
     ) -%}
 {%- endfor -%}
@@ -180,28 +185,67 @@ nullif(concat_ws('; '
 {%- endmacro %}
 
 
-{% macro is_given(field) -%}
-({{ raw_value(field) }} is not null and {{ raw_value(field) }} <> '""')
+{% macro is_given(raw) -%}
+({{ raw }} is not null and {{ raw }} <> '""')
+{%- endmacro %}
+
+{# Any value fits a text, or what stays JSON. #}
+{% macro fields_that_can_fail(fields) -%}
+{{ return(fields | rejectattr(2, 'in', ('text', 'json')) | list) }}
 {%- endmacro %}
 
 
 {#
-    Parse once: `_values` with the declared types, `_raw` with each field's own text, which
-    tells a value that does not fit from one that is not there.
+    `_values` holds a record's fields in the declared types, `_raw` each field's own text. The text
+    of declared fields tells a value that does not fit from one that is not there; where it costs
+    a second parse, it is looked at only in records that miss one (`parse_what_is_missing`).
 #}
-{% macro parse_record(record, fields) -%}
-{{ adapter.dispatch('parse_record', 'rapport')(record, fields) }}
+{% macro parse_record(record, declarations, custom) -%}
+{{ adapter.dispatch('parse_record', 'rapport')(record, declarations, custom) }}
 {%- endmacro %}
 
-{% macro default__parse_record(record, fields) -%}
-from_json({{ record }}, '{{ tojson(record_shape(fields)) }}') as _values,
-        from_json({{ record }}, '{{ tojson(record_shape(fields, 'JSON')) }}') as _raw
+{% macro default__parse_record(record, declarations, custom) -%}
+from_json({{ record }}, '{{ tojson(record_shape(declarations + custom)) }}') as _values
+        {%- if custom -%}
+        , from_json({{ record }}, '{{ tojson(record_shape(custom, 'JSON')) }}') as _raw
+        {%- endif -%}
 {%- endmacro %}
 
 {# A text keeps the order of an object's fields, a variant keeps the digits of a number. #}
-{% macro spark__parse_record(record, fields) -%}
+{% macro spark__parse_record(record, declarations, custom) -%}
+{%- set fields = declarations + custom -%}
 from_json({{ record }}, '{{ spark_shape(record_shape(fields, 'string')) }}') as _values,
         from_json({{ record }}, '{{ spark_shape(record_shape(fields, 'variant')) }}') as _raw
+{%- endmacro %}
+
+{# After `_values` are typed: the text of declared fields, where one of them came out null. #}
+{% macro parse_what_is_missing(record, declarations) -%}
+{{ adapter.dispatch('parse_what_is_missing', 'rapport')(record, declarations) }}
+{%- endmacro %}
+
+{% macro default__parse_what_is_missing(record, declarations) -%}
+{%- set fields = fields_that_can_fail(declarations) -%}
+{%- if fields -%}
+,
+        case
+            when {{ fields | map(attribute=0) | join(' is null or ') }} is null
+            then from_json({{ record }}, '{{ tojson(record_shape(fields, 'JSON')) }}')
+        end as _missing
+{%- endif -%}
+{%- endmacro %}
+
+{% macro spark__parse_what_is_missing(record, declarations) -%}{%- endmacro %}
+
+{% macro missing_value(field) -%}
+{{ adapter.dispatch('missing_value', 'rapport')(field) }}
+{%- endmacro %}
+
+{% macro default__missing_value(field) -%}
+cast({{ field_of('_missing', field) }} as {{ dbt.type_string() }})
+{%- endmacro %}
+
+{% macro spark__missing_value(field) -%}
+{{ raw_value(field) }}
 {%- endmacro %}
 
 {% macro spark_shape(shape) -%}

@@ -20,8 +20,8 @@ from assets.dbt import feeding_streams
 from assets.partitions import as_of_days
 from assets.resources import PUBLISHED_WAREHOUSE
 from assets.streams import LANDING_COLUMNS, longest_gap
+from connectors import landing
 from connectors.errors import BuildError, ConfigError
-from connectors.landing import SCHEMA
 from rapport import config as configuration
 from rapport.config import Config, declared_streams
 
@@ -214,7 +214,7 @@ def test_the_longest_gap_of_a_schedule_counts(schedule: str, gap: timedelta) -> 
 
 
 def test_the_column_schema_is_the_one_of_landing_files(lab) -> None:
-    assert [name for name, _, _ in LANDING_COLUMNS] == SCHEMA.names
+    assert [name for name, _, _ in LANDING_COLUMNS] == landing.schema().names
     schema = specs(lab)["crm/contacts"].metadata["dagster/column_schema"]
     columns = {column.name: column for column in schema.columns}
     assert columns["record.Email"].tags["pii"] == "direct"

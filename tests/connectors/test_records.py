@@ -18,6 +18,7 @@ from connectors.records import (
     UnexpectedShape,
     _project_clean,
     is_balanced,
+    is_whole,
     parse_stamp,
     pick,
     project,
@@ -161,9 +162,9 @@ def test_a_page_at_once_gives_what_its_records_give_one_by_one(page, fields):
     ids=["plain", "spaces, escapes and digits", "numbers"],
 )
 def test_what_vendors_send_is_taken_a_page_at_once(page):
-    found = _project_clean(page, POSTS)
-    assert found is not None
-    assert list(found) == [project(record, POSTS) for record in page]
+    assert _project_clean(page, POSTS) is not None
+    records, rejected = project_page(page, POSTS)
+    assert (list(records), rejected) == ([project(record, POSTS) for record in page], [])
 
 
 @pytest.mark.parametrize(
@@ -263,6 +264,19 @@ def test_stamps_are_read_as_utc(stamp, expected):
     assert parse_stamp(stamp) == expected
 
 
+stamps = st.from_regex(
+    r"\A(0000|0001|2026|9999)-(01|02|12)-(01|30|31)([T ](00|09|23|24)(:(12|60)(:(00|60)"
+    r"([.,]\d{1,9})?)?)?)?( |z|Z|[+-]\d\d(:?(00|30|60))?)?\Z"
+) | st.sampled_from(["0", "20260131", "1769850720000", "-1", "", "null"])
+
+
+@given(st.lists(stamps, min_size=1, max_size=3))
+def test_stamps_of_a_page_are_read_as_one_by_one(texts):
+    page = [b'{"id":1,"at":"%b"}' % text.encode() for text in texts]
+    records, _ = project_page(page, POSTS)
+    assert [found.version for found in records] == [parse_stamp(text) for text in texts]
+
+
 def test_a_stamp_without_zone_belongs_to_the_streams_zone():
     assert parse_stamp("2026-07-01 12:00", "Europe/Berlin") == datetime(2026, 7, 1, 10, tzinfo=UTC)
 
@@ -295,6 +309,13 @@ def test_a_cut_off_page_is_never_taken_for_a_whole_one(items, cut):
     body = json.dumps({"items": items}).encode()
     assert is_balanced(body)
     assert not is_balanced(body[: -1 - cut])
+
+
+def test_a_name_that_is_not_text_does_not_spoil_its_page():
+    page = b'{"\xff": 1, "posts": [{"id":1}], "more": 4}'
+    assert is_whole(page)
+    assert split(page, "posts") == [b'{"id":1}']
+    assert pick(page, "more") == 4
 
 
 @pytest.mark.parametrize("page", [b"[1]", b'{"a": 1}', b'{"posts": {"id": 1}}', b'"text"'])

@@ -37,7 +37,7 @@ from connectors.errors import (
     ServerError,
     StreamLocked,
 )
-from connectors.landing import SCHEMA, Row, read_footer
+from connectors.landing import Row, read_footer, schema
 from connectors.records import UnexpectedShape
 from rapport.conformance.faults import full_disk
 from tests.connectors.paged_source import THINGS, Paged
@@ -124,7 +124,7 @@ def test_a_stream_begins_with_a_typed_file_without_rows(run, home):
 
     first = pq.read_table(files(home)[0])
     assert first.num_rows == 0
-    assert first.schema.equals(SCHEMA)
+    assert first.schema.equals(schema())
 
 
 def test_rows_and_state_lie_in_one_file_named_by_its_first_seq(run, home):
