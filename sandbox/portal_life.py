@@ -232,7 +232,8 @@ class PortalLife:
             self.truth.trap(trap, "hubspot", "contacts", contact, person.id, at)
         if email is not None:
             filled_in = {"email": email, "firstname": person.given}
-            self.portal.submit_form(self._sign_up_form, filled_in, at)
+            if not person.quiet(at):  # else a colleague wrote them down
+                self.portal.submit_form(self._sign_up_form, filled_in, at)
             self._ask_consent(at, contact, email)
         return contact
 

@@ -98,7 +98,7 @@ def test_a_list_that_is_closed_to_the_key_says_so_and_the_others_are_shown(compa
     forum = company.world.forum
     plain = next(u.username for u in forum.users.values() if u.id > 0 and not u.staff and u.active)
     found = discovered(company, "forum", tmp_path, api_username=plain)
-    users, topics, _ = found.streams
+    users, topics, *_ = found.streams
     assert "cannot tell" in users.how and users.note
     assert any(not field.is_taken for field in topics.fields)
 
