@@ -194,7 +194,7 @@ def test_with_no_call_left_nobody_calls_before_there_are_new_ones(
     product: Product, tmp_path: Path
 ) -> None:
     product.table.most = 2
-    told = {"X-Left": "0", "X-Reset": "0.15"}
+    told = {"X-Left": "0", "X-Reset": "0.6"}
     product.special = lambda method, path, asked, _: (
         None if method == "HEAD" else (200, told, product.redmine(asked))
     )
