@@ -79,6 +79,11 @@ TARGETS: dict[str, dict[str, Kind]] = {
         "is_closed": "boolean", "is_won": "boolean", "created_at": "timestamp",
         "closed_at": "timestamp",
     },
+    "survey_answer": {
+        "id": "text", "person": "person", "organization": "organization",
+        "occurred_at": "timestamp", "survey": "text", "kind": "text", "question": "text",
+        "score": "number", "scale_low": "number", "scale_high": "number", "channel": "text",
+    },
 }  # fmt: skip
 """Target -> its columns and what each holds. `id` defaults to the record's key."""
 
@@ -90,6 +95,7 @@ REQUIRED = {
     "person": (),
     "organization": (),
     "deal": (),
+    "survey_answer": ("occurred_at",),
 }
 PLURAL = {"person": "people"} | {name: f"{name}s" for name in TARGETS if name != "person"}
 REFERENCES = ("person", "organization", "interaction")
@@ -141,7 +147,7 @@ class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One mapping of a stream to a unified table.
 
     Attributes:
-        to: person, organization, interaction, purchase, login, case or deal.
+        to: one of `TARGETS`.
         columns: target column -> field of the record, or a `Column`; `custom` takes a list of
             fields, each by its name or as `Kept`.
         where: field -> value, list of values, or null (empty); all must hold.
@@ -149,7 +155,16 @@ class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         suffix: told apart by this when one record becomes several rows of one target.
     """
 
-    to: Literal["person", "organization", "interaction", "purchase", "login", "case", "deal"]
+    to: Literal[
+        "person",
+        "organization",
+        "interaction",
+        "purchase",
+        "login",
+        "case",
+        "deal",
+        "survey_answer",
+    ]
     columns: dict[str, str | Column | list[str | Kept]]
     where: dict[str, Scalar | list[Scalar] | None] = {}
     values: dict[str, dict[str, Scalar]] = {}

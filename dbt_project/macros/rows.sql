@@ -70,6 +70,17 @@
 }) }}
 {%- endmacro %}
 
+{% macro survey_answer_row(values) -%}
+{{ typed_row(values, {
+    'survey_answer_id': 'string', 'source': 'string', 'stream': 'string',
+    'person_key': 'string', 'organization_key': 'string', 'channel': 'string',
+    'survey_id': 'string', 'survey': 'string', 'kind': 'string', 'question': 'string',
+    'score': 'decimal(38, 9)', 'scale_low': 'decimal(38, 9)', 'scale_high': 'decimal(38, 9)',
+    'answer_group': 'string', 'occurred_at': 'moment', 'source_seen_at': 'moment',
+    'loaded_at': 'moment', 'is_deleted': 'boolean',
+}) }}
+{%- endmacro %}
+
 {% macro typed_row(values, columns) -%}
 {%- for name in values if name not in columns -%}
     {%- do exceptions.raise_compiler_error('no such column here: ' ~ name) -%}

@@ -47,6 +47,8 @@ MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     "cases": "id person organization owner opened_at closed_at status priority channel".split(),
     "deals": "id organization person owner name stage amount currency is_closed is_won"
     " created_at closed_at".split(),
+    "survey_answers": "id person organization occurred_at survey kind question score scale_low"
+    " scale_high channel".split(),
 }
 _LANDED = {
     "_source": "varchar",
@@ -752,6 +754,7 @@ def _shop(landing: Landing) -> None:
     }.items():  # fmt: skip
         landing.add("mapped__interactions", {"id": key, **record}, stream="qa")
     landing.add("mapped__people", {"id": "1", "name": "Nora Quill"}, stream="members")
+    _survey(landing)
     # one row of an export that shows a firm and its only person
     landing.add("mapped__organizations", {"id": "ALFKI", "name": "Alfreds"}, stream="customers")
     landing.add(
@@ -759,3 +762,17 @@ def _shop(landing: Landing) -> None:
         {"id": "ALFKI", "name": "Maria Anders", "organization": "shop:customers:ALFKI"},
         stream="customers",
     )
+
+
+def _survey(landing: Landing) -> None:
+    """Let four answers come in: one without a name, one without a time, one taken back."""
+    for key, more in {
+        "s1": {"person": "shop:orders:mailto:bob.miller@globex.com", "score": "10", "kind": "NPS"},
+        "s2": {"score": "4", "kind": "CSAT", "scale_low": "1", "scale_high": "5"},
+        "s3": {"person": "shop:members:1", "score": "much"},
+        "s4": {"person": "shop:members:1", "occurred_at": None},
+        "s5": {"person": "shop:members:1"},
+    }.items():
+        answer = {"id": key, "survey": "2026", "occurred_at": "2026-06-08T10:00:00Z", **more}
+        landing.add("mapped__survey_answers", answer, stream="survey")
+    landing.delete("mapped__survey_answers", "s5", stream="survey")

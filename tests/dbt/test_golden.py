@@ -96,6 +96,22 @@ def test_a_sign_in_is_of_the_person_who_buys_under_the_same_address(tables: Tabl
     ]
 
 
+def test_an_anonymous_answer_counts_and_one_without_a_time_or_a_number_waits(
+    tables: Tables,
+) -> None:
+    bob = tables.person("shop:orders:mailto:bob.miller@globex.com")
+    assert tables.rows(
+        "select survey_answer_id, person_id, kind, score, scale_low, scale_high "
+        "from fct_survey_answer order by 1"
+    ) == [
+        ("shop:survey:s1", bob, "nps", Decimal(10), Decimal(0), Decimal(10)),
+        ("shop:survey:s2", None, "csat", Decimal(4), Decimal(1), Decimal(5)),
+    ]
+    assert tables.values(
+        "select _error from stg_mapped__survey_answers where _error is not null"
+    ) == ["score is not a decimal"]
+
+
 def test_nothing_loaded_after_known_at_is_seen(tables: Tables) -> None:
     assert tables.values(f"select title from identity_profile where profile_key = '{ANN}'") == [
         None
@@ -408,7 +424,7 @@ def test_deals_and_their_people(tables: Tables) -> None:
 def test_imported_questions_know_their_accepted_answer(tables: Tables) -> None:
     assert tables.rows(
         "select split_part(interaction_id, ':', 3), thread_id, direction, is_accepted "
-        "from fct_interaction where source = 'shop' order by 1"
+        "from fct_interaction where stream = 'qa' order by 1"
     ) == [
         ("a1", "shop:qa:q1", "peer", False),
         ("a2", "shop:qa:q1", "peer", True),

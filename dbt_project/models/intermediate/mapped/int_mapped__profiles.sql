@@ -7,6 +7,7 @@
     'logins': ['person_key', 'organization_key'],
     'cases': ['person_key', 'organization_key', 'owner_key'],
     'deals': ['person_key', 'organization_key', 'owner_key'],
+    'survey_answers': ['person_key', 'organization_key'],
 } %}
 
 with people as (
