@@ -84,6 +84,11 @@ TARGETS: dict[str, dict[str, Kind]] = {
         "occurred_at": "timestamp", "survey": "text", "kind": "text", "question": "text",
         "score": "number", "scale_low": "number", "scale_high": "number", "channel": "text",
     },
+    "commitment": {
+        "id": "text", "person": "person", "organization": "organization", "owner": "person",
+        "kind": "text", "made_by": "text", "made_at": "timestamp", "due_at": "timestamp",
+        "fulfilled_at": "timestamp", "is_fulfilled": "boolean", "is_called_off": "boolean",
+    },
 }  # fmt: skip
 """Target -> its columns and what each holds. `id` defaults to the record's key."""
 
@@ -96,6 +101,7 @@ REQUIRED = {
     "organization": (),
     "deal": (),
     "survey_answer": ("occurred_at",),
+    "commitment": ("due_at",),
 }
 PLURAL = {"person": "people"} | {name: f"{name}s" for name in TARGETS if name != "person"}
 REFERENCES = ("person", "organization", "interaction")
@@ -164,6 +170,7 @@ class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         "case",
         "deal",
         "survey_answer",
+        "commitment",
     ]
     columns: dict[str, str | Column | list[str | Kept]]
     where: dict[str, Scalar | list[Scalar] | None] = {}

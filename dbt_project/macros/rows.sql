@@ -81,6 +81,16 @@
 }) }}
 {%- endmacro %}
 
+{% macro commitment_row(values) -%}
+{{ typed_row(values, {
+    'commitment_id': 'string', 'source': 'string', 'person_key': 'string',
+    'organization_key': 'string', 'owner_key': 'string', 'case_id': 'string', 'kind': 'string',
+    'is_ours': 'boolean', 'made_at': 'moment', 'due_at': 'moment', 'fulfilled_at': 'moment',
+    'is_fulfilled': 'boolean', 'is_called_off': 'boolean', 'occurred_at': 'moment',
+    'loaded_at': 'moment',
+}) }}
+{%- endmacro %}
+
 {% macro typed_row(values, columns) -%}
 {%- for name in values if name not in columns -%}
     {%- do exceptions.raise_compiler_error('no such column here: ' ~ name) -%}

@@ -49,6 +49,8 @@ MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     " created_at closed_at".split(),
     "survey_answers": "id person organization occurred_at survey kind question score scale_low"
     " scale_high channel".split(),
+    "commitments": "id person organization owner kind made_by made_at due_at fulfilled_at"
+    " is_fulfilled is_called_off".split(),
 }
 _LANDED = {
     "_source": "varchar",
@@ -755,6 +757,7 @@ def _shop(landing: Landing) -> None:
         landing.add("mapped__interactions", {"id": key, **record}, stream="qa")
     landing.add("mapped__people", {"id": "1", "name": "Nora Quill"}, stream="members")
     _survey(landing)
+    _promises(landing)
     # one row of an export that shows a firm and its only person
     landing.add("mapped__organizations", {"id": "ALFKI", "name": "Alfreds"}, stream="customers")
     landing.add(
@@ -776,3 +779,37 @@ def _survey(landing: Landing) -> None:
         answer = {"id": key, "survey": "2026", "occurred_at": "2026-06-08T10:00:00Z", **more}
         landing.add("mapped__survey_answers", answer, stream="survey")
     landing.delete("mapped__survey_answers", "s5", stream="survey")
+
+
+def _promises(landing: Landing) -> None:
+    """Let tasks be done at the end of the day they were due, just after it, and as a log alone."""
+    for number, more in enumerate(
+        [
+            {"CompletedDateTime": "2026-06-10T22:00:00.000Z"},
+            {"CompletedDateTime": "2026-06-11T00:30:00.000Z"},
+            {"CompletedDateTime": "2026-06-01T08:00:20.000Z"},  # logged when it was over
+            {"CompletedDateTime": "2026-06-10T09:00:00.000Z", "WhoId": None},  # about nobody
+            {"ActivityDate": "1900-01-01", "IsClosed": False},
+        ],
+        start=11,
+    ):
+        task = {
+            "Id": sf_id(TASK, number),
+            "WhoId": sf_id(CONTACT, 2),
+            "OwnerId": sf_id(USER, 1),
+            "TaskSubtype": "Task",
+            "ActivityDate": "2026-06-10",
+            "CreatedDate": sf_time("2026-06-01 08:00"),
+            "IsClosed": True,
+        }
+        landing.add("salesforce__tasks", task | more)
+    for key, promise in {
+        "p1": {"due_at": "2026-06-10", "fulfilled_at": "2026-06-09", "made_by": "them"},
+        "p2": {"due_at": "2026-06-10", "is_fulfilled": "true"},
+        "p3": {"due_at": "2026-06-10", "is_called_off": "true", "fulfilled_at": "2026-06-09"},
+        "p4": {"due_at": None},
+        "p5": {"due_at": "2026-06-10"},
+    }.items():
+        record = {"id": key, "organization": "shop:firms:Hooli", "kind": "Delivery", **promise}
+        landing.add("mapped__commitments", record, stream="promises")
+    landing.delete("mapped__commitments", "p5", stream="promises")

@@ -491,6 +491,15 @@ def test_a_survey_answer_has_its_scale_where_the_kind_tells_it_and_the_contact_o
     ]  # fmt: skip
 
 
+def test_a_task_done_at_a_time_that_nobody_told_is_no_kept_promise(tables: Tables) -> None:
+    assert tables.rows(
+        "select commitment_id, person_id, owner_person_id, outcome from fct_commitment order by 1"
+    ) == [
+        ("hub:tasks:65", tables.person(BEN), tables.person(DANA), "unknown"),
+        ("hub:tasks:66", tables.person(BEN), tables.person(DANA), "open"),
+    ]
+
+
 def test_deals_know_their_organization_and_people(tables: Tables) -> None:
     assert tables.rows(
         "select deal_id, organization_id, owner_person_id, amount, currency, is_won, closed_at "

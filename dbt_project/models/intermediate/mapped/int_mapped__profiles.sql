@@ -8,6 +8,7 @@
     'cases': ['person_key', 'organization_key', 'owner_key'],
     'deals': ['person_key', 'organization_key', 'owner_key'],
     'survey_answers': ['person_key', 'organization_key'],
+    'commitments': ['person_key', 'organization_key', 'owner_key'],
 } %}
 
 with people as (
