@@ -40,6 +40,7 @@ Kind = Literal[
     "person",
     "organization",
     "interaction",
+    "message_sent",
 ]
 
 TARGETS: dict[str, dict[str, Kind]] = {
@@ -89,6 +90,15 @@ TARGETS: dict[str, dict[str, Kind]] = {
         "kind": "text", "made_by": "text", "made_at": "timestamp", "due_at": "timestamp",
         "fulfilled_at": "timestamp", "is_fulfilled": "boolean", "is_called_off": "boolean",
     },
+    "message_sent": {
+        "id": "text", "person": "person", "organization": "organization",
+        "occurred_at": "timestamp", "message": "text", "campaign": "text", "channel": "text",
+    },
+    "message_response": {
+        "id": "text", "person": "person", "organization": "organization",
+        "occurred_at": "timestamp", "kind": "text", "message_sent": "message_sent",
+        "is_automatic": "boolean",
+    },
 }  # fmt: skip
 """Target -> its columns and what each holds. `id` defaults to the record's key."""
 
@@ -102,9 +112,14 @@ REQUIRED = {
     "deal": (),
     "survey_answer": ("occurred_at",),
     "commitment": ("due_at",),
+    "message_sent": ("occurred_at",),
+    "message_response": ("occurred_at", "kind"),
 }
-PLURAL = {"person": "people"} | {name: f"{name}s" for name in TARGETS if name != "person"}
-REFERENCES = ("person", "organization", "interaction")
+PLURAL = {name: f"{name}s" for name in TARGETS} | {
+    "person": "people",
+    "message_sent": "messages_sent",
+}
+REFERENCES = ("person", "organization", "interaction", "message_sent")
 
 _META = "_key _seq _op _merged_into _version _loaded_at _sync_id".split()
 _ISO_ZONE = r"(Z|[+-]\d{2}:?\d{2})$"
@@ -171,6 +186,8 @@ class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         "deal",
         "survey_answer",
         "commitment",
+        "message_sent",
+        "message_response",
     ]
     columns: dict[str, str | Column | list[str | Kept]]
     where: dict[str, Scalar | list[Scalar] | None] = {}

@@ -91,6 +91,22 @@
 }) }}
 {%- endmacro %}
 
+{% macro message_sent_row(values) -%}
+{{ typed_row(values, {
+    'message_sent_id': 'string', 'source': 'string', 'person_key': 'string',
+    'organization_key': 'string', 'message_id': 'string', 'message': 'string',
+    'campaign': 'string', 'channel': 'string', 'occurred_at': 'moment', 'loaded_at': 'moment',
+}) }}
+{%- endmacro %}
+
+{% macro message_response_row(values) -%}
+{{ typed_row(values, {
+    'message_response_id': 'string', 'source': 'string', 'person_key': 'string',
+    'organization_key': 'string', 'message_sent_id': 'string', 'kind': 'string',
+    'is_automatic': 'boolean', 'occurred_at': 'moment', 'loaded_at': 'moment',
+}) }}
+{%- endmacro %}
+
 {% macro typed_row(values, columns) -%}
 {%- for name in values if name not in columns -%}
     {%- do exceptions.raise_compiler_error('no such column here: ' ~ name) -%}

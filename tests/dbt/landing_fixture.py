@@ -24,7 +24,8 @@ FIRST_SYNC = datetime(2026, 6, 1, tzinfo=UTC)
 RECORD_STREAMS: Mapping[str, Sequence[str]] = {
     "salesforce": (
         "accounts", "contacts", "leads", "opportunities", "opportunity_contact_roles", "cases",
-        "case_comments", "tasks", "events", "users", "custom_objects",
+        "case_comments", "tasks", "events", "users", "campaigns", "campaign_members",
+        "custom_objects",
     ),
     "hubspot": (
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
@@ -51,6 +52,9 @@ MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     " scale_high channel".split(),
     "commitments": "id person organization owner kind made_by made_at due_at fulfilled_at"
     " is_fulfilled is_called_off".split(),
+    "messages_sent": "id person organization occurred_at message campaign channel".split(),
+    "message_responses": "id person organization occurred_at kind message_sent"
+    " is_automatic".split(),
 }
 _LANDED = {
     "_source": "varchar",
@@ -758,6 +762,7 @@ def _shop(landing: Landing) -> None:
     landing.add("mapped__people", {"id": "1", "name": "Nora Quill"}, stream="members")
     _survey(landing)
     _promises(landing)
+    _mailings(landing)
     # one row of an export that shows a firm and its only person
     landing.add("mapped__organizations", {"id": "ALFKI", "name": "Alfreds"}, stream="customers")
     landing.add(
@@ -813,3 +818,37 @@ def _promises(landing: Landing) -> None:
         record = {"id": key, "organization": "shop:firms:Hooli", "kind": "Delivery", **promise}
         landing.add("mapped__commitments", record, stream="promises")
     landing.delete("mapped__commitments", "p5", stream="promises")
+
+
+def _mailings(landing: Landing) -> None:
+    """Let a campaign run and another be planned, and a mailing's results be exported."""
+    for number, status in ((1, "Completed"), (2, "Planned")):
+        campaign = {"Name": f"Spring {number}", "Type": "Webinar", "StartDate": "2026-05-10"}
+        record = {"Id": sf_id("701", number), **campaign, "Status": status}
+        landing.add("salesforce__campaigns", record)
+    for number, more in enumerate(
+        [
+            # asked on the first day, answered on it
+            {"ContactId": sf_id(CONTACT, 2), "HasResponded": True,
+             "FirstRespondedDate": "2026-05-10"},
+            # a late guest, asked when the campaign ran
+            {"LeadId": sf_id(LEAD, 1), "CreatedDate": sf_time("2026-05-12 10:00")},
+            {"CampaignId": sf_id("701", 2), "ContactId": sf_id(CONTACT, 2)},
+            {"ContactId": sf_id(CONTACT, 1)},
+        ],
+        start=1,
+    ):  # fmt: skip
+        member = {"Id": sf_id("00v", number), "CampaignId": sf_id("701", 1),
+                  "CreatedDate": sf_time("2026-05-01 10:00")}  # fmt: skip
+        landing.add("salesforce__campaign_members", member | more)
+    landing.delete("salesforce__campaign_members", sf_id("00v", 4))
+    bob = "shop:orders:mailto:bob.miller@globex.com"
+    sent = {"person": bob, "message": "June news", "occurred_at": "2026-06-15T09:00:00Z"}
+    landing.add("mapped__messages_sent", {"id": "m1", **sent}, stream="mails")
+    for key, more in {
+        "r1": {"kind": "Open", "message_sent": "shop:mails:m1", "is_automatic": "true"},
+        "r2": {"kind": "click", "message_sent": "shop:mails:m0"},
+        "r3": {"kind": "click", "message_sent": "shop:mails:m1", "occurred_at": "later"},
+    }.items():
+        response = {"id": key, "occurred_at": "2026-06-15T09:00:02Z", **more}
+        landing.add("mapped__message_responses", response, stream="events")

@@ -135,6 +135,35 @@ def test_a_promise_is_kept_until_its_day_is_over_and_a_log_is_none(tables: Table
     ]
 
 
+def test_a_planned_campaign_has_told_nobody_and_none_before_it_began(tables: Tables) -> None:
+    lead = tables.person(f"crm:leads:{sf_id(LEAD, 1)}")
+    members = [f"crm:campaign_members:{sf_id('00v', number)}" for number in (1, 2)]
+    assert tables.rows(
+        "select message_sent_id, person_id, message, channel, occurred_at::varchar "
+        "from fct_message_sent order by 1"
+    ) == [
+        (members[0], tables.person(ANN), "Spring 1", "web", "2026-05-10 00:00:00+00"),
+        (members[1], lead, "Spring 1", "web", "2026-05-12 10:00:00+00"),
+        ("shop:mails:m1", tables.person("shop:orders:mailto:bob.miller@globex.com"), "June news",
+         "email", "2026-06-15 09:00:00+00"),
+    ]  # fmt: skip
+
+
+def test_a_response_is_of_who_got_the_message_and_one_to_nothing_known_of_nobody(
+    tables: Tables,
+) -> None:
+    member = f"crm:campaign_members:{sf_id('00v', 1)}"
+    bob = tables.person("shop:orders:mailto:bob.miller@globex.com")
+    assert tables.rows(
+        "select message_response_id, message_sent_id, person_id, kind, is_automatic, "
+        "occurred_at::varchar from fct_message_response order by 1"
+    ) == [
+        (member, member, tables.person(ANN), "responded", None, "2026-05-10 00:00:00+00"),
+        ("shop:events:r1", "shop:mails:m1", bob, "open", True, "2026-06-15 09:00:02+00"),
+        ("shop:events:r2", None, None, "click", None, "2026-06-15 09:00:02+00"),
+    ]
+
+
 def test_nothing_loaded_after_known_at_is_seen(tables: Tables) -> None:
     assert tables.values(f"select title from identity_profile where profile_key = '{ANN}'") == [
         None

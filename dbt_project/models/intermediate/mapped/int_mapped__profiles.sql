@@ -9,6 +9,8 @@
     'deals': ['person_key', 'organization_key', 'owner_key'],
     'survey_answers': ['person_key', 'organization_key'],
     'commitments': ['person_key', 'organization_key', 'owner_key'],
+    'messages_sent': ['person_key', 'organization_key'],
+    'message_responses': ['person_key', 'organization_key'],
 } %}
 
 with people as (
