@@ -99,6 +99,9 @@ TARGETS: dict[str, dict[str, Kind]] = {
         "occurred_at": "timestamp", "kind": "text", "message_sent": "message_sent",
         "is_automatic": "boolean",
     },
+    "interest": {
+        "id": "text", "person": "person", "interest": "text", "occurred_at": "timestamp",
+    },
 }  # fmt: skip
 """Target -> its columns and what each holds. `id` defaults to the record's key."""
 
@@ -114,6 +117,7 @@ REQUIRED = {
     "commitment": ("due_at",),
     "message_sent": ("occurred_at",),
     "message_response": ("occurred_at", "kind"),
+    "interest": ("person", "interest"),
 }
 PLURAL = {name: f"{name}s" for name in TARGETS} | {
     "person": "people",
@@ -188,6 +192,7 @@ class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         "commitment",
         "message_sent",
         "message_response",
+        "interest",
     ]
     columns: dict[str, str | Column | list[str | Kept]]
     where: dict[str, Scalar | list[Scalar] | None] = {}

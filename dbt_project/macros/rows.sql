@@ -66,7 +66,7 @@
 {{ typed_row(values, {
     'source': 'string', 'profile_key': 'string', 'purpose_id': 'string', 'purpose': 'string',
     'channel': 'string', 'answer': 'string', 'legal_basis': 'string', 'occurred_at': 'moment',
-    'loaded_at': 'moment',
+    'valid_until': 'moment', 'loaded_at': 'moment',
 }) }}
 {%- endmacro %}
 

@@ -25,7 +25,8 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
     "salesforce": (
         "accounts", "contacts", "leads", "opportunities", "opportunity_contact_roles", "cases",
         "case_comments", "tasks", "events", "users", "campaigns", "campaign_members",
-        "custom_objects",
+        "individuals", "contact_point_emails", "contact_point_phones", "contact_point_consents",
+        "contact_point_type_consents", "custom_objects",
     ),
     "hubspot": (
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
@@ -55,6 +56,7 @@ MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     "messages_sent": "id person organization occurred_at message campaign channel".split(),
     "message_responses": "id person organization occurred_at kind message_sent"
     " is_automatic".split(),
+    "interests": "id person interest occurred_at".split(),
 }
 _LANDED = {
     "_source": "varchar",
@@ -263,6 +265,8 @@ def tricky() -> Landing:
             ("crm", "plan__c", "Ends_On__c", "date", "none"),
             ("old_crm", "plan__c", "Account__c", "text", "pseudonym"),
             ("old_crm", "plan__c", "Seats__c", "text", "none"),
+            ("shop", "members", "hobbies", "text", "none"),
+            ("shop", "members", "about", "text", "text"),
         ],
         # two sources call an object by the name of one's field
         "custom_objects": [
@@ -272,6 +276,8 @@ def tricky() -> Landing:
         "column_meanings": [
             ("crm", "accounts", "Renewal_Date__c", "renewal_date"),
             ("crm", "accounts", "Renewal_Amount__c", "renewal_amount"),
+            ("shop", "members", "hobbies", "interest"),
+            ("shop", "members", "about", "interest"),
         ],
     }
     _crm(landing)
@@ -759,10 +765,21 @@ def _shop(landing: Landing) -> None:
                "occurred_at": "2026-06-01T13:00:00Z", "in_reply_to": "shop:qa:a1"},
     }.items():  # fmt: skip
         landing.add("mapped__interactions", {"id": key, **record}, stream="qa")
-    landing.add("mapped__people", {"id": "1", "name": "Nora Quill"}, stream="members")
+    told = json.dumps({"hobbies": "Chess; sea Kayaking;;chess", "about": "I am tired"})
+    landing.add(
+        "mapped__people", {"id": "1", "name": "Nora Quill", "custom": told}, stream="members"
+    )
+    for key, (interest, day) in {
+        "i1": ("chess", "2026-06-02"),
+        "i2": ("Dyeing", None),
+        "i3": (" ", "2026-06-02"),
+    }.items():
+        told_us = {"id": key, "person": "shop:members:1", "interest": interest, "occurred_at": day}
+        landing.add("mapped__interests", told_us, stream="hobbies")
     _survey(landing)
     _promises(landing)
     _mailings(landing)
+    _consents(landing)
     # one row of an export that shows a firm and its only person
     landing.add("mapped__organizations", {"id": "ALFKI", "name": "Alfreds"}, stream="customers")
     landing.add(
@@ -852,3 +869,35 @@ def _mailings(landing: Landing) -> None:
     }.items():
         response = {"id": key, "occurred_at": "2026-06-15T09:00:02Z", **more}
         landing.add("mapped__message_responses", response, stream="events")
+
+
+def _consents(landing: Landing) -> None:
+    """Let a lead be taken off the list and put back, and an individual answer three times."""
+    individual, lead = sf_id("0PK", 1), {"Name": "Ida Falk", "IndividualId": sf_id("0PK", 1)}
+    for day, is_out in ((2, False), (3, True), (4, True), (5, False)):
+        at = datetime(2026, 6, day, tzinfo=UTC)
+        flags = {"HasOptedOutOfEmail": is_out, "DoNotCall": False}
+        record = {"Id": sf_id(LEAD, 11), **lead, **flags}
+        landing.add("salesforce__leads", record, version=at, loaded_at=at)
+    landing.add("salesforce__individuals", {"Id": individual, "HasOptedOutProfiling": True})
+    landing.add(
+        "salesforce__contact_point_phones",
+        {"Id": sf_id("0OX", 1), "ParentId": individual, "TelephoneNumber": "+14155550199"},
+    )
+    captured = {"CaptureDate": sf_time("2026-05-01 10:00")}
+    for number, more in enumerate(
+        [
+            {"ContactPointId": sf_id("0OX", 1), "PrivacyConsentStatus": "OptIn",
+             "EffectiveTo": sf_time("2026-12-31 00:00")},
+            {"ContactPointId": sf_id(LEAD, 11), "PrivacyConsentStatus": "Seen"},
+            {"ContactPointId": sf_id(LEAD, 11), "PrivacyConsentStatus": "OptOut"},
+        ],
+        start=1,
+    ):  # fmt: skip
+        consent = {"Id": sf_id("0ZU", number), "DataUsePurposeId": sf_id("0ZW", 1), **captured}
+        landing.add("salesforce__contact_point_consents", consent | more)
+    landing.add(
+        "salesforce__contact_point_type_consents",
+        {"Id": sf_id("0ZX", 1), "PartyId": individual, "ContactPointType": "Web",
+         "PrivacyConsentStatus": "OptIn", **captured},
+    )  # fmt: skip

@@ -164,6 +164,35 @@ def test_a_response_is_of_who_got_the_message_and_one_to_nothing_known_of_nobody
     ]
 
 
+def test_interests_are_those_of_fields_that_are_declared_for_them(tables: Tables) -> None:
+    told = "2026-06-02 00:00:00+00"
+    assert tables.rows(
+        "select person_id, interest, source, told_at::varchar "
+        "from bridge_person_interest order by interest"
+    ) == [
+        (tables.person("shop:members:1"), interest, "shop", at)
+        for interest, at in (("chess", told), ("dyeing", None), ("sea kayaking", None))
+    ]
+
+
+def test_a_box_that_nobody_ticked_is_no_consent_and_an_individuals_answer_is_the_leads(
+    tables: Tables,
+) -> None:
+    purpose = sf_id("0ZW", 1)
+    assert tables.rows(
+        "select purpose_id, channel, answer, is_current, occurred_at::varchar, "
+        "valid_until::date::varchar from fct_consent "
+        f"where profile_key = 'crm:leads:{sf_id(LEAD, 11)}' order by 1, 2, 5"
+    ) == [
+        (purpose, "any", "refused", True, "2026-05-01 10:00:00+00", None),
+        (purpose, "phone", "granted", True, "2026-05-01 10:00:00+00", "2026-12-31"),
+        ("all", "email", "refused", False, "2026-06-03 00:00:00+00", None),
+        ("all", "email", "granted", True, "2026-06-05 00:00:00+00", None),
+        ("all", "web", "granted", True, "2026-05-01 10:00:00+00", None),
+        ("profiling", "any", "refused", True, "2026-06-01 00:00:00+00", None),
+    ]
+
+
 def test_nothing_loaded_after_known_at_is_seen(tables: Tables) -> None:
     assert tables.values(f"select title from identity_profile where profile_key = '{ANN}'") == [
         None
@@ -545,3 +574,55 @@ def test_no_source_at_all_gives_typed_empty_tables(tmp_path: Path) -> None:
         "and (table_name like 'dim%' or table_name like 'fct%' or table_name like 'bridge%')"
     ):
         assert empty.values(f"select count(*) from {table}") == [0], table
+
+
+@pytest.mark.parametrize(
+    ("fact", "person"),
+    [
+        ("fct_interaction", "actor_person_id"),
+        ("fct_purchase", "person_id"),
+        ("fct_login", "person_id"),
+        ("fct_case", "person_id"),
+        ("fct_survey_answer", "person_id"),
+        ("fct_commitment", "person_id"),
+        ("fct_message_sent", "person_id"),
+        ("fct_message_response", "person_id"),
+    ],
+)
+def test_people_and_organizations_with_the_unknown_ones_add_up_to_the_business(
+    tables: Tables, fact: str, person: str
+) -> None:
+    [business] = tables.values(f"select count(*) from {fact}")
+    [unknown_person, unknown_organization] = tables.rows(
+        f"select count(*) filter ({person} is null), count(*) filter (organization_id is null) "
+        f"from {fact}"
+    )[0]
+    people = tables.values(
+        f"select count(*) from {fact} as facts "
+        f"inner join dim_person as people on facts.{person} = people.person_id "
+        "group by people.person_id"
+    )
+    organizations = tables.values(
+        f"select count(*) from {fact} as facts inner join dim_organization as organizations "
+        "on facts.organization_id = organizations.organization_id group by organizations.name"
+    )
+    assert business > 0
+    assert sum(people) + unknown_person == business
+    assert sum(organizations) + unknown_organization == business
+
+
+@pytest.mark.parametrize("party", ["person", "organization"])
+def test_everybody_is_in_a_segment_of_every_rule_and_in_no_business_but_this(
+    tables: Tables, party: str
+) -> None:
+    everybody = tables.values(f"select {party}_id from dim_{party} order by 1")
+    rules = tables.values("select segment_type from control.segment_rules")
+    assert rules
+    for rule in rules:
+        assert (
+            tables.values(
+                f"select distinct {party}_id from bridge_{party}_segment "
+                f"where segment_type = '{rule}' order by 1"
+            )
+            == everybody
+        )

@@ -11,6 +11,7 @@
     'commitments': ['person_key', 'organization_key', 'owner_key'],
     'messages_sent': ['person_key', 'organization_key'],
     'message_responses': ['person_key', 'organization_key'],
+    'interests': ['person_key'],
 } %}
 
 with people as (
