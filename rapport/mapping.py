@@ -40,6 +40,7 @@ Kind = Literal[
     "person",
     "organization",
     "interaction",
+    "message_sent",
 ]
 
 TARGETS: dict[str, dict[str, Kind]] = {
@@ -79,6 +80,28 @@ TARGETS: dict[str, dict[str, Kind]] = {
         "is_closed": "boolean", "is_won": "boolean", "created_at": "timestamp",
         "closed_at": "timestamp",
     },
+    "survey_answer": {
+        "id": "text", "person": "person", "organization": "organization",
+        "occurred_at": "timestamp", "survey": "text", "kind": "text", "question": "text",
+        "score": "number", "scale_low": "number", "scale_high": "number", "channel": "text",
+    },
+    "commitment": {
+        "id": "text", "person": "person", "organization": "organization", "owner": "person",
+        "kind": "text", "made_by": "text", "made_at": "timestamp", "due_at": "timestamp",
+        "fulfilled_at": "timestamp", "is_fulfilled": "boolean", "is_called_off": "boolean",
+    },
+    "message_sent": {
+        "id": "text", "person": "person", "organization": "organization",
+        "occurred_at": "timestamp", "message": "text", "campaign": "text", "channel": "text",
+    },
+    "message_response": {
+        "id": "text", "person": "person", "organization": "organization",
+        "occurred_at": "timestamp", "kind": "text", "message_sent": "message_sent",
+        "is_automatic": "boolean",
+    },
+    "interest": {
+        "id": "text", "person": "person", "interest": "text", "occurred_at": "timestamp",
+    },
 }  # fmt: skip
 """Target -> its columns and what each holds. `id` defaults to the record's key."""
 
@@ -90,9 +113,17 @@ REQUIRED = {
     "person": (),
     "organization": (),
     "deal": (),
+    "survey_answer": ("occurred_at",),
+    "commitment": ("due_at",),
+    "message_sent": ("occurred_at",),
+    "message_response": ("occurred_at", "kind"),
+    "interest": ("person", "interest"),
 }
-PLURAL = {"person": "people"} | {name: f"{name}s" for name in TARGETS if name != "person"}
-REFERENCES = ("person", "organization", "interaction")
+PLURAL = {name: f"{name}s" for name in TARGETS} | {
+    "person": "people",
+    "message_sent": "messages_sent",
+}
+REFERENCES = ("person", "organization", "interaction", "message_sent")
 
 _META = "_key _seq _op _merged_into _version _loaded_at _sync_id".split()
 _ISO_ZONE = r"(Z|[+-]\d{2}:?\d{2})$"
@@ -141,7 +172,7 @@ class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One mapping of a stream to a unified table.
 
     Attributes:
-        to: person, organization, interaction, purchase, login, case or deal.
+        to: one of `TARGETS`.
         columns: target column -> field of the record, or a `Column`; `custom` takes a list of
             fields, each by its name or as `Kept`.
         where: field -> value, list of values, or null (empty); all must hold.
@@ -149,7 +180,20 @@ class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         suffix: told apart by this when one record becomes several rows of one target.
     """
 
-    to: Literal["person", "organization", "interaction", "purchase", "login", "case", "deal"]
+    to: Literal[
+        "person",
+        "organization",
+        "interaction",
+        "purchase",
+        "login",
+        "case",
+        "deal",
+        "survey_answer",
+        "commitment",
+        "message_sent",
+        "message_response",
+        "interest",
+    ]
     columns: dict[str, str | Column | list[str | Kept]]
     where: dict[str, Scalar | list[Scalar] | None] = {}
     values: dict[str, dict[str, Scalar]] = {}

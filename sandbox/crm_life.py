@@ -18,7 +18,7 @@ from sandbox import names, texts
 from sandbox.people import COMPANY, Organization, Person, Population
 from sandbox.rates import Rates
 from sandbox.salesforce import ApiError, Org
-from sandbox.timeline import DAY, Timeline
+from sandbox.timeline import DAY, Dice, Timeline
 from sandbox.truth import Truth
 
 STAGES = ("Prospecting", "Proposal/Price Quote", "Negotiation/Review")
@@ -623,6 +623,8 @@ class CrmLife:
         elif time.chance(0.01):
             fields["ActivityDate"] = None
         task = self.org.insert("Task", fields, at, by=owner)
+        if fields["Status"] != "Completed" and fields["ActivityDate"] and not odd:
+            self._plan_finish(at, task, fields["ActivityDate"])
         if odd:
             self.truth.trap(
                 "odd_activity_date",
@@ -634,6 +636,16 @@ class CrmLife:
                 str(fields["ActivityDate"]),
             )
         return task
+
+    def _plan_finish(self, at: datetime, task: str, due: date) -> None:
+        """Let a planned task be done around its day, in time or late, or never."""
+        dice = Dice(random.Random(f"{self.time.seed}/{task}"))
+        if dice.chance(self.rates.promise_kept_at_all):
+            done = _midday(due) + timedelta(hours=dice.rng.gauss(0, 30))
+            self.time.at(max(done, at + timedelta(hours=1)), self._finish_task, task)
+
+    def _finish_task(self, at: datetime, task: str) -> None:
+        self._update("Task", task, {"Status": "Completed"}, at)
 
     def _arrange_meeting(self, at: datetime, organization: Organization) -> None:
         if organization.quiet(at):

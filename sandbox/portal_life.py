@@ -697,7 +697,8 @@ class PortalLife:
             },
         )
         if task is not None and self.dice.chance(0.8):
-            self.time.at(due + self.dice.waits(1), self._finish_task, task)
+            early = timedelta(hours=18)  # most are done in time, some late
+            self.time.at(due - early + self.dice.waits(1), self._finish_task, task)
 
     def _finish_task(self, at: datetime, task: str) -> None:
         values = {"hs_task_status": "COMPLETED", "hs_task_completion_date": at}

@@ -146,6 +146,11 @@ class Rates:
     case_reopened: float = 0.06
     case_handed_off: float = 0.15
     private_comment: float = 0.3
+    promise_kept_at_all: float = 0.85
+    invited: float = 0.25
+    invited_despite_opt_out: float = 0.5
+    invitation_withdrawn: float = 0.03
+    invitation_answered: float = 0.3
     employer_changes_per_person_year: float = 0.03
     mailbox_reissued: float = 0.25
     lead_converted: float = 0.22

@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sandbox.bluesky import Network
+from sandbox.campaign_life import CampaignLife
 from sandbox.clock import Clock
 from sandbox.crm_life import CrmLife
 from sandbox.discourse import Forum, ForumSettings
@@ -175,6 +176,9 @@ class World:
             ),
         )
         self.crm = CrmLife(self.org, self.timeline, self.population, self.truth, self.rates)
+        self.campaigns = CampaignLife(
+            self.org, self.crm, self.timeline, self.population, self.truth, self.rates
+        )
         self.community = ForumLife(
             self.forum, self.org, self.crm, self.timeline, self.truth, self.rates, size=people
         )
@@ -425,6 +429,7 @@ class World:
             timeline.at(timeline.office_hour(midnight), self._open_organization)
         self.community.plan_day(midnight)
         self.crm.plan_day(midnight)
+        self.campaigns.plan_day(midnight)
         if self.social is not None:
             self.social.plan_day(midnight)
         customers = self.crm.customers

@@ -77,3 +77,14 @@ replace({{ link }}, '": ', '":') like '%"label":"Primary"%'
         and companies.from_type = '{{ object_type }}'
         and companies.link_rank = 1
 {% endmacro %}
+
+
+{# Which contact an id that was merged away now is: one row per (_source, _key), `contact_id`. #}
+{% macro hubspot_merges() %}
+(
+    select _source, _key, max_by(_merged_into, _seq) as contact_id
+    from {{ known(ref('stg_hubspot__contacts')) }} as versions
+    where _merged_into is not null
+    group by _source, _key
+)
+{% endmacro %}

@@ -54,16 +54,36 @@
     with told as (
         select
             _source || ':' || _stream || ':' || _key as {{ id }},
-            {{ stream }}.*,
-            people.person_id
+            {{ stream }}.*
         from {{ current(ref('stg_mapped__' ~ stream)) }} as {{ stream }}
-        left join {{ ref('identity_person_map') }} as people
-            on {{ stream }}.person_key = people.profile_key
         where not _is_deleted and occurred_at is not null
     ),
 
+    placed as (
+        {{ with_parties('told', id) }}
+    )
+
+    select * from placed
+{% endmacro %}
+
+
+{#
+    Rows with the columns `id`, `person_key`, `organization_key` and `occurred_at`, and beside them
+    `person_id` and `organization_id`: that of the organization that is named, else of the person's
+    at that time.
+#}
+{% macro with_parties(relation, id) %}
+    with resolved as (
+        select
+            {{ relation }}.*,
+            people.person_id
+        from {{ relation }}
+        left join {{ ref('identity_person_map') }} as people
+            on {{ relation }}.person_key = people.profile_key
+    ),
+
     of_people as (
-        select * from told
+        select * from resolved
         where person_id is not null
     ),
 
@@ -72,12 +92,12 @@
     )
 
     select
-        told.*,
+        resolved.*,
         coalesce(organizations.organization_id, memberships.organization_id) as organization_id
-    from told
+    from resolved
     left join {{ ref('identity_organization_map') }} as organizations
-        on told.organization_key = organizations.reference_key
-    left join memberships on told.{{ id }} = memberships.{{ id }}
+        on resolved.organization_key = organizations.reference_key
+    left join memberships on resolved.{{ id }} = memberships.{{ id }}
 {% endmacro %}
 
 {# Makes a CTE be computed once: DuckDB would fold it into the join it feeds, and pair every act with

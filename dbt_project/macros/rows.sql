@@ -66,7 +66,44 @@
 {{ typed_row(values, {
     'source': 'string', 'profile_key': 'string', 'purpose_id': 'string', 'purpose': 'string',
     'channel': 'string', 'answer': 'string', 'legal_basis': 'string', 'occurred_at': 'moment',
+    'valid_until': 'moment', 'loaded_at': 'moment',
+}) }}
+{%- endmacro %}
+
+{% macro survey_answer_row(values) -%}
+{{ typed_row(values, {
+    'survey_answer_id': 'string', 'source': 'string', 'stream': 'string',
+    'person_key': 'string', 'organization_key': 'string', 'channel': 'string',
+    'survey_id': 'string', 'survey': 'string', 'kind': 'string', 'question': 'string',
+    'score': 'decimal(38, 9)', 'scale_low': 'decimal(38, 9)', 'scale_high': 'decimal(38, 9)',
+    'answer_group': 'string', 'occurred_at': 'moment', 'source_seen_at': 'moment',
+    'loaded_at': 'moment', 'is_deleted': 'boolean',
+}) }}
+{%- endmacro %}
+
+{% macro commitment_row(values) -%}
+{{ typed_row(values, {
+    'commitment_id': 'string', 'source': 'string', 'person_key': 'string',
+    'organization_key': 'string', 'owner_key': 'string', 'case_id': 'string', 'kind': 'string',
+    'is_ours': 'boolean', 'made_at': 'moment', 'due_at': 'moment', 'fulfilled_at': 'moment',
+    'is_fulfilled': 'boolean', 'is_called_off': 'boolean', 'occurred_at': 'moment',
     'loaded_at': 'moment',
+}) }}
+{%- endmacro %}
+
+{% macro message_sent_row(values) -%}
+{{ typed_row(values, {
+    'message_sent_id': 'string', 'source': 'string', 'person_key': 'string',
+    'organization_key': 'string', 'message_id': 'string', 'message': 'string',
+    'campaign': 'string', 'channel': 'string', 'occurred_at': 'moment', 'loaded_at': 'moment',
+}) }}
+{%- endmacro %}
+
+{% macro message_response_row(values) -%}
+{{ typed_row(values, {
+    'message_response_id': 'string', 'source': 'string', 'person_key': 'string',
+    'organization_key': 'string', 'message_sent_id': 'string', 'kind': 'string',
+    'is_automatic': 'boolean', 'occurred_at': 'moment', 'loaded_at': 'moment',
 }) }}
 {%- endmacro %}
 

@@ -24,7 +24,9 @@ FIRST_SYNC = datetime(2026, 6, 1, tzinfo=UTC)
 RECORD_STREAMS: Mapping[str, Sequence[str]] = {
     "salesforce": (
         "accounts", "contacts", "leads", "opportunities", "opportunity_contact_roles", "cases",
-        "case_comments", "tasks", "events", "users", "custom_objects",
+        "case_comments", "tasks", "events", "users", "campaigns", "campaign_members",
+        "individuals", "contact_point_emails", "contact_point_phones", "contact_point_consents",
+        "contact_point_type_consents", "custom_objects",
     ),
     "hubspot": (
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
@@ -47,6 +49,14 @@ MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     "cases": "id person organization owner opened_at closed_at status priority channel".split(),
     "deals": "id organization person owner name stage amount currency is_closed is_won"
     " created_at closed_at".split(),
+    "survey_answers": "id person organization occurred_at survey kind question score scale_low"
+    " scale_high channel".split(),
+    "commitments": "id person organization owner kind made_by made_at due_at fulfilled_at"
+    " is_fulfilled is_called_off".split(),
+    "messages_sent": "id person organization occurred_at message campaign channel".split(),
+    "message_responses": "id person organization occurred_at kind message_sent"
+    " is_automatic".split(),
+    "interests": "id person interest occurred_at".split(),
 }
 _LANDED = {
     "_source": "varchar",
@@ -255,6 +265,8 @@ def tricky() -> Landing:
             ("crm", "plan__c", "Ends_On__c", "date", "none"),
             ("old_crm", "plan__c", "Account__c", "text", "pseudonym"),
             ("old_crm", "plan__c", "Seats__c", "text", "none"),
+            ("shop", "members", "hobbies", "text", "none"),
+            ("shop", "members", "about", "text", "text"),
         ],
         # two sources call an object by the name of one's field
         "custom_objects": [
@@ -264,6 +276,8 @@ def tricky() -> Landing:
         "column_meanings": [
             ("crm", "accounts", "Renewal_Date__c", "renewal_date"),
             ("crm", "accounts", "Renewal_Amount__c", "renewal_amount"),
+            ("shop", "members", "hobbies", "interest"),
+            ("shop", "members", "about", "interest"),
         ],
     }
     _crm(landing)
@@ -751,7 +765,21 @@ def _shop(landing: Landing) -> None:
                "occurred_at": "2026-06-01T13:00:00Z", "in_reply_to": "shop:qa:a1"},
     }.items():  # fmt: skip
         landing.add("mapped__interactions", {"id": key, **record}, stream="qa")
-    landing.add("mapped__people", {"id": "1", "name": "Nora Quill"}, stream="members")
+    told = json.dumps({"hobbies": "Chess; sea Kayaking;;chess", "about": "I am tired"})
+    landing.add(
+        "mapped__people", {"id": "1", "name": "Nora Quill", "custom": told}, stream="members"
+    )
+    for key, (interest, day) in {
+        "i1": ("chess", "2026-06-02"),
+        "i2": ("Dyeing", None),
+        "i3": (" ", "2026-06-02"),
+    }.items():
+        told_us = {"id": key, "person": "shop:members:1", "interest": interest, "occurred_at": day}
+        landing.add("mapped__interests", told_us, stream="hobbies")
+    _survey(landing)
+    _promises(landing)
+    _mailings(landing)
+    _consents(landing)
     # one row of an export that shows a firm and its only person
     landing.add("mapped__organizations", {"id": "ALFKI", "name": "Alfreds"}, stream="customers")
     landing.add(
@@ -759,3 +787,117 @@ def _shop(landing: Landing) -> None:
         {"id": "ALFKI", "name": "Maria Anders", "organization": "shop:customers:ALFKI"},
         stream="customers",
     )
+
+
+def _survey(landing: Landing) -> None:
+    """Let four answers come in: one without a name, one without a time, one taken back."""
+    for key, more in {
+        "s1": {"person": "shop:orders:mailto:bob.miller@globex.com", "score": "10", "kind": "NPS"},
+        "s2": {"score": "4", "kind": "CSAT", "scale_low": "1", "scale_high": "5"},
+        "s3": {"person": "shop:members:1", "score": "much"},
+        "s4": {"person": "shop:members:1", "occurred_at": None},
+        "s5": {"person": "shop:members:1"},
+    }.items():
+        answer = {"id": key, "survey": "2026", "occurred_at": "2026-06-08T10:00:00Z", **more}
+        landing.add("mapped__survey_answers", answer, stream="survey")
+    landing.delete("mapped__survey_answers", "s5", stream="survey")
+
+
+def _promises(landing: Landing) -> None:
+    """Let tasks be done at the end of the day they were due, just after it, and as a log alone."""
+    for number, more in enumerate(
+        [
+            {"CompletedDateTime": "2026-06-10T22:00:00.000Z"},
+            {"CompletedDateTime": "2026-06-11T00:30:00.000Z"},
+            {"CompletedDateTime": "2026-06-01T08:00:20.000Z"},  # logged when it was over
+            {"CompletedDateTime": "2026-06-10T09:00:00.000Z", "WhoId": None},  # about nobody
+            {"ActivityDate": "1900-01-01", "IsClosed": False},
+        ],
+        start=11,
+    ):
+        task = {
+            "Id": sf_id(TASK, number),
+            "WhoId": sf_id(CONTACT, 2),
+            "OwnerId": sf_id(USER, 1),
+            "TaskSubtype": "Task",
+            "ActivityDate": "2026-06-10",
+            "CreatedDate": sf_time("2026-06-01 08:00"),
+            "IsClosed": True,
+        }
+        landing.add("salesforce__tasks", task | more)
+    for key, promise in {
+        "p1": {"due_at": "2026-06-10", "fulfilled_at": "2026-06-09", "made_by": "them"},
+        "p2": {"due_at": "2026-06-10", "is_fulfilled": "true"},
+        "p3": {"due_at": "2026-06-10", "is_called_off": "true", "fulfilled_at": "2026-06-09"},
+        "p4": {"due_at": None},
+        "p5": {"due_at": "2026-06-10"},
+    }.items():
+        record = {"id": key, "organization": "shop:firms:Hooli", "kind": "Delivery", **promise}
+        landing.add("mapped__commitments", record, stream="promises")
+    landing.delete("mapped__commitments", "p5", stream="promises")
+
+
+def _mailings(landing: Landing) -> None:
+    """Let a campaign run and another be planned, and a mailing's results be exported."""
+    for number, status in ((1, "Completed"), (2, "Planned")):
+        campaign = {"Name": f"Spring {number}", "Type": "Webinar", "StartDate": "2026-05-10"}
+        record = {"Id": sf_id("701", number), **campaign, "Status": status}
+        landing.add("salesforce__campaigns", record)
+    for number, more in enumerate(
+        [
+            # asked on the first day, answered on it
+            {"ContactId": sf_id(CONTACT, 2), "HasResponded": True,
+             "FirstRespondedDate": "2026-05-10"},
+            # a late guest, asked when the campaign ran
+            {"LeadId": sf_id(LEAD, 1), "CreatedDate": sf_time("2026-05-12 10:00")},
+            {"CampaignId": sf_id("701", 2), "ContactId": sf_id(CONTACT, 2)},
+            {"ContactId": sf_id(CONTACT, 1)},
+        ],
+        start=1,
+    ):  # fmt: skip
+        member = {"Id": sf_id("00v", number), "CampaignId": sf_id("701", 1),
+                  "CreatedDate": sf_time("2026-05-01 10:00")}  # fmt: skip
+        landing.add("salesforce__campaign_members", member | more)
+    landing.delete("salesforce__campaign_members", sf_id("00v", 4))
+    bob = "shop:orders:mailto:bob.miller@globex.com"
+    sent = {"person": bob, "message": "June news", "occurred_at": "2026-06-15T09:00:00Z"}
+    landing.add("mapped__messages_sent", {"id": "m1", **sent}, stream="mails")
+    for key, more in {
+        "r1": {"kind": "Open", "message_sent": "shop:mails:m1", "is_automatic": "true"},
+        "r2": {"kind": "click", "message_sent": "shop:mails:m0"},
+        "r3": {"kind": "click", "message_sent": "shop:mails:m1", "occurred_at": "later"},
+    }.items():
+        response = {"id": key, "occurred_at": "2026-06-15T09:00:02Z", **more}
+        landing.add("mapped__message_responses", response, stream="events")
+
+
+def _consents(landing: Landing) -> None:
+    """Let a lead be taken off the list and put back, and an individual answer three times."""
+    individual, lead = sf_id("0PK", 1), {"Name": "Ida Falk", "IndividualId": sf_id("0PK", 1)}
+    for day, is_out in ((2, False), (3, True), (4, True), (5, False)):
+        at = datetime(2026, 6, day, tzinfo=UTC)
+        flags = {"HasOptedOutOfEmail": is_out, "DoNotCall": False}
+        record = {"Id": sf_id(LEAD, 11), **lead, **flags}
+        landing.add("salesforce__leads", record, version=at, loaded_at=at)
+    landing.add("salesforce__individuals", {"Id": individual, "HasOptedOutProfiling": True})
+    landing.add(
+        "salesforce__contact_point_phones",
+        {"Id": sf_id("0OX", 1), "ParentId": individual, "TelephoneNumber": "+14155550199"},
+    )
+    captured = {"CaptureDate": sf_time("2026-05-01 10:00")}
+    for number, more in enumerate(
+        [
+            {"ContactPointId": sf_id("0OX", 1), "PrivacyConsentStatus": "OptIn",
+             "EffectiveTo": sf_time("2026-12-31 00:00")},
+            {"ContactPointId": sf_id(LEAD, 11), "PrivacyConsentStatus": "Seen"},
+            {"ContactPointId": sf_id(LEAD, 11), "PrivacyConsentStatus": "OptOut"},
+        ],
+        start=1,
+    ):  # fmt: skip
+        consent = {"Id": sf_id("0ZU", number), "DataUsePurposeId": sf_id("0ZW", 1), **captured}
+        landing.add("salesforce__contact_point_consents", consent | more)
+    landing.add(
+        "salesforce__contact_point_type_consents",
+        {"Id": sf_id("0ZX", 1), "PartyId": individual, "ContactPointType": "Web",
+         "PrivacyConsentStatus": "OptIn", **captured},
+    )  # fmt: skip

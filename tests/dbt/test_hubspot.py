@@ -188,7 +188,7 @@ def account() -> Landing:
     landing.add(
         "hubspot__feedback_submissions",
         record(71, hs_contact_id="2", hs_survey_type="NPS", hs_value="9",
-               hs_submission_timestamp="2026-06-10T09:00:00Z"),
+               hs_response_group="Promoter", hs_submission_timestamp="2026-06-10T09:00:00Z"),
     )  # fmt: skip
     act("postal_mail", 68, 2, "2026-06-09")
     landing.add("hubspot__forms", {"id": "f1", "name": "Sign up"})
@@ -474,6 +474,29 @@ def test_engagements_have_a_direction_and_plans_are_no_acts(tables: Tables) -> N
         ("72", "survey", "survey", "inbound", BEN, None, "private"),
         ("81", "web", "form", "inbound", ADA, None, "private"),
         ("82", "web", "form", "inbound", None, None, "private"),
+    ]
+
+
+def test_a_survey_answer_has_its_scale_where_the_kind_tells_it_and_the_contact_of_today(
+    tables: Tables,
+) -> None:
+    assert tables.rows(
+        "select survey_answer_id, person_id, kind, score, scale_low, scale_high, answer_group, "
+        "occurred_at from fct_survey_answer order by 1"
+    ) == [
+        ("hub:feedback_submissions:71", tables.person(BEN), "nps", Decimal(9), Decimal(0),
+         Decimal(10), "promoter", at("2026-06-10T09:00:00")),
+        ("hub:feedback_submissions:72", tables.person(BEN), "other", None, None, None, None,
+         at("2026-06-11T09:00:00")),
+    ]  # fmt: skip
+
+
+def test_a_task_done_at_a_time_that_nobody_told_is_no_kept_promise(tables: Tables) -> None:
+    assert tables.rows(
+        "select commitment_id, person_id, owner_person_id, outcome from fct_commitment order by 1"
+    ) == [
+        ("hub:tasks:65", tables.person(BEN), tables.person(DANA), "unknown"),
+        ("hub:tasks:66", tables.person(BEN), tables.person(DANA), "open"),
     ]
 
 

@@ -269,3 +269,15 @@ def test_the_schema_for_editors_accepts_what_is_accepted() -> None:
     jsonschema.validate([INTERACTION, INTERACTION], MAP_SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"to": "nobody", "columns": {}}, MAP_SCHEMA)
+
+
+def test_a_response_names_the_message_of_the_stream_that_sends_them(tmp_path: Path) -> None:
+    mails = {"to": "message_sent", "columns": {"person": "To", "occurred_at": "At"}}
+    answers = {
+        "to": "message_response",
+        "columns": {"message_sent": "Mail", "occurred_at": "At", "kind": {"value": "click"}},
+    }
+    sent = stream(tmp_path, "mails", [{"Id": "7", "To": "ann@x.io", "At": "2026-06-01"}], mails)
+    clicks = stream(tmp_path, "clicks", [{"Id": "1", "Mail": "7", "At": "2026-06-02"}], answers)
+    [row] = mapped("message_response", clicks, sent)
+    assert row["message_sent"] == "site:mails:7"

@@ -1,4 +1,10 @@
-with answers as (
+with told as (
+    select * from {{ ref('int_hubspot__consents') }}
+    union all
+    select * from {{ ref('int_salesforce__consents') }}
+),
+
+answers as (
     select
         source,
         profile_key,
@@ -8,8 +14,9 @@ with answers as (
         answer,
         max(legal_basis) as legal_basis,
         occurred_at,
+        max(valid_until) as valid_until,
         min(loaded_at) as loaded_at
-    from {{ ref('int_hubspot__consents') }}
+    from told
     group by source, profile_key, purpose_id, channel, answer, occurred_at
 ),
 
@@ -32,6 +39,7 @@ select
         order by answers.occurred_at desc, answers.answer desc
     ) = 1 as is_current,
     answers.occurred_at,
+    answers.valid_until,
     answers.loaded_at
 from answers
 inner join people on answers.profile_key = people.profile_key

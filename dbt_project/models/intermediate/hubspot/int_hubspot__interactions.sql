@@ -126,22 +126,11 @@ addressed as (
     {%- endfor %}
 ),
 
--- An answer or a submission keeps the id that its contact had then.
-merges as (
-    select _source, _key, max_by(_merged_into, _seq) as contact_id
-    from {{ known(ref('stg_hubspot__contacts')) }} as versions
-    where _merged_into is not null
-    group by _source, _key
-),
-
 answers as (
-    select
-        answers.*,
-        coalesce(merges.contact_id, answers.contact_id) as current_contact_id
-    from {{ current(ref('stg_hubspot__feedback_submissions')) }} as answers
-    left join merges on answers._source = merges._source and answers.contact_id = merges._key
+    select * from {{ ref('int_hubspot__survey_answers') }}
 ),
 
+-- A submission keeps the id that its contact had then.
 submissions as (
     select
         submissions.*,
@@ -150,7 +139,7 @@ submissions as (
     from {{ current(ref('stg_hubspot__form_submissions')) }} as submissions
     left join {{ current(ref('stg_hubspot__forms')) }} as forms
         on submissions._source = forms._source and submissions.form_id = forms._key
-    left join merges
+    left join {{ hubspot_merges() }} as merges
         on submissions._source = merges._source and submissions.contact_id = merges._key
 )
 
@@ -191,12 +180,11 @@ left join cases on addressed.case_key = cases.case_id
 union all
 
 select {{ interaction_row({
-    'source': '_source', 'stream': '_stream',
-    'interaction_id': profile_key('feedback_submissions', '_key'), 'channel': "'survey'",
-    'place': 'lower(survey_type)', 'kind': "'survey'", 'direction': "'inbound'",
-    'actor_profile_key': profile_key('contacts', 'current_contact_id'), 'is_prompted': 'true',
-    'visibility': "'private'", 'occurred_at': 'coalesce(submitted_at, created_at)',
-    'source_seen_at': 'created_at', 'loaded_at': '_first_loaded_at', 'is_deleted': '_is_deleted',
+    'source': 'source', 'stream': 'stream', 'interaction_id': 'survey_answer_id',
+    'channel': "'survey'", 'place': 'kind', 'kind': "'survey'", 'direction': "'inbound'",
+    'actor_profile_key': 'person_key', 'is_prompted': 'true', 'visibility': "'private'",
+    'occurred_at': 'occurred_at', 'source_seen_at': 'source_seen_at', 'loaded_at': 'loaded_at',
+    'is_deleted': 'is_deleted',
 }) }}
 from answers
 

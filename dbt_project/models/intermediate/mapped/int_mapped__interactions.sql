@@ -40,6 +40,10 @@ sources_with_acceptance as (
 
 cases as (
     select * from {{ ref('int_mapped__cases') }}
+),
+
+answers as (
+    select * from {{ ref('int_mapped__survey_answers') }}
 )
 
 select {{ interaction_row({
@@ -77,3 +81,14 @@ select {{ interaction_row({
     'source_seen_at': 'opened_at', 'loaded_at': 'loaded_at', 'is_deleted': 'is_deleted',
 }) }}
 from cases
+
+union all
+
+select {{ interaction_row({
+    'source': 'source', 'stream': 'stream', 'interaction_id': 'survey_answer_id',
+    'channel': "'survey'", 'place': 'kind', 'kind': "'survey'", 'direction': "'inbound'",
+    'actor_profile_key': 'person_key', 'organization_key': 'organization_key',
+    'is_prompted': 'true', 'visibility': "'private'", 'occurred_at': 'occurred_at',
+    'source_seen_at': 'source_seen_at', 'loaded_at': 'loaded_at', 'is_deleted': 'is_deleted',
+}) }}
+from answers

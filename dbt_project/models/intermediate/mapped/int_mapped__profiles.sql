@@ -7,6 +7,11 @@
     'logins': ['person_key', 'organization_key'],
     'cases': ['person_key', 'organization_key', 'owner_key'],
     'deals': ['person_key', 'organization_key', 'owner_key'],
+    'survey_answers': ['person_key', 'organization_key'],
+    'commitments': ['person_key', 'organization_key', 'owner_key'],
+    'messages_sent': ['person_key', 'organization_key'],
+    'message_responses': ['person_key', 'organization_key'],
+    'interests': ['person_key'],
 } %}
 
 with people as (

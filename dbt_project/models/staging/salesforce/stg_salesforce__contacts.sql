@@ -10,5 +10,9 @@
     ['mobile_phone', 'MobilePhone', 'text'],
     ['title', 'Title', 'text'],
     ['is_person_account', 'IsPersonAccount', 'boolean'],
+    ['individual_id', 'IndividualId', 'text'],
+    ['is_out_of_email', 'HasOptedOutOfEmail', 'boolean'],
+    ['is_out_of_fax', 'HasOptedOutOfFax', 'boolean'],
+    ['is_out_of_calls', 'DoNotCall', 'boolean'],
     ['created_at', 'CreatedDate', 'timestamp'],
 ]) }}

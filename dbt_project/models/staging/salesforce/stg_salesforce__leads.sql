@@ -17,5 +17,9 @@
     ['converted_account_id', 'ConvertedAccountId', 'text'],
     ['converted_opportunity_id', 'ConvertedOpportunityId', 'text'],
     ['converted_on', 'ConvertedDate', 'date'],
+    ['individual_id', 'IndividualId', 'text'],
+    ['is_out_of_email', 'HasOptedOutOfEmail', 'boolean'],
+    ['is_out_of_fax', 'HasOptedOutOfFax', 'boolean'],
+    ['is_out_of_calls', 'DoNotCall', 'boolean'],
     ['created_at', 'CreatedDate', 'timestamp'],
 ]) }}

@@ -1,0 +1,6 @@
+{{ stage_mapped(source('landing', 'mapped__interests'), [
+    ['id', 'id', 'text'],
+    ['person_key', 'person', 'text'],
+    ['interest', 'interest', 'text'],
+    ['occurred_at', 'occurred_at', 'timestamp'],
+]) }}

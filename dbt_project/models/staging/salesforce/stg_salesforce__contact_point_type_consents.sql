@@ -1,0 +1,11 @@
+{{ stage_records(source('landing', 'salesforce__contact_point_type_consents'), [
+    ['consent_id', 'Id', 'text'],
+    ['individual_id', 'PartyId', 'text'],
+    ['channel', 'ContactPointType', 'text'],
+    ['purpose_id', 'DataUsePurposeId', 'text'],
+    ['status', 'PrivacyConsentStatus', 'text'],
+    ['effective_from', 'EffectiveFrom', 'timestamp'],
+    ['effective_to', 'EffectiveTo', 'timestamp'],
+    ['captured_at', 'CaptureDate', 'timestamp'],
+    ['created_at', 'CreatedDate', 'timestamp'],
+]) }}
