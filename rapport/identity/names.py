@@ -19,6 +19,8 @@ Verdict = Literal["agree", "unknown", "disagree"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TITLES = frozenset("mr mrs ms miss mx dr prof sir jr sr ii iii iv phd md".split())
+_PLACEHOLDERS = frozenset("test dummy unknown anonymous noname".split())
+"""Who writes one of these words into a name tells no name."""
 _NEVER_IN_NAMES = frozenset("_@<>{}[];:=/\\|")
 _CONTROLS = frozenset(("Cc", "Cf"))
 """Unicode categories of characters that show nothing; who writes them into a name hides it."""
@@ -104,7 +106,7 @@ def read_name(given: str | None, family: str | None, full: str | None) -> Name:
     if given and family and len(given) + len(family) <= _LONGEST_NAME:
         name = Name(_words(given), _words(family))
         if name.is_full:
-            return name
+            return _unless_placeholder(name)
     if (
         not full
         or len(full) > _LONGEST_NAME
@@ -114,9 +116,11 @@ def read_name(given: str | None, family: str | None, full: str | None) -> Name:
         return UNKNOWN
     before, comma, after = full.partition(",")
     if comma and _words(before) and _words(after):
-        return Name(_words(after), _words(before))
+        return _unless_placeholder(Name(_words(after), _words(before)))
     words = _words(full)
-    return Name(words[:-1], words[-1:]) if len(words) > 1 else UNKNOWN
+    if len(words) < 2 or words in (_words(given or ""), _words(family or "")):
+        return UNKNOWN  # the whole is one part, perhaps of two words
+    return _unless_placeholder(Name(words[:-1], words[-1:]))
 
 
 def verdict(left: Name, right: Name, nicknames: Nicknames) -> Verdict:
@@ -164,6 +168,21 @@ def name_key(name: Name, nicknames: Nicknames) -> str | None:
     return " ".join(sorted((*map(nicknames.formal, latin.given), *latin.family)))
 
 
+def telling_words(name: Name, nicknames: Nicknames) -> tuple[str, str] | None:
+    """Return the first given and the last family name in Latin letters.
+
+    Two people none of whose telling words is in the other's name are strangers. None for a name
+    that is not full, holds an initial there or cannot be brought into Latin letters.
+    """
+    if not name.is_full:
+        return None
+    latin = _in_latin(name)
+    given, family = nicknames.formal(latin.given[0]), latin.family[-1]
+    if len(given) == 1 or len(family) == 1 or not (given + family).isascii():
+        return None
+    return given, family
+
+
 def levenshtein(left: str, right: str, limit: int) -> int:
     """Return the edits between two words, or `limit` + 1 as soon as there are more."""
     if abs(len(left) - len(right)) > limit:
@@ -188,6 +207,10 @@ def comparable(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(char for char in decomposed if not unicodedata.combining(char))
     return bare.translate(_WHOLE_LETTERS)
+
+
+def _unless_placeholder(name: Name) -> Name:
+    return name if _PLACEHOLDERS.isdisjoint(name.given + name.family) else UNKNOWN
 
 
 def _holds_controls(text: str) -> bool:

@@ -161,9 +161,8 @@ candidates as (
             -- of several people who had it one after the other only a name tells whose it was
             when one.flag = 'reissued' then 'email_and_name'
             when one.is_verified or other.is_verified then 'verified_email'
-            when one_name.profile_key is null or other_name.profile_key is null
-                then 'own_mailbox'
-            else 'email_and_name'
+            when one_name.name_key = other_name.name_key then 'email_and_name'
+            else 'own_mailbox'
         end,
         one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
         case when one.flag <> 'reissued' then one.reason end

@@ -10,7 +10,12 @@ with identifiers as (
 ),
 
 profiles as (
-    select profiles.*, names.given, names.family
+    select
+        profiles.*,
+        names.family,
+        names.given_word,
+        names.family_word,
+        ' ' || names.given || ' ' || names.family || ' ' || names.name_key || ' ' as words
     from {{ ref('identity_profile') }} as profiles
     left join {{ ref('identity_name') }} as names on profiles.profile_key = names.profile_key
 ),
@@ -40,7 +45,7 @@ counted as (
 ),
 
 named as (
-    select identifiers.value, profiles.given, profiles.family
+    select identifiers.value, profiles.given_word, profiles.family_word, profiles.words
     from identifiers
     inner join counted
         on identifiers.entity = counted.entity
@@ -49,8 +54,9 @@ named as (
     inner join profiles on identifiers.profile_key = profiles.profile_key
     where identifiers.id_type = 'email'
         and counted.n_surnames between 2 and {{ names_per_reissued }}
-        and profiles.family is not null
-    group by identifiers.value, profiles.given, profiles.family
+        and profiles.words is not null
+        and profiles.family_word is not null
+    group by identifiers.value, profiles.given_word, profiles.family_word, profiles.words
 ),
 
 -- Mailboxes of two people who share no part of their names: it was given to somebody new.
@@ -59,11 +65,12 @@ reissued as (
     from named as one
     inner join named as other
         on one.value = other.value
-        and one.family < other.family
-        and one.given <> other.given
-        and one.given <> other.family
-        and one.family <> other.given
-    where levenshtein(one.family, other.family) > 2
+        and one.words < other.words
+    where other.words not like '% ' || one.given_word || ' %'
+        and other.words not like '% ' || one.family_word || ' %'
+        and one.words not like '% ' || other.given_word || ' %'
+        and one.words not like '% ' || other.family_word || ' %'
+        and levenshtein(one.family_word, other.family_word) > 2
     group by one.value
 ),
 

@@ -2,10 +2,13 @@
 
 import pyarrow
 
-from rapport.identity.names import Nicknames, name_key, read_name
+from rapport.identity.names import Nicknames, name_key, read_name, telling_words
 
 SCHEMA = pyarrow.schema(
-    [(name, pyarrow.string()) for name in ("profile_key", "given", "family", "name_key")]
+    [
+        (name, pyarrow.string())
+        for name in ("profile_key", "given", "family", "name_key", "given_word", "family_word")
+    ]
 )
 
 
@@ -24,11 +27,20 @@ def model(dbt, session):
     ):
         texts = tuple(texts)
         if texts not in known:
-            name = read_name(*texts)
-            known[texts] = (
-                " ".join(name.given), " ".join(name.family), name_key(name, nicknames)
-            ) if name.is_full else None  # fmt: skip
+            known[texts] = _columns(read_name(*texts), nicknames)
         if known[texts] is not None:
             for column, value in zip(columns, (profile_key, *known[texts]), strict=True):
                 column.append(value)
     return pyarrow.table(columns, schema=SCHEMA)
+
+
+def _columns(name, nicknames):
+    """Return all columns but the key; None for a name that is not full."""
+    if not name.is_full:
+        return None
+    return (
+        " ".join(name.given),
+        " ".join(name.family),
+        name_key(name, nicknames),
+        *(telling_words(name, nicknames) or (None, None)),
+    )

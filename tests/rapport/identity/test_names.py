@@ -54,6 +54,7 @@ def compare(left: str, right: str) -> str:
         ("陽子 田中", "Yoko Tanaka", "unknown"),
         ("\u202eevil\u202c Ann", "Maria Garcia", "unknown"),
         ("A\nB", "Maria Garcia", "unknown"),
+        ("TEST Maria", "Maria Garcia", "unknown"),
         ("Robert'); DROP TABLE users;--", "Ann Lee", "unknown"),
         ("Christine Smith", "Christopher Smith", "disagree"),
         ("Anna Lee", "Eva Lee", "disagree"),
@@ -74,6 +75,7 @@ def test_parts_count_before_the_whole_name() -> None:
         ("de", "la", "cruz"),
     )
     assert read_name("Ana", None, "Ana Cruz") == (("ana",), ("cruz",))
+    assert read_name(None, "Cruz-Diaz", "Cruz-Diaz") == UNKNOWN, "a family name alone"
 
 
 def key(text: str) -> str | None:
