@@ -194,8 +194,17 @@ class _Guards:
         one, other = self.of(left), self.of(right)
         if one.account_of is not None and one.account_of == other.account_of:
             return f"it would give one person two accounts of {one.account_of}"
-        if verdict(one.name, other.name, self.nicknames) == "disagree":
+        names = verdict(one.name, other.name, self.nicknames)
+        if names == "disagree":
             return "it would join profiles whose names disagree"
+        if (
+            names == "unknown"
+            and one.stream is not None
+            and one.stream == other.stream
+            and one.name.is_full
+            and other.name.is_full
+        ):
+            return f"it would join two records of {one.stream} under different names"
         if one.mailboxes and other.mailboxes and not set(one.mailboxes) & set(other.mailboxes):
             for mine in one.mailboxes:
                 for theirs in other.mailboxes:

@@ -34,13 +34,9 @@ names as (
 ),
 
 full_names as (
-    select
-        names.profile_key,
-        names.name_key,
-        profiles.source
+    select profile_key, name_key, family
     from names
-    inner join profiles on names.profile_key = profiles.profile_key
-    where names.name_key is not null
+    where name_key is not null
 ),
 
 -- Own mailboxes of people with a full name, one row per profile and mailbox.
@@ -74,27 +70,20 @@ places as (
     inner join full_names on workplaces.profile_key = full_names.profile_key
 ),
 
--- Names that could be one person's, as far as mailboxes tell: one at work, one at home.
+-- Full names whose family name nobody bears under another given name.
 rare_names as (
-    select
-        full_names.name_key,
-        full_names.profile_key,
-        full_names.source
-    from full_names
-    inner join (
+    select profile_key, name_key
+    from (
         select
+            full_names.profile_key,
             full_names.name_key,
-            count(distinct full_names.profile_key) as n_profiles,
-            count(distinct case when mailboxes.is_free_mail then mailboxes.value end) as n_private,
-            count(distinct case when not mailboxes.is_free_mail then mailboxes.value end) as n_work
+            min(full_names.name_key) over (partition by full_names.family) as first_of_family,
+            max(full_names.name_key) over (partition by full_names.family) as last_of_family,
+            count(*) over (partition by full_names.name_key) as n_profiles
         from full_names
-        left join mailboxes on full_names.profile_key = mailboxes.profile_key
-        group by full_names.name_key
     ) as counted
-        on full_names.name_key = counted.name_key
-        and counted.n_profiles between 2 and {{ most_profiles_of_a_name }}
-        and counted.n_private <= 1
-        and counted.n_work <= 1
+    where first_of_family = last_of_family
+        and n_profiles <= {{ most_profiles_of_a_name }}
 ),
 
 -- A record that is nothing but an address goes to one holder of it, so that it cannot join two.

@@ -28,6 +28,16 @@ free_mail_domains as (
     select * from {{ ref('free_mail_domain') }}
 ),
 
+-- What an organization gives as its number reaches whoever is there.
+switchboards as (
+    select phones.e164 as value
+    from profiles
+    inner join {{ ref('identity_phone') }} as phones
+        on profiles.phone = phones.phone or profiles.further_phone = phones.phone
+    where profiles.entity = 'organization' and phones.e164 is not null
+    group by phones.e164
+),
+
 counted as (
     select
         identifiers.entity,
@@ -93,6 +103,7 @@ flagged as (
                 then 'shared'
             when counted.id_type = 'phone' and counted.n_surnames >= {{ surnames_per_phone }}
                 then 'shared'
+            when switchboards.value is not null then 'switchboard'
             when counted.id_type in ('email', 'phone')
                 and counted.n_records > {{ profiles_per_value }}
                 then 'crowded'
@@ -110,6 +121,8 @@ flagged as (
         and mailbox_words.usage = 'local_part'
         and split_part(counted.value, '@', 1) = mailbox_words.word
     left join free_mail_domains on counted.value = free_mail_domains.domain
+    left join switchboards
+        on counted.id_type = 'phone' and counted.value = switchboards.value
     left join reissued on counted.id_type = 'email' and counted.value = reissued.value
 )
 
@@ -120,11 +133,12 @@ select
     n_profiles,
     n_sources,
     n_surnames,
-    case flag when 'crowded' then 'shared' else flag end as flag,
+    case when flag in ('crowded', 'switchboard') then 'shared' else flag end as flag,
     case flag
         when 'ok' then null
         when 'role' then 'a mailbox of a task, not of a person'
         when 'placeholder' then 'written where no value was known'
+        when 'switchboard' then 'the number of an organization'
         when 'crowded' then 'used by ' || n_records || ' profiles'
         when 'reissued' then 'a mailbox on which people of different names were seen'
         when 'common' then 'a provider that anybody can use'

@@ -111,6 +111,22 @@ def test_a_person_has_one_mailbox_of_a_domain_but_for_a_slip() -> None:
     assert other.refusal == "it would give one person two mailboxes of x.com"
 
 
+def test_a_name_may_change_between_systems_but_not_in_one_list() -> None:
+    def traits(stream: str) -> dict[str, Traits]:
+        return {
+            "a": Traits(name=read_name(None, None, "Laura Clarke"), stream="crm:contacts"),
+            "b": Traits(name=read_name(None, None, "Laura Taylor"), stream=stream),
+        }
+
+    pair = Pair(left="a", right="b", tier=3)
+    [elsewhere] = decide([pair], traits("forum:users"), NICKNAMES)
+    [in_one_list] = decide([pair], traits("crm:contacts"), NICKNAMES)
+    assert elsewhere.state == "live"
+    assert in_one_list.refusal == (
+        "it would join two records of crm:contacts under different names"
+    )
+
+
 def test_a_cut_takes_only_what_lies_between_a_contradiction() -> None:
     known = named(a="Ann Lee", e="Eve Adams")
     pairs = [
