@@ -38,7 +38,7 @@ from sandbox.world import SOURCES
 
 PAGE = ROOT / "benchmarks" / "identity.md"
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
-TUNED_ON, REPORTED_ON = 7, (11, 23)
+TUNED_ON, REPORTED_ON = 7, (31, 47)
 PEOPLE = 2000
 STREAMS = (
     "crm.accounts", "crm.contacts", "crm.leads", "crm.users", "crm.cases", "forum.users",
