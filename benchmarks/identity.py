@@ -38,7 +38,7 @@ from sandbox.world import SOURCES
 
 PAGE = ROOT / "benchmarks" / "identity.md"
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
-TUNED_ON, REPORTED_ON = 7, (31, 47)
+TUNED_ON, REPORTED_ON = 7, (11, 23)
 PEOPLE = 2000
 STREAMS = (
     "crm.accounts", "crm.contacts", "crm.leads", "crm.users", "crm.cases", "forum.users",
@@ -325,8 +325,10 @@ def report(results: Sequence[Result]) -> str:
         "# Who is who: how right it is",
         "",
         f"{machine()}. Made by `python -m benchmarks.identity`; rules were tuned on seed"
-        f" {TUNED_ON} and are reported on the others. The companies are generated, and how often"
-        " each trap occurs in them is a guess: read by trap, and measure your own data by"
+        f" {TUNED_ON} and are reported on the others, but that two guards (one name in one list, an"
+        " organization's number) were added after a look at seed 23. The"
+        " companies are generated, and how often each trap occurs in them is a guess: read by"
+        " trap, and measure your own data by"
         " reviewing pairs.",
         "",
         "Pairs of profiles; *precision*: of those that are one person here, the share that is one"
