@@ -53,7 +53,8 @@ lint: $(READY) ## check style and types
 docs: $(READY) ## build the documentation, site/index.html
 	$(BIN)/zensical build --clean --strict
 
-bench: $(READY) ## measure landing beside its floor and dlt, vendors' limits, the demo's steps
+bench: $(READY) ## measure landing beside its floor and dlt, vendors' limits, who is who, the demo
 	$(BIN)/python -m benchmarks.landing
 	$(BIN)/python -m benchmarks.limits
+	$(BIN)/python -m benchmarks.identity
 	$(BIN)/python -m benchmarks.demo

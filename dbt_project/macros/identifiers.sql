@@ -2,15 +2,34 @@
     Addresses and domains in comparable form.
 #}
 
-{# The mailbox an address leads to: lower case, no `+tag`, Gmail's dots removed; else null. #}
+{# Domains by which providers know one mailbox, after the one it is written with here. #}
+{% macro mail_aliases() -%}
+{{ return({
+    'gmail.com': ['googlemail.com'],
+    'icloud.com': ['me.com', 'mac.com'],
+    'proton.me': ['protonmail.com', 'protonmail.ch', 'pm.me'],
+    'yandex.ru': ['ya.ru', 'yandex.com', 'yandex.by', 'yandex.kz'],
+}) }}
+{%- endmacro %}
+
+{#
+    The mailbox an address leads to, as its provider sees it: lower case, no `+tag`, one domain
+    of several, Gmail's dots removed, Yandex's hyphens as dots; null for what is no address.
+#}
 {% macro mailbox(email) -%}
-{%- set local = lower_case("split_part(" ~ email ~ ", '@', 1)") -%}
+{%- set local = lower_case("split_part(split_part(" ~ email ~ ", '@', 1), '+', 1)") -%}
 {%- set domain = lower_case("split_part(" ~ email ~ ", '@', 2)") -%}
 case
         when {{ email }} not like '%_@_%._%' or {{ email }} like '% %' then null
-        when {{ domain }} in ('gmail.com', 'googlemail.com')
-            then replace(split_part({{ local }}, '+', 1), '.', '') || '@gmail.com'
-        else split_part({{ local }}, '+', 1) || '@' || {{ domain }}
+        {%- for main, others in mail_aliases().items() %}
+        when {{ domain }} in ('{{ ([main] + others) | join("', '") }}')
+            then {{
+                "replace(" ~ local ~ ", '.', '')" if main == 'gmail.com'
+                else "replace(" ~ local ~ ", '-', '.')" if main == 'yandex.ru'
+                else local
+            }} || '@{{ main }}'
+        {%- endfor %}
+        else {{ local }} || '@' || {{ domain }}
     end
 {%- endmacro %}
 
@@ -30,6 +49,11 @@ case when {{ address }} like '%_._%' then
     end
 {%- endmacro %}
 
+{# An organization's name without case, blanks and signs; null where nothing is left. #}
+{% macro company_key(name) -%}
+nullif(translate({{ lower_case(name) }}, ' .,;:/()"&-_', ''), '')
+{%- endmacro %}
+
 {# What a person may see of an identifier that joined two profiles. #}
 {% macro masked(value) -%}
 case
@@ -37,18 +61,6 @@ case
             then substr({{ value }}, 1, 1) || '***@' || split_part({{ value }}, '@', 2)
         else '***' || substr({{ value }}, greatest(length({{ value }}) - 2, 1))
     end
-{%- endmacro %}
-
-{# The last word of a name, to count surnames; a rough word, never a verdict. #}
-{% macro surname(family_name, full_name) -%}
-{%- set name -%}
-coalesce(
-        nullif(trim({{ family_name }}), ''),
-        case when {{ full_name }} like '%,%' then trim(split_part({{ full_name }}, ',', 1))
-            else regexp_replace(trim({{ full_name }}), '^.* ', '') end
-    )
-{%- endset -%}
-{{ lower_case(name) }}
 {%- endmacro %}
 
 {# A custom field's value as text; null where there is no object or no such field. #}

@@ -9,18 +9,27 @@ doubt refuses, and the refusal is kept with its reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal
 
-from rapport.identity.names import UNKNOWN, Name, Nicknames, Verdict, verdict
+from rapport.identity.names import UNKNOWN, Name, Nicknames, Verdict, levenshtein, verdict
 
 LARGEST_PERSON = 12
 """Profiles; what would be larger is held for review instead of joined."""
 
+MOST_OF_ONE_STREAM = 2
+"""Profiles of one stream that evidence may join; more are held for review."""
+
 SYSTEM_TIER = 2
 """Rules up to this tier repeat what a system already knows to be one; names do not undo them."""
+
+CUT_ROUNDS = 6
+"""Shortest paths between two who contradict each other are cut so often, then all of the tier."""
+
+Band = Literal["auto", "suggest", "off"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +41,7 @@ class Pair:
         tier: strength of the rule, 1 strongest.
         needs_agreement: the rule joins only names that agree; others only need not disagree.
         refusal: why the pair was refused before names were read, or None.
+        band: what the rule may do: join, only suggest, nothing.
     """
 
     left: str
@@ -39,63 +49,73 @@ class Pair:
     tier: int
     needs_agreement: bool = False
     refusal: str | None = None
+    band: Band = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traits:
+    """What of a profile can contradict another's.
+
+    Attributes:
+        name: as read, or `UNKNOWN`.
+        account_of: the place where it is the only account a person has.
+        stream: the list it comes from, where that lists each person about once.
+        mailboxes: normalized addresses of nobody else's.
+    """
+
+    name: Name = UNKNOWN
+    account_of: str | None = None
+    stream: str | None = None
+    mailboxes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
     """What became of a pair; `component` is the smallest key of what a live pair belongs to."""
 
-    state: Literal["live", "refused"]
+    state: Literal["live", "refused", "suggested"]
     names: Verdict
     refusal: str | None
     component: str | None
 
 
 def decide(
-    pairs: Sequence[Pair],
-    names: Mapping[str, Name],
-    accounts: Mapping[str, str],
-    nicknames: Nicknames,
+    pairs: Sequence[Pair], traits: Mapping[str, Traits], nicknames: Nicknames
 ) -> list[Decision]:
     """Decide every pair, in the order given; the outcome does not depend on that order.
 
     Args:
-        names: profile key -> name; missing means not known.
-        accounts: profile key -> the place where it is the only account a person has.
+        traits: profile key -> what is known of it; missing means nothing.
     """
-
-    def compare(left: str, right: str) -> Verdict:
-        return verdict(names.get(left, UNKNOWN), names.get(right, UNKNOWN), nicknames)
-
-    verdicts = [compare(pair.left, pair.right) for pair in pairs]
+    guards = _Guards(traits, nicknames)
+    verdicts = [guards.names(pair.left, pair.right) for pair in pairs]
     refusals = [_refusal(pair, found) for pair, found in zip(pairs, verdicts, strict=True)]
+    is_open = [
+        refusal is None and pair.band == "auto"
+        for pair, refusal in zip(pairs, refusals, strict=True)
+    ]
 
-    told = Components()
-    for pair, refusal in zip(pairs, refusals, strict=True):
-        if refusal is None and pair.tier <= SYSTEM_TIER:
-            told.join(pair.left, pair.right)
-
-    def contradiction(members: Sequence[str]) -> str | None:
-        for left, right in combinations(members, 2):
-            if told.find(left) == told.find(right):
-                continue
-            place = accounts.get(left)
-            if place is not None and place == accounts.get(right):
-                return f"it would give one person two accounts of {place}"
-            if compare(left, right) == "disagree":
-                return "it would join profiles whose names disagree"
-        return None
-
-    _cut(pairs, refusals, contradiction)
-    components = _joined(pairs, refusals)
+    components = Components()
+    for tier in sorted({pair.tier for pair in pairs}):
+        indexes = [
+            index for index, pair in enumerate(pairs) if pair.tier == tier and is_open[index]
+        ]
+        if tier <= SYSTEM_TIER:
+            for index in indexes:
+                components.join(pairs[index].left, pairs[index].right)
+            guards.tell(components)
+        else:
+            for index, reason in _join_tier(pairs, indexes, components, guards).items():
+                refusals[index] = reason
+                is_open[index] = False
     return [
         Decision(
-            state="live" if refusal is None else "refused",
+            state="refused" if refusal else "live" if live else "suggested",
             names=found,
             refusal=refusal,
-            component=components.find(pair.left) if refusal is None else None,
+            component=components.find(pair.left) if live else None,
         )
-        for pair, found, refusal in zip(pairs, verdicts, refusals, strict=True)
+        for pair, found, refusal, live in zip(pairs, verdicts, refusals, is_open, strict=True)
     ]
 
 
@@ -104,6 +124,7 @@ class Components:
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
+        self._members: dict[str, list[str]] = {}
 
     def find(self, key: str) -> str:
         """Return the smallest key of the set that holds `key`."""
@@ -117,7 +138,21 @@ class Components:
     def join(self, left: str, right: str) -> None:
         """Make the sets of two keys one."""
         first, second = sorted((self.find(left), self.find(right)))
-        self._parent[second] = first
+        if first != second:
+            self._parent[second] = first
+            held = self._members.setdefault(first, [first])
+            held.extend(self._members.pop(second, (second,)))
+
+    def copy(self) -> Components:
+        """Return the same sets, to grow apart from these."""
+        twin = Components()
+        twin._parent = dict(self._parent)
+        twin._members = {root: list(held) for root, held in self._members.items()}
+        return twin
+
+    def members_of(self, root: str) -> Sequence[str]:
+        """Return the keys of the set that `root` names."""
+        return self._members.get(root, (root,))
 
     def members(self, keys: Iterable[str]) -> dict[str, list[str]]:
         """Return name -> sorted members, of the sets that hold any of `keys`."""
@@ -125,6 +160,96 @@ class Components:
         for key in sorted(set(keys)):
             found.setdefault(self.find(key), []).append(key)
         return found
+
+
+@dataclass(slots=True)
+class _Guards:
+    """What says that two profiles, or many, cannot be one person."""
+
+    traits: Mapping[str, Traits]
+    nicknames: Nicknames
+    _told: Components = field(default_factory=Components)
+
+    def of(self, key: str) -> Traits:
+        return self.traits.get(key, _NOTHING)
+
+    def names(self, left: str, right: str) -> Verdict:
+        return verdict(self.of(left).name, self.of(right).name, self.nicknames)
+
+    def tell(self, components: Components) -> None:
+        """Take over what systems know to be one: it contradicts nothing."""
+        self._told = components.copy()
+
+    def contradiction(self, left: Sequence[str], right: Sequence[str]) -> str | None:
+        """Say why no member of one set can be one person with some member of the other."""
+        for one in left:
+            for other in right:
+                if self._told.find(one) != self._told.find(other) and (
+                    reason := self._between(one, other)
+                ):
+                    return reason
+        return None
+
+    def _between(self, left: str, right: str) -> str | None:
+        one, other = self.of(left), self.of(right)
+        if one.account_of is not None and one.account_of == other.account_of:
+            return f"it would give one person two accounts of {one.account_of}"
+        names = verdict(one.name, other.name, self.nicknames)
+        if names == "disagree":
+            return "it would join profiles whose names disagree"
+        if (
+            names == "unknown"
+            and one.stream is not None
+            and one.stream == other.stream
+            and one.name.is_full
+            and other.name.is_full
+        ):
+            return f"it would join two records of {one.stream} under different names"
+        if one.mailboxes and other.mailboxes and not set(one.mailboxes) & set(other.mailboxes):
+            for mine in one.mailboxes:
+                for theirs in other.mailboxes:
+                    if _are_two_of_a_domain(mine, theirs):
+                        domain = mine.partition("@")[2]
+                        return f"it would give one person two mailboxes of {domain}"
+        return None
+
+    def excess(self, members: Sequence[str]) -> str | None:
+        """Say why so many profiles are looked at by people first."""
+        if len(members) > LARGEST_PERSON:
+            return f"held for review: it would join {len(members)} profiles"
+        distinct = {
+            (stream, self._told.find(key))
+            for key in members
+            if (stream := self.of(key).stream) is not None
+        }
+        for stream, count in sorted(Counter(stream for stream, _ in distinct).items()):
+            if count > MOST_OF_ONE_STREAM:
+                return f"held for review: it would join {count} profiles of {stream}"
+        return None
+
+
+_NOTHING = Traits()
+
+
+def is_mistyped(one: str, other: str) -> bool:
+    """Say whether two texts differ by one slip: a letter more, less, other, or two swapped.
+
+    Digits and signs must be the same: `ann.lee2` is somebody else than `ann.lee`.
+    """
+    if one == other or _without_letters(one) != _without_letters(other):
+        return False
+    edits = levenshtein(one, other, 2)
+    return edits == 1 or (edits == 2 and len(one) == len(other) and sorted(one) == sorted(other))
+
+
+def _without_letters(text: str) -> str:
+    return "".join(char for char in text if not char.isalpha())
+
+
+def _are_two_of_a_domain(one: str, other: str) -> bool:
+    local, _, domain = one.partition("@")
+    other_local, _, other_domain = other.partition("@")
+    return domain == other_domain and local != other_local and not is_mistyped(local, other_local)
 
 
 def _refusal(pair: Pair, names: Verdict) -> str | None:
@@ -137,44 +262,93 @@ def _refusal(pair: Pair, names: Verdict) -> str | None:
     return None
 
 
-def _joined(pairs: Sequence[Pair], refusals: Sequence[str | None]) -> Components:
-    components = Components()
-    for pair, refusal in zip(pairs, refusals, strict=True):
-        if refusal is None:
-            components.join(pair.left, pair.right)
-    return components
+def _join_tier(
+    pairs: Sequence[Pair], indexes: Sequence[int], components: Components, guards: _Guards
+) -> dict[int, str]:
+    """Join the pairs of one tier to what stronger ones joined; return index -> refusal of others.
 
-
-def _cut(
-    pairs: Sequence[Pair],
-    refusals: list[str | None],
-    contradiction: Callable[[Sequence[str]], str | None],
-) -> None:
-    """Refuse the weakest tier of every component that is too large or contradicts itself.
-
-    Repeats until none is left; ends, because each round refuses pairs for good.
+    What stronger tiers joined are the nodes here. Where two nodes that contradict each other
+    would come together, only the pairs on the shortest ways between them are refused.
     """
-    while True:
-        components = _joined(pairs, refusals)
-        live = [index for index, refusal in enumerate(refusals) if refusal is None]
-        within: dict[str, list[int]] = {}
-        for index in live:
-            within.setdefault(components.find(pairs[index].left), []).append(index)
-        keys = [key for index in live for key in (pairs[index].left, pairs[index].right)]
-        cut = False
-        for name, members in components.members(keys).items():
-            weakest = max(pairs[index].tier for index in within[name])
-            if weakest <= SYSTEM_TIER:
+    refused: dict[int, str] = {}
+    ends = {
+        index: (components.find(pairs[index].left), components.find(pairs[index].right))
+        for index in indexes
+    }
+    left_over = {index for index, (one, other) in ends.items() if one != other}
+    for round_number in range(CUT_ROUNDS + 1):
+        if not left_over:
+            break
+        again: set[int] = set()
+        for nodes, inside in _groups(left_over, ends):
+            members = [key for node in nodes for key in components.members_of(node)]
+            reason = guards.excess(members)
+            if reason is not None:
+                refused |= dict.fromkeys(inside, reason)
                 continue
-            if len(members) > LARGEST_PERSON:
-                reason: str | None = f"held for review: it would join {len(members)} profiles"
-            else:
-                reason = contradiction(members)
-            if reason is None:
-                continue
-            cut = True
-            for index in within[name]:
-                if pairs[index].tier == weakest:
-                    refusals[index] = reason
-        if not cut:
-            return
+            cut = _cuts(nodes, inside, ends, components, guards)
+            if cut:
+                if round_number == CUT_ROUNDS:
+                    cut = dict.fromkeys(inside, min(cut.values()))
+                refused |= cut
+                again |= inside - cut.keys()
+        left_over = again
+    for index in indexes:
+        if index not in refused:
+            components.join(pairs[index].left, pairs[index].right)
+    return refused
+
+
+def _groups(
+    indexes: Iterable[int], ends: Mapping[int, tuple[str, str]]
+) -> list[tuple[list[str], set[int]]]:
+    """Return the nodes that the pairs bring together, with the pairs, per group."""
+    joined = Components()
+    for index in indexes:
+        joined.join(*ends[index])
+    inside: dict[str, set[int]] = {}
+    for index in indexes:
+        inside.setdefault(joined.find(ends[index][0]), set()).add(index)
+    return [(sorted(joined.members_of(root)), found) for root, found in sorted(inside.items())]
+
+
+def _cuts(
+    nodes: Sequence[str],
+    inside: Iterable[int],
+    ends: Mapping[int, tuple[str, str]],
+    components: Components,
+    guards: _Guards,
+) -> dict[int, str]:
+    """Return the pairs on the shortest ways between nodes that contradict each other."""
+    ways: dict[str, list[str]] = {}
+    for index in inside:
+        one, other = ends[index]
+        ways.setdefault(one, []).append(other)
+        ways.setdefault(other, []).append(one)
+    cut: dict[int, str] = {}
+    for one, other in combinations(nodes, 2):
+        reason = guards.contradiction(components.members_of(one), components.members_of(other))
+        if reason is None:
+            continue
+        from_one, from_other = _distances(one, ways), _distances(other, ways)
+        length = from_one[other]
+        for index in inside:
+            left, right = ends[index]
+            if length in (
+                from_one[left] + 1 + from_other[right],
+                from_one[right] + 1 + from_other[left],
+            ):
+                cut.setdefault(index, reason)
+    return cut
+
+
+def _distances(start: str, ways: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    found = {start: 0}
+    waiting = deque([start])
+    while waiting:
+        node = waiting.popleft()
+        for next_node in ways[node]:
+            if next_node not in found:
+                found[next_node] = found[node] + 1
+                waiting.append(next_node)
+    return found

@@ -19,11 +19,33 @@ Verdict = Literal["agree", "unknown", "disagree"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TITLES = frozenset("mr mrs ms miss mx dr prof sir jr sr ii iii iv phd md".split())
+_PLACEHOLDERS = frozenset("test dummy unknown anonymous noname".split())
+"""Who writes one of these words into a name tells no name."""
 _NEVER_IN_NAMES = frozenset("_@<>{}[];:=/\\|")
+_CONTROLS = frozenset(("Cc", "Cf"))
+"""Unicode categories of characters that show nothing; who writes them into a name hides it."""
+_JOINERS = frozenset("\u200c\u200d")
+"""Of these only they belong into names (Persian and Indic scripts)."""
 _LONGEST_NAME = 200
 _LETTERS_PER_TYPO = 5
 """A word may hold one typo for every so many letters: none in a short one."""
 _MOST_TYPOS = 2
+
+
+_WHOLE_LETTERS = str.maketrans(
+    dict(zip("øłđðħıŋ", "olddhin", strict=True)) | {"æ": "ae", "œ": "oe", "þ": "th"}
+)
+"""Latin letters that Unicode does not take apart."""
+_LATIN = str.maketrans(
+    # Cyrillic as passports write it, without the signs; accents are gone before
+    dict(zip("абвгдезиклмнопрстуфыэіґє", "abvgdeziklmnoprstufyeige", strict=True))
+    | {"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": ""}
+    | {"ю": "yu", "я": "ya"}
+    # Greek, letter by letter
+    | dict(zip("αβγδεζηικλμνξοπρστυφω", "avgdeziiklmnxoprstyfo", strict=True))
+    | {"θ": "th", "χ": "ch", "ψ": "ps"}
+)
+"""Letters of other scripts in Latin ones."""
 
 
 class Name(NamedTuple):
@@ -66,6 +88,11 @@ class Nicknames:
             return not self._initials(one).isdisjoint(self._initials(other))
         return _alike(one, other) or not self._names(one).isdisjoint(self._names(other))
 
+    def formal(self, word: str) -> str:
+        """Return the name a familiar form stands for; the word itself if it may be several."""
+        names = self._formal.get(word, set())
+        return next(iter(names)) if len(names) == 1 else word
+
     def _names(self, word: str) -> set[str]:
         return {word} | self._formal.get(word, set())
 
@@ -79,18 +106,21 @@ def read_name(given: str | None, family: str | None, full: str | None) -> Name:
     if given and family and len(given) + len(family) <= _LONGEST_NAME:
         name = Name(_words(given), _words(family))
         if name.is_full:
-            return name
+            return _unless_placeholder(name)
     if (
         not full
         or len(full) > _LONGEST_NAME
         or any(char.isdigit() or char in _NEVER_IN_NAMES for char in full)
+        or _holds_controls(full)
     ):
         return UNKNOWN
     before, comma, after = full.partition(",")
     if comma and _words(before) and _words(after):
-        return Name(_words(after), _words(before))
+        return _unless_placeholder(Name(_words(after), _words(before)))
     words = _words(full)
-    return Name(words[:-1], words[-1:]) if len(words) > 1 else UNKNOWN
+    if len(words) < 2 or words in (_words(given or ""), _words(family or "")):
+        return UNKNOWN  # the whole is one part, perhaps of two words
+    return _unless_placeholder(Name(words[:-1], words[-1:]))
 
 
 def verdict(left: Name, right: Name, nicknames: Nicknames) -> Verdict:
@@ -99,10 +129,19 @@ def verdict(left: Name, right: Name, nicknames: Nicknames) -> Verdict:
     `agree`: family and given names fit, allowing nicknames, initials, typos, further names and
     the two parts swapped. `unknown`: a part is missing, or only the given names fit (people
     change their family names), one initial stands against another (B. can be Robert's), or the
-    names are written in different scripts. `disagree`: two full names that do not fit.
+    names are written in scripts that no table brings together. `disagree`: two full names that do
+    not fit.
     """
-    if not (left.is_full and right.is_full) or _scripts(left).isdisjoint(_scripts(right)):
+    if not (left.is_full and right.is_full):
         return "unknown"
+    if _scripts(left).isdisjoint(_scripts(right)):
+        # there is more than one way to write a name in letters that it was not made of
+        in_latin = _same_script_verdict(_in_latin(left), _in_latin(right), nicknames)
+        return "agree" if in_latin == "agree" else "unknown"
+    return _same_script_verdict(left, right, nicknames)
+
+
+def _same_script_verdict(left: Name, right: Name, nicknames: Nicknames) -> Verdict:
     givens_fit = any(nicknames.fit(one, other) for one in left.given for other in right.given)
     families_fit = _any_alike(left.family, right.family)
     if families_fit and givens_fit:
@@ -115,6 +154,33 @@ def verdict(left: Name, right: Name, nicknames: Nicknames) -> Verdict:
     if givens_fit and not (left_initials or right_initials):
         return "unknown"
     return "disagree"
+
+
+def name_key(name: Name, nicknames: Nicknames) -> str | None:
+    """Return words that profiles of one full name share, whatever the order of its parts.
+
+    A familiar given name counts as the one it stands for, where that is one alone. None for a
+    name that is not full or holds an initial.
+    """
+    if not name.is_full or any(len(word) == 1 for word in (*name.given, *name.family)):
+        return None
+    latin = _in_latin(name)
+    return " ".join(sorted((*map(nicknames.formal, latin.given), *latin.family)))
+
+
+def telling_words(name: Name, nicknames: Nicknames) -> tuple[str, str] | None:
+    """Return the first given and the last family name in Latin letters.
+
+    Two people none of whose telling words is in the other's name are strangers. None for a name
+    that is not full, holds an initial there or cannot be brought into Latin letters.
+    """
+    if not name.is_full:
+        return None
+    latin = _in_latin(name)
+    given, family = nicknames.formal(latin.given[0]), latin.family[-1]
+    if len(given) == 1 or len(family) == 1 or not (given + family).isascii():
+        return None
+    return given, family
 
 
 def levenshtein(left: str, right: str, limit: int) -> int:
@@ -135,14 +201,37 @@ def levenshtein(left: str, right: str, limit: int) -> int:
 
 
 def comparable(text: str) -> str:
-    """Return text in lower case without accents (`Müller` -> `muller`, `Strauß` -> `strauss`)."""
+    """Return text in lower case without accents (`Müller` -> `muller`, `Łuczak` -> `luczak`)."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return bare.translate(_WHOLE_LETTERS)
+
+
+def _unless_placeholder(name: Name) -> Name:
+    return name if _PLACEHOLDERS.isdisjoint(name.given + name.family) else UNKNOWN
+
+
+def _holds_controls(text: str) -> bool:
+    return not text.isprintable() and any(
+        unicodedata.category(char) in _CONTROLS and char not in _JOINERS for char in text
+    )
 
 
 def _words(text: str) -> tuple[str, ...]:
     words = (re.sub(r"['’]", "", word) for word in _WORD.findall(comparable(text)))
     return tuple(word for word in words if word not in _TITLES)
+
+
+def _in_latin(name: Name) -> Name:
+    """Return a name with Cyrillic and Greek letters in Latin ones; other scripts stay."""
+    if "".join(name.given + name.family).isascii():
+        return name
+    return Name(
+        tuple(word.translate(_LATIN) for word in name.given),
+        tuple(word.translate(_LATIN) for word in name.family),
+    )
 
 
 def _any_alike(left: Sequence[str], right: Sequence[str]) -> bool:
@@ -161,4 +250,6 @@ def _only_initials(words: Sequence[str]) -> bool:
 def _scripts(name: Name) -> set[str]:
     """Return the writing systems of a name, by the first word of its letters' Unicode names."""
     letters = "".join(name.given + name.family)
+    if letters.isascii():
+        return {"LATIN"}
     return {unicodedata.name(letter, "?").partition(" ")[0] for letter in letters}

@@ -3,6 +3,8 @@
     where few share it: the book tells about the others.
 #}
 {% set most_profiles_of_a_flagged_value = 6 %}
+{# of one name: in one place, or in all #}
+{% set most_profiles_of_a_name = 12 %}
 
 with profiles as (
     select * from {{ ref('identity_profile') }}
@@ -25,6 +27,63 @@ identifiers as (
         and identifiers.value = book.value
     inner join profiles on identifiers.profile_key = profiles.profile_key
     where book.flag = 'ok' or book.n_profiles <= {{ most_profiles_of_a_flagged_value }}
+),
+
+names as (
+    select * from {{ ref('identity_name') }}
+),
+
+full_names as (
+    select profile_key, name_key, family
+    from names
+    where name_key is not null
+),
+
+-- Own mailboxes of people with a full name, one row per profile and mailbox.
+mailboxes as (
+    select
+        identifiers.profile_key,
+        identifiers.value,
+        split_part(identifiers.value, '@', 1) as local_part,
+        split_part(identifiers.value, '@', 2) as domain,
+        translate(split_part(identifiers.value, '@', 1), 'abcdefghijklmnopqrstuvwxyz', '')
+            as signs,
+        free_mail_domains.domain is not null as is_free_mail,
+        full_names.name_key
+    from identifiers
+    inner join full_names on identifiers.profile_key = full_names.profile_key
+    left join {{ ref('free_mail_domain') }} as free_mail_domains
+        on split_part(identifiers.value, '@', 2) = free_mail_domains.domain
+    where identifiers.id_type = 'email' and identifiers.flag = 'ok'
+),
+
+places as (
+    select
+        workplaces.profile_key,
+        workplaces.place_type,
+        workplaces.place,
+        full_names.name_key,
+        count(*) over (
+            partition by workplaces.place_type, workplaces.place, full_names.name_key
+        ) as n_profiles
+    from {{ ref('identity_workplace') }} as workplaces
+    inner join full_names on workplaces.profile_key = full_names.profile_key
+),
+
+-- Full names whose family name nobody bears under another given name.
+rare_names as (
+    select profile_key, name_key
+    from (
+        select
+            full_names.profile_key,
+            full_names.name_key,
+            min(full_names.name_key) over (partition by full_names.family) as first_of_family,
+            max(full_names.name_key) over (partition by full_names.family) as last_of_family,
+            count(*) over (partition by full_names.name_key) as n_profiles
+        from full_names
+    ) as counted
+    where first_of_family = last_of_family
+        and n_profiles <= {{ most_profiles_of_a_name }}
 ),
 
 -- A record that is nothing but an address goes to one holder of it, so that it cannot join two.
@@ -88,13 +147,19 @@ candidates as (
 
     select
         case
+            -- of several people who had it one after the other only a name tells whose it was
+            when one.flag = 'reissued' then 'email_and_name'
             when one.is_verified or other.is_verified then 'verified_email'
-            else 'email_and_name'
+            when one_name.name_key = other_name.name_key then 'email_and_name'
+            else 'own_mailbox'
         end,
-        one.entity, one.profile_key, other.profile_key, one.id_type, one.value, one.reason
+        one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
+        case when one.flag <> 'reissued' then one.reason end
     from identifiers as one
     inner join identifiers as other
         on one.value = other.value and one.profile_key < other.profile_key
+    left join names as one_name on one.profile_key = one_name.profile_key
+    left join names as other_name on other.profile_key = other_name.profile_key
     where one.id_type = 'email' and other.id_type = 'email'
         and not one.is_address_only and not other.is_address_only
 
@@ -108,12 +173,60 @@ candidates as (
     union all
 
     select
-        'phone_and_name', one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
-        one.reason
+        case one.flag when 'shared' then 'shared_phone_and_name' else 'phone_and_name' end,
+        one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
+        case when one.flag <> 'shared' then one.reason end
     from identifiers as one
     inner join identifiers as other
         on one.value = other.value and one.profile_key < other.profile_key
     where one.id_type = 'phone' and other.id_type = 'phone'
+
+    union all
+
+    select
+        'place_and_name', 'person', one.profile_key, other.profile_key, one.place_type, one.place,
+        null
+    from places as one
+    inner join places as other
+        on one.place_type = other.place_type
+        and one.place = other.place
+        and one.name_key = other.name_key
+        and one.profile_key < other.profile_key
+    where one.n_profiles <= {{ most_profiles_of_a_name }}
+
+    union all
+
+    -- a slip in the mailbox, where its provider has many
+    select
+        'mistyped_email', 'person', one.profile_key, other.profile_key, 'email', one.value, null
+    from mailboxes as one
+    inner join mailboxes as other
+        on one.name_key = other.name_key
+        and one.domain = other.domain
+        and one.signs = other.signs
+        and one.profile_key < other.profile_key
+        and one.value <> other.value
+    where one.is_free_mail and levenshtein(one.local_part, other.local_part) <= 2
+
+    union all
+
+    -- a slip in the name of the provider
+    select
+        'mistyped_email', 'person', one.profile_key, other.profile_key, 'email', one.value, null
+    from mailboxes as one
+    inner join mailboxes as other
+        on one.name_key = other.name_key and one.local_part = other.local_part
+    where one.is_free_mail
+        and not other.is_free_mail
+        and levenshtein(one.domain, other.domain) <= 2
+
+    union all
+
+    select
+        'rare_name', 'person', one.profile_key, other.profile_key, 'name', one.name_key, null
+    from rare_names as one
+    inner join rare_names as other
+        on one.name_key = other.name_key and one.profile_key < other.profile_key
 
     union all
 
@@ -176,6 +289,8 @@ select
     distinct_pairs.evidence,
     distinct_pairs.refusal,
     rules.tier,
-    rules.needs_agreement
+    rules.needs_agreement,
+    rules.band
 from distinct_pairs
-inner join {{ ref('identity_rule') }} as rules on distinct_pairs.rule_id = rules.rule_id
+inner join {{ ref('identity_rule_standing') }} as rules on distinct_pairs.rule_id = rules.rule_id
+where rules.band <> 'off'

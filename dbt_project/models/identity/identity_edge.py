@@ -2,8 +2,8 @@
 
 import pyarrow
 
-from rapport.identity.graph import Pair, decide
-from rapport.identity.names import Nicknames, read_name
+from rapport.identity.graph import Pair, Traits, decide
+from rapport.identity.names import UNKNOWN, Name, Nicknames
 
 SCHEMA = pyarrow.schema(
     [
@@ -19,32 +19,29 @@ SCHEMA = pyarrow.schema(
 def model(dbt, session):
     dbt.config(materialized="table")
     candidates = dbt.ref("identity_candidate")
-    profiles = dbt.ref("identity_profile")
     nicknames = Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall())
 
     rows = (
         candidates.project(
             "left_key, right_key, entity, rule_id, id_type, evidence, tier, needs_agreement, "
-            "refusal"
+            "refusal, band"
         )
         .order("left_key, right_key, tier, rule_id, evidence")
         .fetchall()
     )
-    concerned = {key for row in rows for key in row[:2]}
-    people = [
-        row
-        for row in profiles.filter("entity = 'person'")
-        .project("profile_key, given_name, family_name, full_name, is_single_account, source")
-        .fetchall()
-        if row[0] in concerned
-    ]
     decisions = decide(
         [
-            Pair(left=row[0], right=row[1], tier=row[6], needs_agreement=row[7], refusal=row[8])
+            Pair(
+                left=row[0],
+                right=row[1],
+                tier=row[6],
+                needs_agreement=row[7],
+                refusal=row[8],
+                band=row[9],
+            )
             for row in rows
         ],
-        names={key: read_name(given, family, full) for key, given, family, full, _, _ in people},
-        accounts={key: source for key, _, _, _, is_account, source in people if is_account},
+        traits=_traits(dbt.ref("identity_trait"), {key for row in rows for key in row[:2]}),
         nicknames=nicknames,
     )
     return pyarrow.Table.from_pylist(
@@ -60,3 +57,19 @@ def model(dbt, session):
         ],
         schema=SCHEMA,
     )
+
+
+def _traits(traits, concerned):
+    """Return profile key -> what of it can contradict another's."""
+    return {
+        key: Traits(
+            name=Name(tuple(given.split()), tuple(family.split())) if family else UNKNOWN,
+            account_of=account_of,
+            stream=stream,
+            mailboxes=tuple(mailboxes.split()) if mailboxes else (),
+        )
+        for key, given, family, account_of, stream, mailboxes in traits.project(
+            "profile_key, given, family, account_of, stream, mailboxes"
+        ).fetchall()
+        if key in concerned
+    }

@@ -9,7 +9,7 @@ phones as (
 identifiers as (
     select
         profile_key, entity, 'email' as id_type, {{ mailbox('email') }} as value,
-        coalesce(is_email_verified, false) as is_verified
+        email as written, coalesce(is_email_verified, false) as is_verified
     from profiles
     where entity = 'person'
 
@@ -18,7 +18,7 @@ identifiers as (
     -- further addresses are confirmed like the first
     select
         profile_key, entity, 'email', {{ mailbox('further_email') }},
-        coalesce(is_email_verified, false)
+        {{ lower_case('trim(further_email)') }}, coalesce(is_email_verified, false)
     from (
         select profiles.*, {{ text_list('further_emails') }} as further_email
         from profiles
@@ -27,14 +27,15 @@ identifiers as (
 
     union all
 
-    select profiles.profile_key, profiles.entity, 'phone', phones.e164, false
+    select
+        profiles.profile_key, profiles.entity, 'phone', phones.e164, phones.phone, false
     from profiles
     inner join phones on profiles.phone = phones.phone or profiles.further_phone = phones.phone
     where profiles.entity = 'person'
 
     union all
 
-    select profile_key, entity, 'external_id', external_id, is_single_account
+    select profile_key, entity, 'external_id', external_id, external_id, is_single_account
     from profiles
     where external_id is not null
 
@@ -42,19 +43,19 @@ identifiers as (
 
     -- the id by which a system of record knows somebody, in its long and its short form; a mere
     -- number is also the id of others elsewhere
-    select profile_key, entity, 'record_id', native_id, true
+    select profile_key, entity, 'record_id', native_id, native_id, true
     from profiles
     where silo = 'crm' and not is_address_only and not is_numbered
 
     union all
 
-    select profile_key, entity, 'record_id', alternate_id, true
+    select profile_key, entity, 'record_id', alternate_id, alternate_id, true
     from profiles
     where silo = 'crm' and alternate_id <> native_id
 
     union all
 
-    select profile_key, entity, 'domain', domain, false
+    select profile_key, entity, 'domain', domain, domain, false
     from profiles
     where entity = 'organization'
 
@@ -63,7 +64,8 @@ identifiers as (
     -- without a web address of its own: where its people write from, if that is one place
     select
         organizations.profile_key, 'organization', 'people_domain',
-        min({{ email_domain('people.email') }}), false
+        min({{ email_domain('people.email') }}), min({{ email_domain('people.email') }}),
+        false
     from profiles as organizations
     inner join profiles as people on organizations.reference_key = people.organization_key
     where organizations.entity = 'organization'
@@ -77,12 +79,22 @@ identifiers as (
 
     union all
 
-    select profile_key, entity, 'name', {{ lower_case('trim(display_name)') }}, false
+    select profile_key, entity, 'name', {{ lower_case('trim(display_name)') }}, display_name,
+        false
     from profiles
     where entity = 'organization' and is_known_by_name
 )
 
-select profile_key, entity, id_type, value, bool_or(is_verified) as is_verified
+select
+    identifiers.profile_key,
+    identifiers.entity,
+    identifiers.id_type,
+    identifiers.value,
+    min(identifiers.written) as written,
+    bool_or(identifiers.is_verified) as is_verified,
+    min(coalesce(profiles.created_at, profiles.first_seen_at)) as first_seen_at,
+    max(profiles.last_seen_at) as last_seen_at
 from identifiers
-where value is not null and value <> ''
-group by profile_key, entity, id_type, value
+inner join profiles on identifiers.profile_key = profiles.profile_key
+where identifiers.value is not null and identifiers.value <> ''
+group by identifiers.profile_key, identifiers.entity, identifiers.id_type, identifiers.value

@@ -1,5 +1,9 @@
 {% set surnames_per_mailbox = 4 %}
 {% set surnames_per_phone = 3 %}
+{# more profiles than a person may have #}
+{% set profiles_per_value = 12 %}
+{# two who are strangers to each other on one mailbox; of more it is shared #}
+{% set names_per_reissued = 3 %}
 
 with identifiers as (
     select * from {{ ref('identity_identifier') }}
@@ -7,9 +11,13 @@ with identifiers as (
 
 profiles as (
     select
-        *,
-        {{ surname('family_name', 'full_name') }} as surname
-    from {{ ref('identity_profile') }}
+        profiles.*,
+        names.family,
+        names.given_word,
+        names.family_word,
+        ' ' || names.given || ' ' || names.family || ' ' || names.name_key || ' ' as words
+    from {{ ref('identity_profile') }} as profiles
+    left join {{ ref('identity_name') }} as names on profiles.profile_key = names.profile_key
 ),
 
 mailbox_words as (
@@ -20,6 +28,16 @@ free_mail_domains as (
     select * from {{ ref('free_mail_domain') }}
 ),
 
+-- What an organization gives as its number reaches whoever is there.
+switchboards as (
+    select phones.e164 as value
+    from profiles
+    inner join {{ ref('identity_phone') }} as phones
+        on profiles.phone = phones.phone or profiles.further_phone = phones.phone
+    where profiles.entity = 'organization' and phones.e164 is not null
+    group by phones.e164
+),
+
 counted as (
     select
         identifiers.entity,
@@ -27,12 +45,43 @@ counted as (
         identifiers.value,
         count(*) as n_profiles,
         count(distinct profiles.source) as n_sources,
-        count(distinct profiles.surname) as n_surnames,
+        count(distinct profiles.family) as n_surnames,
+        count(case when profiles.merged_into is null then 1 end) as n_records,
         count(distinct case when profiles.is_single_account then profiles.profile_key end)
             as n_accounts
     from identifiers
     inner join profiles on identifiers.profile_key = profiles.profile_key
     group by identifiers.entity, identifiers.id_type, identifiers.value
+),
+
+named as (
+    select identifiers.value, profiles.given_word, profiles.family_word, profiles.words
+    from identifiers
+    inner join counted
+        on identifiers.entity = counted.entity
+        and identifiers.id_type = counted.id_type
+        and identifiers.value = counted.value
+    inner join profiles on identifiers.profile_key = profiles.profile_key
+    where identifiers.id_type = 'email'
+        and counted.n_surnames between 2 and {{ names_per_reissued }}
+        and profiles.words is not null
+        and profiles.family_word is not null
+    group by identifiers.value, profiles.given_word, profiles.family_word, profiles.words
+),
+
+-- Mailboxes of two people who share no part of their names: it was given to somebody new.
+reissued as (
+    select one.value
+    from named as one
+    inner join named as other
+        on one.value = other.value
+        and one.words < other.words
+    where other.words not like '% ' || one.given_word || ' %'
+        and other.words not like '% ' || one.family_word || ' %'
+        and one.words not like '% ' || other.given_word || ' %'
+        and one.words not like '% ' || other.family_word || ' %'
+        and levenshtein(one.family_word, other.family_word) > 2
+    group by one.value
 ),
 
 flagged as (
@@ -54,6 +103,11 @@ flagged as (
                 then 'shared'
             when counted.id_type = 'phone' and counted.n_surnames >= {{ surnames_per_phone }}
                 then 'shared'
+            when switchboards.value is not null then 'switchboard'
+            when counted.id_type in ('email', 'phone')
+                and counted.n_records > {{ profiles_per_value }}
+                then 'crowded'
+            when reissued.value is not null then 'reissued'
             when counted.id_type = 'external_id' and counted.n_accounts > 1 then 'shared'
             when counted.id_type = 'domain' and free_mail_domains.domain is not null then 'common'
             when counted.id_type in ('domain', 'people_domain', 'name')
@@ -67,6 +121,9 @@ flagged as (
         and mailbox_words.usage = 'local_part'
         and split_part(counted.value, '@', 1) = mailbox_words.word
     left join free_mail_domains on counted.value = free_mail_domains.domain
+    left join switchboards
+        on counted.id_type = 'phone' and counted.value = switchboards.value
+    left join reissued on counted.id_type = 'email' and counted.value = reissued.value
 )
 
 select
@@ -76,11 +133,14 @@ select
     n_profiles,
     n_sources,
     n_surnames,
-    flag,
+    case when flag in ('crowded', 'switchboard') then 'shared' else flag end as flag,
     case flag
         when 'ok' then null
         when 'role' then 'a mailbox of a task, not of a person'
         when 'placeholder' then 'written where no value was known'
+        when 'switchboard' then 'the number of an organization'
+        when 'crowded' then 'used by ' || n_records || ' profiles'
+        when 'reissued' then 'a mailbox on which people of different names were seen'
         when 'common' then 'a provider that anybody can use'
         when 'shared' then 'used by ' || case
             when id_type = 'external_id' then 'several accounts of one place'

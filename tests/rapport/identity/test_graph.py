@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapport.identity.graph import LARGEST_PERSON, Components, Decision, Pair, decide
-from rapport.identity.names import Name, Nicknames, read_name
+from rapport.identity.graph import (
+    LARGEST_PERSON,
+    Components,
+    Decision,
+    Pair,
+    Traits,
+    decide,
+    is_mistyped,
+)
+from rapport.identity.names import Nicknames, read_name
 
 NICKNAMES = Nicknames()
 
 
-def names(**full: str) -> dict[str, Name]:
-    return {key: read_name(None, None, text) for key, text in full.items()}
+def named(**full: str) -> dict[str, Traits]:
+    return {key: Traits(name=read_name(None, None, text)) for key, text in full.items()}
+
+
+def with_mailbox(**addresses: str) -> dict[str, Traits]:
+    return {key: Traits(mailboxes=(address,)) for key, address in addresses.items()}
 
 
 def joined(decisions: list[Decision]) -> list[bool]:
@@ -23,14 +36,13 @@ def joined(decisions: list[Decision]) -> list[bool]:
 
 def test_a_chain_of_pairs_is_one_component() -> None:
     pairs = [Pair(left="b", right="c", tier=3), Pair(left="a", right="b", tier=3)]
-    assert [d.component for d in decide(pairs, {}, {}, NICKNAMES)] == ["a", "a"]
+    assert [d.component for d in decide(pairs, {}, NICKNAMES)] == ["a", "a"]
 
 
 def test_names_that_disagree_keep_a_shared_mailbox_apart() -> None:
     [decision] = decide(
         [Pair(left="a", right="b", tier=3)],
-        names(a="Ann Lee", b="Eve Adams"),
-        {},
+        named(a="Ann Lee", b="Eve Adams"),
         NICKNAMES,
     )
     assert (decision.state, decision.refusal) == ("refused", "the names disagree")
@@ -39,15 +51,14 @@ def test_names_that_disagree_keep_a_shared_mailbox_apart() -> None:
 
 def test_a_phone_number_needs_names_that_agree() -> None:
     pair = Pair(left="a", right="b", tier=5, needs_agreement=True)
-    assert joined(decide([pair], names(a="Ann Lee"), {}, NICKNAMES)) == [False]
-    assert joined(decide([pair], names(a="Ann Lee", b="Lee, Ann"), {}, NICKNAMES)) == [True]
+    assert joined(decide([pair], named(a="Ann Lee"), NICKNAMES)) == [False]
+    assert joined(decide([pair], named(a="Ann Lee", b="Lee, Ann"), NICKNAMES)) == [True]
 
 
 def test_a_nameless_profile_does_not_join_two_people() -> None:
     decisions = decide(
         [Pair(left="a", right="x", tier=3), Pair(left="b", right="x", tier=5)],
-        names(a="Ann Lee", b="Eve Adams"),
-        {},
+        named(a="Ann Lee", b="Eve Adams"),
         NICKNAMES,
     )
     assert joined(decisions) == [True, False]
@@ -57,8 +68,7 @@ def test_a_nameless_profile_does_not_join_two_people() -> None:
 def test_what_the_source_merged_stays_merged() -> None:
     decisions = decide(
         [Pair(left="a", right="b", tier=1), Pair(left="b", right="c", tier=5)],
-        names(a="Ann Lee", b="Eve Adams", c="Eve Adams"),
-        {},
+        named(a="Ann Lee", b="Eve Adams", c="Eve Adams"),
         NICKNAMES,
     )
     assert joined(decisions) == [True, False]
@@ -67,8 +77,7 @@ def test_what_the_source_merged_stays_merged() -> None:
 def test_one_person_has_one_account_of_a_place() -> None:
     decisions = decide(
         [Pair(left="crm", right="f1", tier=2), Pair(left="crm", right="f2", tier=3)],
-        {},
-        {"f1": "forum", "f2": "forum"},
+        {"f1": Traits(account_of="forum"), "f2": Traits(account_of="forum")},
         NICKNAMES,
     )
     assert joined(decisions) == [True, False]
@@ -77,9 +86,94 @@ def test_one_person_has_one_account_of_a_place() -> None:
 
 def test_what_is_too_large_is_held_for_review() -> None:
     pairs = [Pair(left="k00", right=f"k{n:02d}", tier=3) for n in range(1, LARGEST_PERSON + 1)]
-    decisions = decide(pairs, {}, {}, NICKNAMES)
+    decisions = decide(pairs, {}, NICKNAMES)
     assert {d.refusal for d in decisions} == {"held for review: it would join 13 profiles"}
-    assert all(joined(decide(pairs[1:], {}, {}, NICKNAMES)))
+    assert all(joined(decide(pairs[1:], {}, NICKNAMES)))
+
+
+def test_more_than_two_of_one_stream_are_held_for_review() -> None:
+    pairs = [Pair(left="a", right=key, tier=3) for key in "bc"]
+    listed = {key: Traits(stream="crm:contacts") for key in "abc"}
+    decisions = decide(pairs, listed, NICKNAMES)
+    assert {d.refusal for d in decisions} == {
+        "held for review: it would join 3 profiles of crm:contacts"
+    }
+    merged = [Pair(left="a", right="b", tier=1), pairs[1]]
+    assert all(joined(decide(merged, listed, NICKNAMES))), "the source itself says so"
+
+
+def test_a_person_has_one_mailbox_of_a_domain_but_for_a_slip() -> None:
+    pair = Pair(left="a", right="b", tier=5)
+    [slip] = decide([pair], with_mailbox(a="ann.lee@x.com", b="ann.ele@x.com"), NICKNAMES)
+    [other] = decide([pair], with_mailbox(a="ann.lee@x.com", b="ann.lee2@x.com"), NICKNAMES)
+    [moved] = decide([pair], with_mailbox(a="ann.lee@x.com", b="ann.lee@y.com"), NICKNAMES)
+    assert (slip.state, moved.state) == ("live", "live")
+    assert other.refusal == "it would give one person two mailboxes of x.com"
+
+
+def test_a_name_may_change_between_systems_but_not_in_one_list() -> None:
+    def traits(stream: str) -> dict[str, Traits]:
+        return {
+            "a": Traits(name=read_name(None, None, "Laura Clarke"), stream="crm:contacts"),
+            "b": Traits(name=read_name(None, None, "Laura Taylor"), stream=stream),
+        }
+
+    pair = Pair(left="a", right="b", tier=3)
+    [elsewhere] = decide([pair], traits("forum:users"), NICKNAMES)
+    [in_one_list] = decide([pair], traits("crm:contacts"), NICKNAMES)
+    assert elsewhere.state == "live"
+    assert in_one_list.refusal == (
+        "it would join two records of crm:contacts under different names"
+    )
+
+
+def test_a_cut_takes_only_what_lies_between_a_contradiction() -> None:
+    known = named(a="Ann Lee", e="Eve Adams")
+    pairs = [
+        Pair(left="a", right="x", tier=5),
+        Pair(left="e", right="x", tier=5),
+        Pair(left="a", right="z", tier=5),
+        Pair(left="e", right="w", tier=5),
+    ]
+    assert joined(decide(pairs, known, NICKNAMES)) == [False, False, True, True]
+
+
+def test_a_weaker_rule_does_not_undo_a_stronger_one() -> None:
+    known = named(a="Ann Lee", e="Eve Adams")
+    pairs = [
+        Pair(left="a", right="x", tier=3),
+        Pair(left="e", right="x", tier=6),
+        Pair(left="e", right="w", tier=6),
+    ]
+    assert joined(decide(pairs, known, NICKNAMES)) == [True, False, True]
+
+
+def test_a_rule_that_may_only_suggest_joins_nothing() -> None:
+    pairs = [
+        Pair(left="a", right="b", tier=8, band="suggest"),
+        Pair(left="a", right="c", tier=8, band="suggest"),
+    ]
+    decisions = decide(pairs, named(a="Ann Lee", c="Eve Adams"), NICKNAMES)
+    assert [d.state for d in decisions] == ["suggested", "refused"]
+    assert [d.component for d in decisions] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("ann.lee", "ann.lee", False),
+        ("ann.lee", "ann.le", True),
+        ("ann.lee", "ann.ele", True),
+        ("ann.lee", "anm.lee", True),
+        ("ann.lee", "annlee", False),
+        ("ann.lee", "ann_lee", False),
+        ("ann.lee", "ann.lee2", False),
+        ("ann.lee1", "ann.lee2", False),
+        ("ann.lee", "bnn.led", False),
+    ],
+)
+def test_a_slip_is_one_letter(one: str, other: str, expected: bool) -> None:
+    assert is_mistyped(one, other) == is_mistyped(other, one) == expected
 
 
 keys = st.sampled_from("abcdefgh")
@@ -96,8 +190,8 @@ def test_the_outcome_does_not_depend_on_the_order_of_pairs(
     pairs = [Pair(left=left, right=right, tier=tier) for left, right, tier in triples]
     order = list(range(len(pairs)))
     shuffle.shuffle(order)
-    straight = decide(pairs, names(**full), {}, NICKNAMES)
-    shuffled = decide([pairs[index] for index in order], names(**full), {}, NICKNAMES)
+    straight = decide(pairs, named(**full), NICKNAMES)
+    shuffled = decide([pairs[index] for index in order], named(**full), NICKNAMES)
     assert [straight[index] for index in order] == shuffled
 
 
@@ -106,12 +200,12 @@ def test_no_component_joined_by_evidence_holds_a_contradiction(
     triples: list[tuple[str, str, int]], full: dict[str, str]
 ) -> None:
     pairs = [Pair(left=left, right=right, tier=max(tier, 3)) for left, right, tier in triples]
-    known = names(**full)
-    decisions = decide(pairs, known, {}, NICKNAMES)
+    known = named(**full)
+    decisions = decide(pairs, known, NICKNAMES)
     components = Components()
     for pair, decision in zip(pairs, decisions, strict=True):
         if decision.state == "live":
             components.join(pair.left, pair.right)
     for members in components.members(known).values():
-        full_names = {known[key] for key in members if known[key].is_full}
+        full_names = {known[key].name for key in members if known[key].name.is_full}
         assert len(full_names) <= 1

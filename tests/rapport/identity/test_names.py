@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapport.identity.names import UNKNOWN, Nicknames, comparable, levenshtein, read_name, verdict
+from rapport.identity.names import (
+    UNKNOWN,
+    Nicknames,
+    comparable,
+    levenshtein,
+    name_key,
+    read_name,
+    verdict,
+)
 
 NICKNAMES = Nicknames(
     [("bob", "robert"), ("rob", "robert"), ("chris", "christine"), ("chris", "christopher")]
@@ -38,7 +46,15 @@ def compare(left: str, right: str) -> str:
         ("", "Maria Garcia", "unknown"),
         ("Maria Garcia", "Maria Huber", "unknown"),
         ("B. Miller", "R. Miller", "unknown"),
-        ("Юлия Соколова", "Yulia Sokolova", "unknown"),
+        ("Юлия Соколова", "Yulia Sokolova", "agree"),
+        ("Νίκος Παπαδόπουλος", "Nikos Papadopoulos", "agree"),
+        ("Łukasz Żak", "Lukasz Zak", "agree"),
+        ("Jørgen Kjær", "Jorgen Kjaer", "agree"),
+        ("Сергей Иванов", "Serge Ivanoff", "unknown"),
+        ("陽子 田中", "Yoko Tanaka", "unknown"),
+        ("\u202eevil\u202c Ann", "Maria Garcia", "unknown"),
+        ("A\nB", "Maria Garcia", "unknown"),
+        ("TEST Maria", "Maria Garcia", "unknown"),
         ("Robert'); DROP TABLE users;--", "Ann Lee", "unknown"),
         ("Christine Smith", "Christopher Smith", "disagree"),
         ("Anna Lee", "Eva Lee", "disagree"),
@@ -59,6 +75,19 @@ def test_parts_count_before_the_whole_name() -> None:
         ("de", "la", "cruz"),
     )
     assert read_name("Ana", None, "Ana Cruz") == (("ana",), ("cruz",))
+    assert read_name(None, "Cruz-Diaz", "Cruz-Diaz") == UNKNOWN, "a family name alone"
+
+
+def key(text: str) -> str | None:
+    return name_key(read_name(None, None, text), NICKNAMES)
+
+
+def test_spellings_of_a_full_name_share_a_key() -> None:
+    spellings = ("Bob Sokolov", "SOKOLOV, Robert", "Robért Соколов")
+    assert {key(text) for text in spellings} == {"robert sokolov"}
+    assert key("Chris Sokolov") == "chris sokolov", "it may stand for two names"
+    assert key("R. Sokolov") is None
+    assert key("Robert") is None
 
 
 def test_an_address_or_a_number_is_no_name() -> None:

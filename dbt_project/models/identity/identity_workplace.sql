@@ -1,0 +1,65 @@
+{#
+    A name that no organization bears (`(private)`) shows no place. Deleted records still show
+    where somebody was.
+#}
+with profiles as (
+    select * from {{ ref('identity_profile') }} where not is_bot
+),
+
+free_mail_domains as (
+    select * from {{ ref('free_mail_domain') }}
+),
+
+organizations as (
+    select profile_key, reference_key, domain, {{ company_key('display_name') }} as company_key
+    from profiles
+    where entity = 'organization'
+),
+
+people_domains as (
+    select profile_key, value as domain
+    from {{ ref('identity_identifier') }}
+    where id_type = 'people_domain'
+),
+
+-- What an organization goes by.
+known_by as (
+    select profile_key, reference_key, company_key, 'company' as place_type, company_key as place
+    from organizations
+    union all
+    select profile_key, reference_key, company_key, 'domain', domain
+    from organizations
+    union all
+    select
+        organizations.profile_key, organizations.reference_key, organizations.company_key,
+        'domain', people_domains.domain
+    from organizations
+    inner join people_domains on organizations.profile_key = people_domains.profile_key
+),
+
+told as (
+    select profile_key, 'domain' as place_type, {{ email_domain('email') }} as place
+    from profiles
+    where entity = 'person'
+
+    union all
+
+    select profiles.profile_key, known_by.place_type, known_by.place
+    from profiles
+    inner join known_by on profiles.organization_key = known_by.reference_key
+    where profiles.entity = 'person'
+
+    union all
+
+    select profiles.profile_key, known_by.place_type, known_by.place
+    from profiles
+    inner join known_by on {{ company_key('profiles.organization_name') }} = known_by.company_key
+    where profiles.entity = 'person'
+)
+
+select profile_key, place_type, place
+from told
+where place is not null
+    and place not in (select domain from free_mail_domains)
+    and place not in (select word from {{ ref('mailbox_word') }} where usage = 'domain')
+group by profile_key, place_type, place

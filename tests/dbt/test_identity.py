@@ -1,0 +1,197 @@
+"""Which profiles become one person, and what takes that back.
+
+Belongs here: the rules, the book and the bands on a hand-made company. Does not belong here: how
+right they are on many people (`benchmarks.identity`), or the guards alone
+(`tests/rapport/identity`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.dbt.build import build
+from tests.dbt.landing_fixture import Landing
+
+pytestmark = pytest.mark.dbt
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+
+
+def company() -> Landing:
+    """Two lists of people in imported files, with one trap to each surname."""
+    landing = Landing({"club": ("files", "forum"), "desk": ("files", "help_desk")})
+
+    def person(source: str, key: str, name: str, email: str | None = None, **more: str) -> None:
+        record = {"id": key, "name": name, "email": email, **more}
+        landing.add("mapped__people", record, source=source, stream="people")
+
+    person("club", "own-1", "Olivia Reed", "Olivia.Reed+club@googlemail.com")
+    person("desk", "own-2", "", "oliviareed@gmail.com")
+
+    person("club", "new-1", "Jana Novak", "jn@mill.example")
+    person("desk", "new-2", "Jana Novak", "jn@mill.example")
+    person("desk", "new-3", "Tom Hughes", "jn@mill.example")
+    person("club", "new-4", "", "jn@mill.example")
+
+    person("club", "place-1", "Bob Sawyer", "info@loom.example")
+    person("desk", "place-2", "SAWYER, Robert", "robert.sawyer@loom.example")
+
+    person("club", "twin-1", "Laura Walker", "laura.walker@dye.example")
+    person("desk", "twin-2", "Laura Walker", "laura.walker2@dye.example")
+
+    person("club", "slip-1", "Daniel Ward", "daniel.ward@yahoo.com")
+    person("desk", "slip-2", "Daniel Ward", "danile.ward@yahoo.com")
+
+    person("club", "rare-1", "Zoe Quillfeather", "zoe@gmail.com")
+    person("desk", "rare-2", "Zoe Quillfeather", "zq@silk.example")
+
+    person("club", "phone-1", "Emil Stone", phone="+14155550111")
+    person("desk", "phone-2", "Emil Stone", phone="(415) 555-0111")
+
+    for number in range(13):
+        person("club", f"crowd-{number}", "", "everybody@home.example")
+    return landing
+
+
+def built(folder: Path, landing: Landing, before: str = "") -> Query:
+    """Return a way to ask the tables of a build."""
+    database = folder / "build.duckdb"
+    if before:
+        with duckdb.connect(str(database)) as connection:
+            connection.execute(before)
+    build(database, landing, "--select", "+identity_suggestion")
+
+    def query(sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    return query
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Query:
+    return built(tmp_path_factory.mktemp("first"), company())
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory: pytest.TempPathFactory) -> Query:
+    """The same company when others use Emil's number, and somebody has reviewed pairs."""
+    landing = company()
+    for key, name in (("phone-3", "Ada Long"), ("phone-4", "Ben Short")):
+        landing.add(
+            "mapped__people",
+            {"id": key, "name": name, "phone": "+1 415 555 0111"},
+            source="desk",
+            stream="people",
+        )
+    reviews = (
+        "create schema control; create table control.reviews (rule_id varchar, verdict varchar);"
+        "insert into control.reviews "
+        "select 'place_and_name', case when range = 0 then 'no' else 'yes' end from range(100) "
+        "union all select 'own_mailbox', 'yes' from range(5)"
+        "union all select 'own_mailbox', 'unsure'"
+    )
+    return built(tmp_path_factory.mktemp("later"), landing, reviews)
+
+
+def people(query: Query, surname: str) -> dict[str, str]:
+    """Return the ids of persons by profile, of one trap."""
+    return {
+        key.rpartition("-")[2]: person
+        for key, person in query(
+            "select profile_key, person_id from identity_person_map "
+            f"where profile_key like '%:people:{surname}-%' order by 1"
+        )
+    }
+
+
+def flag(query: Query, value: str) -> list[tuple[Any, ...]]:
+    return query(f"select flag, reason from identity_identifier_book where value = '{value}'")
+
+
+def test_an_own_mailbox_joins_who_tells_no_name(first: Query) -> None:
+    assert len(set(people(first, "own").values())) == 1
+    assert first(
+        "select written from identity_identifier where value = 'oliviareed@gmail.com' order by 1"
+    ) == [("olivia.reed+club@googlemail.com",), ("oliviareed@gmail.com",)]
+
+
+def test_a_mailbox_of_strangers_joins_only_names_that_agree(first: Query) -> None:
+    assert flag(first, "jn@mill.example") == [
+        ("reissued", "a mailbox on which people of different names were seen")
+    ]
+    found = people(first, "new")
+    assert found["1"] == found["2"]
+    assert len(set(found.values())) == 3
+
+
+def test_one_name_in_one_place_is_one_person_unless_its_mailboxes_are_numbered(
+    first: Query,
+) -> None:
+    assert len(set(people(first, "twin").values())) == 2
+    assert first(
+        "select refusal from identity_edge where left_key = 'club:people:twin-1' "
+        "and rule_id = 'place_and_name'"
+    ) == [("it would give one person two mailboxes of dye.example",)]
+
+
+def test_a_slip_in_an_address_does_not_part_a_person(first: Query) -> None:
+    assert len(set(people(first, "slip").values())) == 1
+
+
+def test_a_rare_name_is_a_question_and_no_answer(first: Query) -> None:
+    assert len(set(people(first, "rare").values())) == 2
+    assert (
+        "club:people:rare-1", "desk:people:rare-2", "rare_name", 2, 1, "waiting"
+    ) in first(
+        "select left_key, right_key, rule_id, n_profiles, gain, status from identity_suggestion"
+    )  # fmt: skip
+
+
+def test_a_crowd_on_one_mailbox_is_nobody(first: Query) -> None:
+    assert flag(first, "everybody@home.example") == [("shared", "used by 13 profiles")]
+    assert len(set(people(first, "crowd").values())) == 13
+
+
+def test_a_value_that_becomes_shared_withdraws_its_links(first: Query, later: Query) -> None:
+    before, after = people(first, "phone"), people(later, "phone")
+    assert before["1"] == before["2"]
+    assert len({after[number] for number in "1234"}) == 4
+    assert later(
+        "select rule_id from identity_suggestion where left_key = 'club:people:phone-1'"
+    ) == [("shared_phone_and_name",)], "the rule that is right most often asks"
+
+
+def test_a_rule_that_people_found_wrong_only_suggests(first: Query, later: Query) -> None:
+    standing = (
+        "select rule_id, band, n_reviewed, round(reviewed_precision_low, 4) "
+        "from identity_rule_standing where rule_id in ('place_and_name', 'own_mailbox') order by 1"
+    )
+    assert first(standing) == [
+        ("own_mailbox", "auto", 0, None),
+        ("place_and_name", "auto", 0, None),
+    ]
+    # Wilson, 95 %: 5 of 5 and 99 of 100
+    assert later(standing) == [
+        ("own_mailbox", "auto", 5, 0.5655),
+        ("place_and_name", "suggest", 100, 0.9455),
+    ]
+    assert len(set(people(first, "place").values())) == 1
+    assert len(set(people(later, "place").values())) == 2
+    assert len(set(people(later, "own").values())) == 1
+
+
+def test_every_rule_tells_its_words_and_only_known_bands(first: Query) -> None:
+    assert first("select count(*) from identity_rule where words = '' or why = ''") == [(0,)]
+    assert first(
+        "select count(*) from identity_rule where band not in ('auto', 'suggest', 'off')"
+    ) == [(0,)]
+    assert first(
+        "select rule_id from identity_edge where rule_id not in "
+        "(select rule_id from identity_rule_standing)"
+    ) == []  # fmt: skip
