@@ -28,6 +28,7 @@ from connectors.quarantine import Quarantine
 from rapport import dbt, mapping, strategy
 from rapport.config import Config, declared_streams
 from rapport.custom import checked_strategy, custom_fields
+from rapport.identity import state
 from rapport.status import stream_lines
 
 BUILD_NAME = dbt.DATABASE_NAME
@@ -232,6 +233,7 @@ def write_schemas(connection: duckdb.DuckDBPyConnection, config: Config, plan: B
         connection.execute(f"create or replace view landing.{_quoted(name)} as {query}")
     for name, (columns, rows) in _control_tables(config, plan).items():
         _table(connection, f"control.{name}", columns, rows)
+    state.load(connection, config.home)
 
 
 def run_dbt(config: Config, plan: BuildPlan) -> None:

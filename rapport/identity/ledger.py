@@ -13,7 +13,7 @@ memory, and only components whose claims contend are walked through one by one.
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -54,7 +54,7 @@ of them is left. A living id leads to itself, and its `retired_at` is null.
 EVENTS = pa.schema(
     [
         ("run_id", pa.string()),
-        ("at", pa.timestamp("us", tz="UTC")),
+        ("occurred_at", pa.timestamp("us", tz="UTC")),
         ("entity", pa.string()),
         ("event", pa.string()),
         ("id", pa.string()),
@@ -314,7 +314,7 @@ told as (
     from flows
     where not is_merge
 )
-select $run_id as run_id, $at as at, entity, event, id, other_id, cause
+select $run_id as run_id, $at as occurred_at, entity, event, id, other_id, cause
 from told
 order by entity, event, id, other_id
 """
@@ -322,7 +322,7 @@ order by entity, event, id, other_id
 
 def run_id(at: datetime) -> str:
     """Return what a run that knows everything landed until `at` is called."""
-    return f"{at:%Y%m%dT%H%M%S%f}"
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S%f}"
 
 
 def assign(previous: pa.Table, components: pa.Table, at: datetime) -> pa.Table:
