@@ -45,7 +45,7 @@ class Pair:
 class Decision:
     """What became of a pair; `component` is the smallest key of what a live pair belongs to."""
 
-    state: Literal["live", "refused"]
+    state: Literal["live", "refused", "vetoed"]
     names: Verdict
     refusal: str | None
     component: str | None
@@ -56,12 +56,14 @@ def decide(
     names: Mapping[str, Name],
     accounts: Mapping[str, str],
     nicknames: Nicknames,
+    vetoes: Mapping[tuple[str, str], str] | None = None,
 ) -> list[Decision]:
     """Decide every pair, in the order given; the outcome does not depend on that order.
 
     Args:
         names: profile key -> name; missing means not known.
         accounts: profile key -> the place where it is the only account a person has.
+        vetoes: pairs that people keep apart, smaller key first -> the refusal to give.
     """
 
     def compare(left: str, right: str) -> Verdict:
@@ -69,6 +71,7 @@ def decide(
 
     verdicts = [compare(pair.left, pair.right) for pair in pairs]
     refusals = [_refusal(pair, found) for pair, found in zip(pairs, verdicts, strict=True)]
+    vetoed = _keep_apart(pairs, refusals, vetoes or {})
 
     told = Components()
     for pair, refusal in zip(pairs, refusals, strict=True):
@@ -90,12 +93,12 @@ def decide(
     components = _joined(pairs, refusals)
     return [
         Decision(
-            state="live" if refusal is None else "refused",
+            state="live" if refusal is None else "vetoed" if index in vetoed else "refused",
             names=found,
             refusal=refusal,
             component=components.find(pair.left) if refusal is None else None,
         )
-        for pair, found, refusal in zip(pairs, verdicts, refusals, strict=True)
+        for index, (pair, found, refusal) in enumerate(zip(pairs, verdicts, refusals, strict=True))
     ]
 
 
@@ -143,6 +146,45 @@ def _joined(pairs: Sequence[Pair], refusals: Sequence[str | None]) -> Components
         if refusal is None:
             components.join(pair.left, pair.right)
     return components
+
+
+def _keep_apart(
+    pairs: Sequence[Pair], refusals: list[str | None], vetoes: Mapping[tuple[str, str], str]
+) -> set[int]:
+    """Refuse what would make one of two that people keep apart; return the indexes of it.
+
+    Pairs join in the order of their tiers, so that the weakest link between the two gives way.
+    """
+    vetoed = {index for index, pair in enumerate(pairs) if (pair.left, pair.right) in vetoes}
+    for index in vetoed:
+        refusals[index] = vetoes[pairs[index].left, pairs[index].right]
+    opponents: dict[str, dict[str, str]] = {}
+    for (left, right), refusal in vetoes.items():
+        opponents.setdefault(left, {})[right] = refusal
+        opponents.setdefault(right, {})[left] = refusal
+
+    together = _joined(pairs, refusals)
+    concerned = {together.find(key) for key in opponents}
+    contended = [
+        index
+        for index, refusal in enumerate(refusals)
+        if refusal is None and together.find(pairs[index].left) in concerned
+    ]
+    components = Components()
+    for index in sorted(contended, key=lambda i: (pairs[i].tier, pairs[i].left, pairs[i].right)):
+        left, right = components.find(pairs[index].left), components.find(pairs[index].right)
+        met = [
+            refusal
+            for key, refusal in opponents.get(left, {}).items()
+            if left != right and components.find(key) == right
+        ]
+        if met:
+            refusals[index] = min(met)
+            vetoed.add(index)
+            continue
+        components.join(left, right)
+        opponents[min(left, right)] = opponents.get(left, {}) | opponents.get(right, {})
+    return vetoed
 
 
 def _cut(
