@@ -28,6 +28,7 @@ from connectors.quarantine import Quarantine
 from rapport import dbt, mapping, strategy
 from rapport.config import Config, declared_streams
 from rapport.custom import checked_strategy, custom_fields
+from rapport.identity import overrides, state
 from rapport.status import stream_lines
 
 BUILD_NAME = dbt.DATABASE_NAME
@@ -127,6 +128,7 @@ def plan(config: Config, as_of: date | None = None) -> BuildPlan:
         "landing": _landing_fingerprint(config),
         "staging": _digest(_staging_inputs(config), _models()),
         "strategy": _digest([strategy.fingerprint(config.strategy_path)]),
+        "overrides": overrides.fingerprint(config.folder),
     }
     last = _remembered(config)
     changed = [name for name, value in fingerprint.items() if last.get(name) != value]
@@ -136,6 +138,7 @@ def plan(config: Config, as_of: date | None = None) -> BuildPlan:
         "landing": "new records have landed",
         "staging": "sources, mappings or models have changed",
         "strategy": "strategy.yml has changed",
+        "overrides": f"{overrides.LINKS} or {overrides.IDENTIFIERS} has changed",
     }
     unfinished = bool(last.get(UNFINISHED))
     if not database.exists():
@@ -232,6 +235,7 @@ def write_schemas(connection: duckdb.DuckDBPyConnection, config: Config, plan: B
         connection.execute(f"create or replace view landing.{_quoted(name)} as {query}")
     for name, (columns, rows) in _control_tables(config, plan).items():
         _table(connection, f"control.{name}", columns, rows)
+    state.load(connection, config.home)
 
 
 def run_dbt(config: Config, plan: BuildPlan) -> None:
@@ -390,6 +394,7 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
         for line in lines
     ]
     checked_strategy(config)
+    told = overrides.load(config.folder, on=plan.known_at.date())
     custom = list(custom_fields(config))
     return {
         "run": ({"as_of": "date", "known_at": "timestamptz"}, [(plan.as_of, plan.known_at)]),
@@ -410,6 +415,24 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
             streams,
         ),
         "own_domains": ({"domain": "varchar"}, [(domain,) for domain in config.own_domains]),
+        "identity_link": (
+            {"line": "bigint", "action": "varchar", "left_type": "varchar",
+             "left_value": "varchar", "right_type": "varchar", "right_value": "varchar",
+             "reason": "varchar"},
+            [
+                (link.line, link.action, *overrides.side(link.left),
+                 *overrides.side(link.right), link.reason)
+                for link in told.links
+            ],
+        ),
+        "identity_identifier_flag": (
+            {"line": "bigint", "id_type": "varchar", "value": "varchar",
+             "beginning": "varchar", "ending": "varchar", "flag": "varchar", "reason": "varchar"},
+            [
+                (flag.line, flag.id_type, *overrides.pattern(flag.value), flag.flag, flag.reason)
+                for flag in told.flags
+            ],
+        ),
         "behavior_weights": (
             {"behavior": "varchar", "weight": "double", "half_life_days": "double"},
             chosen.weights,

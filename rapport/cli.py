@@ -32,6 +32,7 @@ from rapport import demo as sandboxes
 from rapport import strategy
 from rapport.config import Config
 from rapport.custom import checked_strategy
+from rapport.identity import overrides
 
 DONE, FAILED, WRONG, ENDED_EARLY = 0, 1, 2, 3
 PIPED_WIDTH = 200
@@ -98,6 +99,7 @@ def ready_config(context: click.Context, use_sandbox: bool) -> Config:
     """
     config = loaded_config(context, use_sandbox)
     checked_strategy(config)
+    overrides.load(config.folder, on=datetime.now(UTC).date())
     return config
 
 
@@ -163,13 +165,15 @@ def run(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
 def check(context: click.Context, source: str | None, use_sandbox: bool, as_json: bool) -> int:
     """One line per source: reachable, credentials, scopes, clock skew, quota left.
 
-    The last line is about strategy.yml.
+    The last lines are about strategy.yml and what people say in identity/.
     """
     config = loaded_config(context, use_sandbox)
     names = [config.source(source).name] if source else list(config.sources)
     with ThreadPoolExecutor() as pool:
         lines = list(pool.map(lambda name: _check_line(config, name), names))
     lines.append(_strategy_line(config))
+    if (config.folder / overrides.FOLDER).is_dir():
+        lines.append(_overrides_line(config))
     if as_json:
         click.echo(json.dumps(lines, default=str, indent=1))
     else:
@@ -206,6 +210,16 @@ def _strategy_line(config: Config) -> dict[str, Any]:
         return line | {"ok": True, "detail": "no such file: no verdicts, goals and actions yet"}
     count = len(found.segments)
     return line | {"ok": True, "detail": f"{count} segment{'s' * (count != 1)}"}
+
+
+def _overrides_line(config: Config) -> dict[str, Any]:
+    folder = config.folder / overrides.FOLDER
+    line = {"source": "identity", "type": f"{overrides.FOLDER}/", "account": str(folder)}
+    try:
+        found = overrides.load(config.folder, on=datetime.now(UTC).date())
+    except RapportError as error:
+        return line | {"ok": False, "detail": str(error)}
+    return line | {"ok": True, "detail": found.counts()}
 
 
 def _print_check(line: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ whether a build is good enough to publish (blocking checks, before this is calle
     <home>/published/current -> <id>                          the swap: one rename of this link
     <home>/warehouse.duckdb  -> published/current/warehouse.duckdb
     <home>/marts             -> published/current/marts
+    <home>/identity/<id>     the ids it was published with (`rapport.identity.state`)
 
 Why links: DuckDB keeps a write-ahead log beside the *real* file. Somebody who opened the
 previous publication read-write therefore logs beside the previous file; with a plain rename
@@ -29,6 +30,7 @@ from connectors.errors import PublishError
 from connectors.landing import flush
 from rapport.build import BUILD_NAME, BuildPlan, remember
 from rapport.config import Config
+from rapport.identity import state
 
 WAREHOUSE_NAME = "warehouse.duckdb"
 PUBLISHED_PREFIXES = ("dim_", "fct_", "bridge_", "rel_", "ops_")
@@ -63,6 +65,7 @@ def publish(config: Config, plan: BuildPlan) -> Published:
         _swap(config.home, folder)
     except (OSError, duckdb.Error) as error:
         shutil.rmtree(folder, ignore_errors=True)
+        state.forget(config.home, folder.name)
         raise PublishError(
             f"publishing failed, the previous warehouse stays: {error}. "
             "Check free space and permissions of the home folder and run `rapport build` again."
@@ -102,6 +105,7 @@ def _copy(build: Path, folder: Path, as_of: date, known_at: datetime) -> dict[st
         for statement in _comments(connection):
             connection.execute(statement)
         connection.execute("detach published")
+        state.save(connection, "build", folder.parent.parent, folder.name)
     for path in [warehouse, *(folder / "marts").iterdir()]:
         path.chmod(0o444)
         flush(path)
@@ -147,6 +151,7 @@ def _swap(home: Path, folder: Path) -> None:
     kept = sorted(path for path in published.iterdir() if path.is_dir() and not path.is_symlink())
     for old in kept[:-KEPT_PUBLICATIONS]:
         shutil.rmtree(old, ignore_errors=True)
+    state.prune(home)
 
 
 def _link(link: Path, target: str) -> None:

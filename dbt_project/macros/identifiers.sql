@@ -85,11 +85,6 @@ try_cast(
         )
 {%- endmacro %}
 
-{# Sixteen hexadecimal digits of a key, as the visible part of an id. #}
-{% macro opaque_id(prefix, key) -%}
-'{{ prefix }}_' || substr(md5({{ key }}), 1, 16)
-{%- endmacro %}
-
 {# One row per text of a JSON list of texts. #}
 {% macro text_list(json_list) -%}
 {{ adapter.dispatch('text_list', 'rapport')(json_list) }}

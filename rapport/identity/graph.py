@@ -73,23 +73,30 @@ class Traits:
 class Decision:
     """What became of a pair; `component` is the smallest key of what a live pair belongs to."""
 
-    state: Literal["live", "refused", "suggested"]
+    state: Literal["live", "refused", "suggested", "vetoed"]
     names: Verdict
     refusal: str | None
     component: str | None
 
 
 def decide(
-    pairs: Sequence[Pair], traits: Mapping[str, Traits], nicknames: Nicknames
+    pairs: Sequence[Pair],
+    traits: Mapping[str, Traits],
+    nicknames: Nicknames,
+    vetoes: Mapping[tuple[str, str], str] | None = None,
 ) -> list[Decision]:
     """Decide every pair, in the order given; the outcome does not depend on that order.
 
     Args:
         traits: profile key -> what is known of it; missing means nothing.
+        vetoes: pairs that people keep apart, smaller key first -> the refusal to give.
     """
-    guards = _Guards(traits, nicknames)
+    guards = _Guards(traits, nicknames, vetoes or {})
     verdicts = [guards.names(pair.left, pair.right) for pair in pairs]
-    refusals = [_refusal(pair, found) for pair, found in zip(pairs, verdicts, strict=True)]
+    refusals = [
+        guards.vetoes.get((pair.left, pair.right)) or _refusal(pair, found)
+        for pair, found in zip(pairs, verdicts, strict=True)
+    ]
     is_open = [
         refusal is None and pair.band == "auto"
         for pair, refusal in zip(pairs, refusals, strict=True)
@@ -101,16 +108,25 @@ def decide(
             index for index, pair in enumerate(pairs) if pair.tier == tier and is_open[index]
         ]
         if tier <= SYSTEM_TIER:
-            for index in indexes:
-                components.join(pairs[index].left, pairs[index].right)
+            held_back = _join_told(pairs, indexes, components, guards)
             guards.tell(components)
         else:
-            for index, reason in _join_tier(pairs, indexes, components, guards).items():
-                refusals[index] = reason
-                is_open[index] = False
+            held_back = _join_tier(pairs, indexes, components, guards)
+        for index, reason in held_back.items():
+            refusals[index] = reason
+            is_open[index] = False
+    reasons_of_people = set(guards.vetoes.values())
     return [
         Decision(
-            state="refused" if refusal else "live" if live else "suggested",
+            state=(
+                "live"
+                if live
+                else "suggested"
+                if refusal is None
+                else "vetoed"
+                if refusal in reasons_of_people
+                else "refused"
+            ),
             names=found,
             refusal=refusal,
             component=components.find(pair.left) if live else None,
@@ -168,13 +184,40 @@ class _Guards:
 
     traits: Mapping[str, Traits]
     nicknames: Nicknames
+    vetoes: Mapping[tuple[str, str], str]
     _told: Components = field(default_factory=Components)
+    _verdicts: dict[tuple[Name, Name], Verdict] = field(default_factory=dict)
+    _opponents: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for (left, right), reason in self.vetoes.items():
+            self._opponents.setdefault(left, {})[right] = reason
+            self._opponents.setdefault(right, {})[left] = reason
 
     def of(self, key: str) -> Traits:
         return self.traits.get(key, _NOTHING)
 
     def names(self, left: str, right: str) -> Verdict:
-        return verdict(self.of(left).name, self.of(right).name, self.nicknames)
+        # A few distinct names meet again and again: comparing them is what costs most.
+        both = self.of(left).name, self.of(right).name
+        found = self._verdicts.get(both)
+        if found is None:
+            found = self._verdicts[both] = verdict(*both, self.nicknames)
+        return found
+
+    def veto(self, left: Sequence[str], right: Sequence[str]) -> str | None:
+        """Say why people keep some member of one set apart from some member of the other."""
+        if not self._opponents:
+            return None
+        return min(
+            (
+                reason
+                for one in left
+                for other, reason in self._opponents.get(one, {}).items()
+                if other in right
+            ),
+            default=None,
+        )
 
     def tell(self, components: Components) -> None:
         """Take over what systems know to be one: it contradicts nothing."""
@@ -182,6 +225,8 @@ class _Guards:
 
     def contradiction(self, left: Sequence[str], right: Sequence[str]) -> str | None:
         """Say why no member of one set can be one person with some member of the other."""
+        if reason := self.veto(left, right):
+            return reason
         for one in left:
             for other in right:
                 if self._told.find(one) != self._told.find(other) and (
@@ -194,7 +239,7 @@ class _Guards:
         one, other = self.of(left), self.of(right)
         if one.account_of is not None and one.account_of == other.account_of:
             return f"it would give one person two accounts of {one.account_of}"
-        names = verdict(one.name, other.name, self.nicknames)
+        names = self.names(left, right)
         if names == "disagree":
             return "it would join profiles whose names disagree"
         if (
@@ -260,6 +305,21 @@ def _refusal(pair: Pair, names: Verdict) -> str | None:
     if pair.needs_agreement and names != "agree":
         return "the names do not agree fully"
     return None
+
+
+def _join_told(
+    pairs: Sequence[Pair], indexes: Iterable[int], components: Components, guards: _Guards
+) -> dict[int, str]:
+    """Join the pairs of a tier that systems tell; return index -> refusal of what people veto."""
+    vetoed: dict[int, str] = {}
+    for index in sorted(indexes, key=lambda i: (pairs[i].left, pairs[i].right)):
+        left, right = components.find(pairs[index].left), components.find(pairs[index].right)
+        reason = guards.veto(components.members_of(left), components.members_of(right))
+        if left != right and reason is not None:
+            vetoed[index] = reason
+        else:
+            components.join(left, right)
+    return vetoed
 
 
 def _join_tier(

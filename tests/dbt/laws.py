@@ -136,7 +136,6 @@ CALLS: dict[str, list[tuple[str, str | None]]] = {
          "c, b, a"),
         ("(select 'b' as v, 2 as k union all select null, 1) as t", "b"),
     ],
-    "{{ opaque_id('per', X) }}": [("'ä'", "per_8419b71c87a225a2"), ("cast(null as string)", None)],
     # null in a text makes it null, among several it is left out
     "'a' || {{ 'cast(' ~ X ~ ' as string)' }}": [("null", None), ("'b'", "ab")],
     "concat_ws(';', 'a', {{ 'cast(' ~ X ~ ' as string)' }}, 'b')": [("null", "a;b")],

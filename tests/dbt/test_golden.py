@@ -550,6 +550,62 @@ def test_a_second_build_adds_what_landed_since_and_nothing_else(
     assert after.person("forum:users:3") != after.person(ANN) == tables.person(ANN)
 
 
+def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
+    tables: Tables, tmp_path: Path
+) -> None:
+    database = tmp_path / "build.duckdb"
+    maria, hans = (f"crm:contacts:{sf_id(CONTACT, number)}" for number in (4, 6))
+    lead, eve = f"crm:leads:{sf_id(LEAD, 1)}", "forum:users:2"
+    landing = tricky()
+    landing.control |= {
+        name: tables.rows(f"select * from {name}") for name in ("identity_ledger", "identity_event")
+    }
+    landing.control["identity_link"] = [
+        (2, "link", "email", "Hans.Weber@globex.com", "profile", maria, "she married"),
+        (3, "unlink", "profile", lead, "profile", ROBERT, "father and son"),
+    ]
+    landing.control["identity_identifier_flag"] = [
+        (2, "email", "support@globex.com", None, None, "ok", "Maria's own"),
+        (3, "email", None, "ann", "@globex.com", "blocked", "a list"),
+    ]
+    layers = ("path:models/staging", "path:models/identity", "path:seeds")
+    build(database, landing, "--select", *layers)
+    after = Tables(database)
+
+    ids = dict(after.rows("select profile_key, person_id from identity_person_map"))
+    was = dict(tables.rows("select profile_key, person_id from identity_person_map"))
+    moved = {key for key, id_ in was.items() if ids[key] != id_}
+    assert ids[maria] == ids[hans] != ids[lead] != ids[ROBERT] == was[ROBERT]
+    assert moved == {lead, eve, *(key for key in (maria, hans) if was[key] != ids[maria])}
+    [gone] = {was[maria], was[hans]} - {ids[maria]}
+    assert after.rows("select old_id, current_id, since from identity_redirect") == [
+        (gone, ids[maria], KNOWN_AT)
+    ]
+    told = (
+        "select event, id, other_id, cause from identity_event "
+        "where event <> 'mint' order by event, cause"
+    )
+    assert after.rows(told) == [
+        ("merge", gone, ids[maria], "override_link"),
+        ("split", was[lead], ids[lead], "kept apart by identity/links.csv:3: father and son"),
+        ("split", was[eve], ids[eve], "people say: a list"),
+    ]
+    assert after.rows(
+        "select rule_id, state, evidence from identity_edge "
+        f"where left_key = '{ROBERT}' and right_key = '{lead}' order by rule_id"
+    ) == [
+        ("converted_lead", "vetoed", None),
+        ("override_unlink", "vetoed", "identity/links.csv:3"),
+    ]
+    assert after.rows(
+        "select value, flag, reason from identity_identifier_book "
+        "where value in ('support@globex.com', 'ann.lee@globex.com') order by 1"
+    ) == [
+        ("ann.lee@globex.com", "blocked", "people say: a list"),
+        ("support@globex.com", "ok", None),
+    ]
+
+
 def test_the_same_landing_gives_the_same_tables(tables: Tables, tmp_path: Path) -> None:
     database = tmp_path / "build.duckdb"
     landing = tricky()

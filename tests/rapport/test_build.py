@@ -159,6 +159,31 @@ def test_dbt_finds_every_stream_of_every_type_and_the_parameters(shop: Config) -
         assert (rows, finished) == (1, True)
 
 
+def test_what_people_say_makes_a_build_due_and_reaches_dbt(shop: Config, tmp_path: Path) -> None:
+    sync(shop)
+    built(shop)
+    (tmp_path / "identity").mkdir()
+    (tmp_path / "identity" / "links.csv").write_text(
+        "action,left,right,reason,author,date\n"
+        "unlink,shop:orders:1,email:a@b.example,no,dana,2026-06-30\n"
+    )
+    (tmp_path / "identity" / "identifiers.csv").write_text(
+        "id_type,value,flag,reason,author,date\nemail,list@*,shared,a list,dana,2026-06-30\n"
+    )
+    plan = build.plan(shop)
+    assert plan.reason == "identity/links.csv or identity/identifiers.csv has changed"
+    assert not plan.full_refresh
+    build.prepare(shop, plan)
+    with duckdb.connect(str(shop.home / build.BUILD_NAME), read_only=True) as connection:
+        assert connection.execute("from control.identity_link").fetchall() == [
+            (2, "unlink", "profile", "shop:orders:1", "email", "a@b.example", "no")
+        ]
+        assert connection.execute("from control.identity_identifier_flag").fetchall() == [
+            (2, "email", None, "list@", "", "shared", "a list")
+        ]
+        assert connection.execute("from control.identity_ledger").fetchall() == []
+
+
 def test_rows_that_cannot_be_typed_reach_quarantine_with_their_text_once(shop: Config) -> None:
     sync(shop)
     plan = build.plan(shop)

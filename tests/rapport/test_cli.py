@@ -183,6 +183,26 @@ def test_check_ends_with_a_line_about_the_strategy() -> None:
     assert json.loads(rapport("check", "--json").output)[-1]["source"] == "strategy"
 
 
+def test_check_counts_what_people_say_of_who_is_who() -> None:
+    Path("identity").mkdir()
+    links = Path("identity/links.csv")
+    links.write_text(
+        "action,left,right,reason,author,date\n"
+        "link,shop:people:1,shop:people:2,she married,dana,2026-06-30\n"
+    )
+    result = rapport("check", sources=shop_with_plans())
+    assert result.exit_code == DONE
+    assert result.output.splitlines()[-1].endswith("1 link, 0 unlinks, 0 identifiers")
+    with links.open("a") as file:
+        file.write("unlink,shop:people:2,shop:people:1,no,dana,2026-06-30\n")
+    result = rapport("check")
+    assert result.exit_code == FAILED
+    assert "identity/links.csv:3: it keeps `shop:people:2`" in result.output.splitlines()[-1]
+    result = rapport("sync")
+    assert result.exit_code == WRONG
+    assert not Path(".rapport/landing").exists(), "before anything is fetched"
+
+
 @pytest.mark.parametrize(
     ("command", "status"), [("check", FAILED), ("plan", WRONG), ("sync", WRONG), ("run", WRONG)]
 )

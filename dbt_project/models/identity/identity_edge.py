@@ -4,6 +4,7 @@ import pyarrow
 
 from rapport.identity.graph import Pair, Traits, decide
 from rapport.identity.names import UNKNOWN, Name, Nicknames
+from rapport.identity.overrides import place, refuse_contradictions, refuse_crowds
 
 SCHEMA = pyarrow.schema(
     [
@@ -14,6 +15,8 @@ SCHEMA = pyarrow.schema(
         )
     ]
 )  # fmt: skip
+
+OVERRIDE_TIER = 0  # above every rule: neither names nor sizes undo it
 
 
 def model(dbt, session):
@@ -29,6 +32,8 @@ def model(dbt, session):
         .order("left_key, right_key, tier, rule_id, evidence")
         .fetchall()
     )
+    links, vetoes = overrides(dbt.ref("identity_override"))
+    rows += links
     decisions = decide(
         [
             Pair(
@@ -43,6 +48,7 @@ def model(dbt, session):
         ],
         traits=_traits(dbt.ref("identity_trait"), {key for row in rows for key in row[:2]}),
         nicknames=nicknames,
+        vetoes=vetoes,
     )
     return pyarrow.Table.from_pylist(
         [
@@ -73,3 +79,27 @@ def _traits(traits, concerned):
         ).fetchall()
         if key in concerned
     }
+
+
+def overrides(lines):
+    """Return rows for the links of people, as of candidates, and the pairs that they keep apart."""
+    found = (
+        lines.project("action, left_key, right_key, line, entity, reason, n_left, n_right")
+        .order("line, left_key, right_key")
+        .fetchall()
+    )
+    crowds = {(line, "left"): n_left for _, _, _, line, _, _, n_left, _ in found}
+    crowds |= {(line, "right"): n_right for _, _, _, line, _, _, _, n_right in found}
+    refuse_crowds(crowds)
+    refuse_contradictions(row[:4] for row in found)
+    vetoes = {
+        (left, right): f"kept apart by {place(line)}: {reason}"
+        for action, left, right, line, _, reason, *_ in found
+        if action == "unlink"
+    }
+    rule = (OVERRIDE_TIER, False, None, "auto")
+    rows = [
+        (left, right, entity, f"override_{action}", None, place(line), *rule)
+        for action, left, right, line, entity, *_ in found
+    ]
+    return rows, vetoes

@@ -84,10 +84,49 @@ reissued as (
     group by one.value
 ),
 
+-- What people say of a value: of the value itself before all like it, the nearest first.
+told as (
+    select *
+    from (
+        select
+            counted.entity,
+            counted.id_type,
+            counted.value,
+            flags.flag,
+            flags.reason,
+            row_number() over (
+                partition by counted.entity, counted.id_type, counted.value
+                order by
+                    flags.value is null,
+                    length(flags.beginning || flags.ending) desc,
+                    flags.line
+            ) as rank
+        from counted
+        inner join {{ source('control', 'identity_identifier_flag') }} as flags
+            on counted.id_type = flags.id_type
+            and (
+                counted.value
+                = case flags.id_type
+                    when 'email' then {{ mailbox('flags.value') }} else flags.value
+                end
+                or (
+                    length(counted.value) >= length(flags.beginning || flags.ending)
+                    and substr(counted.value, 1, length(flags.beginning)) = flags.beginning
+                    and substr(
+                        counted.value, length(counted.value) - length(flags.ending) + 1
+                    ) = flags.ending
+                )
+            )
+    ) as nearest
+    where rank = 1
+),
+
 flagged as (
     select
         counted.*,
+        told.reason as told_reason,
         case
+            when told.flag is not null then told.flag
             when mailbox_words.flag is not null then mailbox_words.flag
             when counted.id_type = 'email'
                 and split_part(counted.value, '@', 2)
@@ -124,6 +163,10 @@ flagged as (
     left join switchboards
         on counted.id_type = 'phone' and counted.value = switchboards.value
     left join reissued on counted.id_type = 'email' and counted.value = reissued.value
+    left join told
+        on counted.entity = told.entity
+        and counted.id_type = told.id_type
+        and counted.value = told.value
 )
 
 select
@@ -134,15 +177,16 @@ select
     n_sources,
     n_surnames,
     case when flag in ('crowded', 'switchboard') then 'shared' else flag end as flag,
-    case flag
-        when 'ok' then null
-        when 'role' then 'a mailbox of a task, not of a person'
-        when 'placeholder' then 'written where no value was known'
-        when 'switchboard' then 'the number of an organization'
-        when 'crowded' then 'used by ' || n_records || ' profiles'
-        when 'reissued' then 'a mailbox on which people of different names were seen'
-        when 'common' then 'a provider that anybody can use'
-        when 'shared' then 'used by ' || case
+    case
+        when flag = 'ok' then null
+        when told_reason is not null then 'people say: ' || told_reason
+        when flag = 'role' then 'a mailbox of a task, not of a person'
+        when flag = 'placeholder' then 'written where no value was known'
+        when flag = 'switchboard' then 'the number of an organization'
+        when flag = 'crowded' then 'used by ' || n_records || ' profiles'
+        when flag = 'reissued' then 'a mailbox on which people of different names were seen'
+        when flag = 'common' then 'a provider that anybody can use'
+        when flag = 'shared' then 'used by ' || case
             when id_type = 'external_id' then 'several accounts of one place'
             when id_type in ('domain', 'people_domain', 'name')
                 then 'several organizations of one source'

@@ -1,1 +1,1 @@
-{{ resolved('organization', 'org', 'organization_id') }}
+{{ resolved('organization', 'organization_id') }}

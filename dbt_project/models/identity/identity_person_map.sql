@@ -1,1 +1,1 @@
-{{ resolved('person', 'per', 'person_id') }}
+{{ resolved('person', 'person_id') }}

@@ -209,3 +209,62 @@ def test_no_component_joined_by_evidence_holds_a_contradiction(
     for members in components.members(known).values():
         full_names = {known[key].name for key in members if known[key].name.is_full}
         assert len(full_names) <= 1
+
+
+def test_a_link_of_people_joins_names_that_disagree() -> None:
+    told = named(a="Ann Lee", b="Eve Adams")
+    assert joined(decide([Pair(left="a", right="b", tier=0)], told, NICKNAMES)) == [True]
+
+
+def test_what_people_keep_apart_stays_apart_at_the_weakest_link() -> None:
+    pairs = [
+        Pair(left="a", right="b", tier=1),
+        Pair(left="a", right="c", tier=3),
+        Pair(left="b", right="d", tier=5),
+        Pair(left="c", right="d", tier=4),
+    ]
+    decisions = decide(pairs, {}, NICKNAMES, {("b", "c"): "no"})
+    assert [(decision.state, decision.refusal) for decision in decisions] == [
+        ("live", None), ("vetoed", "no"), ("vetoed", "no"), ("live", None),
+    ]  # fmt: skip
+
+
+def test_people_undo_even_what_a_source_merged() -> None:
+    pair = Pair(left="a", right="b", tier=1)
+    [decision] = decide([pair], {}, NICKNAMES, {("a", "b"): "no"})
+    assert (decision.state, decision.refusal, decision.component) == ("vetoed", "no", None)
+
+
+keys = st.sampled_from("abcdef")
+two = st.tuples(keys, keys).filter(lambda two: two[0] < two[1])
+
+
+@given(
+    st.lists(st.tuples(two, st.integers(1, 5)), max_size=12),
+    st.sets(two, max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_vetoes_hold_in_whatever_order_and_cost_nothing_elsewhere(
+    found: list[tuple[tuple[str, str], int]], apart: set[tuple[str, str]], chance: random.Random
+) -> None:
+    pairs = [Pair(left=left, right=right, tier=tier) for (left, right), tier in found]
+    vetoes = dict.fromkeys(apart, "no")
+    decisions = decide(pairs, {}, NICKNAMES, vetoes)
+    components = Components()
+    for pair, decision in zip(pairs, decisions, strict=True):
+        if decision.state == "live":
+            components.join(pair.left, pair.right)
+    assert all(components.find(left) != components.find(right) for left, right in apart)
+    # whatever gave way lies where two who are kept apart would come together
+    undone = Components()
+    for pair, decision in zip(pairs, decisions, strict=True):
+        if decision.state in ("live", "vetoed"):
+            undone.join(pair.left, pair.right)
+    together = {
+        undone.find(left) for left, right in apart if undone.find(left) == undone.find(right)
+    }
+    for pair, decision in zip(pairs, decisions, strict=True):
+        assert decision.state != "vetoed" or undone.find(pair.left) in together
+    order = chance.sample(range(len(pairs)), len(pairs))
+    shuffled = decide([pairs[index] for index in order], {}, NICKNAMES, vetoes)
+    assert shuffled == [decisions[index] for index in order]

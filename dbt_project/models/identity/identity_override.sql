@@ -1,0 +1,67 @@
+{#
+    An identifier of very many profiles is cut off here and refused by name in `identity_edge`.
+#}
+{% set most_profiles_of_a_side = 13 %}
+
+with links as (
+    select * from {{ source('control', 'identity_link') }}
+),
+
+profiles as (
+    select entity, profile_key, reference_key from {{ ref('identity_profile') }}
+),
+
+sides as (
+    select line, 'left' as side, left_type as id_type, left_value as value from links
+    union all
+    select line, 'right', right_type, right_value from links
+),
+
+held as (
+    select sides.line, sides.side, profiles.entity, profiles.profile_key
+    from sides
+    inner join profiles on sides.value = profiles.profile_key
+    where sides.id_type = 'profile'
+
+    union
+
+    select sides.line, sides.side, profiles.entity, profiles.profile_key
+    from sides
+    inner join profiles on sides.value = profiles.reference_key
+    where sides.id_type = 'profile'
+
+    union
+
+    select sides.line, sides.side, identifiers.entity, identifiers.profile_key
+    from sides
+    inner join {{ ref('identity_identifier') }} as identifiers
+        on sides.id_type = identifiers.id_type
+        and identifiers.value
+        = case sides.id_type when 'email' then {{ mailbox('sides.value') }} else sides.value end
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (partition by line, side, entity order by profile_key) as rank,
+        count(*) over (partition by line, side, entity) as n_profiles
+    from held
+)
+
+-- n_left and n_right: how many profiles a side stands for
+select
+    links.line,
+    links.action,
+    links.reason,
+    one.entity,
+    least(one.profile_key, other.profile_key) as left_key,
+    greatest(one.profile_key, other.profile_key) as right_key,
+    one.n_profiles as n_left,
+    other.n_profiles as n_right
+from links
+inner join ranked as one on links.line = one.line and one.side = 'left'
+inner join ranked as other
+    on links.line = other.line and other.side = 'right' and one.entity = other.entity
+where one.profile_key <> other.profile_key
+    and one.rank <= {{ most_profiles_of_a_side }}
+    and other.rank <= {{ most_profiles_of_a_side }}

@@ -1,0 +1,123 @@
+"""Which run's ids count: those of the publication that people have open."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from connectors.errors import PublishError
+from rapport import build, config, publish
+from rapport.build import BUILD_NAME, BuildPlan
+from rapport.config import Config
+from rapport.identity.ledger import COMPONENTS, LEDGER, assign, changes
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+EDGES = pa.table(
+    {n: pa.array([], pa.string()) for n in "left_key right_key rule_id state refusal".split()}
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Config:
+    return config.parse({"home": "."}, tmp_path / "rapport.yml")
+
+
+def plan(step: int) -> BuildPlan:
+    return BuildPlan(
+        needed=True,
+        reason="test",
+        as_of=date(2026, 11, 1),
+        known_at=START + timedelta(seconds=step),
+        basis="as_known",
+        full_refresh=False,
+        fingerprint={"as_of": "2026-11-01"},
+    )
+
+
+def built(home: Config, step: int, *groups: str) -> dict[str, str]:
+    """Build as dbt would, one letter per profile, and return profile -> id."""
+    build.prepare(home, plan(step))
+    rows = [("person", key, group[0], group[0], 1) for group in groups for key in group]
+    components = pa.Table.from_pylist(
+        [dict(zip(COMPONENTS.names, row, strict=True)) for row in rows], schema=COMPONENTS
+    )
+    with duckdb.connect(str(home.home / BUILD_NAME)) as connection:
+        previous = connection.sql("from control.identity_ledger").to_arrow_table()
+        ledger = assign(previous.cast(LEDGER), components, plan(step).known_at)
+        found = changes(previous, ledger, EDGES, plan(step).known_at)
+        connection.register("ledger", ledger)
+        connection.register("found", found)
+        connection.execute("create or replace table identity_ledger as from ledger")
+        connection.execute(
+            "create or replace table identity_event as "
+            "from control.identity_event union all from found"
+        )
+        connection.execute("create or replace table dim_person as from ledger")
+    build.finish(home, plan(step))
+    return {row["profile_key"]: row["id"] for row in ledger.to_pylist() if not row["retired_at"]}
+
+
+def test_ids_go_on_from_the_published_run_alone(home: Config) -> None:
+    first = built(home, 1, "ab", "c")
+    publish.publish(home, plan(1))
+    never_published = built(home, 2, "b", "ac")
+    assert built(home, 3, "ab", "c") == first != never_published
+    publish.publish(home, plan(3))
+    assert built(home, 4, "xab", "c")["x"] == first["a"]
+
+
+def test_a_publication_that_fails_leaves_the_ids_of_the_one_before(
+    home: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = built(home, 1, "ab", "c")
+    publish.publish(home, plan(1))
+    built(home, 2, "abc")
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as at, pytest.raises(PublishError):
+        at.setattr(publish, "_swap", full)
+        publish.publish(home, plan(2))
+    assert len(list((home.home / "identity").iterdir())) == 1
+    assert built(home, 3, "ab", "c") == first
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda home: (home / BUILD_NAME).unlink(),
+        lambda home: shutil.rmtree(home / "published"),
+    ],
+)
+def test_ids_outlive_a_lost_database_and_lost_publications(
+    home: Config, lose: Callable[[Path], object]
+) -> None:
+    built(home, 1, "b")
+    publish.publish(home, plan(1))
+    lose(home.home)
+    # without its ledger the person would be named after the profile that is first now
+    assert built(home, 2, "ab") == {"a": "per_92eb5ffee6ae2fec", "b": "per_92eb5ffee6ae2fec"}
+
+
+def test_events_add_up_and_only_ledgers_of_kept_publications_stay(home: Config) -> None:
+    of_people = "action,left,right,reason,author,date,expires\n"
+    (home.home / "identity").mkdir()
+    (home.home / "identity" / "links.csv").write_text(of_people)
+    for step, groups in enumerate((("a", "b"), ("ab",), ("a", "b"), ("a", "b")), start=1):
+        built(home, step, *groups)
+        publish.publish(home, plan(step))
+    folders = sorted(path for path in (home.home / "identity").iterdir() if path.is_dir())
+    published = home.home / "published"
+    assert [path.name for path in folders] == sorted(
+        path.name for path in published.iterdir() if not path.is_symlink()
+    )
+    events = duckdb.sql(f"select event from '{folders[-1]}/event.parquet'").fetchall()
+    assert sorted(event for (event,) in events) == ["merge", "mint", "mint", "restore", "split"]
+    assert (home.home / "identity" / "links.csv").read_text() == of_people
