@@ -89,6 +89,9 @@ class CrmLife:
         self.staff: list[Person] = []
         self.person_of: dict[str, Person] = {}
         self.customers: list[Organization] = []
+        self._crews: dict[tuple[str, ...], list[Person]] = {}
+        self._listed_at: dict[str, Organization] = {}
+        """Contact -> the organization that it is a contact of."""
         self._duplicates: list[tuple[Person, str]] = []
         self._junk: list[str] = []
         self._binned_junk: list[tuple[datetime, str]] = []
@@ -123,6 +126,7 @@ class CrmLife:
             at,
         )
         self.staff.append(person)
+        self._crews.clear()
         self.person_of[person.user_id] = person
         self.truth.profile("salesforce", "users", person.user_id, person.id, at)
 
@@ -130,10 +134,14 @@ class CrmLife:
         """Deactivate a user, who goes on owning accounts."""
         self.org.update("User", person.user_id, {"IsActive": False}, at)
         self.staff.remove(person)
+        self._crews.clear()
         self.truth.trap("inactive_owner", "salesforce", "users", person.user_id, person.id, at)
 
     def _one_of(self, *roles: str) -> str:
-        crew = [person for person in self.staff if person.role in roles] or self.staff
+        crew = self._crews.get(roles)
+        if crew is None:
+            crew = [person for person in self.staff if person.role in roles] or self.staff
+            self._crews[roles] = crew
         return self.time.rng.choice(crew).user_id
 
     # Accounts
@@ -253,7 +261,7 @@ class CrmLife:
         else:
             fields["AccountId"] = organization.account_ids[0]
         contact = self._insert_contact(at, person, fields, traps)
-        organization.contact_ids.append(contact)
+        self._list(contact, organization)
         if time.chance(rates.duplicate_contact) and not organization.single:
             time.at(at + time.waits(40), self.duplicate_contact, person)
         if time.chance(rates.deleted_contact) and not organization.single:
@@ -360,7 +368,7 @@ class CrmLife:
             "Title": person.title,
         }
         twin = self._insert_contact(at, person, fields, ["duplicate_contact", *traps])
-        person.organization.contact_ids.append(twin)
+        self._list(twin, person.organization)
         self._duplicates.append((person, twin))
         if self.time.chance(self.rates.duplicate_merged):
             later = at + self.time.waits(40)
@@ -384,7 +392,7 @@ class CrmLife:
         fields, traps = self._as_typed(person)
         fields["AccountId"] = organization.account_ids[0]
         third = self._insert_contact(at, person, fields, ["duplicate_contact", *traps])
-        organization.contact_ids.append(third)
+        self._list(third, organization)
         self.truth.trap("merge_chain", "salesforce", "contacts", winner, person.id, at, third)
         self.time.at(at + DAY, self._merge_contact, person, third, winner)
 
@@ -418,9 +426,7 @@ class CrmLife:
 
     def _forget_contact(self, person: Person, contact: str) -> None:
         person.contact_ids.remove(contact)
-        for organization in self.population.organizations:
-            if contact in organization.contact_ids:
-                organization.contact_ids.remove(contact)
+        self._unlist(contact)
 
     def add_lead(self, at: datetime, person: Person) -> None:
         """Write a person down as a lead; some are converted."""
@@ -474,7 +480,7 @@ class CrmLife:
         contact, account = str(made["contact_id"]), str(made["account_id"])
         person.contact_ids.append(contact)
         self.person_of[contact] = person
-        organization.contact_ids.append(contact)
+        self._list(contact, organization)
         self.truth.profile("salesforce", "contacts", contact, person.id, at)
         self.truth.trap("converted_lead", "salesforce", "leads", person.lead_id, person.id, at)
         if known is None:
@@ -496,8 +502,8 @@ class CrmLife:
         contact = self.live_contact(person)
         self.population.employ(person, new, at)
         if contact is not None:
-            if contact in old.contact_ids:
-                old.contact_ids.remove(contact)
+            if self._listed_at.get(contact) is old:
+                self._unlist(contact)
             if self.time.chance(0.5):
                 self.time.at(at + timedelta(days=9), self._note_departure, contact)
         self.time.at(at + timedelta(days=3), self._arrive_at_new_employer, person, new)
@@ -517,9 +523,7 @@ class CrmLife:
             "Email": person.work_email,
         }
         traps = [trap for trap in traps if not trap.startswith("email_")]
-        new.contact_ids.append(
-            self._insert_contact(at, person, fields, ["employer_change", *traps])
-        )
+        self._list(self._insert_contact(at, person, fields, ["employer_change", *traps]), new)
 
     def _reissue(self, at: datetime, organization: Organization, email: str) -> None:
         """Give the mailbox of somebody who left to somebody new."""
@@ -536,7 +540,7 @@ class CrmLife:
             "Title": heir.title,
         }
         contact = self._insert_contact(at, heir, fields, ["mailbox_reissued"])
-        organization.contact_ids.append(contact)
+        self._list(contact, organization)
 
     def volunteer_handle(self, at: datetime, person: Person, username: str) -> None:
         """Write down the forum handle that somebody gave us."""
@@ -978,6 +982,15 @@ class CrmLife:
         self.time.at(at + timedelta(hours=60), self._restore_contact, person, contact)
 
     # Small helpers
+
+    def _list(self, contact: str, organization: Organization) -> None:
+        organization.contact_ids.append(contact)
+        self._listed_at[contact] = organization
+
+    def _unlist(self, contact: str) -> None:
+        organization = self._listed_at.pop(contact, None)
+        if organization is not None:
+            organization.contact_ids.remove(contact)
 
     def _alive(self, sobject: str, key: str) -> bool:
         row = self.org.table(sobject).rows.get(key)

@@ -359,7 +359,7 @@ class World:
             if chance(0.75):
                 return self.population.new_organization(rng, at, kind="prospect")
             return None
-        alike = [o for o in self.population.organizations if o.kind == kind]
+        alike = self.population.founded_as(kind)
         if alike and chance(0.75):
             return rng.choice(alike)
         organization = self.population.new_organization(rng, at, kind=kind)
