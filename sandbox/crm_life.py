@@ -18,7 +18,7 @@ from sandbox import names, texts
 from sandbox.people import COMPANY, Organization, Person, Population
 from sandbox.rates import Rates
 from sandbox.salesforce import ApiError, Org
-from sandbox.timeline import DAY, Timeline
+from sandbox.timeline import DAY, Lottery, Timeline
 from sandbox.truth import Truth
 
 STAGES = ("Prospecting", "Proposal/Price Quote", "Negotiation/Review")
@@ -89,6 +89,7 @@ class CrmLife:
         self.staff: list[Person] = []
         self.person_of: dict[str, Person] = {}
         self.customers: list[Organization] = []
+        self.openings: Lottery[Organization] = Lottery()
         self._crews: dict[tuple[str, ...], list[Person]] = {}
         self._listed_at: dict[str, Organization] = {}
         """Contact -> the organization that it is a contact of."""
@@ -186,8 +187,15 @@ class CrmLife:
             )
         if organization.kind == "customer":
             self.customers.append(organization)
+            self.reconsider(organization)
             self._await_renewal(at, organization)
             self._subscribe(at, account, owner)
+
+    def reconsider(self, organization: Organization) -> None:
+        """Note whether a customer has room for one more person, and how likely one comes."""
+        if organization.kind == "customer":
+            full = organization.churned or (organization.single and bool(organization.people))
+            self.openings.put(organization, 0.0 if full else min(organization.weight, 7.0))
 
     def _subscribe(self, at: datetime, account: str, owner: str) -> None:
         """Write down what a customer subscribes to: some to nothing, some twice."""
@@ -489,6 +497,7 @@ class CrmLife:
             organization.owner = row["OwnerId"]
             self._note_account(account, organization, at)
             self.customers.append(organization)
+            self.reconsider(organization)
             organization.renewal = (at + timedelta(days=365)).date()
             self._await_renewal(at, organization)
         deal = str(made["opportunity_id"])
@@ -848,6 +857,7 @@ class CrmLife:
             self.time.at(at + timedelta(days=12), self._reopen_deal, organization, deal)
             return
         organization.churned = True
+        self.reconsider(organization)
         self.truth.effect("churned", "organization", organization.id, since=at)
         self._update("Account", organization.account_ids[0], {"Tier__c": None}, at)
 

@@ -8,7 +8,7 @@ Does not belong here: the records of them, with their mistakes (`sandbox.crm_lif
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from random import Random
@@ -121,6 +121,7 @@ class Population:
         self._of_kind: defaultdict[str, list[Organization]] = defaultdict(list)
         self._employed_by: dict[str, int] = {}
         """Person -> which of the memberships is the one that goes on."""
+        self._silent: tuple[datetime, frozenset[Organization]] | None = None
 
     def new_organization(
         self, rng: Random, at: datetime, *, kind: str = "customer"
@@ -210,6 +211,18 @@ class Population:
         person.work_email = self._address(
             person.given, person.family, organization.style, organization.domain
         )
+
+    def heard(self, people: Iterable[Person], at: datetime) -> list[Person]:
+        """Return those of the people who have not fallen silent, in the same order."""
+        if self._silent is None or self._silent[0] != at:
+            self._silent = at, frozenset(o for o in self.organizations if o.quiet(at))
+        silent = self._silent[1]
+        return [
+            person
+            for person in people
+            if person.organization not in silent
+            and (person.quiet_from is None or at < person.quiet_from)
+        ]
 
     def _address(self, given: str, family: str, style: int, domain: str) -> str:
         local = names.local_part(given, family, style)
