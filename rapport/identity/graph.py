@@ -64,8 +64,15 @@ def decide(
         accounts: profile key -> the place where it is the only account a person has.
     """
 
+    # A few distinct names meet again and again: comparing them is what costs most.
+    known: dict[tuple[Name, Name], Verdict] = {}
+
     def compare(left: str, right: str) -> Verdict:
-        return verdict(names.get(left, UNKNOWN), names.get(right, UNKNOWN), nicknames)
+        both = names.get(left, UNKNOWN), names.get(right, UNKNOWN)
+        found = known.get(both)
+        if found is None:
+            found = known[both] = verdict(*both, nicknames)
+        return found
 
     verdicts = [compare(pair.left, pair.right) for pair in pairs]
     refusals = [_refusal(pair, found) for pair, found in zip(pairs, verdicts, strict=True)]
