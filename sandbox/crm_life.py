@@ -18,7 +18,7 @@ from sandbox import names, texts
 from sandbox.people import COMPANY, Organization, Person, Population
 from sandbox.rates import Rates
 from sandbox.salesforce import ApiError, Org
-from sandbox.timeline import DAY, Dice, Timeline
+from sandbox.timeline import DAY, Dice, Lottery, Timeline
 from sandbox.truth import Truth
 
 STAGES = ("Prospecting", "Proposal/Price Quote", "Negotiation/Review")
@@ -89,6 +89,10 @@ class CrmLife:
         self.staff: list[Person] = []
         self.person_of: dict[str, Person] = {}
         self.customers: list[Organization] = []
+        self.openings: Lottery[Organization] = Lottery()
+        self._crews: dict[tuple[str, ...], list[Person]] = {}
+        self._listed_at: dict[str, Organization] = {}
+        """Contact -> the organization that it is a contact of."""
         self._duplicates: list[tuple[Person, str]] = []
         self._junk: list[str] = []
         self._binned_junk: list[tuple[datetime, str]] = []
@@ -123,6 +127,7 @@ class CrmLife:
             at,
         )
         self.staff.append(person)
+        self._crews.clear()
         self.person_of[person.user_id] = person
         self.truth.profile("salesforce", "users", person.user_id, person.id, at)
 
@@ -130,10 +135,14 @@ class CrmLife:
         """Deactivate a user, who goes on owning accounts."""
         self.org.update("User", person.user_id, {"IsActive": False}, at)
         self.staff.remove(person)
+        self._crews.clear()
         self.truth.trap("inactive_owner", "salesforce", "users", person.user_id, person.id, at)
 
     def _one_of(self, *roles: str) -> str:
-        crew = [person for person in self.staff if person.role in roles] or self.staff
+        crew = self._crews.get(roles)
+        if crew is None:
+            crew = [person for person in self.staff if person.role in roles] or self.staff
+            self._crews[roles] = crew
         return self.time.rng.choice(crew).user_id
 
     # Accounts
@@ -178,8 +187,15 @@ class CrmLife:
             )
         if organization.kind == "customer":
             self.customers.append(organization)
+            self.reconsider(organization)
             self._await_renewal(at, organization)
             self._subscribe(at, account, owner)
+
+    def reconsider(self, organization: Organization) -> None:
+        """Note whether a customer has room for one more person, and how likely one comes."""
+        if organization.kind == "customer":
+            full = organization.churned or (organization.single and bool(organization.people))
+            self.openings.put(organization, 0.0 if full else min(organization.weight, 7.0))
 
     def _subscribe(self, at: datetime, account: str, owner: str) -> None:
         """Write down what a customer subscribes to: some to nothing, some twice."""
@@ -253,7 +269,7 @@ class CrmLife:
         else:
             fields["AccountId"] = organization.account_ids[0]
         contact = self._insert_contact(at, person, fields, traps)
-        organization.contact_ids.append(contact)
+        self._list(contact, organization)
         if time.chance(rates.duplicate_contact) and not organization.single:
             time.at(at + time.waits(40), self.duplicate_contact, person)
         if time.chance(rates.deleted_contact) and not organization.single:
@@ -360,7 +376,7 @@ class CrmLife:
             "Title": person.title,
         }
         twin = self._insert_contact(at, person, fields, ["duplicate_contact", *traps])
-        person.organization.contact_ids.append(twin)
+        self._list(twin, person.organization)
         self._duplicates.append((person, twin))
         if self.time.chance(self.rates.duplicate_merged):
             later = at + self.time.waits(40)
@@ -384,7 +400,7 @@ class CrmLife:
         fields, traps = self._as_typed(person)
         fields["AccountId"] = organization.account_ids[0]
         third = self._insert_contact(at, person, fields, ["duplicate_contact", *traps])
-        organization.contact_ids.append(third)
+        self._list(third, organization)
         self.truth.trap("merge_chain", "salesforce", "contacts", winner, person.id, at, third)
         self.time.at(at + DAY, self._merge_contact, person, third, winner)
 
@@ -418,9 +434,7 @@ class CrmLife:
 
     def _forget_contact(self, person: Person, contact: str) -> None:
         person.contact_ids.remove(contact)
-        for organization in self.population.organizations:
-            if contact in organization.contact_ids:
-                organization.contact_ids.remove(contact)
+        self._unlist(contact)
 
     def add_lead(self, at: datetime, person: Person) -> None:
         """Write a person down as a lead; some are converted."""
@@ -474,7 +488,7 @@ class CrmLife:
         contact, account = str(made["contact_id"]), str(made["account_id"])
         person.contact_ids.append(contact)
         self.person_of[contact] = person
-        organization.contact_ids.append(contact)
+        self._list(contact, organization)
         self.truth.profile("salesforce", "contacts", contact, person.id, at)
         self.truth.trap("converted_lead", "salesforce", "leads", person.lead_id, person.id, at)
         if known is None:
@@ -483,6 +497,7 @@ class CrmLife:
             organization.owner = row["OwnerId"]
             self._note_account(account, organization, at)
             self.customers.append(organization)
+            self.reconsider(organization)
             organization.renewal = (at + timedelta(days=365)).date()
             self._await_renewal(at, organization)
         deal = str(made["opportunity_id"])
@@ -496,8 +511,8 @@ class CrmLife:
         contact = self.live_contact(person)
         self.population.employ(person, new, at)
         if contact is not None:
-            if contact in old.contact_ids:
-                old.contact_ids.remove(contact)
+            if self._listed_at.get(contact) is old:
+                self._unlist(contact)
             if self.time.chance(0.5):
                 self.time.at(at + timedelta(days=9), self._note_departure, contact)
         self.time.at(at + timedelta(days=3), self._arrive_at_new_employer, person, new)
@@ -517,9 +532,7 @@ class CrmLife:
             "Email": person.work_email,
         }
         traps = [trap for trap in traps if not trap.startswith("email_")]
-        new.contact_ids.append(
-            self._insert_contact(at, person, fields, ["employer_change", *traps])
-        )
+        self._list(self._insert_contact(at, person, fields, ["employer_change", *traps]), new)
 
     def _reissue(self, at: datetime, organization: Organization, email: str) -> None:
         """Give the mailbox of somebody who left to somebody new."""
@@ -536,7 +549,7 @@ class CrmLife:
             "Title": heir.title,
         }
         contact = self._insert_contact(at, heir, fields, ["mailbox_reissued"])
-        organization.contact_ids.append(contact)
+        self._list(contact, organization)
 
     def volunteer_handle(self, at: datetime, person: Person, username: str) -> None:
         """Write down the forum handle that somebody gave us."""
@@ -856,6 +869,7 @@ class CrmLife:
             self.time.at(at + timedelta(days=12), self._reopen_deal, organization, deal)
             return
         organization.churned = True
+        self.reconsider(organization)
         self.truth.effect("churned", "organization", organization.id, since=at)
         self._update("Account", organization.account_ids[0], {"Tier__c": None}, at)
 
@@ -990,6 +1004,15 @@ class CrmLife:
         self.time.at(at + timedelta(hours=60), self._restore_contact, person, contact)
 
     # Small helpers
+
+    def _list(self, contact: str, organization: Organization) -> None:
+        organization.contact_ids.append(contact)
+        self._listed_at[contact] = organization
+
+    def _unlist(self, contact: str) -> None:
+        organization = self._listed_at.pop(contact, None)
+        if organization is not None:
+            organization.contact_ids.remove(contact)
 
     def _alive(self, sobject: str, key: str) -> bool:
         row = self.org.table(sobject).rows.get(key)

@@ -276,13 +276,12 @@ class ForumLife:
             time.at(time.moment(midnight), self._very_long)
 
     def _gather(self, midnight: datetime) -> None:
-        here = [
+        interested = [
             person
             for person in self.members
-            if person.forum_until is not None
-            and person.forum_until > midnight
-            and not person.quiet(midnight)
+            if person.forum_until is not None and person.forum_until > midnight
         ]
+        here = self.crm.population.heard(interested, midnight)
         self._askers = _Crowd(here, [min(person.asks, 12.0) for person in here])
         weights = [min(person.answers, 25.0) for person in here]
         if self.top_helper is not None:

@@ -7,6 +7,8 @@ Does not belong here: the records of them, with their mistakes (`sandbox.crm_lif
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from random import Random
@@ -18,7 +20,7 @@ OWN_DOMAINS = ("harborlooms.example", "harborlooms-europe.example")
 COMPANY = "Harbor Looms"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Organization:
     """A real organization.
 
@@ -57,7 +59,7 @@ class Organization:
         return self.churned or (self.quiet_from is not None and at >= self.quiet_from)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Person:
     """A real person.
 
@@ -116,6 +118,10 @@ class Population:
         self._domains: set[str] = set(OWN_DOMAINS)
         self._addresses: set[str] = set()
         self.memberships: list[tuple[Person, Organization, datetime, datetime | None]] = []
+        self._of_kind: defaultdict[str, list[Organization]] = defaultdict(list)
+        self._employed_by: dict[str, int] = {}
+        """Person -> which of the memberships is the one that goes on."""
+        self._silent: tuple[datetime, frozenset[Organization]] | None = None
 
     def new_organization(
         self, rng: Random, at: datetime, *, kind: str = "customer"
@@ -140,11 +146,18 @@ class Population:
             tier=rng.choice(("Gold", "Silver", "Silver", "Bronze", "Bronze", None)),
             amount=round(rng.lognormvariate(9.2, 0.8), 2),
         )
-        customers = [o for o in self.organizations if o.account_ids and o.parent is None]
-        if customers and kind == "customer" and rng.random() < self.rates.subsidiaries:
-            organization.parent = rng.choice(customers)
+        parents = (o for o in self.organizations if o.account_ids and o.parent is None)
+        if kind == "customer":
+            first = next(parents, None)
+            if first is not None and rng.random() < self.rates.subsidiaries:
+                organization.parent = rng.choice([first, *parents])
         self.organizations.append(organization)
+        self._of_kind[kind].append(organization)
         return organization
+
+    def founded_as(self, kind: str) -> Sequence[Organization]:
+        """Return the organizations that were of this kind when they came to be."""
+        return self._of_kind[kind]
 
     def new_person(
         self,
@@ -187,16 +200,29 @@ class Population:
     def employ(self, person: Person, organization: Organization, at: datetime) -> None:
         """Let a person begin at an organization, and end where they were before."""
         if person.organization is not None:
-            for index, (who, where, since, until) in enumerate(self.memberships):
-                if who is person and until is None:
-                    self.memberships[index] = (who, where, since, at)
-                    where.people.remove(person)
+            index = self._employed_by[person.id]
+            who, where, since, _ = self.memberships[index]
+            self.memberships[index] = (who, where, since, at)
+            where.people.remove(person)
+        self._employed_by[person.id] = len(self.memberships)
         self.memberships.append((person, organization, at, None))
         organization.people.append(person)
         person.organization = organization
         person.work_email = self._address(
             person.given, person.family, organization.style, organization.domain
         )
+
+    def heard(self, people: Iterable[Person], at: datetime) -> list[Person]:
+        """Return those of the people who have not fallen silent, in the same order."""
+        if self._silent is None or self._silent[0] != at:
+            self._silent = at, frozenset(o for o in self.organizations if o.quiet(at))
+        silent = self._silent[1]
+        return [
+            person
+            for person in people
+            if person.organization not in silent
+            and (person.quiet_from is None or at < person.quiet_from)
+        ]
 
     def _address(self, given: str, family: str, style: int, domain: str) -> str:
         local = names.local_part(given, family, style)

@@ -447,7 +447,9 @@ class PortalLife:
         time, rates = self.time, self.rates
         dice = self.dice
         dice.rng = Random(f"{time.seed}/portal/{time.day(midnight)}")
-        customers = [p for p in self._people if p.kind == "customer" and not p.quiet(midnight)]
+        customers = self.population.heard(
+            [person for person in self._people if person.kind == "customer"], midnight
+        )
         pace = 1.3 if midnight.weekday() < 5 else 0.25
         for rate, act in (
             (rates.tickets, self.open_ticket),

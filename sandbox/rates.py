@@ -235,3 +235,34 @@ class Rates:
     best_tier_waits_factor: float = 1.8
     cohort_life_factor: float = 2.5
     shop_welcome_call_gap_factor: float = 0.55
+
+
+PROFILES_ONLY = Rates(
+    topics_per_person_day=0.0,
+    likes_per_answer=0.0,
+    social_posts_per_person_day=0.0,
+    social_own_posts_every_days=100_000,
+    tasks=0.0,
+    meetings=0.0,
+    cases=0.0,
+    tickets=0.0,
+    service_calls=0.0,
+    service_meetings=0.0,
+    service_notes=0.0,
+    service_tasks=0.0,
+    service_messages=0.0,
+    service_deals=0.0,
+    survey_answered=0.0,
+    portal_newsletter=0.0,
+    portal_updates=0.0,
+    portal_events=0.0,
+    shop_gap_median_days=10_000.0,
+    logins_per_user_day=1e-9,
+)
+"""A world of records of people and organizations, with all their traps, in which next to nothing
+happens: for sizes at which who is whom is measured and interactions would only take room.
+
+What profiles need is left: deals and conversions move leads on, and everybody who finds the shop
+orders once, because guests are known by their orders alone. Another world than that of `Rates()`,
+not a part of it: the same dice fall on other things.
+"""

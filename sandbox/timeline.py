@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import accumulate
 from random import Random
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 Act = Callable[..., None]
 """Called with the moment it happens, then with its arguments."""
 
 DAY = timedelta(days=1)
+
+T = TypeVar("T")
 
 
 class Dice:
@@ -62,6 +66,45 @@ class Dice:
     def office_hour(self, midnight: datetime) -> datetime:
         """Return a time between 8 and 18 o'clock, in whole seconds."""
         return midnight + timedelta(seconds=self.rng.randrange(8 * 3600, 18 * 3600))
+
+
+class Lottery(Generic[T]):
+    """Draws one of many by weights that change: the one that `random.choices` would draw.
+
+    Kept in blocks, so that neither a draw nor a change reads them all.
+    """
+
+    _BLOCK = 128
+
+    def __init__(self) -> None:
+        self._place: dict[T, int] = {}
+        self._items: list[T] = []
+        self._weights: list[float] = []
+        self._sums: list[float] = []
+
+    def put(self, item: T, weight: float) -> None:
+        """Give something its weight; what is new comes last, what weighs 0 is never drawn."""
+        place = self._place.setdefault(item, len(self._items))
+        if place == len(self._items):
+            self._items.append(item)
+            self._weights.append(weight)
+        self._weights[place] = weight
+        block = place // self._BLOCK
+        start = block * self._BLOCK
+        self._sums[block : block + 1] = [sum(self._weights[start : start + self._BLOCK])]
+
+    def draw(self, rng: Random) -> T:
+        """Return one of them; something must weigh more than 0."""
+        sums = list(accumulate(self._sums))
+        left = rng.random() * sums[-1]
+        block = bisect(sums, left, 0, len(sums) - 1)
+        start = block * self._BLOCK
+        weights = list(accumulate(self._weights[start : start + self._BLOCK]))
+        left -= sums[block] - weights[-1]
+        return self._items[start + bisect(weights, left, 0, len(weights) - 1)]
+
+    def __bool__(self) -> bool:
+        return any(self._sums)
 
 
 class Timeline(Dice):

@@ -325,6 +325,8 @@ class World:
         person = self.population.new_person(
             rng, at, kind=kind, organization=self._employer(at, kind)
         )
+        if person.organization is not None:
+            self.crm.reconsider(person.organization)
         chance = timeline.chance
         if kind == "customer":
             in_crm = person.organization is not None and chance(rates.customer_contact)
@@ -349,21 +351,16 @@ class World:
     def _employer(self, at: datetime, kind: str) -> Organization | None:
         rng, chance = self.timeline.rng, self.timeline.chance
         if kind == "customer":
-            open_to = [
-                organization
-                for organization in self.crm.customers
-                if not (organization.single and organization.people) and not organization.churned
-            ]
-            if not open_to or chance(self.rates.independent_customers):
+            if not self.crm.openings or chance(self.rates.independent_customers):
                 return None
-            return rng.choices(open_to, [min(o.weight, 7.0) for o in open_to])[0]
+            return self.crm.openings.draw(rng)
         if kind == "prospect":
             if chance(0.3) and self.crm.customers:
                 return rng.choice(self.crm.customers)
             if chance(0.75):
                 return self.population.new_organization(rng, at, kind="prospect")
             return None
-        alike = [o for o in self.population.organizations if o.kind == kind]
+        alike = self.population.founded_as(kind)
         if alike and chance(0.75):
             return rng.choice(alike)
         organization = self.population.new_organization(rng, at, kind=kind)

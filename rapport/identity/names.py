@@ -204,7 +204,10 @@ def comparable(text: str) -> str:
     """Return text in lower case without accents (`Müller` -> `muller`, `Łuczak` -> `luczak`)."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Twice, since taking signs apart can set capitals free (The Unicode Standard, D146).
+    decomposed = unicodedata.normalize("NFD", text)
+    for _ in range(2):
+        decomposed = unicodedata.normalize("NFKD", decomposed.casefold())
     bare = "".join(char for char in decomposed if not unicodedata.combining(char))
     return bare.translate(_WHOLE_LETTERS)
 

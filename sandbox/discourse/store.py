@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +32,8 @@ EDIT_GRACE = timedelta(minutes=5)
 
 _SLUG = re.compile(r"[^a-z0-9]+")
 _USERNAME = re.compile(r"^[\w.\-]{3,60}$")
+_BEGINNING = re.compile(r"\w*")
+_ADDRESSED = re.compile(r'(?:@|\[quote=")(\w*)')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +231,10 @@ class Forum:
             for category in (Category(id=1, name="General", slug="general"), *categories)
         }
         self._by_username: dict[str, int] = {}
+        self._written_by: defaultdict[int, list[Post]] = defaultdict(list)
+        self._liked_by: defaultdict[int, list[Post]] = defaultdict(list)
+        self._addressing: defaultdict[str, dict[int, Post]] = defaultdict(dict)
+        """Beginning of a name -> the posts that have ever mentioned or quoted such a name."""
         self._next_user = 1
         self._next_bot = SYSTEM_ID
         self._next_topic = 1
@@ -326,9 +333,11 @@ class Forum:
         name = re.escape(user.username)
         mention = re.compile(rf"(?<![\w@])@{name}(?![\w\-])", re.IGNORECASE)
         quote = re.compile(rf'(?<=\[quote="){name}(?=,)', re.IGNORECASE)
-        for post in self.posts.values():
-            if user.username.lower() in post.raw.lower():
-                post.raw = quote.sub(username, mention.sub(f"@{username}", post.raw))
+        beginning = _BEGINNING.match(user.username.lower())
+        assert beginning is not None  # it may be empty
+        for post in list(self._addressing.get(beginning.group(), {}).values()):
+            post.raw = quote.sub(username, mention.sub(f"@{username}", post.raw))
+            self._note_addressed(post)
         user.username = username
 
     def set_email(self, user_id: int, email: str) -> None:
@@ -372,7 +381,7 @@ class Forum:
         Its posts go with it, or stay without an author.
         """
         user = self.users[user_id]
-        for post in [post for post in self.posts.values() if post.user_id == user_id]:
+        for post in sorted(self._written_by.pop(user_id, []), key=lambda post: post.id):
             if delete_posts and post.deleted_at is None:
                 if post.post_number == 1:
                     self.delete_topic(post.topic_id, at)
@@ -389,11 +398,14 @@ class Forum:
     def merge_users(self, source_id: int, target_id: int, at: datetime) -> None:
         """Merge two accounts: posts and likes move to the target, the source disappears."""
         source, target = self.users[source_id], self.users[target_id]
-        for post in self.posts.values():
-            if post.user_id == source_id:
-                post.user_id = target_id
-                if self.topics[post.topic_id].user_id == source_id:
-                    self.topics[post.topic_id].user_id = target_id
+        written, liked = self._written_by.pop(source_id, []), self._liked_by.pop(source_id, [])
+        for post in written:
+            post.user_id = target_id
+            if self.topics[post.topic_id].user_id == source_id:
+                self.topics[post.topic_id].user_id = target_id
+        self._written_by[target_id] += written
+        self._liked_by[target_id] += liked
+        for post in liked:
             if post.likers and source_id in post.likers:
                 post.likers.setdefault(target_id, post.likers.pop(source_id))
         target.post_count += source.post_count
@@ -467,6 +479,7 @@ class Forum:
         if not (own and recent and post.version == 1):
             post.version += 1
         post.raw = clean(raw)[: self.settings.max_post_length]
+        self._note_addressed(post)
         post.updated_at = post.last_edit_at = at
         post.edit_reason = reason or post.edit_reason
         if post.post_type == REGULAR and post is self._last_visible(topic):
@@ -562,6 +575,7 @@ class Forum:
         if user_id in post.likers:
             return
         post.likers[user_id] = at
+        self._liked_by[user_id].append(post)
         self.topics[post.topic_id].like_count += 1
         self.users[user_id].likes_given += 1
         if post.user_id in self.users:
@@ -669,6 +683,8 @@ class Forum:
         self._next_post += 1
         topic.posts.append(post)
         self.posts[post.id] = post
+        self._written_by[user_id].append(post)
+        self._note_addressed(post)
         if reply_to is not None:
             for other in topic.posts:
                 if other.post_number == reply_to:
@@ -681,6 +697,11 @@ class Forum:
         if user.last_seen_at is None or user.last_seen_at < at:
             self.see(user_id, at)
         return post
+
+    def _note_addressed(self, post: Post) -> None:
+        if "@" in post.raw or "[quote=" in post.raw:
+            for beginning in _ADDRESSED.findall(post.raw):
+                self._addressing[beginning.lower()][post.id] = post
 
     @staticmethod
     def _last_visible(topic: Topic) -> Post:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -89,6 +89,8 @@ class Table:
         """Since when that log is whole: what grew too long is cut at its old end."""
         self.blank: Row = {}
         self.minted = 0
+        self._pointing: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._pointers: list[str] = []
         self._unseen: dict[str, tuple[datetime, Row | None]] = {}
         self._ordered: list[Row] | None = None
         self.take_fields()
@@ -105,7 +107,20 @@ class Table:
             key: (visible_at, row and self.blank | row)
             for key, (visible_at, row) in self._unseen.items()
         }
+        self._pointers = [
+            described["name"]
+            for described in self.sobject.references()
+            if described["referenceTo"] != ["User"]
+        ]
         self._ordered = None
+
+    def pointing(self, field: str, id: str) -> list[Row]:
+        """Return the rows whose `field` holds `id`, deleted ones included, oldest first."""
+        keys: Iterable[str] = self.rows
+        if field in self._pointers:
+            # Every row that ever pointed there is known, in whichever field.
+            keys = sorted(key for key in self._pointing.get(id, ()) if key in self.rows)
+        return [row for row in map(self.rows.__getitem__, keys) if row[field] == id]
 
     def put(self, row: Row, visible_at: datetime | None = None) -> None:
         """Store a row; readers go on seeing the one before until `visible_at`."""
@@ -114,6 +129,9 @@ class Table:
             before = self._unseen[key][1] if key in self._unseen else self.rows.get(key)
             self._unseen[key] = (visible_at, before)
         self.rows[key] = row
+        for name in self._pointers:
+            if (target := row[name]) is not None:
+                self._pointing[target][key] = None
         self._changed()
 
     def remove(self, key: str) -> None:
@@ -681,7 +699,7 @@ class Org:
             for described in table.sobject.references():
                 if target in described["referenceTo"] and described["name"] != "MasterRecordId":
                     name = described["name"]
-                    for row in [row for row in table.rows.values() if row[name] == id]:
+                    for row in table.pointing(name, id):
                         if not row.get("IsDeleted"):
                             yield table, row, described
 

@@ -398,6 +398,19 @@ def test_renamed_anonymized_merged_and_deleted_users(client: Client) -> None:
     assert client.topics() == []
 
 
+def test_mentions_follow_every_rename_and_nobody_elses_name(client: Client) -> None:
+    forum = client.forum
+    topic = forum.create_topic(client.ann, "People", "question", START)
+    text = '@BOB @bob.mill @bobby x@bob [quote="bob, post:1, topic:1"]'
+    reply = forum.reply(topic, client.ann, "nothing yet", client.at(hours=1))
+    forum.edit_post(reply, text, client.at(hours=2))
+    forum.rename_user(client.bob, "rob")
+    assert forum.posts[reply].raw == '@rob @rob.mill @bobby x@bob [quote="rob, post:1, topic:1"]'
+    forum.rename_user(client.bob, "rob.mill")
+    forum.rename_user(client.bob, "boo")
+    assert forum.posts[reply].raw.startswith("@boo @boo.mill @bobby x@bob")
+
+
 # Limits and errors
 
 

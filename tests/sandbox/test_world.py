@@ -18,6 +18,7 @@ import requests
 
 from sandbox.discourse.store import Post
 from sandbox.people import Person
+from sandbox.rates import PROFILES_ONLY
 from sandbox.server import chosen_vendors, serve
 from sandbox.world import VENDORS, World
 
@@ -56,6 +57,31 @@ def truth(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, l
 
 
 # The same world
+
+
+def test_a_world_of_profiles_has_people_everywhere_and_next_to_nothing_happens(
+    world: World,
+) -> None:
+    profiles = small(people=300, rates=PROFILES_ONLY)
+    alike = Counter(kind for *kind_of, _ in profiles.truth.profiles for kind in [tuple(kind_of)])
+    assert set(alike) == {key[:2] for key in world.truth.profiles}
+    traps = {trap[0] for trap in profiles.truth.traps}
+    assert traps >= {"duplicate_contact", "employer_change", "email_role", "merged_contact"}
+    counts = profiles.counts()
+    assert counts["interactions"] < counts["people"]
+    assert counts["cases"] == counts["portal_tickets"] == counts["shop_logins"] == 0
+
+
+def test_what_points_to_a_record_is_found_as_if_every_record_was_read(world: World) -> None:
+    for name in OBJECTS:
+        table = world.org.table(name)
+        for described in table.sobject.references():
+            field = described["name"]
+            held = sorted({row[field] for row in table.rows.values() if row[field]})
+            for id in held[:: max(1, len(held) // 5)]:
+                assert table.pointing(field, id) == [
+                    row for row in table.rows.values() if row[field] == id
+                ]
 
 
 def test_the_same_seed_size_and_date_make_the_same_world_to_the_byte(tmp_path: Path) -> None:

@@ -1,0 +1,153 @@
+"""Rapport's own cases of `identity_scale`, each a process of its own.
+
+python -m benchmarks.identity_cases profiles FOLDER COUNT  generate about so many profiles
+python -m benchmarks.identity_cases project FOLDER         the identity models on those alone
+python -m benchmarks.identity_cases febrl FOLDER N         score the records of FEBRL N
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+from benchmarks.costs import ROOT
+from rapport.identity.attributes import Attribute, likely_pairs
+
+FEBRL = (
+    Attribute(name="given_name", edits=(1, 3), swapped_with="surname", meets=True),
+    Attribute(name="surname", edits=(1, 3), swapped_with="given_name", meets=True),
+    Attribute(name="date_of_birth", edits=(1, 2), meets=True),
+    Attribute(name="soc_sec_id", edits=(1, 2), meets=True),
+    Attribute(name="street_number", edits=(1,)),
+    Attribute(name="address_1", edits=(1, 3)),
+    Attribute(name="suburb", edits=(1, 3)),
+    Attribute(name="postcode", edits=(1, 2), meets=True),
+)
+
+PROFILES_PER_PERSON = 1.69
+SOURCES = (("crm", 0.55), ("hub", 0.41), ("forum", 0.50), ("shop", 0.23))
+"""Sources and the share of people who are in each: together the profiles of a person."""
+
+PEOPLE = """
+create macro dice(person, what) as (hash(person || what) % 1000000) / 1000000.0;
+create macro word(number, syllables) as
+    list_extract(['ba','den','ko','lis','mar','ner','pol','ri','san','ter','ul','vik','wen','yo',
+                  'zam','fro','gal','hin','jor','cas'], 1 + (number % 20)::int)
+    || list_extract(['la','mo','ni','sen','dt','ckx','rov','tti','by','gard','ley','man','nov',
+                     'per','quist','ra','son','to','va','witz'], 1 + ((number // 20) % 20)::int)
+    || case when syllables = 3 then list_extract(['','a','er','i','o','en','in','us','el','an'],
+                                                 1 + ((number // 400) % 10)::int) else '' end;
+create table people as
+select
+    person,
+    word(hash(person || 'given') % 400, 2) as given,
+    word(hash(person || 'family') % 4000, 3) as family,
+    case when dice(person, 'free') > 0.18 then hash(person || 'company') % ({people} // 10 + 1) end
+        as company,
+    '+1' || list_extract([212, 415, 312, 617, 206, 303, 404, 512, 713, 602],
+                         1 + (person % 10)::int)
+        || lpad((2000000 + hash(person || 'phone') % 7900000)::text, 7, '0') as own_phone
+from range({people}) as numbers(person);
+"""
+PROFILE = """
+select
+    person, '{source}:people:' || person as profile_key, '{source}' as source, given, family,
+    case
+        when dice(person, '{source}none') < 0.05 then null
+        when dice(person, '{source}role') < 0.02 then 'info@c' || coalesce(company, 0) || '.example'
+        when dice(person, '{source}blank') < 0.01 then 'test@test.com'
+        when company is not null and dice(person, '{source}work') < 0.6
+            then given || '.' || family || person % 7 || '@c' || company || '.example'
+        else given || '.' || family || person || '@gmx.de'
+    end as email,
+    case
+        when dice(person, '{source}phone') < 0.4 then own_phone
+        when dice(person, '{source}phone') < 0.55 and company is not null
+            then '+1202' || (2000000 + company % 7900000)
+    end as phone
+from people where dice(person, '{source}is') < {share}
+"""
+COLUMNS = """
+select
+    person as true_person, profile_key, profile_key as reference_key, source,
+    'import' as source_type,
+    case when source in ('crm', 'hub') then 'crm' else source end as silo, 'people' as stream,
+    person::text as native_id, 'person' as entity, given || ' ' || family as display_name,
+    given || ' ' || family as full_name, given as given_name, family as family_name, email,
+    source = 'forum' as is_email_verified, null::text as further_emails,
+    false as is_address_only, phone, null::text as further_phone, null::text as external_id,
+    null::text as alternate_id, true as is_numbered, null::text as organization_key,
+    null::text as domain, source = 'forum' as is_single_account, false as is_known_by_name,
+    false as is_deleted, false as is_bot, null::text as merged_into, null::text as converted_into,
+    timestamptz '2024-01-01' as created_at, timestamptz '2024-01-01' as first_seen_at
+from profiles order by hash(profile_key)
+"""
+PROFILE_MODEL = "select * from read_parquet('%s')"
+PROJECT = """
+name: rapport
+profile: bench
+macro-paths: ['%s/macros']
+models: {+materialized: table}
+"""
+CONNECTION = """
+bench:
+  target: duckdb
+  outputs: {duckdb: {type: duckdb, path: '%s/bench.duckdb', schema: main, threads: 2,
+                     settings: {TimeZone: UTC}}}
+"""
+SOURCES_FILE = "sources: [{name: control, tables: [{name: settings}]}]\n"
+MODELS = (
+    "identity_phone.py", "identity_identifier.sql", "identity_identifier_book.sql",
+    "identity_candidate.sql", "identity_edge.py", "identity_person_map.sql",
+)  # fmt: skip
+SEEDS = ("free_mail_domain", "identity_rule", "mailbox_word", "nickname")
+
+
+def profiles(folder: Path, count: int) -> None:
+    """Generate profiles with typed e-mails and phones, shared ones among them, and their truth."""
+    with duckdb.connect() as session:
+        session.execute("set threads to 2")
+        session.execute(PEOPLE.format(people=round(count / PROFILES_PER_PERSON)))
+        queries = [PROFILE.format(source=source, share=share) for source, share in SOURCES]
+        session.execute(f"create view profiles as {' union all '.join(queries)}")
+        session.execute(f"copy ({COLUMNS}) to '{folder}/profiles.parquet'")
+
+
+def project(folder: Path) -> None:
+    """Lay out a dbt project of the identity models as they are, on the generated profiles."""
+    models = folder / "models"
+    models.mkdir()
+    for name in MODELS:
+        shutil.copy(ROOT / "dbt_project" / "models" / "identity" / name, models)
+    (models / "identity_profile.sql").write_text(PROFILE_MODEL % (folder / "profiles.parquet"))
+    (models / "sources.yml").write_text(SOURCES_FILE)
+    # Copied, not pointed at: dbt writes what it runs of a seed beside an absolute path.
+    (folder / "seeds").mkdir()
+    for name in SEEDS:
+        shutil.copy(ROOT / "dbt_project" / "seeds" / f"{name}.csv", folder / "seeds")
+    (folder / "dbt_project.yml").write_text(PROJECT % (ROOT / "dbt_project"))
+    (folder / "profiles.yml").write_text(CONNECTION % folder)
+    with duckdb.connect(str(folder / "bench.duckdb")) as session:
+        session.execute("create schema control")
+        session.execute("create table control.settings (name text, value text)")
+
+
+def febrl(folder: Path, number: int) -> None:
+    """Score the records of one of FEBRL's sets."""
+    records = pq.read_table(folder / f"febrl{number}.parquet")
+    pairs = likely_pairs(records, "rec_id", FEBRL, at_least=0.2)
+    pq.write_table(pairs, folder / f"ours{number}.parquet")
+
+
+if __name__ == "__main__":
+    case, folder = sys.argv[1], Path(sys.argv[2])
+    if case == "profiles":
+        profiles(folder, int(sys.argv[3]))
+    elif case == "project":
+        project(folder)
+    else:
+        febrl(folder, int(sys.argv[3]))

@@ -1,0 +1,213 @@
+"""Identity at size, beside its peers: `python -m benchmarks.identity_scale [N ...]`.
+
+Belongs here: which cases run, how their answers are compared with the truth, and the page
+`benchmarks/identity_scale.md`. Does not belong here: the cases (`identity_cases` for Rapport,
+`identity_peer` for the others).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.costs import ROOT, Cost, machine, measure
+
+SIZES = (100_000, 1_000_000)
+PAGE = ROOT / "benchmarks" / "identity_scale.md"
+PEERS = ROOT / "benchmarks" / ".identity-venv"
+PEER_PACKAGES = ("splink>=5,<6", "recordlinkage>=0.16,<1", "scipy", "pyarrow", "duckdb>=2,<3")
+THRESHOLDS = (0.5, 0.99)
+
+METHOD = """\
+Each case is a process of its own; CPU-seconds are its and its children's, the peak is the greatest
+resident memory. Profiles and FEBRL records are read from Parquet. Read ratios, not seconds.
+
+FEBRL: pairs of records, scored without labels. Rapport's way is `rapport.identity.attributes`, with
+the same blocking values as Splink and the address besides. Splink has the rules, comparisons and
+training of its own FEBRL 3 notebook. FEBRL 4 is linked across its two tables by Splink; Rapport
+is not told of the two.
+
+Generated profiles: 1.69 for each person, from four sources, with a name, and mostly an e-mail
+address and a phone number; some mailboxes are a task's or a placeholder, some phones a company's.
+Names are never misspelt, so that precision and recall say whether the road is whole, not how good
+it is: the world's truth is for that. Rapport is one `dbt build` of the models from
+`identity_phone` to `identity_person_map` with their seeds; its figure holds the reading of phone
+numbers, the identifier book and writing the database. Splink is given the phones in E.164 and
+scores; its clusters are cut at 0.99. Bare components join whatever shares a value and judge
+nothing: a floor.
+"""
+
+
+def has_peers() -> bool:
+    """Tell whether the others are there, in an environment of their own, made now if it can be."""
+    if (PEERS / "bin" / "python").exists():
+        return True
+    try:
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
+        pip = [str(PEERS / "bin" / "python"), "-m", "pip", "--quiet", "install", "--compile"]
+        subprocess.run([*pip, *PEER_PACKAGES], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        shutil.rmtree(PEERS, ignore_errors=True)
+        print("Splink cannot be installed here: nothing to compare with", file=sys.stderr)
+        return False
+    return True
+
+
+def ours(case: str, folder: Path, *arguments: object) -> Cost:
+    """Run a case of `identity_cases`."""
+    command = [sys.executable, "-m", "benchmarks.identity_cases", case, str(folder)]
+    env = {"PYTHONPATH": str(ROOT)}
+    return measure(f"Rapport, {case}", [*command, *map(str, arguments)], folder, env)
+
+
+def peer(case: str, folder: Path, *arguments: object) -> Cost:
+    """Run a case of `identity_peer`."""
+    script = str(ROOT / "benchmarks" / "identity_peer.py")
+    command = [str(PEERS / "bin" / "python"), script, case, str(folder)]
+    return measure(case, [*command, *map(str, arguments)], folder, {})
+
+
+def ask(folder: Path, query: str) -> list[list[float]]:
+    """Return the rows of a query, asked in a process that gives its memory back."""
+    program = (
+        "import duckdb, json, sys; "
+        "print(json.dumps([[float(v) for v in r] for r in duckdb.sql(sys.argv[1]).fetchall()]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, query],
+        cwd=folder, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    rows: list[list[float]] = json.loads(done.stdout)
+    return rows
+
+
+def febrl(folder: Path) -> list[str]:
+    """Score the four FEBRL sets and return the table."""
+    peer("febrl", folder)
+    lines = [
+        "| FEBRL | | CPU-s | F1 at 0.5 | precision | recall | F1 at 0.99 |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for number in (1, 2, 3, 4):
+        costs = {
+            "ours": ours("febrl", folder, number),
+            "splink": peer("splink-febrl", folder, number),
+        }
+        for name, cost in costs.items():
+            scores = []
+            for threshold in THRESHOLDS:
+                [[found, right, true]] = ask(folder, _links_query(name, number, threshold))
+                scores.append((2 * right / (found + true), right / found, right / true))
+            (f1, precision, recall), (strict, _, _) = scores
+            who = {"ours": "Rapport", "splink": "Splink"}[name]
+            lines.append(
+                f"| {number} | {who} | {cost.cpu_s:.1f} | **{f1:.4f}** | {precision:.4f} "
+                f"| {recall:.4f} | {strict:.4f} |"
+            )
+    return lines
+
+
+def scale(folder: Path, size: int) -> list[str]:
+    """Resolve generated profiles in every way and return the rows of the table."""
+    ours("profiles", folder, size)
+    ours("project", folder)
+    dbt = str(Path(sys.executable).parent / "dbt")
+    build = [dbt, "--quiet", "build", "--exclude-resource-type", "test", "-s"]
+    cost = measure("Rapport, dbt build", [*build, "+identity_person_map"], folder,
+                   {"PYTHONPATH": str(ROOT)})  # fmt: skip
+    results = json.loads((folder / "target" / "run_results.json").read_text())["results"]
+    spent = sorted(
+        ((result["execution_time"], result["unique_id"].rsplit(".", 1)[1]) for result in results),
+        reverse=True,
+    )
+    total = sum(seconds for seconds, _ in spent)
+    ask(
+        folder,
+        "attach 'bench.duckdb' as bench (read_only); copy (select profile_key, person_id as "
+        "person from bench.identity_person_map) to 'ours.parquet'; select 1",
+    )
+    rows = [("Rapport, dbt build of the models", cost, "ours")]
+    rows.append(("Splink", peer("splink", folder), "splink"))
+    lines = []
+    for name, spent_by, answer in rows:
+        [[right, found, true, largest]] = ask(folder, _pairs_query(answer))
+        lines.append(
+            f"| {size:,} | {name} | {spent_by.cpu_s:.1f} | {spent_by.peak_mb:,.0f} "
+            f"| {right / found:.4f} | {right / true:.4f} | {largest:.0f} |"
+        )
+    bare = peer("components", folder)
+    lines.append(
+        f"| {size:,} | bare components, scipy | {bare.cpu_s:.1f} | {bare.peak_mb:,.0f} | | | |"
+    )
+    shares = ", ".join(f"{name} {seconds / total:.0%}" for seconds, name in spent[:5])
+    return [*lines, f"Where Rapport's time goes at {size:,}: {shares}."]
+
+
+def _links_query(answer: str, number: int, threshold: float) -> str:
+    """Return the query of links told, rightly told, and true."""
+    links = f"read_parquet('links{number}.parquet')"
+    return (
+        f"select count(*), count(links.left), (select count(*) from {links}) "
+        f"from read_parquet('{answer}{number}.parquet') as told left join {links} as links "
+        'on told."left" = links."left" and told."right" = links."right" '
+        f"where probability >= {threshold}"
+    )
+
+
+def _pairs_query(answer: str) -> str:
+    """Return the query of pairs rightly joined, joined, and true, and the largest person."""
+    return (
+        "with told as (select person, true_person from read_parquet('profiles.parquet') "
+        f"inner join read_parquet('{answer}.parquet') using (profile_key)), "
+        "both as (select count(*) as n from told group by person, true_person), "
+        "joined as (select count(*) as n from told group by person), "
+        "truth as (select count(*) as n from told group by true_person) "
+        "select (select sum(n * (n - 1) / 2) from both), (select sum(n * (n - 1) / 2) from joined),"
+        " (select sum(n * (n - 1) / 2) from truth), (select max(n) from joined)"
+    )
+
+
+def main(sizes: tuple[int, ...]) -> None:
+    """Measure everything once and write the page."""
+    if not has_peers():
+        raise SystemExit(1)
+    with tempfile.TemporaryDirectory() as name:
+        scored = febrl(Path(name))
+    lines: list[str] = []
+    notes: list[str] = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as name:
+            *rows, note = scale(Path(name), size)
+        lines += rows
+        notes.append(f"- {note}")
+    page = [
+        "# Who is who, at size",
+        "",
+        f"Written by `python -m benchmarks.identity_scale` on {machine()}.",
+        "",
+        "## Records of attributes alone",
+        "",
+        *scored,
+        "",
+        "## Generated profiles",
+        "",
+        "| profiles | | CPU-s | peak MB | pairs: precision | recall | largest person |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+        *lines,
+        "",
+        *notes,
+        "",
+        "## Method",
+        "",
+        METHOD,
+    ]
+    PAGE.write_text("\n".join(page).rstrip() + "\n", encoding="utf-8")
+    print(f"\nwritten to {PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main(tuple(int(size.replace("_", "")) for size in sys.argv[1:]) or SIZES)

@@ -1,0 +1,241 @@
+"""Whether two records of nothing but attributes (name, birthday, address) are one person's.
+
+Belongs here: which records meet, how well they agree, and how likely that makes them one, learned
+from the records themselves (Fellegi and Sunter's model, by expectation and maximization). Does not
+belong here: identifiers such as mailboxes, which rules join (`identity_rule`), or what a likely
+pair leads to: it is a suggestion, never a join.
+
+No labels are needed. What values have by chance is read from random pairs. What records of one
+person have in common is learned from the pairs that meet in some value; pairs that meet in none
+are taken to be two people's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow
+
+LARGEST_BLOCK = 1_000
+"""Records; what more of them share says nothing about who is one, and comparing them costs most."""
+
+RANDOM_PAIRS = 200_000
+MISSING = -1
+_ROUNDS = 100
+_SETTLED = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attribute:
+    """A column of the records that is compared.
+
+    Attributes:
+        name: of the column; compared as text, null and empty are missing.
+        edits: differences of up to so many letters are levels of their own, in rising order.
+        swapped_with: another column that people mistake for this one, as given and family name.
+        meets: records that have this value in common are compared.
+    """
+
+    name: str
+    edits: tuple[int, ...] = ()
+    swapped_with: str | None = None
+    meets: bool = False
+
+    @property
+    def n_levels(self) -> int:
+        """Return how many levels of agreement there are: level 0 is to be equal."""
+        return 2 + (self.swapped_with is not None) + len(self.edits)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What was learned.
+
+    Attributes:
+        prior: share of all pairs of records that are one person's.
+        same, chance: for each attribute the share of each level, among pairs of one person and
+            among pairs by chance.
+    """
+
+    prior: float
+    same: tuple[tuple[float, ...], ...]
+    chance: tuple[tuple[float, ...], ...]
+
+    def probability(self, pattern: Sequence[int]) -> float:
+        """Return how likely a pair with these levels is one person's."""
+        weight = math.log(self.prior / (1 - self.prior))
+        for level, same, chance in zip(pattern, self.same, self.chance, strict=True):
+            if level != MISSING:
+                weight += math.log(same[level] / chance[level])
+        return 1 / (1 + math.exp(-max(-700.0, min(700.0, weight))))
+
+
+def likely_pairs(
+    records: pyarrow.Table, key: str, attributes: Sequence[Attribute], *, at_least: float = 0.5
+) -> pyarrow.Table:
+    """Return the pairs of records that are likely one person's.
+
+    Args:
+        records: one row per record, with the key and the attributes as text.
+        at_least: probability from which a pair is returned.
+
+    Returns:
+        `left`, `right` (keys, left < right) and `probability`, ordered by left and right.
+    """
+    with duckdb.connect() as session:
+        session.execute("set threads to 2; set preserve_insertion_order to false")
+        session.register("given", records)
+        columns = ", ".join(f'nullif(trim("{each.name}"), \'\') as "{each.name}"'
+                            for each in attributes)  # fmt: skip
+        session.execute(
+            f'create table records as select "{key}" as key, {columns}, '
+            f'row_number() over (order by "{key}") - 1 as place from given'
+        )
+        n_records = session.execute("select count(*) from records").fetchall()[0][0]
+        session.execute(f"create table pairs as {_meeting(attributes)}")
+        levels = ", ".join(f'{_level(each)} as "{each.name}"' for each in attributes)
+        named = ", ".join(f'"{each.name}"' for each in attributes)
+        session.execute(
+            f"create table compared as select left_key, right_key, {levels} from pairs "
+            "inner join records as one on one.key = left_key "
+            "inner join records as other on other.key = right_key"
+        )
+        tally = f"select {named}, count(*) from compared group by all order by all"
+        patterns = {row[:-1]: row[-1] for row in session.execute(tally).fetchall()}
+        by_chance = {
+            row[:-1]: row[-1]
+            for row in session.execute(_by_chance(levels, named, n_records)).fetchall()
+        }
+        model = learn(patterns, by_chance, n_records * (n_records - 1) // 2, attributes)
+        likely = [
+            (*pattern, probability)
+            for pattern in patterns
+            if (probability := model.probability(pattern)) >= at_least
+        ]
+        names = [each.name for each in attributes]
+        told = pyarrow.table(
+            {
+                **{
+                    name: pyarrow.array([row[index] for row in likely], pyarrow.int32())
+                    for index, name in enumerate(names)
+                },
+                "probability": pyarrow.array([row[-1] for row in likely], pyarrow.float64()),
+            }
+        )
+        session.register("told", told)
+        found: pyarrow.Table = session.sql(
+            'select left_key as "left", right_key as "right", probability from compared '
+            f"inner join told using ({named}) order by all"
+        ).to_arrow_table()
+        return found
+
+
+def learn(
+    patterns: Mapping[tuple[int, ...], int],
+    by_chance: Mapping[tuple[int, ...], int],
+    n_pairs: int,
+    attributes: Sequence[Attribute],
+) -> Model:
+    """Learn a model from levels of agreement and how often they were seen.
+
+    Args:
+        patterns: of pairs that meet in some value; by_chance: of random pairs.
+        n_pairs: of all records; those that never met count as two people's.
+    """
+    chance = tuple(
+        _shares(by_chance, index, each.n_levels) for index, each in enumerate(attributes)
+    )
+    # To begin with, records of one person agree mostly, and the more likely the better.
+    same = tuple(
+        tuple(0.9 if level == 0 else 0.1 / (each.n_levels - 1) for level in range(each.n_levels))
+        for each in attributes
+    )
+    model = Model(_share(sum(patterns.values()) / 10, n_pairs), same=same, chance=chance)
+    for _ in range(_ROUNDS):
+        expected = {
+            pattern: count * model.probability(pattern) for pattern, count in patterns.items()
+        }
+        improved = Model(
+            prior=_share(sum(expected.values()), n_pairs),
+            same=tuple(
+                _shares(expected, index, each.n_levels) for index, each in enumerate(attributes)
+            ),
+            chance=chance,
+        )
+        settled = max(
+            abs(new - old)
+            for news, olds in zip(improved.same, model.same, strict=True)
+            for new, old in zip(news, olds, strict=True)
+        )
+        model = improved
+        if settled < _SETTLED:
+            break
+    return model
+
+
+def _share(count: float, n_pairs: int) -> float:
+    """Return a share of all pairs that is neither nothing nor everything."""
+    return min(0.5, max(count, 0.5) / max(n_pairs, 1))
+
+
+def _shares(
+    patterns: Mapping[tuple[int, ...], float], index: int, n_levels: int
+) -> tuple[float, ...]:
+    """Return the share of each level of one attribute; no level is quite impossible."""
+    counts = [0.5] * n_levels
+    for pattern, count in patterns.items():
+        if pattern[index] != MISSING:
+            counts[pattern[index]] += count
+    total = sum(counts)
+    return tuple(count / total for count in counts)
+
+
+def _level(each: Attribute) -> str:
+    one, other = f'one."{each.name}"', f'other."{each.name}"'
+    level = 0
+    cases = [
+        f"when {one} is null or {other} is null then {MISSING}",
+        f"when {one} = {other} then 0",
+    ]
+    if each.swapped_with is not None:
+        level += 1
+        cases.append(
+            f'when {one} = other."{each.swapped_with}" and {other} = one."{each.swapped_with}" '
+            f"then {level}"
+        )
+    for edits in each.edits:
+        level += 1
+        cases.append(f"when levenshtein({one}, {other}) <= {edits} then {level}")
+    return f"case {' '.join(cases)} else {level + 1} end"
+
+
+def _meeting(attributes: Sequence[Attribute]) -> str:
+    """Return the query of the pairs that have a value in common, each once."""
+    queries = [
+        f"select one.key as left_key, other.key as right_key from records as one "
+        f'inner join records as other on one."{each.name}" = other."{each.name}" '
+        "and one.key < other.key "
+        f'where one."{each.name}" in (select "{each.name}" from records '
+        f"group by all having count(*) between 2 and {LARGEST_BLOCK})"
+        for each in attributes
+        if each.meets
+    ]
+    return " union ".join(queries)
+
+
+def _by_chance(levels: str, named: str, n_records: int) -> str:
+    """Return the query of the levels of pairs that nothing but chance put together.
+
+    Every record meets others at fixed distances in the order of keys, each time others.
+    """
+    per_record = max(1, min(n_records - 1, RANDOM_PAIRS // max(n_records, 1)))
+    return (
+        f"select {named}, count(*) from (select {levels} from records as one "
+        f"cross join range(1, {per_record + 1}) as steps(step) "
+        f"inner join records as other "
+        f"on other.place = (one.place + step * {max(1, n_records // (per_record + 1))}) "
+        f"% {max(n_records, 1)} and other.place <> one.place) group by all order by all"
+    )

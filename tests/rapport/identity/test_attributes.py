@@ -1,0 +1,116 @@
+"""Records of attributes alone: learned without labels, whatever their order."""
+
+from __future__ import annotations
+
+import random
+
+import pyarrow
+import pytest
+
+from rapport.identity.attributes import MISSING, Attribute, Model, learn, likely_pairs
+
+ATTRIBUTES = (
+    Attribute(name="given", edits=(1,), swapped_with="family", meets=True),
+    Attribute(name="family", edits=(1,), swapped_with="given", meets=True),
+    Attribute(name="born", edits=(1,), meets=True),
+    Attribute(name="street", edits=(1, 3)),
+)
+
+
+def word(dice: random.Random, length: int = 7) -> str:
+    return "".join(dice.choice("abcdefghijklmnop") for _ in range(length))
+
+
+def records(people: int = 150) -> tuple[list[dict[str, str | None]], set[tuple[str, str]]]:
+    """Return every person twice, the second time with what goes wrong when people type."""
+    dice = random.Random(5)
+    givens, families = ([word(dice, 5) for _ in range(20)] for _ in range(2))
+    rows: list[dict[str, str | None]] = []
+    for number in range(people):
+        row: dict[str, str | None] = {
+            "key": f"a{number:03d}",
+            "given": dice.choice(givens),
+            "family": dice.choice(families),
+            "born": f"{dice.randrange(1930, 2005)}{dice.randrange(1, 13):02d}",
+            "street": word(dice),
+        }
+        again = row | {"key": f"b{number:03d}"}
+        wrong = dice.choice(("given", "family", "born", "street", "swap", "none"))
+        if wrong == "swap":
+            again["given"], again["family"] = row["family"], row["given"]
+        elif wrong == "none":
+            again["street"] = None
+        else:
+            text = str(row[wrong])
+            again[wrong] = f"{text[:2]}x{text[3:]}"
+        rows += [row, again]
+    return rows, {(f"a{number:03d}", f"b{number:03d}") for number in range(people)}
+
+
+def found(rows: list[dict[str, str | None]], **how: float) -> set[tuple[str, str]]:
+    table = likely_pairs(pyarrow.Table.from_pylist(rows), "key", ATTRIBUTES, **how)
+    return set(zip(table["left"].to_pylist(), table["right"].to_pylist(), strict=True))
+
+
+def test_records_of_one_person_are_found_without_labels() -> None:
+    rows, truth = records()
+    pairs = found(rows)
+    assert len(pairs & truth) >= 0.98 * len(truth)
+    assert len(pairs & truth) >= 0.98 * len(pairs)
+
+
+def test_the_order_of_records_does_not_matter_and_a_stricter_bound_finds_fewer() -> None:
+    rows, _ = records(people=60)
+    pairs = found(rows)
+    assert found(rows[::-1]) == pairs
+    assert found(rows, at_least=0.999) <= pairs
+
+
+def test_a_value_that_crowds_share_brings_nobody_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rapport.identity.attributes.LARGEST_BLOCK", 10)
+    rows = [
+        {"key": f"k{n:02d}", "given": "test", "family": "test", "born": "1970", "street": "x"}
+        for n in range(11)
+    ]
+    assert found(rows) == set()
+    assert len(found(rows[:10], at_least=0.0)) == 45
+
+
+def test_what_is_missing_says_nothing() -> None:
+    model = Model(prior=0.01, same=((0.9, 0.1),) * 2, chance=((0.1, 0.9),) * 2)
+    assert model.probability((MISSING, MISSING)) == pytest.approx(0.01)
+    assert model.probability((0, MISSING)) > 0.01 > model.probability((1, MISSING))
+
+
+def test_what_is_learned_is_what_the_pairs_were_made_of() -> None:
+    attributes = [Attribute(name=name) for name in "abc"]
+    same, chance = (0.9, 0.8, 0.95), (0.02, 0.05, 0.01)
+
+    def expected(pairs: int, agree: tuple[float, ...]) -> dict[tuple[int, ...], float]:
+        patterns: dict[tuple[int, ...], float] = {}
+        for number in range(8):
+            levels = tuple(number >> bit & 1 for bit in range(3))
+            share = 1.0
+            for level, rate in zip(levels, agree, strict=True):
+                share *= 1 - rate if level else rate
+            patterns[levels] = pairs * share
+        return patterns
+
+    random_pairs = expected(1_000_000, chance)
+    true_pairs = expected(1_000, same)
+    seen = {levels: random_pairs[levels] + true_pairs[levels] for levels in random_pairs}
+    model = learn(
+        {levels: round(count) for levels, count in seen.items()},
+        {levels: round(count) for levels, count in random_pairs.items()},
+        1_001_000,
+        attributes,
+    )
+    assert model.prior == pytest.approx(0.001, rel=0.1)
+    assert [shares[0] for shares in model.same] == pytest.approx(same, abs=0.03)
+
+
+def test_no_records_and_one_record_make_no_pair() -> None:
+    one = {"key": "a", "given": "ann", "family": "lee", "born": "1970", "street": "x"}
+    assert found([one]) == set()
