@@ -16,4 +16,4 @@ def test_every_csv_block_is_a_file_that_is_read(tmp_path: Path) -> None:
             assert fence.title, f"{fence}: say which file it is"
             (tmp_path / fence.title).write_text(fence.text, encoding="utf-8")
     read = overrides.load(tmp_path, on=date(2026, 6, 30)).counts()
-    assert read.startswith("1 link, 1 unlink, 1 identifier")
+    assert read.startswith("1 link, 1 unlink, 2 identifiers")
