@@ -320,7 +320,7 @@ def _project_alike(records: list[bytes], stream: Stream) -> _Clean | None:
             return None
     except UNCLEAN:
         return None
-    if (b"\\" in text and _SUSPECT.search(text)) or _is_deep(
+    if (b"\\u" in text and _SUSPECT.search(text)) or _is_deep(
         records if alike.has_lists else records[:1]
     ):
         return None
@@ -345,7 +345,7 @@ def _project_parsed(records: list[bytes], stream: Stream) -> _Clean | None:
     if (
         {*map(type, values)} != {dict}
         or (not is_same and not _has_same_names(text, b"\n".join(again)))
-        or (b"\\" in text and _SUSPECT.search(text))
+        or (b"\\u" in text and _SUSPECT.search(text))
         or _is_deep(records)
         or len(stream.key) > 1
     ):
