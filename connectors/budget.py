@@ -205,16 +205,18 @@ class Budget:
                 yield self._alone
                 return
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._path.with_suffix(".lock")):
-                told = self._path.read_bytes() if self._path.exists() else b""
+            self._path.touch()
+            with FileLock(self._path.with_suffix(".lock")), self._path.open("r+b") as file:
+                told = file.read()
                 try:
                     bookings = msgspec.json.decode(told, type=Bookings)
                 except msgspec.DecodeError:
                     # None yet, or torn by a crash: the worst that follows is a wait too few.
                     bookings = Bookings()
                 yield bookings
-                if (text := msgspec.json.encode(bookings)) != told:
-                    self._path.write_bytes(text)
+                # Never shorter than before: to cut a file off takes as long as the rest of a call.
+                file.seek(0)
+                file.write(msgspec.json.encode(bookings).ljust(len(told)))
 
 
 def _count(calls: Sequence[float], after: float, until: float) -> int:

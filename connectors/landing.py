@@ -14,12 +14,11 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -372,7 +371,7 @@ def _table(
     stamp = schema().field("_version").type
     keys: Sequence[str]
     if isinstance(rows, Records):
-        keys, records = rows.keys, _joined(rows.texts)
+        keys, records = rows.keys, pa.chunked_array(rows.texts)
         versions = pa.array(rows.versions, "int64").view(stamp)
         ops = pa.repeat(pa.scalar("upsert"), count)
         merged_into = pa.nulls(count, pa.string())
@@ -391,14 +390,6 @@ def _table(
         "record": records,
     }
     return pa.table(columns, schema=schema())
-
-
-def _joined(texts: Sequence[bytes]) -> pa.Array:
-    """Return records as an Arrow column; they are known to be UTF-8."""
-    pa = _arrow()
-    ends = array("i", accumulate(map(len, texts), initial=0))
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
-    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
 
 
 def _versions(rows: Sequence[Row] | Records, loaded_at: datetime) -> set[datetime]:

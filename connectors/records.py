@@ -15,18 +15,22 @@ from __future__ import annotations
 import json
 import re
 import threading
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import repeat
+from itertools import accumulate, repeat
 from operator import attrgetter
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from connectors.base import Rejected, Stream
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Raw = msgspec.Raw
 Members = dict[str, Raw]
@@ -70,21 +74,27 @@ class Records:
 
     Attributes:
         versions: in microseconds since 1970 (`to_us`).
+        texts: as they will be written, in pieces. A page's are put together while they are in the
+            processor's cache, and a million small objects less wait to be landed.
     """
 
     keys: list[str] = field(default_factory=list)
     versions: list[int | None] = field(default_factory=list)
-    texts: list[bytes] = field(default_factory=list)
+    texts: list[pa.StringArray] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __iter__(self) -> Iterator[Projected]:
         versions = (None if at is None else from_us(at) for at in self.versions)
-        return map(Projected, self.keys, versions, self.texts)
+        texts = (text for piece in self.texts for text in piece.cast("binary").to_pylist())
+        return map(Projected, self.keys, versions, texts)
 
     def __getitem__(self, rows: slice) -> Records:
-        return Records(self.keys[rows], self.versions[rows], self.texts[rows])
+        import pyarrow as pa
+
+        texts = pa.chunked_array(self.texts)[rows]
+        return Records(self.keys[rows], self.versions[rows], texts.chunks)
 
     def extend(self, others: Records) -> None:
         """Add further records."""
@@ -220,12 +230,13 @@ def project_page(page: Sequence[bytes], stream: Stream) -> tuple[Records, list[R
     """Project every record of a page, as `project` does."""
     records, rejected = Records(), []
     stamps: list[Any] = []
+    texts: list[bytes] = []
     for first in range(0, len(page), AT_ONCE):
         part = list(page[first : first + AT_ONCE])
         clean = _project_clean(part, stream)
         if clean is not None:
             records.keys += clean.keys
-            records.texts += clean.texts
+            texts += clean.texts
             stamps += clean.stamps
             continue
         for record in part:
@@ -234,10 +245,21 @@ def project_page(page: Sequence[bytes], stream: Stream) -> tuple[Records, list[R
                 rejected.append(found)
             else:
                 records.keys.append(found.key)
-                records.texts.append(found.text)
+                texts.append(found.text)
                 stamps.append(found.version)
     records.versions = _versions(stamps, stream)
+    if texts:
+        records.texts.append(joined(texts))
     return records, rejected
+
+
+def joined(texts: Sequence[bytes]) -> pa.StringArray:
+    """Return records as an Arrow column; they are known to be UTF-8."""
+    import pyarrow as pa
+
+    ends = array("i", accumulate(map(len, texts), initial=0))
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
 
 
 def project(record: bytes, stream: Stream) -> Projected | Rejected:
@@ -287,30 +309,28 @@ def _project_alike(records: list[bytes], stream: Stream) -> _Clean | None:
 
     Parsed into the fields of a class, they take half as long as into dicts.
     """
-    allowed = _allow_list(stream.fields)
-    cursor = stream.cursor if stream.cursor_trusted else None
+    alike = _alike(records[0], records[-1], stream.fields)
+    if alike is None or len(stream.key) > 1 or stream.key[0] not in alike.names:
+        return None
+    text = b"\n".join([*records, b""])
     try:
-        shape = _shape(_DECODE(records[0]), allowed)
-        if shape is None or shape != _shape(_DECODE(records[-1]), allowed):
+        values = alike.decoder.decode_lines(text)
+        # As many and the same: no record holds a line break, so each is what was written.
+        if len(values) != len(records) or _ENCODE_LINES(values) != text:
             return None
-        decoder, has_lists = _decoder(shape)
-        values = [*map(decoder.decode, records)]
-        if [*map(_ENCODE, values)] != records:
-            return None
-    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError, TypeError):
+    except UNCLEAN:
         return None
-    text = b"\n".join(records)
-    if (b"\\" in text and _SUSPECT.search(text)) or _is_deep(records if has_lists else records[:1]):
+    if (b"\\u" in text and _SUSPECT.search(text)) or _is_deep(
+        records if alike.has_lists else records[:1]
+    ):
         return None
-    names = [name for name, _ in shape]
-    if len(stream.key) > 1 or stream.key[0] not in names:
-        return None
-    keys = _plain_keys([*map(_getter(names, stream.key[0]), values)], is_same=True)
+    keys = _plain_keys([*map(alike.getter(stream.key[0]), values)], is_same=True)
     if keys is None:
         return None
-    if cursor not in names:
+    cursor = stream.cursor if stream.cursor_trusted else None
+    if cursor not in alike.names:
         return _Clean(keys, [None] * len(keys), records)
-    return _Clean(keys, [*map(_getter(names, cursor), values)], records)
+    return _Clean(keys, [*map(alike.getter(cursor), values)], records)
 
 
 def _project_parsed(records: list[bytes], stream: Stream) -> _Clean | None:
@@ -318,14 +338,14 @@ def _project_parsed(records: list[bytes], stream: Stream) -> _Clean | None:
     try:
         values = [*map(_DECODE, records)]
         again = [*map(_ENCODE, values)]
-    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
+    except UNCLEAN:
         return None
     is_same = again == records
     text = b"\n".join(records)
     if (
         {*map(type, values)} != {dict}
         or (not is_same and not _has_same_names(text, b"\n".join(again)))
-        or (b"\\" in text and _SUSPECT.search(text))
+        or (b"\\u" in text and _SUSPECT.search(text))
         or _is_deep(records)
         or len(stream.key) > 1
     ):
@@ -369,10 +389,50 @@ def _shape(value: Any, allowed: AllowList | None) -> Shape | None:
     return tuple(shape)
 
 
+class _Alike(NamedTuple):
+    """What reads records of one shape.
+
+    Attributes:
+        names: of their fields, in order.
+    """
+
+    decoder: msgspec.json.Decoder[Any]
+    names: list[str]
+    has_lists: bool
+
+    def fits(self, record: bytes) -> bool:
+        """Tell whether a record is written as it was read: it has these fields, no others."""
+        try:
+            return _ENCODE(self.decoder.decode(record)) == record
+        except UNCLEAN:
+            return False
+
+    def getter(self, name: str) -> Callable[[Any], Any]:
+        return attrgetter(f"_{self.names.index(name)}")
+
+
+_alike_last: dict[tuple[str, ...], _Alike] = {}
+"""By a stream's fields, what read its records last: most likely it reads the next ones."""
+
+
+def _alike(first: bytes, last: bytes, fields: tuple[str, ...]) -> _Alike | None:
+    """Return what reads the first and the last of some records, if they have the same shape."""
+    alike = _alike_last.get(fields)
+    if alike is None or not alike.fits(first):
+        try:
+            shape = _shape(_DECODE(first), _allow_list(fields))
+        except UNCLEAN:
+            return None
+        if shape is None:
+            return None
+        alike = _alike_last[fields] = _of_shape(shape)
+    return alike if alike.fits(last) else None
+
+
 @lru_cache(maxsize=256)
-def _decoder(shape: Shape) -> tuple[msgspec.json.Decoder[Any], bool]:
-    """Return what parses records of this shape, and whether they hold lists."""
-    return msgspec.json.Decoder(_class(shape)), _has_lists(shape)
+def _of_shape(shape: Shape) -> _Alike:
+    names = [name for name, _ in shape]
+    return _Alike(msgspec.json.Decoder(_class(shape)), names, _has_lists(shape))
 
 
 def _class(shape: Shape) -> type:
@@ -390,10 +450,6 @@ def _class(shape: Shape) -> type:
 
 def _has_lists(shape: Shape) -> bool:
     return any(inner is list or (inner and _has_lists(inner)) for _, inner in shape)
-
-
-def _getter(names: Sequence[str], name: str) -> Callable[[Any], Any]:
-    return attrgetter(f"_{names.index(name)}")
 
 
 def _is_deep(records: Sequence[bytes]) -> bool:
@@ -482,6 +538,9 @@ def parse_stamp(text: str, zone: str = "UTC") -> datetime | None:
 
 _DECODE = msgspec.json.Decoder().decode
 _ENCODE = msgspec.json.Encoder().encode
+_ENCODE_LINES = msgspec.json.Encoder().encode_lines
+UNCLEAN = (msgspec.DecodeError, ValueError, OverflowError, RecursionError, TypeError)
+"""What reading and writing a record again raises if something may be wrong with it."""
 _HIDES_NAMES = re.compile(rb'"\s+:|\\u(?:0022|003[aA])')
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 

@@ -20,6 +20,7 @@ import re
 import threading
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ Answer = TypeVar("Answer")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_BACKOFF_S = 30.0
+ANSWERS_TIMED = 100
 RESET_HEADERS = ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset")
 
 
@@ -95,6 +97,7 @@ class Session(requests.Session):
         base_url: put before a path that starts with `/`.
         requests_made: calls sent, retries included.
         waits_s: seconds waited for limits, budget and retries.
+        answers_s: seconds that each of the last answers took to begin, newest last.
         calls_per_window: see `budget.Windows`; may be changed until the first call.
         usages: what an answer tells of limits that were not hit; the `RateLimit` headers if None.
         quota_reserve: share of a day's quota that is left to other programs.
@@ -138,6 +141,7 @@ class Session(requests.Session):
         self.max_wait_s = max_wait_s
         self.requests_made = 0
         self.waits_s = 0.0
+        self.answers_s: deque[float] = deque(maxlen=ANSWERS_TIMED)
         self.only_asks = False
         self.sleep: Callable[[float], None] = time.sleep
         self.calls_per_window = calls_per_window
@@ -293,6 +297,7 @@ class Session(requests.Session):
                 self._wait(self._backoff(attempt), _reason(error))
                 continue
 
+            self.answers_s.append(response.elapsed.total_seconds())
             self._note_clock(response)
             self._note_usage(response)
             limit = (self.limits(response) if self.limits else None) or default_limit(response)

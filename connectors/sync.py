@@ -357,7 +357,7 @@ class _Sync:
         records, found = project_page(page.records, self.stream)
         rejected = [*page.rejected, *found]
         buffer.add(records)
-        buffer.size += sum(map(len, records.texts))
+        buffer.size += sum(piece.nbytes for piece in records.texts)
         self._see(records.keys)
         for bad in rejected:
             # A bad record is still there: the census must not take it for deleted.

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from connectors.backfill import one_ahead
 from connectors.base import Page, State, Stream, Tombstone, Window
 from connectors.hubspot.client import NEXT, Account, filtered, id_of, ms
 from connectors.hubspot.streams import CHANGED, CREATED, LOOKBACK, MERGED, wanted
@@ -37,7 +38,7 @@ def read(account: Account, stream: Stream, state: State, window: Window) -> Iter
     kind, names = stream.object_name, wanted(stream)
     for walk in change_walks(stream, state, window):
         position = walk.position or ({"list": None} if is_census else {"search": "0"})
-        for records, at in record_pages(account, kind, names, walk, position):
+        for records, at in one_ahead(record_pages(account, kind, names, walk, position)):
             kept = [row for row in records if _is_since(row, state.get("since"))]
             shown += len(kept)
             yield Page(

@@ -541,7 +541,7 @@ def full_disk(pattern: str) -> Iterator[list[str]]:
 
     def opened(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
         file = real(path, mode, *arguments, **options)
-        if not path.match(pattern) or mode.startswith("r"):
+        if not path.match(pattern) or not {*mode} & {*"wax+"}:
             return file
         met.append(path.name)
         return _Full(file)

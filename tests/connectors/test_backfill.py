@@ -11,7 +11,7 @@ import pytest
 from benchmarks.machines import THINGS, Dead, Model, ModelSource, dying
 from connectors import Landing, Page, sync_stream
 from connectors import sync as sync_module
-from connectors.backfill import THREADS, side_by_side
+from connectors.backfill import THREADS, one_ahead, side_by_side
 from connectors.errors import QuotaSpent, ServerError
 
 IN_SPANS = THINGS["in_spans"]
@@ -197,3 +197,49 @@ def test_pages_of_a_span_keep_their_order():
     for number in range(20):
         states = [page and page.state["page"] for n, page in pages if n == number]
         assert states == [0, 1, 2, 3, 4, None]
+
+
+# One page ahead
+
+
+def test_a_page_is_read_while_the_one_before_is_worked_on():
+    asked = [threading.Event() for _ in range(5)]
+
+    def read():
+        for number, event in enumerate(asked):
+            event.set()
+            yield number
+
+    shown = []
+    for number in one_ahead(read()):
+        assert asked[min(number + 1, 4)].wait(10)  # never set if one is read after the other
+        assert not any(event.is_set() for event in asked[number + 2 :])
+        shown.append(number)
+    assert shown == [0, 1, 2, 3, 4]
+
+
+def test_an_error_comes_where_its_page_would_have():
+    def read():
+        yield from range(3)
+        raise QuotaSpent("src: no calls are left.", place="src")
+
+    shown = []
+    with pytest.raises(QuotaSpent):
+        for number in one_ahead(read()):
+            shown.append(number)
+    assert shown == [0, 1, 2]
+
+
+def test_who_stops_has_read_no_more_than_one_page_in_vain():
+    read, before = [], threading.active_count()
+
+    def pages():
+        for number in range(100):
+            read.append(number)
+            yield number
+
+    for number in one_ahead(pages()):
+        if number == 3:
+            break
+    assert threading.active_count() == before
+    assert read in ([0, 1, 2, 3], [0, 1, 2, 3, 4])

@@ -273,3 +273,11 @@ def test_a_reserve_that_is_free_again_is_noticed(org, monkeypatch):
     monkeypatch.setattr("connectors.session.QUOTA_TOLD_FOR_S", 0.0)
     session.fetch("GET", "/")
     session.fetch("GET", "/")
+
+
+@pytest.mark.parametrize("left_over", [b"", b'{"calls": [1', b'{"calls": []}' + b" " * 5000])
+def test_a_budget_that_a_crash_left_behind_is_taken_up(tmp_path, left_over):
+    path = tmp_path / "budget.json"
+    path.write_bytes(left_over)
+    assert Budget([(1, 60.0)], path).book() == 0.0
+    assert Budget([(1, 60.0)], path).book() > 50

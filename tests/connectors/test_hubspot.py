@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,6 +105,22 @@ def test_a_first_sync_reads_by_list_and_every_record_arrives_once(crm, landed):
     assert (result.rows, result.duplicates, result.missing, result.extra) == (350, 0, 0, 0)
     assert crm.asked()["GET crm/objects/{type}"] == 4
     assert "POST crm/objects/{type}/search" not in crm.asked()
+
+
+def test_the_next_page_is_on_its_way_while_one_is_worked_on(crm, landed):
+    ids = crm.create("contacts", 350, lastname="Weaver")
+    source = crm.open()
+    behind = []
+
+    def work(progress):
+        before, until = progress.pages + 1, time.monotonic() + 10
+        while source.session.requests_made <= before and time.monotonic() < until:
+            time.sleep(0.01)  # beside the page that is worked on, the clock was asked for
+        behind.append(source.session.requests_made - before)
+
+    crm.sync("contacts", source, on_progress=lambda told: told.pages < 4 and work(told))
+    assert behind == [1, 1, 1]
+    assert set(live(landed("crm.contacts"))) == set(ids)
 
 
 def test_only_allowed_properties_are_landed_as_the_vendor_wrote_them(crm, landed):

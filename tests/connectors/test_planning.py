@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -305,7 +306,7 @@ def test_a_table_that_is_not_to_be_counted_is_not_counted(tmp_path):
     assert "`count: false`" in plan.streams[0].next.cost.records_how
 
 
-# A connector that has no plan
+# A connector of our own
 
 
 class Silent:
@@ -320,6 +321,19 @@ class Silent:
 
     def streams(self) -> list[Stream]:
         return [Stream(name="things", key=("id",), fields=("id",))]
+
+
+def test_what_a_plan_does_besides_asking_is_not_the_time_of_a_call(company, tmp_path):
+    class Slow(Silent):
+        def plan(self, stream: Stream, state: Any, window: Any) -> planning.Cost:
+            time.sleep(0.3)
+            self.session.get(company.credentials["sources"]["hub"]["url"])
+            step = planning.Step(what="pages", calls=1000, how="known")
+            return planning.Cost(steps=(step,), records=0)
+
+    source: Any = Slow(Session("slow"))
+    plan = plan_source(source, source.streams(), tmp_path)
+    assert 0 < plan.next.seconds < 300
 
 
 def test_a_connector_that_cannot_count_says_so_and_no_number_is_made_up(tmp_path):

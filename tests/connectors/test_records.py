@@ -15,6 +15,7 @@ from connectors.base import Rejected, Stream
 from connectors.records import (
     MAX_DEPTH,
     Projected,
+    Records,
     UnexpectedShape,
     _project_clean,
     is_balanced,
@@ -150,6 +151,29 @@ def test_a_page_at_once_gives_what_its_records_give_one_by_one(page, fields):
     records, rejected = project_page(page, stream)
     assert list(records) == [found for found in one_by_one if isinstance(found, Projected)]
     assert rejected == [found for found in one_by_one if isinstance(found, Rejected)]
+
+
+@pytest.mark.parametrize(
+    "odd", [b'{"id":"c"}\n{"id":"d"}', b'{"id":"c"}\n', b"", b"\n", b'{"id":\n"c"}']
+)
+def test_a_line_break_does_not_make_two_records_of_one(odd):
+    page = [b'{"id":"a"}', odd, b'{"id":"b"}']
+    one_by_one = [project(record, POSTS) for record in page]
+    records, rejected = project_page(page, POSTS)
+    assert list(records) == [found for found in one_by_one if isinstance(found, Projected)]
+    assert rejected == [found for found in one_by_one if isinstance(found, Rejected)]
+
+
+def test_pages_of_changing_shape_stay_what_they_are():
+    shapes = [b'{"id":"%d"}', b'{"id":"%d","name":null}', b'{"name":"n","id":"%d"}']
+    kept = Records()
+    pages = [[shape % n for n in range(3)] for shape in [*shapes, *reversed(shapes)]]
+    for page in pages:
+        kept.extend(project_page(page, POSTS)[0])
+    everything = [record for page in pages for record in page]
+    assert [found.text for found in kept] == everything
+    assert [found.text for found in kept[2:11]] == everything[2:11]
+    assert kept[2:11].keys == kept.keys[2:11]
 
 
 @pytest.mark.parametrize(
