@@ -8,23 +8,28 @@ from __future__ import annotations
 import functools
 import math
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.base import State, Stream, Window
-from connectors.discourse.client import TOPICS_PER_PAGE, Forum, later
+from connectors.discourse import likes
+from connectors.discourse.client import (
+    POSTS_WINDOW_IDS,
+    REACTORS_PER_PAGE,
+    TOPICS_PER_PAGE,
+    Forum,
+    later,
+)
 from connectors.discourse.reads import (
     LOOKBACK_IDS,
     POSTS_PER_BATCH,
     POSTS_REREAD_PER_TOPIC,
-    POSTS_WINDOW_IDS,
-    REREAD_EVERY,
     SSO_REFRESH_EVERY,
-    TAIL,
     Listed,
     listed_topic,
     posts_floor,
     user_mark,
 )
+from connectors.discourse.streams import REREAD_EVERY, TAIL
 from connectors.incremental import CENSUS_EVERY, NewestFirstWalk, is_due
 from connectors.planning import ALWAYS, Allowance, Cost, Step
 from connectors.records import pick, split, values
@@ -64,6 +69,8 @@ class Planner:
             return self._plan_topics(stream, state, window)
         if stream.name == "categories":
             return self._plan_categories()
+        if stream.name == "likes":
+            return self._plan_likes(state, window)
         return self._plan_posts(state, window)
 
     def allowance(self) -> Allowance:
@@ -174,6 +181,60 @@ class Planner:
             notes=("posts that left their topic take one call each, uncounted here",),
         )
 
+    def _plan_likes(self, state: State, window: Window) -> Cost:
+        if "walk" not in state and not is_due(state, "reread_at", REREAD_EVERY, window):
+            return Cost(records=0, records_how="asked for less than a day ago")
+        walk = state.get("walk") or likes.begun(state, window)
+        newest, ids_per_page = self._newest_post
+        top = walk["at"] or newest
+        if walk["is_whole"]:
+            rows = [row for before in _spread(top) for row in self._posts_below(before)]
+            posts = round(self._stats.get("posts_count", newest) * top / max(newest, 1))
+            pages = math.ceil(top / ids_per_page) + 1
+            how = f"{posts:,} posts by about.json, {ids_per_page} ids a page"
+        else:
+            floor = (datetime.fromisoformat(walk["began"]) - TAIL).isoformat()
+            rows, pages, share = self._posts_since(floor, walk["at"])
+            pages, posts = round(pages * share), round(len(rows) * share)
+            how = f"{posts:,} posts of the last {TAIL.days} days, by the newest pages"
+        held = state.get("liked", {})
+        due = sum(_is_due(row, held) for row in rows)
+        asked = round(due * posts / max(len(rows), 1))
+        return Cost(
+            steps=(
+                Step(what="pages of posts", calls=pages, how=how),
+                Step(
+                    what="liked posts",
+                    calls=asked,
+                    how=f"{due:,} of {len(rows):,} posts looked at have likes that were not told",
+                ),
+            ),
+            records=None,
+            records_how="how many liked a post is not counted",
+            notes=(f"a post with more than {REACTORS_PER_PAGE} likes takes further calls",),
+        )
+
+    def _posts_below(self, before: int) -> list[bytes]:
+        """Return the posts of one page; usually some 50."""
+        return next(self._forum.post_pages(before), (0, []))[1]
+
+    def _posts_since(self, floor: str, before: int | None) -> tuple[list[bytes], int, float]:
+        """Return the posts of the first pages down to `floor`, the pages, and what to scale by."""
+        rows: list[bytes] = []
+        stamps: list[datetime] = []
+        pages = 0
+        for _, page in self._forum.post_pages(before):
+            rows += page
+            pages += 1
+            written = [at for row in page if (at := values(row, "created_at")[0])]
+            stamps += map(datetime.fromisoformat, written)
+            if written and not any(later(at, floor) for at in written):
+                break
+            if pages >= PAGES_SAMPLED and len({*stamps}) > 1:
+                share = (max(stamps) - datetime.fromisoformat(floor)) / (max(stamps) - min(stamps))
+                return rows, pages, share
+        return rows, pages, 1.0
+
     @functools.cached_property
     def _stats(self) -> dict[str, int]:
         """Return the site's own counts; empty if it hides them."""
@@ -217,6 +278,16 @@ class Planner:
             how = f"active since {floor[:10]}, " + ("listed" if is_all else "by the newest pages")
             self._active[floor] = _Active(rows, count, how)
         return self._active[floor]
+
+
+def _spread(top: int) -> list[int]:
+    """Return the ids below which to look at a page each, evenly from the newest down."""
+    return sorted({top + 1 - top * part // PAGES_SAMPLED for part in range(PAGES_SAMPLED)})
+
+
+def _is_due(post: bytes, held: dict[str, Any]) -> bool:
+    mark = likes.counts_mark(post)
+    return mark not in (0, held.get(str(values(post, "id")[0]), {"mark": 0})["mark"])
 
 
 def _view_calls(posts_count: int) -> int:

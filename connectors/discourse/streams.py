@@ -10,6 +10,8 @@ from datetime import timedelta
 from connectors.base import Stream, by_field
 
 ACTIVITY_OVERLAP = timedelta(days=1)  # `activity-after` knows days only, in the server's zone
+TAIL = timedelta(days=14)
+REREAD_EVERY = timedelta(days=1)
 
 STREAMS: tuple[Stream, ...] = (
     Stream(
@@ -94,5 +96,19 @@ STREAMS: tuple[Stream, ...] = (
         reconciles="the whole list, at every sync",
         types=by_field(integer="id parent_category_id", boolean="read_restricted"),
         coverage="only categories that `api_username` may see",
+    ),
+    Stream(
+        name="likes",
+        key=("post_id", "id"),
+        fields=("post_id", "id", "reaction"),
+        deletes="reread",
+        types=by_field(integer="post_id id"),
+        pii=by_field(pseudonym="id"),
+        unreconciled="no list shows all likes; those of posts of the last 14 days are compared "
+        "with the count of each",
+        coverage="who liked is asked for with `likers: true` only, once a day, about posts of the "
+        "last 14 days whose count has changed; when it was is not told. A like taken back while "
+        "another was given is not noticed, nor are deletions and new likes of older posts, until "
+        "`--full-refresh`. Who reacted with another emoji is listed by forums since 2025",
     ),
 )

@@ -6,8 +6,9 @@ Does not belong here: what writes do (`sandbox.discourse.store`).
 Faithful to discourse/discourse `lib/topic_query.rb`, `lib/topics_filter.rb`,
 `lib/topic_view.rb`, `lib/latest_posts_query.rb`, `lib/admin_user_index_query.rb`,
 `lib/middleware/request_tracker.rb`, `app/controllers/post_action_users_controller.rb`, the plugin
-discourse-reactions and the official OpenAPI description. Differences, on purpose: drafts, bookmarks, notifications and suggested topics are always empty, and
-nothing can be written through HTTP.
+discourse-reactions and the official OpenAPI description. Differences, on purpose: drafts,
+bookmarks, notifications and suggested topics are always empty, and nothing can be written
+through HTTP.
 """
 
 from __future__ import annotations
