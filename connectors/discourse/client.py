@@ -42,7 +42,7 @@ class Forum:
         self.session = session
         self._settings = settings
         self._has_filter = True
-        self._lists_reactors = True
+        self.lists_reactors: bool | None = None  # nobody has asked
 
     def user_page(self, number: int, *, seen_last_first: bool = False) -> list[bytes]:
         """Return a page of the admin list, by age or by who was seen last."""
@@ -147,22 +147,24 @@ class Forum:
             before = min([*ids, below]) if ids else below + 2 - POSTS_WINDOW_IDS
             yield before, rows
 
-    def likers(self, post_id: int, *, with_emoji: bool) -> list[bytes]:
+    def likers(self, post_id: int, *, with_emoji: bool) -> list[bytes] | None:
         """Return who liked a post; of a forum with emoji also who reacted with which.
 
-        The plugin of the emoji lists both since 2025; before, and without it, likes are listed.
+        The plugin of the emoji lists both since 2025; before, and without it, likes alone are
+        listed. None: the post is not there.
         https://github.com/discourse/discourse/tree/main/plugins/discourse-reactions
         """
-        if with_emoji and self._lists_reactors:
+        if with_emoji and self.lists_reactors is not False:
             path = f"/discourse-reactions/posts/{post_id}/reactions-users-list.json"
             found = self._listed(path, {}, REACTORS_PER_PAGE, "users")
-            if found is not None:
+            if found is not None or self.lists_reactors:
+                self.lists_reactors = True
                 return found
         asked = {"id": post_id, "post_action_type_id": LIKE}
         found = self._listed("/post_action_users.json", asked, LIKERS_PER_PAGE, "post_action_users")
         if found is not None and with_emoji:
-            self._lists_reactors = False  # the post is there, so it was the list that is not
-        return found or []
+            self.lists_reactors = False  # the post is there, so it was the list that is not
+        return found
 
     def _listed(self, path: str, asked: dict[str, int], size: int, at: str) -> list[bytes] | None:
         """Return all pages of a list, None if there is none for us."""

@@ -71,4 +71,4 @@ def _likes(forum: Forum) -> list[bytes]:
     """Return who liked the newest of the posts that anybody liked."""
     posts = split(forum.get("/posts.json"), "latest_posts")
     liked = next((post for post in posts if likes.counts_mark(post)), None)
-    return likes.of_post(forum, liked) if liked is not None else []
+    return (likes.of_post(forum, liked) or []) if liked is not None else []

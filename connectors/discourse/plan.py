@@ -41,6 +41,7 @@ USERS_PER_PAGE = 100
 POSTS_PER_VIEW = 20
 ADMIN_CALLS_PER_MINUTE = 60  # a forum's default, which its administrators can change
 PAGES_SAMPLED = 3
+HALVINGS = 6
 TWICE = "if any was deleted since, the whole list is read twice, to be sure of it"
 
 
@@ -186,19 +187,24 @@ class Planner:
             return Cost(records=0, records_how="asked for less than a day ago")
         walk = state.get("walk") or likes.begun(state, window)
         newest, ids_per_page = self._newest_post
-        top = walk["at"] or newest
-        if walk["is_whole"]:
-            rows = [row for before in _spread(top) for row in self._posts_below(before)]
-            posts = round(self._stats.get("posts_count", newest) * top / max(newest, 1))
-            pages = math.ceil(top / ids_per_page) + 1
-            how = f"{posts:,} posts by about.json, {ids_per_page} ids a page"
-        else:
-            floor = (datetime.fromisoformat(walk["began"]) - TAIL).isoformat()
-            rows, pages, share = self._posts_since(floor, walk["at"])
+        top = walk["at"] or newest + 1
+        if "reread_at" in state:
+            rows, pages, share = self._posts_since(walk["floor"], walk["at"])
             pages, posts = round(pages * share), round(len(rows) * share)
             how = f"{posts:,} posts of the last {TAIL.days} days, by the newest pages"
+        else:
+            oldest = self._id_at(walk["floor"], top)
+            rows = [
+                row
+                for part in range(PAGES_SAMPLED)
+                for row in self._posts_below(top - (top - oldest) * part // PAGES_SAMPLED)
+            ]
+            total = self._stats.get("posts_count", newest)
+            posts = round(total * (top - oldest) / max(newest, 1))
+            pages = math.ceil((top - oldest) / ids_per_page) + 1
+            how = f"{posts:,} posts by about.json, {ids_per_page} ids a page"
         held = state.get("liked", {})
-        due = sum(_is_due(row, held) for row in rows)
+        due = sum(_is_due(row, held, walk["floor"]) for row in rows)
         asked = round(due * posts / max(len(rows), 1))
         return Cost(
             steps=(
@@ -218,6 +224,19 @@ class Planner:
         """Return the posts of one page; usually some 50."""
         return next(self._forum.post_pages(before), (0, []))[1]
 
+    def _id_at(self, floor: str | None, top: int) -> int:
+        """Return about which id the posts written since `floor` begin; None: at the first."""
+        low, high = 0, top
+        if floor is None or any(_is_since(row, floor) for row in self._posts_below(min(50, top))):
+            return low
+        for _ in range(HALVINGS):
+            middle = (low + high) // 2
+            if any(_is_since(row, floor) for row in self._posts_below(middle)):
+                high = middle
+            else:
+                low = middle
+        return high
+
     def _posts_since(self, floor: str, before: int | None) -> tuple[list[bytes], int, float]:
         """Return the posts of the first pages down to `floor`, the pages, and what to scale by."""
         rows: list[bytes] = []
@@ -228,7 +247,7 @@ class Planner:
             pages += 1
             written = [at for row in page if (at := values(row, "created_at")[0])]
             stamps += map(datetime.fromisoformat, written)
-            if written and not any(later(at, floor) for at in written):
+            if written and not any(_is_since(row, floor) for row in page):
                 break
             if pages >= PAGES_SAMPLED and len({*stamps}) > 1:
                 share = (max(stamps) - datetime.fromisoformat(floor)) / (max(stamps) - min(stamps))
@@ -280,14 +299,17 @@ class Planner:
         return self._active[floor]
 
 
-def _spread(top: int) -> list[int]:
-    """Return the ids below which to look at a page each, evenly from the newest down."""
-    return sorted({top + 1 - top * part // PAGES_SAMPLED for part in range(PAGES_SAMPLED)})
+def _is_since(post: bytes, floor: str) -> bool:
+    written = values(post, "created_at")[0]
+    return bool(written) and later(written, floor)
 
 
-def _is_due(post: bytes, held: dict[str, Any]) -> bool:
+def _is_due(post: bytes, held: dict[str, Any], floor: str | None) -> bool:
     mark = likes.counts_mark(post)
-    return mark not in (0, held.get(str(values(post, "id")[0]), {"mark": 0})["mark"])
+    return (floor is None or _is_since(post, floor)) and mark not in (
+        0,
+        held.get(str(values(post, "id")[0]), {"mark": 0})["mark"],
+    )
 
 
 def _view_calls(posts_count: int) -> int:

@@ -12,6 +12,7 @@ from connectors.base import Stream, by_field
 ACTIVITY_OVERLAP = timedelta(days=1)  # `activity-after` knows days only, in the server's zone
 TAIL = timedelta(days=14)
 REREAD_EVERY = timedelta(days=1)
+LIKES_AT_FIRST = timedelta(days=365)  # at a call per liked post, who liked older ones takes days
 
 STREAMS: tuple[Stream, ...] = (
     Stream(
@@ -106,9 +107,9 @@ STREAMS: tuple[Stream, ...] = (
         pii=by_field(pseudonym="id"),
         unreconciled="no list shows all likes; those of posts of the last 14 days are compared "
         "with the count of each",
-        coverage="who liked is asked for with `likers: true` only, once a day, about posts of the "
-        "last 14 days whose count has changed; when it was is not told. A like taken back while "
-        "another was given is not noticed, nor are deletions and new likes of older posts, until "
-        "`--full-refresh`. Who reacted with another emoji is listed by forums since 2025",
+        coverage="read with `likers: true` only: at first about posts of the last 365 days, then "
+        "once a day about those of the last 14 days whose count has changed; `--since` and "
+        "`--full-refresh` go further back. When it was is not told; a like taken back while "
+        "another was given is not noticed; other emoji come only where the forum lists them",
     ),
 )

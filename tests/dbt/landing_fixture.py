@@ -32,7 +32,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "owners", "pipelines", "property_history", "subscription_types", "marketing_emails",
         "postal_mail", "campaigns", "lists", "forms", "form_submissions", "custom_objects",
     ),
-    "discourse": ("users", "topics", "posts", "categories"),
+    "discourse": ("users", "topics", "posts", "categories", "likes"),
     "bluesky": ("posts", "notifications", "profiles"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
