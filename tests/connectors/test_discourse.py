@@ -23,7 +23,7 @@ from connectors.discourse import Discourse, Settings
 from connectors.discourse.client import Forum as AskedForum
 from connectors.discourse.links import with_links
 from connectors.discourse.reads import Reader
-from connectors.errors import AuthError, RateLimited, ServerError
+from connectors.errors import AuthError, ServerError
 from connectors.session import Session
 from connectors.sync import Progress, SyncResult, sync_stream
 from sandbox.clock import Clock
@@ -682,7 +682,7 @@ def test_a_forum_that_is_being_rebuilt_is_asked_again_and_then_said_to_be_away(s
     assert site.sync("posts", source).rows == 3
     source.session.max_wait_s = 0.5
     site.set_faults({"kind": "503_html", "match": "/posts.json", "times": None, "wait_s": 1})
-    with pytest.raises(RateLimited, match="HTTP 503") as refusal:
+    with pytest.raises(ServerError, match="not available") as refusal:
         site.sync("posts", source)
     assert "<html>" not in str(refusal.value)
 
