@@ -192,9 +192,12 @@ class NewestFirstWalk:
 
 
 def is_due(state: State, name: str, every: timedelta, window: Window) -> bool:
-    """Tell whether what `state` dates under `name` (ISO 8601) was never done, or long ago."""
+    """Tell whether what `state` dates under `name` (ISO 8601) was never done, or long ago.
+
+    What is dated ahead was done by a clock that was wrong, and says nothing.
+    """
     last = _stamp(state.get(name))
-    return last is None or window.now - last >= every - PUNCTUAL
+    return last is None or not -PUNCTUAL <= window.now - last < every - PUNCTUAL
 
 
 def census_is_due(state: State, window: Window) -> bool:

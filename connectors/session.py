@@ -56,6 +56,7 @@ requests.models.CONTENT_CHUNK_SIZE = 2**16
 
 Answer = TypeVar("Answer")
 
+UNAVAILABLE = "the vendor says that it is not available"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_BACKOFF_S = 30.0
 ANSWERS_TIMED = 100
@@ -357,6 +358,14 @@ class Session(requests.Session):
                 place=self.place,
                 status=status,
             )
+        if limited_s > self.max_wait_s and status == requests.codes.service_unavailable:
+            raise ServerError(
+                f"{self.place}: {limit.reason or UNAVAILABLE} (HTTP {status} from "
+                f"`{_path(request.url)}`), for longer than the {self.max_wait_s:g} s we wait. "
+                "Try again later.",
+                place=self.place,
+                status=status,
+            )
         if limited_s > self.max_wait_s:
             raise RateLimited(
                 f"{self.place}: {limit.reason or 'the vendor limits our calls'} (HTTP {status} "
@@ -474,7 +483,8 @@ def default_limit(response: requests.Response) -> Limit | None:
         return None
     now = _http_date(headers.get("Date")) or datetime.now(UTC)
     waits = (seconds_until(headers[name], now) for name in RESET_HEADERS if name in headers)
-    return Limit(next((s for s in waits if s is not None), None), reason=f"HTTP {status}")
+    reason = UNAVAILABLE if status == requests.codes.service_unavailable else ""
+    return Limit(next((s for s in waits if s is not None), None), reason=reason)
 
 
 def rate_limits(response: requests.Response, windows: Windows) -> Iterator[Usage]:

@@ -126,6 +126,8 @@ PLURAL = {name: f"{name}s" for name in TARGETS} | {
 REFERENCES = ("person", "organization", "interaction", "message_sent")
 
 _META = "_key _seq _op _merged_into _version _loaded_at _sync_id".split()
+_UNIX = {"unix": 1_000_000, "unix_ms": 1_000}
+"""Forms of numbers that count since 1970 -> microseconds of one."""
 _ISO_ZONE = r"(Z|[+-]\d{2}:?\d{2})$"
 
 
@@ -141,7 +143,8 @@ class Column(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         default: also used when nothing was found.
         stream: for a reference: the stream (of the same source) that it points to.
         timezone: for a time without zone: the zone it was written in (default UTC).
-        format: for a time in another form than ISO 8601: its strptime format.
+        format: for a time in another form than ISO 8601: its strptime format, or `unix` or
+            `unix_ms` for seconds or milliseconds since 1970.
         decimal: for a number: `,` when that is its decimal mark.
     """
 
@@ -443,7 +446,7 @@ def _expression(
     if kind == "timestamp":
         return _instant(text, spec, stream)
     if kind == "date" and spec.format:
-        return f"coalesce(try_strptime({text}, {_literal(spec.format)})::date::varchar, {text})"
+        return f"coalesce(({_parsed(text, spec.format)})::date::varchar, {text})"
     if kind == "number" and spec.decimal == ",":
         return f"replace(replace({text}, '.', ''), ',', '.')"
     if kind in REFERENCES:
@@ -468,17 +471,23 @@ def _found(spec: Column, values: Mapping[str, Scalar]) -> str:
 
 def _instant(text: str, spec: Column, stream: MappedStream) -> str:
     """ISO 8601 in UTC for a time without zone; other text stays, for staging to judge."""
-    zone = _literal(spec.timezone or stream.timezone)
-    local = (
-        f"try_strptime({text}, {_literal(spec.format)})"
-        if spec.format
-        else f"try_cast({text} as timestamp)"
-    )
+    zone = _literal("UTC" if spec.format in _UNIX else spec.timezone or stream.timezone)
+    local = _parsed(text, spec.format) if spec.format else f"try_cast({text} as timestamp)"
     utc = f"strftime(timezone({zone}, {local}), '%Y-%m-%dT%H:%M:%S.%fZ')"
+    if spec.format in _UNIX:
+        return f"coalesce({utc}, {text})"
     return (
         f"case when regexp_matches({text}, {_literal(_ISO_ZONE)}) then {text} "
         f"else coalesce({utc}, {text}) end"
     )
+
+
+def _parsed(text: str, form: str) -> str:
+    """Return the time without a zone that a text in a declared form is; null if it is none."""
+    if form not in _UNIX:
+        return f"try_strptime({text}, {_literal(form)})"
+    microseconds = f"try_cast({text} as decimal(38, 6)) * {_UNIX[form]}"
+    return f"make_timestamp(try_cast({microseconds} as bigint))"
 
 
 def _reference(

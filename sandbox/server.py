@@ -107,7 +107,8 @@ class Sandbox:
         """What a client needs, as every port answers to `GET /sandbox/credentials`.
 
         `now`: the world's time, ISO; `own_domains`: the company's own mail domains;
-        `sources`: the entries of a rapport.yml that reads everything there is.
+        `sources`: the entries of a rapport.yml that reads everything there is, but for who liked
+        which post and who is on which list.
         """
         org = self.world.org
         sources: dict[str, dict[str, Any]] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from connectors import redaction
-from connectors.errors import AuthError, BadRequest, ConfigError, RapportError
+from connectors.errors import AuthError, BadRequest, ConfigError, RapportError, ServerError
 from connectors.oauth import TokenFile
 from connectors.pagination import cursors
 from connectors.records import pick, values
@@ -27,6 +27,7 @@ PER_PAGE = 100
 CREATE_SESSION = "com.atproto.server.createSession"
 REFRESH_SESSION = "com.atproto.server.refreshSession"
 SEARCH = "app.bsky.feed.searchPosts"
+CURSOR_REFUSED = (500, 502)  # the second by way of the account's host
 
 LOGIN_HINT = (
     "The account refused `handle` with `app_password`. Make an app password under Settings > "
@@ -60,14 +61,28 @@ class Network:
     def pages(
         self, nsid: str, asked: Mapping[str, Any], *, signed: bool = False
     ) -> Iterator[bytes]:
-        """Yield the pages of a method."""
+        """Yield the pages of a method, the newest first.
+
+        Where the server does not take a cursor back, the list is begun at its top again, for as
+        long as that leads further down: its first pages then come twice.
+        """
         get = self.get_signed if signed else self.get
 
         def page(cursor: str | None) -> bytes:
             return get(nsid, {**asked, **({"cursor": cursor} if cursor else {})})
 
-        for body, _ in cursors(page, "cursor", place=self.session.place):
-            yield body
+        deepest = 0
+        while True:
+            depth = 0
+            try:
+                for body, _ in cursors(page, "cursor", place=self.session.place):
+                    depth += 1
+                    yield body
+                return
+            except ServerError as error:
+                if error.status not in CURSOR_REFUSED or depth <= deepest:
+                    raise
+                deepest = depth
 
     def search_page(self, asked: Mapping[str, Any]) -> bytes:
         """Return a page of a search, after a login if it needs one."""

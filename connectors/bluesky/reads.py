@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from connectors.base import Page, State, Stream, Tombstone, Window
-from connectors.bluesky.client import PER_PAGE, Network
+from connectors.bluesky.client import CURSOR_REFUSED, PER_PAGE, Network
 from connectors.bluesky.posts import (
     Post,
     author_of,
@@ -40,7 +40,6 @@ REREAD_EVERY = timedelta(days=1)
 SURE_AFTER = timedelta(hours=1)
 SURE_OF_MANY_AFTER = timedelta(days=1)
 MANY, MANY_SHARE = 20, 0.20
-CURSOR_REFUSED = (500, 502)
 REASONS = ("mention", "reply", "quote")
 AUTHOR_FEED = "app.bsky.feed.getAuthorFeed"
 NOTIFICATIONS = "app.bsky.notification.listNotifications"
@@ -115,7 +114,7 @@ class Reader:
 
         "It may not be possible to paginate through all hits" says the lexicon, and no answer
         tells that it was not: a full page without a cursor does, or a cursor that the server
-        does not take back (HTTP 500, or 502 by way of the account's host).
+        does not take back.
         """
         rows, is_whole = self._search_once(question, start, until)
         if is_whole:

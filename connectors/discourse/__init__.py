@@ -1,4 +1,4 @@
-"""Discourse: users, topics, posts and categories of a forum.
+"""Discourse: users, topics, posts and categories of a forum, and who liked what.
 
 https://docs.discourse.org/ and, where that is silent, the server's source.
 
@@ -12,8 +12,8 @@ Never taken: private messages, whispers, small actions, and any text: of a post'
 quotes and mentions is kept.
 
     streams   what is read, as tables    reads   how each stream is read
-    client    calls and limits           links   whom a post turns to
-    discover, plan
+    client    calls and limits           likes   who liked a post
+    discover, plan                       links   whom a post turns to
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         show_emails: take users' e-mail addresses; the forum logs each such call of staff.
         sso: take the id that the forum's single sign-on knows a user by: one call per new or
             changed user.
+        likers: take who liked and reacted to which post: one call per post that anybody liked,
+            again when its count changes.
     """
 
     url: str
@@ -65,6 +67,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     api_username: str = "system"
     show_emails: bool = False
     sso: bool = False
+    likers: bool = False
 
 
 def connect(name: str, settings: Settings, session: Session) -> Discourse:
@@ -94,7 +97,7 @@ class Discourse:
         self._planner = Planner(self._forum, settings)
 
     def streams(self) -> Sequence[Stream]:
-        """Return the streams, without the fields that the settings do not ask for."""
+        """Return the streams, without what the settings do not ask for."""
         unasked = set()
         if not self._settings.show_emails:
             unasked |= {"email", "secondary_emails"}  # staff sees some of them unasked
@@ -103,6 +106,7 @@ class Discourse:
         return tuple(
             dataclasses.replace(stream, fields=tuple(f for f in stream.fields if f not in unasked))
             for stream in STREAMS
+            if stream.name != "likes" or self._settings.likers
         )
 
     def check(self) -> Check:

@@ -15,7 +15,7 @@ import requests
 
 from connectors.discourse.streams import ACTIVITY_OVERLAP
 from connectors.errors import AuthError, BadRequest, ServerError
-from connectors.pagination import numbered
+from connectors.pagination import LoopGuard, numbered
 from connectors.records import members, pick, split, values
 from connectors.session import Limit, Session
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from connectors.discourse import Settings
 
 TOPICS_PER_PAGE = 100
+POSTS_WINDOW_IDS = 50
+LIKERS_PER_PAGE = 200
+REACTORS_PER_PAGE = 50
+LIKE = 2  # among the actions on a post; the others are flags
 
 KEY_HINT = "The forum refused `api_key` with `api_username`; look at its Admin > API keys."
 ADMIN_HINT = (
@@ -38,6 +42,7 @@ class Forum:
         self.session = session
         self._settings = settings
         self._has_filter = True
+        self.lists_reactors: bool | None = None  # nobody has asked
 
     def user_page(self, number: int, *, seen_last_first: bool = False) -> list[bytes]:
         """Return a page of the admin list, by age or by who was seen last."""
@@ -126,6 +131,52 @@ class Forum:
         if view is None or pick(view, "deleted_at") or pick(view, "archetype") != "regular":
             return None
         return view
+
+    def post_pages(self, before: int | None, floor: int = 0) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield (id below which to go on, posts), the newest first, from below `before` to `floor`.
+
+        A page may be short or empty without being the last: older versions answer a window of
+        50 ids (https://github.com/discourse/discourse/pull/3126).
+        """
+        while before is None or before > floor:
+            rows = split(self.get("/posts.json", before and {"before": before}), "latest_posts")
+            ids = [key for row in rows if (key := values(row, "id")[0]) is not None]
+            if before is None and not ids:
+                return
+            below = max(ids) if before is None else before - 1
+            before = min([*ids, below]) if ids else below + 2 - POSTS_WINDOW_IDS
+            yield before, rows
+
+    def likers(self, post_id: int, *, with_emoji: bool) -> list[bytes] | None:
+        """Return who liked a post; of a forum with emoji also who reacted with which.
+
+        The plugin of the emoji lists both since 2025; before, and without it, likes alone are
+        listed. None: the post is not there.
+        https://github.com/discourse/discourse/tree/main/plugins/discourse-reactions
+        """
+        if with_emoji and self.lists_reactors is not False:
+            path = f"/discourse-reactions/posts/{post_id}/reactions-users-list.json"
+            found = self._listed(path, {}, REACTORS_PER_PAGE, "users")
+            if found is not None or self.lists_reactors:
+                self.lists_reactors = True
+                return found
+        asked = {"id": post_id, "post_action_type_id": LIKE}
+        found = self._listed("/post_action_users.json", asked, LIKERS_PER_PAGE, "post_action_users")
+        if found is not None and with_emoji:
+            self.lists_reactors = False  # the post is there, so it was the list that is not
+        return found
+
+    def _listed(self, path: str, asked: dict[str, int], size: int, at: str) -> list[bytes] | None:
+        """Return all pages of a list, None if there is none for us."""
+        guard = LoopGuard(self.session.place)
+        rows: list[bytes] = []
+        while body := self.get_or_none(path, {**asked, "limit": size, "page": len(rows) // size}):
+            page = split(body, at)
+            rows += page
+            if len(page) < size:
+                return rows
+            guard.check(body)
+        return rows or None
 
     def get(self, path: str, asked: Any = None, hint: str = KEY_HINT) -> bytes:
         """Return what a path answers; an error that comes with HTTP 200 is one all the same.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from connectors.base import Stream
+from connectors.discourse import likes
 from connectors.discourse.client import Forum
 from connectors.discourse.streams import STREAMS
 from connectors.discovery import Discovery, FoundObject, sampled
@@ -19,6 +20,9 @@ _TAKEN_BY_SETTING = {
     "single_sign_on_record.external_id": "`sso: true` takes it, by one call per user",
 }
 _READ_FROM_TEXT = {"posts": ("quotes", "mentions")}
+_LIKES = FoundObject(
+    name="likes", label="Who liked what", note="`likers: true` takes it, by one call per liked post"
+)
 _TEXTS = ("raw", "cooked", "excerpt", "title", "fancy_title", "topic_title", "topic_html_title")
 _NOT_READ = (
     FoundObject(name="private_messages", label="Messages", note="never taken"),
@@ -28,7 +32,6 @@ _NOT_READ = (
     FoundObject(name="tags", label="Tags and groups of tags", note="only a topic's own are taken"),
     FoundObject(name="groups", label="Groups and their members", note="not built"),
     FoundObject(name="badges", label="Badges and who has them", note="not built"),
-    FoundObject(name="likes", label="Who liked what", note="only their number is taken"),
     FoundObject(name="polls", label="Polls and votes", note="not built"),
 )
 
@@ -40,7 +43,9 @@ def discovered(forum: Forum, streams: Sequence[Stream]) -> Discovery:
         "topics": lambda: split(forum.topic_list(None, 0), "topic_list", "topics"),
         "posts": lambda: split(forum.get("/posts.json"), "latest_posts"),
         "categories": lambda: next(forum.category_pages()),
+        "likes": lambda: _likes(forum),
     }
+    is_taken = any(stream.name == "likes" for stream in streams)
     declared = {stream.name: stream.fields for stream in STREAMS}
     return Discovery(
         streams=tuple(
@@ -57,6 +62,13 @@ def discovered(forum: Forum, streams: Sequence[Stream]) -> Discovery:
             )
             for stream in streams
         ),
-        objects=_NOT_READ,
+        objects=_NOT_READ if is_taken else (*_NOT_READ, _LIKES),
         how="what Discourse is known to have; which of it this forum uses was not asked",
     )
+
+
+def _likes(forum: Forum) -> list[bytes]:
+    """Return who liked the newest of the posts that anybody liked."""
+    posts = split(forum.get("/posts.json"), "latest_posts")
+    liked = next((post for post in posts if likes.counts_mark(post)), None)
+    return (likes.of_post(forum, liked) or []) if liked is not None else []

@@ -8,23 +8,28 @@ from __future__ import annotations
 import functools
 import math
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.base import State, Stream, Window
-from connectors.discourse.client import TOPICS_PER_PAGE, Forum, later
+from connectors.discourse import likes
+from connectors.discourse.client import (
+    POSTS_WINDOW_IDS,
+    REACTORS_PER_PAGE,
+    TOPICS_PER_PAGE,
+    Forum,
+    later,
+)
 from connectors.discourse.reads import (
     LOOKBACK_IDS,
     POSTS_PER_BATCH,
     POSTS_REREAD_PER_TOPIC,
-    POSTS_WINDOW_IDS,
-    REREAD_EVERY,
     SSO_REFRESH_EVERY,
-    TAIL,
     Listed,
     listed_topic,
     posts_floor,
     user_mark,
 )
+from connectors.discourse.streams import REREAD_EVERY, TAIL
 from connectors.incremental import CENSUS_EVERY, NewestFirstWalk, is_due
 from connectors.planning import ALWAYS, Allowance, Cost, Step
 from connectors.records import pick, split, values
@@ -36,6 +41,7 @@ USERS_PER_PAGE = 100
 POSTS_PER_VIEW = 20
 ADMIN_CALLS_PER_MINUTE = 60  # a forum's default, which its administrators can change
 PAGES_SAMPLED = 3
+HALVINGS = 6
 TWICE = "if any was deleted since, the whole list is read twice, to be sure of it"
 
 
@@ -64,6 +70,8 @@ class Planner:
             return self._plan_topics(stream, state, window)
         if stream.name == "categories":
             return self._plan_categories()
+        if stream.name == "likes":
+            return self._plan_likes(state, window)
         return self._plan_posts(state, window)
 
     def allowance(self) -> Allowance:
@@ -174,6 +182,78 @@ class Planner:
             notes=("posts that left their topic take one call each, uncounted here",),
         )
 
+    def _plan_likes(self, state: State, window: Window) -> Cost:
+        if "walk" not in state and not is_due(state, "reread_at", REREAD_EVERY, window):
+            return Cost(records=0, records_how="asked for less than a day ago")
+        walk = state.get("walk") or likes.begun(state, window)
+        newest, ids_per_page = self._newest_post
+        top = walk["at"] or newest + 1
+        if "reread_at" in state:
+            rows, pages, share = self._posts_since(walk["floor"], walk["at"])
+            pages, posts = round(pages * share), round(len(rows) * share)
+            how = f"{posts:,} posts of the last {TAIL.days} days, by the newest pages"
+        else:
+            oldest = self._id_at(walk["floor"], top)
+            rows = [
+                row
+                for part in range(PAGES_SAMPLED)
+                for row in self._posts_below(top - (top - oldest) * part // PAGES_SAMPLED)
+            ]
+            total = self._stats.get("posts_count", newest)
+            posts = round(total * (top - oldest) / max(newest, 1))
+            pages = math.ceil((top - oldest) / ids_per_page) + 1
+            how = f"{posts:,} posts by about.json, {ids_per_page} ids a page"
+        held = state.get("liked", {})
+        due = sum(_is_due(row, held, walk["floor"]) for row in rows)
+        asked = round(due * posts / max(len(rows), 1))
+        return Cost(
+            steps=(
+                Step(what="pages of posts", calls=pages, how=how),
+                Step(
+                    what="liked posts",
+                    calls=asked,
+                    how=f"{due:,} of {len(rows):,} posts looked at have likes that were not told",
+                ),
+            ),
+            records=None,
+            records_how="how many liked a post is not counted",
+            notes=(f"a post with more than {REACTORS_PER_PAGE} likes takes further calls",),
+        )
+
+    def _posts_below(self, before: int) -> list[bytes]:
+        """Return the posts of one page; usually some 50."""
+        return next(self._forum.post_pages(before), (0, []))[1]
+
+    def _id_at(self, floor: str | None, top: int) -> int:
+        """Return about which id the posts written since `floor` begin; None: at the first."""
+        low, high = 0, top
+        if floor is None or any(_is_since(row, floor) for row in self._posts_below(min(50, top))):
+            return low
+        for _ in range(HALVINGS):
+            middle = (low + high) // 2
+            if any(_is_since(row, floor) for row in self._posts_below(middle)):
+                high = middle
+            else:
+                low = middle
+        return high
+
+    def _posts_since(self, floor: str, before: int | None) -> tuple[list[bytes], int, float]:
+        """Return the posts of the first pages down to `floor`, the pages, and what to scale by."""
+        rows: list[bytes] = []
+        stamps: list[datetime] = []
+        pages = 0
+        for _, page in self._forum.post_pages(before):
+            rows += page
+            pages += 1
+            written = [at for row in page if (at := values(row, "created_at")[0])]
+            stamps += map(datetime.fromisoformat, written)
+            if written and not any(_is_since(row, floor) for row in page):
+                break
+            if pages >= PAGES_SAMPLED and len({*stamps}) > 1:
+                share = (max(stamps) - datetime.fromisoformat(floor)) / (max(stamps) - min(stamps))
+                return rows, pages, share
+        return rows, pages, 1.0
+
     @functools.cached_property
     def _stats(self) -> dict[str, int]:
         """Return the site's own counts; empty if it hides them."""
@@ -217,6 +297,19 @@ class Planner:
             how = f"active since {floor[:10]}, " + ("listed" if is_all else "by the newest pages")
             self._active[floor] = _Active(rows, count, how)
         return self._active[floor]
+
+
+def _is_since(post: bytes, floor: str) -> bool:
+    written = values(post, "created_at")[0]
+    return bool(written) and later(written, floor)
+
+
+def _is_due(post: bytes, held: dict[str, Any], floor: str | None) -> bool:
+    mark = likes.counts_mark(post)
+    return (floor is None or _is_since(post, floor)) and mark not in (
+        0,
+        held.get(str(values(post, "id")[0]), {"mark": 0})["mark"],
+    )
 
 
 def _view_calls(posts_count: int) -> int:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from connectors.base import Page, State, Stream, Tombstone, Window
+from connectors.discourse import likes
 from connectors.discourse.client import Forum, later
 from connectors.discourse.links import with_links
-from connectors.discourse.streams import ACTIVITY_OVERLAP
+from connectors.discourse.streams import ACTIVITY_OVERLAP, REREAD_EVERY, TAIL
 from connectors.incremental import CENSUS_EVERY, NewestFirstWalk, is_due
 from connectors.pagination import batches
 from connectors.records import members, pick, split, values
@@ -25,12 +26,9 @@ if TYPE_CHECKING:
     from connectors.discourse import Settings
 
 POSTS_PER_BATCH = 20
-POSTS_WINDOW_IDS = 50
 LOOKBACK_IDS = 50
 POSTS_REREAD_PER_TOPIC = 200
 REGULAR, MODERATOR_ACTION = 1, 2
-TAIL = timedelta(days=14)
-REREAD_EVERY = timedelta(days=1)
 SSO_REFRESH_EVERY = timedelta(days=30)
 
 _MARKED = (
@@ -55,6 +53,8 @@ class Reader:
             return self._topics(stream, state, window)
         if stream.name == "categories":
             return self._categories(state)
+        if stream.name == "likes":
+            return likes.read(self._forum, state, window)
         return self._posts(state, window)
 
     # Users
@@ -223,34 +223,27 @@ class Reader:
         """Walk down the ids from the newest to `high`, up to which all are read.
 
         A walk keeps both ends of what it has done, `top` and `at`, and goes on below `at`
-        after a crash. A page may be short or empty without being the last: older versions
-        answer a window of 50 ids (https://github.com/discourse/discourse/pull/3126).
-        Young posts are noted under their topics: one may be gone before those are compared.
+        after a crash. Young posts are noted under their topics: one may be gone before those
+        are compared.
         """
         walk = state.pop("walk", {"top": None, "at": None})
-        top, before = walk["top"], walk["at"]
+        top = walk["top"]
         floor = max(state.get("high", 0) - LOOKBACK_IDS, 0)
-        while before is None or before > floor:
-            rows = split(
-                self._forum.get("/posts.json", before and {"before": before}), "latest_posts"
-            )
+        for at, rows in self._forum.post_pages(walk["at"], floor):
             found = [values(row, "id", "created_at") for row in rows]
-            ids = [key for key, _ in found if key is not None]
-            if before is None:
-                if not ids:
-                    break
-                top = before = max(ids) + 1
-            before = min([*ids, before - 1]) if ids else before - POSTS_WINDOW_IDS
-            if (
+            if top is None:
+                top = max(key for key, _ in found if key is not None) + 1
+            is_below = (
                 window.since
                 and rows
-                and not any(at and later(at, window.since.isoformat()) for _, at in found)
-            ):
-                before = floor
+                and not any(made and later(made, window.since.isoformat()) for _, made in found)
+            )
             kept = [row for row in rows if _is_kept(row)]
             state["topics"] = _noted(kept, state.get("topics", {}), window.now - TAIL)
-            here = state | {"walk": {"top": top, "at": before}}
+            here = state | {"walk": {"top": top, "at": floor if is_below else at}}
             yield Page(records=[with_links(row) for row in kept], state=here)
+            if is_below:
+                break
         if top is not None:
             state["high"] = max(top - 1, state.get("high", 0))
 

@@ -10,6 +10,9 @@ from datetime import timedelta
 from connectors.base import Stream, by_field
 
 ACTIVITY_OVERLAP = timedelta(days=1)  # `activity-after` knows days only, in the server's zone
+TAIL = timedelta(days=14)
+REREAD_EVERY = timedelta(days=1)
+LIKES_AT_FIRST = timedelta(days=365)  # at a call per liked post, who liked older ones takes days
 
 STREAMS: tuple[Stream, ...] = (
     Stream(
@@ -94,5 +97,19 @@ STREAMS: tuple[Stream, ...] = (
         reconciles="the whole list, at every sync",
         types=by_field(integer="id parent_category_id", boolean="read_restricted"),
         coverage="only categories that `api_username` may see",
+    ),
+    Stream(
+        name="likes",
+        key=("post_id", "id"),
+        fields=("post_id", "id", "reaction"),
+        deletes="reread",
+        types=by_field(integer="post_id id"),
+        pii=by_field(pseudonym="id"),
+        unreconciled="no list shows all likes; those of posts of the last 14 days are compared "
+        "with the count of each",
+        coverage="read with `likers: true` only: at first about posts of the last 365 days, then "
+        "once a day about those of the last 14 days whose count has changed; `--since` and "
+        "`--full-refresh` go further back. When it was is not told; a like taken back while "
+        "another was given is not noticed; other emoji come only where the forum lists them",
     ),
 )

@@ -43,6 +43,7 @@ from connectors.hubspot.reads import Reader
 from connectors.hubspot.streams import (
     LINKED,
     LINKED_TO_CUSTOM,
+    MEMBERSHIPS,
     OPTIONAL,
     STREAMS,
     custom_object,
@@ -83,6 +84,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         fields: stream -> further properties to take.
         objects: custom objects, by name or type id (`2-123456`).
         history: stream -> properties whose earlier values are read, too.
+        members_of: names of lists whose members are read; `*` stands for any text.
     """
 
     access_token: str | None = None
@@ -95,6 +97,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     fields: dict[str, list[str | CustomField]] = {}
     objects: list[str] = []
     history: dict[str, list[str]] = {}
+    members_of: list[str] = []
 
 
 def connect(name: str, settings: Settings, session: Session) -> HubSpot:
@@ -123,12 +126,16 @@ class HubSpot:
         streams = with_configured(
             name, STREAMS, settings.fields, settings.objects, custom_object, inside="properties."
         )
-        self._streams = with_history(name, streams, settings.history)
+        self._streams = tuple(
+            stream
+            for stream in with_history(name, streams, settings.history)
+            if stream.name != MEMBERSHIPS or settings.members_of
+        )
         self._account = Account(name, settings, session)
         linked = LINKED | dict.fromkeys(settings.objects, LINKED_TO_CUSTOM)
         beside = Beside(linked, settings.history)
-        self._reader = Reader(self._account, beside)
-        self._planner = Planner(self._account, self._reader, beside)
+        self._reader = Reader(self._account, beside, settings.members_of)
+        self._planner = Planner(self._account, self._reader, beside, settings.members_of)
 
     def streams(self) -> Sequence[Stream]:
         """Return the standard streams with configured properties, then the custom objects."""

@@ -20,18 +20,21 @@ from connectors.discovery import (
     taken_fields,
 )
 from connectors.hubspot.client import Account, ScopeMissing
-from connectors.hubspot.streams import ENVELOPE, has_properties, scope_of
+from connectors.hubspot.streams import ENVELOPE, MEMBERSHIPS, has_properties, scope_of
 
 _TYPE_OF = by_field(decimal="number", boolean="bool", timestamp="datetime", date="date")
 """The vendor's types of properties -> ours; all others are text."""
-_NOT_READ = (
-    FoundObject(name="list_memberships", label="Members of lists", note="not built"),
-    FoundObject(name="events", label="Events of behavior", note="not built"),
+_MEMBERSHIPS = FoundObject(
+    name=MEMBERSHIPS,
+    label="Members of lists",
+    note="`members_of` takes those of the lists it names",
 )
+_NOT_READ = (FoundObject(name="events", label="Events of behavior", note="not built"),)
 
 
 def discovered(account: Account, streams: tuple[Stream, ...]) -> Discovery:
     """List the properties of every kind of record that is read, and the account's own objects."""
+    is_taken = any(stream.name == MEMBERSHIPS for stream in streams)
     how = "the account's own objects, and what HubSpot is known to have besides"
     try:
         own = _own_objects(account, {stream.object_name for stream in streams})
@@ -40,7 +43,7 @@ def discovered(account: Account, streams: tuple[Stream, ...]) -> Discovery:
         how = "what HubSpot is known to have; own objects need the scope `crm.schemas.custom.read`"
     return Discovery(
         streams=tuple(_found(account, stream) for stream in streams),
-        objects=(*own, *_NOT_READ),
+        objects=(*own, *_NOT_READ, *([] if is_taken else [_MEMBERSHIPS])),
         how=how,
     )
 

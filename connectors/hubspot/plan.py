@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from connectors.base import State, Stream, Window
 from connectors.errors import AuthError, BadRequest
-from connectors.hubspot import forms
+from connectors.hubspot import forms, members
 from connectors.hubspot.beside import (
     INPUTS_PER_ASSOCIATION_CALL,
     INPUTS_PER_CONSENT_CALL,
@@ -30,7 +30,14 @@ from connectors.hubspot.client import (
 )
 from connectors.hubspot.objects import COUNT_EVERY, change_filters, is_list_due
 from connectors.hubspot.reads import Reader
-from connectors.hubspot.streams import HISTORY, OPTIONAL, has_properties, scope_of, wanted
+from connectors.hubspot.streams import (
+    HISTORY,
+    MEMBERSHIPS,
+    OPTIONAL,
+    has_properties,
+    scope_of,
+    wanted,
+)
 from connectors.incremental import ChangeWalk, change_walks, is_due
 from connectors.planning import ALWAYS, Allowance, Cost, Step, pages
 from connectors.records import split, values
@@ -41,8 +48,11 @@ Filters = Sequence[Mapping[str, str]]
 class Planner:
     """Plans for one account."""
 
-    def __init__(self, account: Account, reader: Reader, beside: Beside) -> None:
+    def __init__(
+        self, account: Account, reader: Reader, beside: Beside, members_of: Sequence[str] = ()
+    ) -> None:
         self._account = account
+        self._members_of = members_of
         self._reader = reader
         self._lying_beside = beside
         self._searches = ((account.searches_per_s, 1.0),)
@@ -88,6 +98,8 @@ class Planner:
                 return self._short_list(stream, window)
             if stream.name == "form_submissions":
                 return self._submissions(stream, state, window)
+            if stream.name == MEMBERSHIPS:
+                return self._memberships(state, window)
             if not has_properties(stream):
                 return self._beside(stream, state, window)
             return self._objects(stream, state, window)
@@ -108,6 +120,22 @@ class Planner:
         how = "it has no count, so it was looked at"
         step = Step(what="pages of a short list", calls=calls, how=how)
         return Cost(steps=(step,), records=records, records_how=how)
+
+    def _memberships(self, state: State, window: Window) -> Cost:
+        listed = list(self._reader.lists())
+        told, _ = members.chosen(listed, self._members_of)
+        due = members.due(told, state, members.is_whole_due(state, window))
+        sizes = [int(tells[0] or 0) for tells in due.values()]
+        how = f"{len(due):,} of {len(told):,} lists to read, by what they tell"
+        read = sum(pages(size, members.ROWS_PER_PAGE) for size in sizes)
+        return Cost(
+            steps=(
+                Step(what="pages of lists", calls=len(listed), how="they were looked at"),
+                Step(what="pages of members", calls=read, how=how),
+            ),
+            records=sum(sizes),
+            records_how="the lists' own counts",
+        )
 
     def _submissions(self, stream: Stream, state: State, window: Window) -> Cost:
         pages, n, taken = forms.newest(self._account, stream, state, window)

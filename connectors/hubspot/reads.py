@@ -5,11 +5,11 @@ Belongs here: which way belongs to which stream, and the short lists, which are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import Page, State, Stream, Window
-from connectors.hubspot import beside, forms, objects
+from connectors.hubspot import beside, forms, members, objects
 from connectors.hubspot.client import (
     CAMPAIGNS_PATH,
     NEXT,
@@ -18,7 +18,7 @@ from connectors.hubspot.client import (
     ScopeMissing,
     spliced,
 )
-from connectors.hubspot.streams import OPTIONAL, has_properties, scope_of
+from connectors.hubspot.streams import MEMBERSHIPS, OPTIONAL, has_properties, scope_of
 from connectors.pagination import LoopGuard, cursors
 from connectors.records import pick, split, values
 
@@ -31,9 +31,12 @@ LISTS_PER_PAGE = 100
 class Reader:
     """Reads the streams of one account."""
 
-    def __init__(self, account: Account, lying_beside: beside.Beside) -> None:
+    def __init__(
+        self, account: Account, lying_beside: beside.Beside, members_of: Sequence[str] = ()
+    ) -> None:
         self._account = account
         self._beside = lying_beside
+        self._members_of = members_of
         self._short: dict[str, Callable[[], Iterator[list[bytes]]]] = {
             "owners": self._owners,
             "pipelines": self._pipelines,
@@ -41,7 +44,7 @@ class Reader:
             "subscription_types": self._subscription_types,
             "campaigns": self._campaigns,
             "forms": lambda: forms.forms(account),
-            "lists": self._lists,
+            "lists": self.lists,
         }
 
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
@@ -53,6 +56,10 @@ class Reader:
                 yield Page(state={}, census_complete=True)
             elif stream.name == "form_submissions":
                 yield from forms.read(self._account, stream, state, window)
+            elif stream.name == MEMBERSHIPS:
+                yield from members.read(
+                    self._account, self.lists(), self._members_of, state, window
+                )
             elif not has_properties(stream):
                 yield from beside.read(self._account, self._beside, stream, state, window)
             else:
@@ -85,7 +92,7 @@ class Reader:
     def _marketing_emails(self) -> Iterator[list[bytes]]:
         return self._account.pages_of(
             lambda client, after: client.marketing.emails.marketing_emails_api.get_page(
-                limit=ROWS_PER_LIST, after=after, _preload_content=False
+                limit=ROWS_PER_LIST, after=after, include_stats=True, _preload_content=False
             )
         )
 
@@ -101,7 +108,7 @@ class Reader:
         for body, _ in pages:
             yield split(body, "results")
 
-    def _lists(self) -> Iterator[list[bytes]]:
+    def lists(self) -> Iterator[list[bytes]]:
         """Read lists, which page by a count of those shown."""
         shown, guard = 0, LoopGuard(self._account.session.place)
         while True:

@@ -17,6 +17,7 @@ LAG = timedelta(minutes=1)
 LOOKBACK = timedelta(hours=1)  # how far the search index has been seen behind
 
 HISTORY = "property_history"
+MEMBERSHIPS = "list_memberships"
 
 _TYPES = by_field(
     timestamp="createdate lastmodifieddate hs_lastmodifieddate hs_createdate closedate closed_date "
@@ -199,8 +200,9 @@ STREAMS: tuple[Stream, ...] = (
     ),
     _list(
         "marketing_emails",
-        "id name state type publishDate createdAt updatedAt archived campaign subscriptionDetails",
-        json="subscriptionDetails",
+        "id name state type publishDate createdAt updatedAt archived campaign subscriptionDetails "
+        "stats.counters",
+        json="subscriptionDetails stats",
     ),
     _list(
         "subscription_types",
@@ -208,6 +210,17 @@ STREAMS: tuple[Stream, ...] = (
     ),
     _list("campaigns", "id properties createdAt updatedAt", json="properties"),
     _list("lists", "listId name objectTypeId processingType createdAt updatedAt", key="listId"),
+    Stream(
+        name=MEMBERSHIPS,
+        key=("listId", "recordId"),
+        fields=("listId", "recordId", "membershipTimestamp"),
+        deletes="census",
+        types=by_field(timestamp="membershipTimestamp"),
+        reconciles="how many the lists say are on them, at every sync; who that is, weekly, and "
+        "daily while more are held than counted",
+        coverage="only lists that `members_of` names; who left one is noticed within a week, and "
+        "within a day where nobody came instead",
+    ),
     _list("forms", "id name formType archived createdAt updatedAt"),
     Stream(
         name="form_submissions",
@@ -249,7 +262,7 @@ _SCOPES = {
     **dict.fromkeys(("communications", "postal_mail"), "crm.objects.contacts.read"),
     **dict.fromkeys(("forms", "form_submissions"), "forms"),
     "campaigns": "marketing.campaigns.read",
-    "lists": "crm.lists.read",
+    **dict.fromkeys(("lists", MEMBERSHIPS), "crm.lists.read"),
     "pipelines": "crm.objects.deals.read` and `tickets",
     "associations": "crm.objects.contacts.read",
     HISTORY: "crm.objects.contacts.read",
@@ -257,7 +270,7 @@ _SCOPES = {
 OPTIONAL = {
     *("tickets", "emails", "communications", "postal_mail", "feedback_submissions"),
     *("marketing_emails", "subscription_types", "subscription_statuses"),
-    *("campaigns", "lists", "forms", "form_submissions"),
+    *("campaigns", "lists", MEMBERSHIPS, "forms", "form_submissions"),
 }
 """Streams that many accounts do not have: a missing scope is coverage there, not a mistake."""
 

@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+import msgspec
 import requests
 from requests.auth import _basic_auth_str
 
 from connectors.errors import AuthError, BadRequest, RapportError, ServerError
 from connectors.oauth import AccessTokens
-from connectors.records import UnexpectedShape, pick, split
+from connectors.records import UnexpectedShape, members, pick, split, split_object
 from connectors.rest.answers import Answer, names_in, path_in
 from connectors.rest.declared import filled, timed, timed_body, windows_of
 from connectors.rest.hooks import Hooks
@@ -179,9 +180,14 @@ class Api:
     # Records
 
     def _split(self, declared: RestStream, body: bytes) -> list[bytes]:
-        path = () if declared.records == "$" else path_in(body, declared.records)
+        above, _, last = declared.records.rpartition(".")
         try:
-            rows = split(body, *path)
+            if last == "*":
+                return [
+                    _named(name, value)
+                    for name, value in split_object(body, *(path_in(body, above) if above else ()))
+                ]
+            rows = split(body, *(() if last == "$" else path_in(body, declared.records)))
         except UnexpectedShape:
             raise ServerError(
                 f"{self.session.place}: the answer has no list at `{declared.records}` "
@@ -238,6 +244,18 @@ class Api:
             place=place,
             status=status,
         )
+
+
+def _named(name: str, value: bytes) -> bytes:
+    """Put a value's name before what it holds, as `@name`; one that it has itself stays."""
+    told = value.lstrip()
+    key = b'{"@name":' + msgspec.json.encode(name)
+    if not told.startswith(b"{"):
+        return key + b',"value":' + value + b"}"
+    if "@name" in members(value):
+        return value
+    inside = told[1:].lstrip()
+    return key + (b"" if inside.startswith(b"}") else b",") + inside
 
 
 def _with(body: Any, path: list[str], value: Any) -> Any:

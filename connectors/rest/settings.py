@@ -244,7 +244,8 @@ class RestStream(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         path: behind `url`. `{issues.id}` asks once for each record of the stream `issues`.
         params: of the address; `{cursor}` and `{end}` stand for what is due.
         body: makes each call a POST of this JSON; paging then puts its parameters into it.
-        records: where an answer holds its list (`data.items`); `$`: it is the list.
+        records: where an answer holds its list (`data.items`); `$`: it is the list. `data.*`: the
+            values in `data` are records, each with the name it has there as field `@name`.
         key: fields that identify a record.
         fields: what is taken, `a.b` reaches one level down; `["*"]` takes everything.
         types: field -> integer, decimal, boolean, timestamp, date or json; else text.

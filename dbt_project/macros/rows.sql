@@ -43,6 +43,13 @@
 }) }}
 {%- endmacro %}
 
+{% macro given_reaction_row(values) -%}
+{{ typed_row(values, {
+    'source': 'string', 'interaction_id': 'string', 'actor_profile_key': 'string',
+    'kind': 'string', 'first_seen_at': 'moment', 'taken_back_at': 'moment',
+}) }}
+{%- endmacro %}
+
 {% macro case_row(values) -%}
 {{ typed_row(values, {
     'case_id': 'string', 'source': 'string', 'organization_key': 'string',
@@ -115,4 +122,16 @@
     {%- set sql_type = {'string': dbt.type_string(), 'moment': type_moment()}.get(type, type) %}
     cast({{ values.get(name, 'null') }} as {{ sql_type }}) as {{ name }}{{ ',' if not loop.last }}
 {%- endfor %}
+{%- endmacro %}
+
+{# What a reaction of this kind says, in so far as it is plain. #}
+{% macro polarity(kind) -%}
+case
+        when {{ kind }} in (
+            'like', 'repost', '+1', 'thumbsup', 'heart_eyes', 'clap', 'tada', 'hugs', 'hugging_face',
+            'rocket', 'star_struck', 'pray', 'raised_hands', 'muscle', '100'
+        ) then 'positive'
+        when {{ kind }} in ('-1', 'thumbsdown', 'angry', 'rage') then 'negative'
+        else 'unknown'
+    end
 {%- endmacro %}

@@ -1,4 +1,4 @@
-"""The stage of a forum: its users, topics, posts and categories, each read in its own way."""
+"""The stage of a forum: users, topics, posts, categories and likes, each read in its own way."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ class Stage(Emulated):
     """
 
     type = vendor = "discourse"
-    streams = ("users", "topics", "posts", "categories")
+    streams = ("users", "topics", "posts", "categories", "likes")
     kinds: ClassVar = {"limited": ("429", "429_text", "429_crawler")}
     lists = ((), ("topic_list", "topics"), ("latest_posts",), ("post_stream", "posts"),
-             ("category_list", "categories"))  # fmt: skip
-    retyped = (("name",), ("category_id",), ("staff",), ("slug",))
+             ("category_list", "categories"), ("users",))  # fmt: skip
+    retyped = (("name",), ("category_id",), ("staff",), ("slug",), ("reaction",))
     wrong: ClassVar = {"errors": ["internal"], "error_type": "rate_limit"}
+    beside = ("likes",)
     lacks: ClassVar = {
         "refused_token": "an API key does not expire",
         "resumes": "a walk taken up again is followed by a look-back of a page, or 50 posts",
@@ -70,6 +71,7 @@ class Stage(Emulated):
             "url": "http://forum.invalid",
             "api_key": KEY,
             "api_username": KEY_USER,
+            "likers": True,
             **{name: settings[name] for name in wanted if name in settings},
         }
 
@@ -85,6 +87,11 @@ class Stage(Emulated):
             mock.patch.object(server, "USERS_PER_PAGE", ROWS_PER_PAGE),
             mock.patch.object(server, "CATEGORIES_PER_PAGE", ROWS_PER_PAGE),
             mock.patch.object(server, "SUBCATEGORIES_PER_CATEGORY", 1),
+            mock.patch.object(server, "MOST_REACTORS", ROWS_PER_PAGE),
+            mock.patch("connectors.discourse.client.REACTORS_PER_PAGE", ROWS_PER_PAGE),
+            # the stage's clock may be set years ahead of its first posts
+            mock.patch("connectors.discourse.likes.LIKES_AT_FIRST", timedelta(days=3650)),
+            mock.patch("connectors.discourse.likes.TAIL", timedelta(days=3650)),
         ):
             yield
 
@@ -103,14 +110,16 @@ class Stage(Emulated):
             else:
                 topic = open_topics[-1 - number % min(4, len(open_topics))]
                 made.append(str(forum.reply(topic, user, f"Answer {number}.", at)))
+            forum.like(int(made[-1]), self._reader(), at)
         return made
 
     def change(self, names: Collection[str], *, tied: bool = False) -> None:
-        """Edit posts, like them, and let their authors take other names."""
+        """Edit posts, clap to them or like them again, and let their authors take other names."""
         for name in names:
             at, post = self._now(tied), self.forum.posts[int(name)]
             self.forum.edit_post(post.id, f"changed {at:%d %H:%M:%S}", at, by=1)
-            self.forum.like(post.id, next(user for user in self.forum.users if user > 0), at)
+            is_liked = self._reader() in (post.likers or ())
+            self.forum.react(post.id, self._reader(), "clap" if is_liked else "heart", at)
             if post.user_id in self.forum.users:
                 self.forum.users[post.user_id].name = f"Changed {at:%d %H:%M:%S}"
             category = self.forum.categories.get(self.forum.topics[post.topic_id].category_id or 0)
@@ -142,6 +151,9 @@ class Stage(Emulated):
 
     def living(self) -> list[str]:
         return [str(post.id) for post in self._posts()]
+
+    def _reader(self) -> int:
+        return next(user for user in self.forum.users if user > 0)
 
     def _open_category(self, number: int) -> int:
         """Open a category, every other one under the one before that is on top."""
@@ -178,6 +190,12 @@ class Stage(Emulated):
         if stream == "topics":
             topics = self.forum.topics.values()
             return {str(topic.id): topic for topic in topics if topic.deleted_at is None}
+        if stream == "likes":
+            return {
+                f"[{post.id},{user}]": kind
+                for post in self._posts()
+                for user, kind in given(post).items()
+            }
         return {str(post.id): post for post in self._posts()}
 
     def agrees(self, stream: str, record: dict[str, Any], true: Any) -> bool:
@@ -188,12 +206,20 @@ class Stage(Emulated):
             return (record["name"], lies_under) == (true.name, true.parent_id)
         if stream == "topics":
             return bool(record["like_count"] == true.like_count)
+        if stream == "likes":
+            return bool(record.get("reaction") == true)
         likes = [a["count"] for a in record["actions_summary"] if a["id"] == 2 and "count" in a]
         told = (record["topic_id"], record["post_number"], record["version"], sum(likes))
         return told == (true.topic_id, true.post_number, true.version, len(true.likers or ()))
 
     def _now(self, tied: bool) -> Any:
         return self.clock.now() if tied else self.clock.advance(seconds=1)
+
+
+def given(post: Post) -> dict[int, str]:
+    """Return user -> how they reacted to a post."""
+    likes = dict.fromkeys(post.likers or (), "heart")
+    return likes | {user: kind for user, (kind, _) in (post.reactions or {}).items()}
 
 
 def make(settings: Mapping[str, Any]) -> Stage:

@@ -95,6 +95,7 @@ def _refused(play: Play) -> None:
     stage = _emulated(play)
     play.sync()
     live(play)
+    stage.clock.advance(days=1)  # so that what is asked for once a day is asked for, too
     stage.fail("401", times=None)
     tried = play.attempt()
     stage.heal()

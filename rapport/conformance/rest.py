@@ -342,7 +342,15 @@ class Stage(Emulated):
         if declared.records == "$":
             return JSONResponse(rows, headers=headers)
         body: dict[str, Any] = {}
-        put(body, declared.records, rows)
+        above, _, last = declared.records.rpartition(".")
+        if last == "*":
+            named = {
+                str(row.get("@name", number)): {k: v for k, v in row.items() if k != "@name"}
+                for number, row in enumerate(rows)
+            }
+            put(body, above, named) if above else body.update(named)
+        else:
+            put(body, declared.records, rows)
         if declared.count:
             put(body, declared.count, shelf.live())
         if paging is not None:

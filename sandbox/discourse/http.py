@@ -5,9 +5,10 @@ Does not belong here: what writes do (`sandbox.discourse.store`).
 
 Faithful to discourse/discourse `lib/topic_query.rb`, `lib/topics_filter.rb`,
 `lib/topic_view.rb`, `lib/latest_posts_query.rb`, `lib/admin_user_index_query.rb`,
-`lib/middleware/request_tracker.rb` and the official OpenAPI description. Differences,
-on purpose: drafts, bookmarks, notifications and suggested topics are always empty, and
-nothing can be written through HTTP.
+`lib/middleware/request_tracker.rb`, `app/controllers/post_action_users_controller.rb`, the plugin
+discourse-reactions and the official OpenAPI description. Differences, on purpose: drafts,
+bookmarks, notifications and suggested topics are always empty, and nothing can be written
+through HTTP.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ POSTS_WINDOW = 50
 USERS_PER_PAGE = 100
 DIRECTORY_PER_PAGE = 50
 ACTION_USERS_PER_PAGE = 200
+REACTORS_PER_PAGE, MOST_REACTORS = 30, 50
 USER_ACTIONS_PER_PAGE = 30
 CATEGORIES_PER_PAGE = 20
 SUBCATEGORIES_PER_CATEGORY = 5
@@ -97,6 +99,7 @@ def app(forum: Forum, clock: Clock, faults: Faults | None = None) -> Starlette:
             ("/posts.json", site.latest_posts),
             ("/posts/{post_id:int}.json", site.post),
             ("/post_action_users.json", site.post_action_users),
+            ("/discourse-reactions/posts/{post_id:int}/reactions-users-list.json", site.reactors),
             ("/user_actions.json", site.user_actions),
             ("/admin/users/list/{flag}.json", site.admin_users),
             ("/admin/users/{user_id}.json", site.admin_user),
@@ -910,15 +913,18 @@ class _Site:
             "reviewable_score_count": 0,
             "reviewable_score_pending_count": 0,
             "post_url": f"/t/{topic.slug}/{topic.id}/{post.post_number}",
-            "reactions": _reactions(post),
-            "current_user_reaction": None,
-            "reaction_users_count": likes + len(post.reactions or ()),
-            "current_user_used_main_reaction": False,
             "can_accept_answer": staff and not accepted and post.post_number > 1,
             "can_unaccept_answer": staff and accepted,
             "accepted_answer": accepted,
             "topic_accepted_answer": topic.accepted_post_id is not None,
         }
+        if self.forum.settings.reactions:
+            row |= {
+                "reactions": _reactions(post),
+                "current_user_reaction": None,
+                "reaction_users_count": likes + len(post.reactions or ()),
+                "current_user_used_main_reaction": False,
+            }
         if post.action_code is not None:
             row["action_code"] = post.action_code
         if raw:
@@ -965,24 +971,51 @@ class _Site:
         return f'<a class="mention" href="/u/{user.username.lower()}">@{user.username}</a>'
 
     def post_action_users(self, request: Request, viewer: User | None) -> Response:
+        """List who acted on a post in a way, first come first; likes are all there are here."""
+        for name in ("post_action_type_id", "id"):
+            if name not in request.query_params:
+                raise Rejected(_invalid_parameter(name))
+        limit = _integer(request, "limit", ACTION_USERS_PER_PAGE)
+        if limit > ACTION_USERS_PER_PAGE:
+            raise Rejected(_invalid_parameter("limit"))
         post = self.forum.posts.get(_integer(request, "id", 0))
-        if post is None or post.deleted_at is not None:
-            raise Rejected(_not_found())
+        staff = viewer is not None and viewer.staff
+        if post is None or (post.deleted_at is not None and not staff):
+            raise Rejected(_forbidden())
         self._seen_topic(post.topic_id, viewer)
-        kind = _integer(request, "post_action_type_id", LIKE_ACTION)
-        likers = list(post.likers or ()) if kind == LIKE_ACTION else []
+        is_like = _integer(request, "post_action_type_id", 0) == LIKE_ACTION
+        likers = list(post.likers or ()) if is_like else []
         page = _integer(request, "page", 0)
-        shown = likers[page * ACTION_USERS_PER_PAGE : (page + 1) * ACTION_USERS_PER_PAGE]
         body: dict[str, Any] = {
             "post_action_users": [
                 {**self._brief(user), "post_url": None, "username_lower": user.username.lower()}
-                for user in (self.forum.users.get(user_id) for user_id in shown)
+                for user in map(self.forum.users.get, likers[page * limit : (page + 1) * limit])
                 if user is not None
             ]
         }
-        if len(likers) > ACTION_USERS_PER_PAGE:
+        if len(likers) > limit:
             body["total_rows_post_action_users"] = len(likers)
         return _answer(body)
+
+    def reactors(self, request: Request, viewer: User | None) -> Response:
+        """List who reacted to a post with what, likes included, first come first."""
+        settings = self.forum.settings
+        post = self.forum.posts.get(request.path_params["post_id"])
+        has_list = settings.reactions and settings.lists_reactors
+        if not has_list or post is None or post.deleted_at is not None:
+            raise Rejected(_not_found())
+        self._seen_topic(post.topic_id, viewer)
+        given = [(at, user_id, "heart") for user_id, at in (post.likers or {}).items()]
+        given += [(at, user_id, name) for user_id, (name, at) in (post.reactions or {}).items()]
+        wanted = request.query_params.get("reaction_value")
+        rows = [
+            {**self._brief(self.forum.users[user_id]), "reaction": name}
+            for _, user_id, name in sorted(given)
+            if user_id in self.forum.users and wanted in (None, "", name)
+        ]
+        limit = min(max(_integer(request, "limit", REACTORS_PER_PAGE), 1), MOST_REACTORS)
+        first = _integer(request, "page", 0) * limit
+        return _answer({"users": rows[first : first + limit], "total_rows": len(rows)})
 
     def user_actions(self, request: Request, viewer: User | None) -> Response:
         """List what a user did: 1 liked, 4 new topic, 5 reply; newest first, 30 a page."""
@@ -1555,7 +1588,7 @@ def _reactions(post: Post) -> list[dict[str, Any]]:
     counts: dict[str, int] = {}
     if post.likers:
         counts["heart"] = len(post.likers)
-    for reaction in (post.reactions or {}).values():
+    for reaction, _ in (post.reactions or {}).values():
         counts[reaction] = counts.get(reaction, 0) + 1
     return [
         {"id": name, "type": "emoji", "count": count}

@@ -9,7 +9,8 @@ Every write takes `at`, timezone-aware UTC. Ids are counters, so two forums that
 written alike are alike.
 
 Sources: discourse/discourse `app/services/post_destroyer.rb`, `lib/post_revisor.rb`,
-`app/services/user_anonymizer.rb`, `lib/topic_query.rb`; discourse-solved `plugin.rb`.
+`app/services/user_anonymizer.rb`, `lib/topic_query.rb`; discourse-solved `plugin.rb`;
+discourse-reactions `reaction_manager.rb`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class ForumSettings:
         posts_cache_s: how long `/posts.json` may repeat an answer.
         lazy_categories: lists of categories come in pages, and show few subcategories of each
             (`lazy_load_categories_groups`).
+        reactions: people react with emoji (plugin discourse-reactions), not only with a like.
+        lists_reactors: the plugin is new enough to list who reacted, a page at a time.
         max_post_length: longest `raw`, characters.
     """
 
@@ -65,6 +68,8 @@ class ForumSettings:
     posts_window: bool = True
     posts_cache_s: int = 60
     lazy_categories: bool = False
+    reactions: bool = True
+    lists_reactors: bool = True
     max_post_length: int = 32_000
 
 
@@ -132,7 +137,7 @@ class Post:
     action_code: str | None = None
     reply_count: int = 0
     likers: dict[int, datetime] | None = None
-    reactions: dict[int, str] | None = None
+    reactions: dict[int, tuple[str, datetime]] | None = None
     hidden: bool = False
     user_deleted: bool = False
     deleted_at: datetime | None = None
@@ -232,7 +237,7 @@ class Forum:
         }
         self._by_username: dict[str, int] = {}
         self._written_by: defaultdict[int, list[Post]] = defaultdict(list)
-        self._liked_by: defaultdict[int, list[Post]] = defaultdict(list)
+        self._reacted_by: defaultdict[int, list[Post]] = defaultdict(list)
         self._addressing: defaultdict[str, dict[int, Post]] = defaultdict(dict)
         """Beginning of a name -> the posts that have ever mentioned or quoted such a name."""
         self._next_user = 1
@@ -376,11 +381,14 @@ class Forum:
         self._log.append((at, SYSTEM_ID, "anonymize_user"))
 
     def delete_user(self, user_id: int, at: datetime, *, delete_posts: bool = True) -> None:
-        """Delete an account: it leaves every list at once.
+        """Delete an account: it leaves every list at once, and its likes are taken back.
 
-        Its posts go with it, or stay without an author.
+        Its posts go with it, or stay without an author (`app/services/user_destroyer.rb`).
         """
         user = self.users[user_id]
+        for post in self._reacted_by.pop(user_id, []):
+            self.unlike(post.id, user_id)
+            self.unreact(post.id, user_id)
         for post in sorted(self._written_by.pop(user_id, []), key=lambda post: post.id):
             if delete_posts and post.deleted_at is None:
                 if post.post_number == 1:
@@ -398,16 +406,18 @@ class Forum:
     def merge_users(self, source_id: int, target_id: int, at: datetime) -> None:
         """Merge two accounts: posts and likes move to the target, the source disappears."""
         source, target = self.users[source_id], self.users[target_id]
-        written, liked = self._written_by.pop(source_id, []), self._liked_by.pop(source_id, [])
+        written, reacted = self._written_by.pop(source_id, []), self._reacted_by.pop(source_id, [])
         for post in written:
             post.user_id = target_id
             if self.topics[post.topic_id].user_id == source_id:
                 self.topics[post.topic_id].user_id = target_id
         self._written_by[target_id] += written
-        self._liked_by[target_id] += liked
-        for post in liked:
+        self._reacted_by[target_id] += reacted
+        for post in reacted:
             if post.likers and source_id in post.likers:
                 post.likers.setdefault(target_id, post.likers.pop(source_id))
+            if post.reactions and source_id in post.reactions:
+                post.reactions.setdefault(target_id, post.reactions.pop(source_id))
         target.post_count += source.post_count
         target.topic_count += source.topic_count
         target.likes_given += source.likes_given
@@ -574,8 +584,9 @@ class Forum:
             post.likers = {}
         if user_id in post.likers:
             return
+        self.unreact(post_id, user_id)
         post.likers[user_id] = at
-        self._liked_by[user_id].append(post)
+        self._reacted_by[user_id].append(post)
         self.topics[post.topic_id].like_count += 1
         self.users[user_id].likes_given += 1
         if post.user_id in self.users:
@@ -591,14 +602,24 @@ class Forum:
                 self.users[post.user_id].likes_received -= 1
 
     def react(self, post_id: int, user_id: int, reaction: str, at: datetime) -> None:
-        """React with an emoji name; `heart` is the like, `-1` is a reaction like others."""
+        """React with an emoji name; `heart` is the like, `-1` is a reaction like others.
+
+        It takes the place of the like or reaction that the same user gave before.
+        """
         if reaction == "heart":
             self.like(post_id, user_id, at)
             return
+        self.unlike(post_id, user_id)
+        self.unreact(post_id, user_id)
         post = self.posts[post_id]
         if post.reactions is None:
             post.reactions = {}
-        post.reactions[user_id] = reaction
+        post.reactions[user_id] = (reaction, at)
+        self._reacted_by[user_id].append(post)
+
+    def unreact(self, post_id: int, user_id: int) -> None:
+        """Take a reaction other than the like back."""
+        (self.posts[post_id].reactions or {}).pop(user_id, None)
 
     def accept(self, post_id: int, *, by: int) -> None:
         """Mark the solution; the vendor lists no time for it and bumps nothing."""

@@ -1268,7 +1268,16 @@ class _Api:
         for known in found[offset : offset + count]:
             described = self.list_shown(known.id)
             size = described.pop("size")
-            described["additionalProperties"] = {"hs_list_size": str(size)}
+            moments = {
+                "hs_last_record_added_at": max(known.members.values(), default=None),
+                "hs_last_record_removed_at": known.removed_at,
+            }
+            described["additionalProperties"] = {
+                "hs_list_size": str(size),
+                "hs_list_reference_count": "0",
+                # what is empty is left out
+                **{name: str(epoch_ms(at)) for name, at in moments.items() if at is not None},
+            }
             shown.append(described)
         return self.done(
             {

@@ -214,7 +214,7 @@ class Campaign:
 
 @dataclass
 class ContactList:
-    """A list of records; `members`: record -> since when."""
+    """A list of records; `members`: record -> since when; `removed_at`: when one last left."""
 
     id: str
     name: str
@@ -223,6 +223,7 @@ class ContactList:
     created_at: datetime
     updated_at: datetime
     members: dict[int, datetime] = field(default_factory=dict)
+    removed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -1113,7 +1114,7 @@ class Portal:
         """Add a list and return its id."""
         with self.lock:
             self.writes += 1
-            id = str(len(self.lists) + 1)
+            id = str(max(map(int, self.lists), default=0) + 1)
             type_id = self.table(object_name).kind.type_id
             self.lists[id] = ContactList(id, name, type_id, processing, at, at)
             return id
@@ -1123,6 +1124,19 @@ class Portal:
         with self.lock:
             self.writes += 1
             self.lists[list_id].members.setdefault(_number(record), at)
+
+    def take_off_list(self, list_id: str, record: str | int, at: datetime) -> None:
+        """Take a record off a list; this moves nothing of the record."""
+        with self.lock:
+            self.writes += 1
+            if self.lists[list_id].members.pop(_number(record), None) is not None:
+                self.lists[list_id].removed_at = at
+
+    def delete_list(self, list_id: str) -> None:
+        """Delete a list; its members stay."""
+        with self.lock:
+            self.writes += 1
+            del self.lists[list_id]
 
 
 _DELIVERY = {

@@ -176,6 +176,44 @@ def test_a_cursor_that_is_refused_is_not_asked_with_for_ever(site, landed, serve
     assert 0 < len(refused) < 10
 
 
+@pytest.mark.parametrize(
+    ("stream", "method"), [("notifications", "listNotifications"), ("posts", "getAuthorFeed")]
+)
+def test_a_list_whose_cursor_is_refused_is_begun_again_and_nothing_is_lost(
+    site, landed, serve, monkeypatch, stream, method
+):
+    monkeypatch.setattr("connectors.bluesky.reads.PER_PAGE", 10)
+    is_ours = stream == "posts"
+    posts = [
+        site.network.post(site.us, f"ours {number}", site.now)
+        if is_ours
+        else site.post(f"@looms.example {number}")
+        for number in range(35)
+    ]
+    site.clock.advance(seconds=600)
+    refused = {2, 5}  # of the calls with a cursor: for the third page, then for the fourth
+    asked = 0
+
+    async def forgetful(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal asked
+        answer: Any = site.emulator
+        if scope["path"].endswith(method) and b"cursor=" in scope["query_string"]:
+            asked += 1
+            if asked in refused:
+                answer = JSONResponse({"error": "InternalServerError"}, status_code=500)
+        await answer(scope, receive, send)
+
+    url = serve(forgetful)
+    source = site.open(url=url, public_url=url)
+    source.session.attempts = 1
+    assert site.sync(stream, source).rows == len(posts)
+    assert set(live(landed(f"social.{stream}"))) == set(posts)
+    refused = set(range(1_000))
+    with pytest.raises(ServerError):
+        site.sync(stream, source, full_refresh=True)
+    assert asked < 20
+
+
 def test_a_minute_with_more_posts_than_the_search_shows_is_told(tmp_path, serve):
     site = Site(tmp_path, serve, search_depth=100)
     for _ in range(120):

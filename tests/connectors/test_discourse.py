@@ -23,7 +23,7 @@ from connectors.discourse import Discourse, Settings
 from connectors.discourse.client import Forum as AskedForum
 from connectors.discourse.links import with_links
 from connectors.discourse.reads import Reader
-from connectors.errors import AuthError, RateLimited, ServerError
+from connectors.errors import AuthError, ServerError
 from connectors.session import Session
 from connectors.sync import Progress, SyncResult, sync_stream
 from sandbox.clock import Clock
@@ -359,6 +359,162 @@ def test_likes_and_accepted_answers_arrive_at_once_and_edits_within_a_day(site, 
     assert result.rows == 1
 
 
+# Who liked what
+
+
+def likes(rows: dict[str, Any]) -> dict[tuple[int, int], str | None]:
+    """Return (post, user) -> the emoji, of what is held as given."""
+    told = [json.loads(record) for op, _, record in rows.values() if op == "upsert"]
+    return {(like["post_id"], like["id"]): like.get("reaction") for like in told}
+
+
+def posts_of(site: Site, topic: int) -> list[int]:
+    return [post.id for post in site.forum.topics[topic].posts]
+
+
+def test_who_liked_is_asked_for_only_with_the_setting(site, landed):
+    assert "likes" not in {stream.name for stream in site.open().streams()}
+    assert "likes" in {stream.name for stream in site.open(likers=True).streams()}
+
+
+@pytest.mark.parametrize("plugin", [{}, {"lists_reactors": False}, {"reactions": False}])
+def test_likes_come_with_who_gave_them_and_are_followed_when_taken_back(
+    tmp_path, serve, landed, plugin
+):
+    site = Site(tmp_path, serve, posts_cache_s=0, **plugin)
+    has_list = not plugin
+    question, answer = posts_of(site, site.topic(1))
+    site.forum.like(question, site.bob, site.now)
+    site.forum.like(answer, site.ann, site.now)
+    site.forum.like(answer, site.admin, site.now)
+    if plugin.get("reactions", True):
+        site.forum.react(question, site.admin, "clap", site.now)
+    site.sync("likes", site.open(likers=True))
+    heart, clap = ("heart", {(question, site.admin): "clap"}) if has_list else (None, {})
+    given = {(question, site.bob), (answer, site.ann), (answer, site.admin)}
+    assert likes(landed("forum.likes")) == dict.fromkeys(given, heart) | clap
+
+    site.clock.advance(seconds=7_200)
+    site.forum.unlike(answer, site.ann)
+    site.forum.like(question, site.admin, site.now)  # in place of the clap
+    assert site.sync("likes", site.open(likers=True)).requests <= 1  # of the clock: not a day ago
+    site.clock.advance(days=1)
+    site.sync("likes", site.open(likers=True))
+    given = {(question, site.bob), (question, site.admin), (answer, site.admin)}
+    assert likes(landed("forum.likes")) == dict.fromkeys(given, heart)
+    site.clock.advance(days=1)
+    before = site.asked("post_action_users") + site.asked("reactions-users-list")
+    again = site.sync("likes", site.open(likers=True))
+    assert (again.rows, again.deletes) == (0, 0)
+    asked = site.asked("post_action_users") + site.asked("reactions-users-list") - before
+    assert asked == (2 if plugin == {"lists_reactors": False} else 0)  # has it been updated since?
+
+
+def test_a_post_that_half_the_forum_likes_is_read_to_its_last_like(site, landed):
+    [post] = posts_of(site, site.topic())
+    fans = [site.user(f"fan{number}") for number in range(100)]
+    for fan in fans:
+        site.forum.like(post, fan, site.now)
+    result = site.sync("likes", site.open(likers=True))
+    assert set(likes(landed("forum.likes"))) == {(post, fan) for fan in fans}
+    assert site.asked("reactions-users-list") == 3
+    assert result.rows == 100
+
+
+def test_likes_of_a_year_are_read_once_and_young_posts_alone_looked_at_again(site, landed):
+    ancient = posts_of(site, site.topic(60))
+    site.forum.like(ancient[0], site.bob, site.now)
+    site.clock.advance(days=370)
+    old = posts_of(site, site.topic(200))
+    site.forum.like(old[0], site.bob, site.now)
+    site.clock.advance(days=30)
+    young = posts_of(site, site.topic(1))
+    site.sync("likes", site.open(likers=True))
+    assert set(likes(landed("forum.likes"))) == {(old[0], site.bob)}
+    site.forum.like(young[0], site.bob, site.now)
+    site.forum.like(old[1], site.ann, site.now)
+    site.clock.advance(days=1)
+    before = site.asked("/posts.json")
+    site.sync("likes", site.open(likers=True))
+    assert site.asked("/posts.json") == before + 2
+    assert set(likes(landed("forum.likes"))) == {(old[0], site.bob), (young[0], site.bob)}
+    site.sync("likes", site.open(likers=True), full_refresh=True)
+    assert {(old[1], site.ann), (ancient[0], site.bob)} <= set(likes(landed("forum.likes")))
+
+
+@pytest.mark.parametrize("posts_window", [True, False])
+def test_likes_of_a_deleted_post_are_gone_until_it_is_recovered(
+    tmp_path, serve, landed, posts_window
+):
+    site = Site(tmp_path, serve, posts_window=posts_window, posts_cache_s=0)
+    posts = posts_of(site, site.topic(120))
+    for post in (posts[0], posts[60], posts[-2]):
+        site.forum.like(post, site.admin, site.now)
+    everything = {(post, site.admin) for post in (posts[0], posts[60], posts[-2])}
+    site.sync("likes", site.open(likers=True))
+    assert set(likes(landed("forum.likes"))) == everything
+    for post in posts[20:-1]:
+        site.forum.delete_post(post, site.now)
+    site.clock.advance(days=1)
+    site.sync("likes", site.open(likers=True))
+    assert set(likes(landed("forum.likes"))) == {(posts[0], site.admin)}
+    for post in posts[20:-1]:
+        site.forum.recover_post(post, site.now)
+    site.clock.advance(days=1)
+    site.sync("likes", site.open(likers=True))
+    assert set(likes(landed("forum.likes"))) == everything
+
+
+def test_a_forum_that_is_updated_tells_emoji_from_then_on(tmp_path, serve, landed):
+    site = Site(tmp_path, serve, lists_reactors=False)
+    posts = posts_of(site, site.topic(2))
+    for post in posts:
+        site.forum.react(post, site.admin, "clap", site.now)
+    site.forum.like(posts[0], site.bob, site.now)
+    site.sync("likes", site.open(likers=True))
+    assert likes(landed("forum.likes")) == {(posts[0], site.bob): None}
+    site.forum.settings = ForumSettings(**NO_LIMITS)
+    site.clock.advance(days=1)
+    site.sync("likes", site.open(likers=True))
+    claps = {(post, site.admin): "clap" for post in posts}
+    assert likes(landed("forum.likes")) == claps | {(posts[0], site.bob): "heart"}
+    # A list that is known and not found costs nobody their like.
+    site.forum.react(posts[0], site.bob, "-1", site.now)
+    site.forum.settings = ForumSettings(**NO_LIMITS, lists_reactors=False)
+    site.clock.advance(days=1)
+    assert site.sync("likes", site.open(likers=True)).deletes == 0
+    site.forum.settings = ForumSettings(**NO_LIMITS)
+    site.clock.advance(days=1)
+    site.sync("likes", site.open(likers=True))
+    assert likes(landed("forum.likes")) == claps | {(posts[0], site.bob): "-1"}
+
+
+def test_a_reading_of_likes_that_broke_asks_no_post_twice(site, landed):
+    posts = posts_of(site, site.topic(120))
+    for post in posts:
+        site.forum.like(post, site.admin, site.now)
+    site.set_faults({"match": "reactions-users-list", "after": 80, "times": None, "kind": "500"})
+    with pytest.raises(ServerError):
+        site.sync("likes", site.open(likers=True))
+    site.set_faults()
+    read = len(likes(landed("forum.likes")))
+    assert 0 < read <= 80
+    asked = site.asked("reactions-users-list")
+    site.sync("likes", site.open(likers=True))
+    assert set(likes(landed("forum.likes"))) == {(post, site.admin) for post in posts}
+    assert site.asked("reactions-users-list") - asked == len(posts) - read
+
+
+def test_likes_of_private_messages_and_whispers_are_never_asked_for(site, landed):
+    topic = site.topic(1)
+    letter = site.forum.private_message(site.ann, [site.bob], "Dear Bob", "private", site.now)
+    whisper = site.forum.reply(topic, site.admin, "staff only", site.now, post_type=WHISPER)
+    for post in (*posts_of(site, letter), whisper):
+        site.forum.like(post, site.bob, site.now)
+    site.sync("likes", site.open(likers=True))
+    assert likes(landed("forum.likes")) == {}
+
+
 def test_a_walk_that_broke_goes_on_below_and_reads_what_came_since(site, landed):
     for _ in range(30):
         site.topic(9)
@@ -526,7 +682,7 @@ def test_a_forum_that_is_being_rebuilt_is_asked_again_and_then_said_to_be_away(s
     assert site.sync("posts", source).rows == 3
     source.session.max_wait_s = 0.5
     site.set_faults({"kind": "503_html", "match": "/posts.json", "times": None, "wait_s": 1})
-    with pytest.raises(RateLimited, match="HTTP 503") as refusal:
+    with pytest.raises(ServerError, match="not available") as refusal:
         site.sync("posts", source)
     assert "<html>" not in str(refusal.value)
 

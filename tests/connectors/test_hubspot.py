@@ -18,6 +18,7 @@ from connectors.base import Stream, Window
 from connectors.errors import AuthError, BadRequest, ConfigError, ServerError
 from connectors.hubspot import beside, client
 from connectors.landing import Landing
+from connectors.planning import plan_source
 from connectors.sync import SyncResult, sync_stream
 from sandbox.clock import Clock
 from sandbox.faults import Faults
@@ -622,6 +623,78 @@ def test_campaigns_lists_and_forms_are_read_whole(crm, landed):
         assert not crm.sync(name).changed, name
     names = {told["properties"]["hs_name"] for told in live(landed("crm.campaigns")).values()}
     assert "Campaign 7" in names
+
+
+def test_members_of_the_lists_that_are_named_come_and_go(crm, landed, monkeypatch):
+    monkeypatch.setattr("connectors.hubspot.members.ROWS_PER_PAGE", 2)
+    readers, guild, other = (
+        crm.portal.add_list(name, crm.now) for name in ("Readers", "Guild 7", "Of no concern")
+    )
+    ids = crm.create("contacts", 7)
+    for key in ids[:5]:
+        crm.portal.add_to_list(readers, key, crm.now)
+    crm.portal.add_to_list(guild, ids[5], crm.now)
+    crm.portal.add_to_list(other, ids[6], crm.now)
+    setting = {"members_of": ["Readers", "Guild*", "Nobody's"]}
+
+    def sync(**how: Any) -> SyncResult:
+        crm.clock.advance(seconds=60)
+        return crm.sync("list_memberships", crm.open(**setting), **how)
+
+    def held() -> set[tuple[str, str]]:
+        told = live(landed("crm.list_memberships")).values()
+        return {(one["listId"], one["recordId"]) for one in told}
+
+    assert "list_memberships" not in {stream.name for stream in crm.open().streams()}
+    first = sync()
+    assert held() == {*((readers, key) for key in ids[:5]), (guild, ids[5])}
+    assert (first.source_count, first.missing, first.extra) == (6, 0, 0)
+    assert first.notes == ("`members_of`: there is no list `Nobody's`",)
+    assert sync().requests <= 2  # the lists, and perhaps the clock
+
+    # Who comes is noticed at once, and of the lists that changed alone.
+    crm.portal.add_to_list(guild, ids[0], crm.now)
+    before = sync()
+    assert (before.rows, before.requests <= 3) == (1, True)
+    # Who leaves, too, where all lists are read again: after a day, as more are held than counted.
+    crm.portal.take_off_list(readers, ids[0], crm.now)
+    assert (sync().extra, (readers, ids[0]) in held()) == (1, True)
+    crm.clock.advance(days=1)
+    assert sync().extra == 0
+    assert (readers, ids[0]) not in held()
+    # One leaves and another comes: after a week.
+    crm.portal.take_off_list(guild, ids[0], crm.now)
+    crm.portal.add_to_list(guild, ids[6], crm.now)
+    sync()
+    assert {(guild, ids[0]), (guild, ids[6])} <= held()
+    crm.portal.delete_list(readers)
+    crm.clock.advance(days=7)
+    sync()
+    assert held() == {(guild, ids[5]), (guild, ids[6])}
+
+
+def test_members_are_planned_by_what_the_lists_tell(crm, monkeypatch):
+    monkeypatch.setattr("connectors.hubspot.members.ROWS_PER_PAGE", 2)
+    readers = crm.portal.add_list("Readers", crm.now)
+    for key in crm.create("contacts", 5):
+        crm.portal.add_to_list(readers, key, crm.now)
+    source = crm.open(members_of=["*"])
+    stream = crm.stream("list_memberships", source)
+    [plan] = plan_source(source, [stream], crm.home).streams
+    made = crm.sync("list_memberships", source)
+    assert (plan.next.cost.calls, plan.next.cost.records) == (1 + 3, 5)
+    assert made.requests == plan.next.cost.calls
+    [plan] = plan_source(source, [stream], crm.home).streams
+    assert (plan.next.cost.calls, plan.full.cost.calls) == (1, 1 + 3)
+
+
+def test_the_counters_of_a_mailing_come_and_no_rate_of_them(crm, landed):
+    email = crm.portal.add_marketing_email("June", "A secret subject", crm.now)
+    crm.portal.marketing_emails[email].counters.update(sent=40, open=7)
+    crm.sync("marketing_emails")
+    stats = live(landed("crm.marketing_emails"))[email]["stats"]
+    assert stats.keys() == {"counters"}
+    assert (stats["counters"]["sent"], stats["counters"]["open"]) == (40, 7)
 
 
 def test_submissions_are_known_by_contact_and_never_by_address_or_words(crm, landed):

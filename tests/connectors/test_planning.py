@@ -194,6 +194,23 @@ def test_a_stream_that_is_closed_to_us_does_not_hide_the_others(company, tmp_pat
     assert all(each.error is None for each in plan.streams if each.stream != "users")
 
 
+def test_who_liked_what_is_planned_by_the_posts_looked_at(company, tmp_path):
+    def source() -> Any:
+        return opened(company, "forum", tmp_path, likers=True)
+
+    def both() -> tuple[int, int]:
+        [plan] = plan_source(source(), [likes], tmp_path).streams
+        return plan.next.cost.calls, sync_stream(source(), likes, tmp_path).requests
+
+    likes = next(stream for stream in source().streams() if stream.name == "likes")
+    told, made = both()
+    assert told == pytest.approx(made, rel=0.5) and made > 500
+    assert both()[0] == 0  # not a day ago
+    company.advance(days=2)
+    told, made = both()
+    assert told == pytest.approx(made, rel=0.5)
+
+
 def test_a_busy_forum_is_told_from_its_newest_topics(company, tmp_path, monkeypatch):
     whole = planned(company, "forum", tmp_path)
     for module in ("client", "plan"):

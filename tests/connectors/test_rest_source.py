@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 from connectors import discover, open_source, plan_source, redaction, sync_stream
 from connectors.base import Window
 from connectors.errors import AuthError, ConfigError, QuotaSpent, RapportError, ServerError
+from connectors.landing import Landing
 from connectors.rest.declared import timed
 from connectors.rest.settings import RestStream, Settings
 from connectors.session import Session
@@ -371,6 +373,45 @@ def test_an_answer_that_is_not_as_declared_is_an_error(
     source = opened(product, tmp_path, {"things": THINGS | change})
     with pytest.raises(ServerError, match=said):
         sync(source, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("records", "wrapped"),
+    [
+        ("*", lambda rooms: rooms),
+        ("joined.*", lambda rooms: {"joined": rooms, "next": None}),
+        ("rooms.joined.*", lambda rooms: {"rooms": {"joined": rooms}}),
+    ],
+)
+def test_the_values_of_an_object_are_records_that_know_their_names(
+    product: Product, tmp_path: Path, records: str, wrapped: Any
+) -> None:
+    rooms = {"!a:acme": {"topic": "Looms", "secret": 1}, "!b": {}, "c": {"@name": "own"}, "d": 7}
+    product.special = lambda *_: (200, {}, wrapped(rooms))
+    declared = {"path": "/rooms", "records": records, "key": "@name", "fields": ["topic", "value"]}
+    source = opened(product, tmp_path, {"things": declared})
+    assert sync(source, tmp_path).rows == 4
+    landed = Landing(tmp_path).stream("src", "things").files()
+    told = [row for file in landed for row in pq.read_table(file).column("record").to_pylist()]
+    assert [json.loads(text) for text in told] == [
+        {"@name": "!a:acme", "topic": "Looms"},
+        {"@name": "!b"},
+        {"@name": "own"},
+        {"@name": "d", "value": 7},
+    ]
+    product.special = lambda *_: (200, {}, wrapped([]))
+    with pytest.raises(ServerError, match=r"no list at `.*` \(`records`\)"):
+        sync(source, tmp_path)
+
+
+def test_a_broken_value_of_an_object_goes_to_quarantine_alone(
+    product: Product, tmp_path: Path
+) -> None:
+    body = b'{"rooms":{"a":{"topic":"x"},"b":{"topic":"\\ud800"},"c":{"topic":"z"}}}'
+    product.special = lambda *_: (200, {}, body)
+    declared = {"path": "/rooms", "records": "rooms.*", "key": "@name", "fields": ["topic"]}
+    result = sync(opened(product, tmp_path, {"things": declared}), tmp_path)
+    assert (result.rows, result.quarantined) == (2, 1)
 
 
 @pytest.mark.parametrize(

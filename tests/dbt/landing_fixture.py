@@ -32,9 +32,10 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
         "tasks", "communications", "feedback_submissions", "associations", "subscription_statuses",
         "owners", "pipelines", "property_history", "subscription_types", "marketing_emails",
-        "postal_mail", "campaigns", "lists", "forms", "form_submissions", "custom_objects",
+        "postal_mail", "campaigns", "lists", "list_memberships", "forms", "form_submissions",
+        "custom_objects",
     ),
-    "discourse": ("users", "topics", "posts", "categories"),
+    "discourse": ("users", "topics", "posts", "categories", "likes"),
     "bluesky": ("posts", "notifications", "profiles"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {

@@ -62,6 +62,12 @@ def forum() -> Landing:
     emoji = [{"id": "heart", "count": 2}, {"id": "-1", "count": 1}]
     post(3, CAT, look=1, quotes=[{"topic": 10, "post": 2}], reactions=emoji,
          actions_summary=[{"id": 2, "count": 3}])  # fmt: skip
+    liked = {(ANN, None): 2, (CAT, "heart"): 2, (ANN, "clap"): 3, (DAN, "-1"): 3, (99, "heart"): 1}
+    for (by, emoji), number in liked.items():
+        like = {"post_id": 100 + number, "id": by} | ({"reaction": emoji} if emoji else {})
+        landing.add("discourse__likes", like, key=f"[{100 + number},{by}]",
+                    version=day(1), loaded_at=day(1))  # fmt: skip
+    landing.delete("discourse__likes", f"[102,{CAT}]", at=day(3))
     return landing
 
 
@@ -126,6 +132,24 @@ def test_reactions_are_what_we_saw_change_and_not_counted_twice(rows: Rows) -> N
         "select distinct split_part(p.profile_key, ':', 3) from fct_reaction as r "
         "join dim_profile as p on r.person_id = p.person_id order by 1"
     ) == [(str(BOB),), (str(CAT),)]
+
+
+def test_who_reacted_to_whom_is_told_with_what_was_taken_back(rows: Rows) -> None:
+    given = rows(
+        "select split_part(interaction_id, ':', 3), split_part(actor_profile_key, ':', 3), kind, "
+        "polarity, r.first_seen_at, taken_back_at, is_current, a.native_id, t.native_id "
+        "from fct_reaction_given as r "
+        "left join dim_profile as a on r.actor_person_id = a.person_id "
+        "left join dim_profile as t on r.target_person_id = t.person_id order by 1, 2"
+    )
+    ann, bob, cat, dan = map(str, (ANN, BOB, CAT, DAN))
+    assert given == [
+        ("101", "99", "like", "positive", day(1), None, True, None, ann),
+        ("102", ann, "like", "positive", day(1), None, True, ann, bob),
+        ("102", cat, "like", "positive", day(1), day(3), False, cat, bob),
+        ("103", ann, "clap", "positive", day(1), None, True, ann, cat),
+        ("103", dan, "-1", "negative", day(1), None, True, dan, cat),
+    ]
 
 
 def test_nothing_of_an_erased_person_stays_in_any_published_table(rows: Rows) -> None:

@@ -125,11 +125,21 @@ def test_digits_of_numbers_stay_as_written(tmp_path: Path) -> None:
         ("2016-07-01 05:33", {"timezone": "America/New_York"}, "2016-07-01T09:33:00.000000Z"),
         ("7/1/2016 5:33", {"format": "%m/%d/%Y %H:%M"}, "2016-07-01T05:33:00.000000Z"),
         ("2016-07-01T05:33:00+02:00", {"timezone": "Asia/Tokyo"}, "2016-07-01T05:33:00+02:00"),
+        (
+            1_467_351_180,
+            {"format": "unix", "timezone": "Asia/Tokyo"},
+            "2016-07-01T05:33:00.000000Z",
+        ),
+        ("1467351180.25", {"format": "unix"}, "2016-07-01T05:33:00.250000Z"),
+        (1_467_351_180_007, {"format": "unix_ms"}, "2016-07-01T05:33:00.007000Z"),
+        (-1_000, {"format": "unix_ms"}, "1969-12-31T23:59:59.000000Z"),
+        ("soon", {"format": "unix_ms"}, "soon"),
+        ("9" * 40, {"format": "unix_ms"}, "9" * 40),
         ("yesterday", {}, "yesterday"),
     ],
 )
 def test_times_get_a_zone_and_what_is_no_time_is_left_for_staging_to_judge(
-    tmp_path: Path, written: str, column: dict[str, str], instant: str
+    tmp_path: Path, written: str | int, column: dict[str, str], instant: str
 ) -> None:
     raw = {
         "to": "interaction",

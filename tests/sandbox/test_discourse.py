@@ -266,6 +266,44 @@ def test_accepted_answers_likes_and_reactions_are_shown_on_the_post(client: Clie
     assert [user["username"] for user in likers["post_action_users"]] == ["ann"]
 
 
+def test_who_reacted_is_listed_first_come_first_and_one_way_each(client: Client) -> None:
+    topic = client.forum.create_topic(client.ann, "Loved", "question", START)
+    post = client.forum.topics[topic].posts[0].id
+    users = [
+        client.forum.create_user(f"fan{number}", email=f"{number}@mill.example", at=START)
+        for number in range(202)
+    ]
+    for hour, user in enumerate(users):
+        client.forum.like(post, user, client.at(hours=hour))
+    client.forum.react(post, users[0], "clap", client.at(hours=300))
+    client.forum.react(post, users[1], "-1", client.at(hours=301))
+    client.forum.like(post, users[1], client.at(hours=302))
+    client.forum.delete_user(users[2], client.at(hours=303))
+
+    likes = {"id": post, "post_action_type_id": 2}
+    pages = [client.get("/post_action_users.json", **likes, page=page) for page in (0, 1)]
+    assert [len(page["post_action_users"]) for page in pages] == [200, 0]
+    assert "total_rows_post_action_users" not in pages[0]
+    few = client.get("/post_action_users.json", **likes, limit=2, page=1)
+    assert [user["id"] for user in few["post_action_users"]] == users[5:7]
+    assert few["total_rows_post_action_users"] == 200
+    assert client.ask("/post_action_users.json", **likes, limit=201).status_code == 400
+    assert client.ask("/post_action_users.json", id=post).status_code == 400
+
+    path = f"/discourse-reactions/posts/{post}/reactions-users-list.json"
+    last = client.get(path, limit=33, page=6)
+    assert [(user["id"], user["reaction"]) for user in last["users"][-2:]] == [
+        (users[0], "clap"),
+        (users[1], "heart"),
+    ]
+    assert last["total_rows"] == 201
+    assert len(client.get(path)["users"]) == 30
+    assert len(client.get(path, limit=1000)["users"]) == 50
+    assert client.get(path, limit=33, page=7)["users"] == []
+    assert [user["id"] for user in client.get(path, reaction_value="clap")["users"]] == users[:1]
+    assert client.ask("/discourse-reactions/posts/999/reactions-users-list.json").status_code == 404
+
+
 def test_markup_in_texts_is_escaped_and_quotes_and_mentions_become_elements(
     client: Client,
 ) -> None:

@@ -55,14 +55,7 @@ select
     || '#' || cast(observations.look as {{ dbt.type_string() }}) as observation_id,
     observations.interaction_id,
     observations.kind,
-    case
-        when observations.kind in (
-            'like', 'repost', '+1', 'thumbsup', 'heart_eyes', 'clap', 'tada', 'hugs', 'hugging_face',
-            'rocket', 'star_struck', 'pray', 'raised_hands', 'muscle', '100'
-        ) then 'positive'
-        when observations.kind in ('-1', 'thumbsdown', 'angry', 'rage') then 'negative'
-        else 'unknown'
-    end as polarity,
+    {{ polarity('observations.kind') }} as polarity,
     observations.n_reactions,
     observations.n_change,
     interactions.actor_person_id as person_id,

@@ -5,6 +5,7 @@
     ['email_type', 'type', 'text'],
     ['campaign_id', 'campaign', 'text'],
     ['subscription_type', 'subscriptionDetails', 'json'],
+    ['counters', 'stats.counters', 'json'],
     ['published_at', 'publishDate', 'timestamp'],
     ['is_archived', 'archived', 'boolean'],
     ['created_at', 'createdAt', 'timestamp'],
