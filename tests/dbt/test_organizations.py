@@ -1,4 +1,4 @@
-"""Who works where and since when, which organization is part of which, and what kind of party it is.
+"""Who works where and since when, which organization is part of which, and of what kind it is.
 
 Belongs here: moves from one employer to the next, hierarchies, kinds of parties, and what must not
 make an organization. Does not belong here: which profiles are one person (`test_identity`).
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -43,6 +42,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "mover": {"Website": "mover.example", "Type": "Channel Partner / Reseller"},
     "bureau": {"Website": "bureau.example", "Type": "Press"},
     "us": {"Website": "ours.example", "Type": "Customer"},
+    "mill": {"Type": "Prospect", "Relation__c": "Vendor"},
 }
 NUMBERS = {name: number for number, name in enumerate([*ACCOUNTS, "purged"], 1)}
 
@@ -67,10 +67,19 @@ def contact(number: int, name: str, employer: str | None, **more: Any) -> dict[s
 def landing() -> Landing:
     """A company whose people move, whose accounts are nested, and who is lied to."""
     found = Landing(
-        {"crm": ("salesforce", "crm"), "forum": ("discourse", "forum"), "list": ("files", "crm"),
-         "old": ("files", "crm")},
-        control={"own_domains": [("ours.example",)]},
-    )  # fmt: skip
+        {
+            "crm": ("salesforce", "crm"),
+            "hub": ("hubspot", "crm"),
+            "forum": ("discourse", "forum"),
+            "list": ("files", "crm"),
+            "old": ("files", "crm"),
+        },
+        control={
+            "own_domains": [("ours.example",)],
+            "column_meanings": [("crm", "accounts", "Relation__c", "party_kind")],
+            "custom_fields": [("crm", "accounts", "Relation__c", "text", "none")],
+        },
+    )
     _organizations(found)
     _people(found)
     return found
@@ -84,6 +93,10 @@ def _organizations(found: Landing) -> None:
         if "ParentId" in more:
             record["ParentId"] = account(more["ParentId"])
         found.add("salesforce__accounts", record)
+    for key, name, parent in (("71", "Workshop", "72"), ("72", "Holding", None)):
+        properties = {"name": name, "hs_parent_company_id": parent}
+        record = {"id": key, "properties": properties, "createdAt": "2025-03-01T08:00:00.250Z"}
+        found.add("hubspot__companies", record)
     # one name for many, and a provider as web address
     for source, number in (("list", NAMESAKES), ("old", 1)):
         for key in range(number):
@@ -251,15 +264,19 @@ def test_parts_know_their_parent_and_the_top(rows: Query) -> None:
         "on one.parent_organization_id = parent.organization_id "
         "inner join dim_organization as top "
         "on one.ultimate_parent_organization_id = top.organization_id "
-        "where one.name not in ('Test', 'Named Only') order by one.depth, one.name"
+        "where one.name <> 'Test' order by one.depth, one.name"
     ) == [
         ("Bureau", None, "Bureau", 0),
         ("Elder", None, "Elder", 0),  # both are told to be part of the other
         ("Group", None, "Group", 0),
+        ("Holding", None, "Holding", 0),
+        ("Mill", None, "Mill", 0),
         ("Mover", None, "Mover", 0),
         ("Orphan", None, "Orphan", 0),  # its parent was never read
         ("Us", None, "Us", 0),
+        ("Named Only", "Test", "Test", 1),
         ("Unit", "Group", "Group", 1),
+        ("Workshop", "Holding", "Holding", 1),
         ("Younger", "Elder", "Elder", 1),
         ("Part", "Unit", "Group", 2),
     ]
@@ -300,9 +317,15 @@ def test_whom_our_own_lists_and_domains_show_is_no_customer(rows: Query) -> None
     assert dict(
         rows(
             "select name, party_kind from dim_organization "
-            "where name in ('Group', 'Mover', 'Bureau', 'Us')"
+            "where name in ('Group', 'Mover', 'Bureau', 'Us', 'Mill')"
         )
-    ) == {"Group": "customer", "Mover": "partner", "Bureau": "press", "Us": "staff"}
+    ) == {
+        "Group": "customer",
+        "Mover": "partner",
+        "Bureau": "press",
+        "Us": "staff",  # whatever its record says
+        "Mill": "supplier",  # by a field of our own, before the vendor's
+    }
 
 
 def test_no_two_primary_stays_of_a_person_overlap(rows: Query) -> None:
