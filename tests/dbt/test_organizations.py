@@ -142,6 +142,20 @@ def _people(found: Landing) -> None:
         stream="people",
     )
 
+    # relations with dates: the employer's, one beside it, one that is over
+    crm(contact(15, "Zoe Board", "unit"))
+    for number, (name, more) in enumerate(
+        (
+            ("unit", {"IsDirect": True, "StartDate": "2019-05-01"}),
+            ("group", {"IsDirect": False, "StartDate": "2025-01-01", "EndDate": "2027-12-31"}),
+            ("mover", {"IsDirect": False, "EndDate": "2025-06-30", "IsActive": False}),
+        )
+    ):
+        relation = {"Id": f"07kgL00000{number:05}AAA", "AccountId": account(name)}
+        relation |= {"ContactId": sf_id(CONTACT, 15), "IsActive": True} | more
+        relation["CreatedDate"] = sf_time("2024-01-10 08:00")
+        found.add("salesforce__account_contact_relations", relation)
+
     # merged: what the lost record said of an employer ends nothing
     crm(contact(13, "Mo Twice", "unit"))
     crm(contact(14, "Mo Twice", "mover", CreatedDate=sf_time("2025-02-02 08:00")))
@@ -243,6 +257,14 @@ def test_where_sources_differ_both_stays_go_on_and_the_newer_is_primary(rows: Qu
         "inner join dim_organization as names using (organization_id) "
         f"where profile_key = '{crm_key(12)}'"
     ) == [("Named Only",)]
+
+
+def test_relations_tell_since_when_and_with_whom_beside_the_employer(rows: Query) -> None:
+    assert stays(rows, crm_key(15)) == [
+        ("Unit", "record", True, True, datetime(2019, 5, 1, tzinfo=UTC), None),
+        ("Mover", "relation", False, False, MADE, datetime(2025, 7, 1, tzinfo=UTC)),
+        ("Group", "relation", False, True, datetime(2025, 1, 1, tzinfo=UTC), None),
+    ]
 
 
 def test_a_merged_record_ends_no_stay_of_the_one_that_is_left(rows: Query) -> None:

@@ -88,13 +88,28 @@ titles as (
     group by profile_key, organization_id
 ),
 
+relations as (
+    select
+        people.person_id,
+        organizations.organization_id,
+        told_relations.*
+    from {{ ref('int_salesforce__relations') }} as told_relations
+    inner join people on told_relations.profile_key = people.profile_key
+    inner join organizations on told_relations.organization_key = organizations.reference_key
+),
+
 -- Who wrote that somebody left looked; another record of theirs was only not touched since.
 gone as (
-    select people.person_id, stays.organization_id, max(stays.valid_to) as left_at
-    from stays
-    inner join people on stays.profile_key = people.profile_key
-    where stays.has_left
-    group by people.person_id, stays.organization_id
+    select person_id, organization_id, max(left_at) as left_at
+    from (
+        select people.person_id, stays.organization_id, stays.valid_to as left_at
+        from stays
+        inner join people on stays.profile_key = people.profile_key
+        where stays.has_left
+        union all
+        select person_id, organization_id, valid_to from relations where valid_to is not null
+    ) as departed
+    group by person_id, organization_id
 ),
 
 record_stays as (
@@ -149,8 +164,27 @@ address_stays as (
         )
 ),
 
+-- Whom a source relates to further organizations is there beside the employer.
+relation_stays as (
+    select
+        person_id,
+        organization_id,
+        case when is_direct then split_part(profile_key, ':', 1) end as source,
+        cast(null as {{ dbt.type_string() }}) as left_organization_id,
+        cast(null as {{ dbt.type_string() }}) as title,
+        case when is_direct then 'record' else 'relation' end as basis,
+        valid_from,
+        valid_to,
+        is_start_known,
+        false as is_merged
+    from relations
+    where not is_direct or is_start_known
+),
+
 told_stays as (
     select * from record_stays
+    union all
+    select * from relation_stays
     union all
     select * from address_stays
 ),
@@ -172,7 +206,9 @@ endings as (
         and earlier.valid_from < later.valid_from
     where (earlier.source = later.source and not later.is_merged)
         or later.left_organization_id = earlier.organization_id
-        or (earlier.basis = 'email_domain' and later.is_start_known)
+        or (
+            earlier.basis = 'email_domain' and later.basis <> 'relation' and later.is_start_known
+        )
     group by
         earlier.person_id, earlier.organization_id, earlier.source, earlier.valid_from
 ),
@@ -227,8 +263,12 @@ whole as (
         person_id,
         organization_id,
         max_by(title, valid_from) filter (where title is not null) as title,
-        -- a record outweighs the address that told the same
-        max(basis) as basis,
+        -- the strongest of what told the same
+        case
+            when bool_or(basis = 'record') then 'record'
+            when bool_or(basis = 'relation') then 'relation'
+            else 'email_domain'
+        end as basis,
         min_by(is_start_known, (valid_from, is_start_known)) as is_start_known,
         min(valid_from) as valid_from,
         case when count(*) = count(valid_to) then max(valid_to) end as valid_to
@@ -296,7 +336,11 @@ chosen as (
         row_number() over (
             partition by united.person_id, spans.span_from
             order by
-                united.basis = 'email_domain' and not united.is_start_known,
+                case
+                    when united.basis = 'relation' then 1
+                    when united.basis = 'email_domain' and not united.is_start_known then 2
+                    else 0
+                end,
                 united.valid_from desc,
                 united.organization_id
         ) = 1 as is_primary
