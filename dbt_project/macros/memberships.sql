@@ -10,18 +10,11 @@
         select {{ key }}, {{ person }}, occurred_at from {{ relation }}
     )
 
-    -- A person can be in two organizations at a time: the record and the newer stay count.
     select
         acts.{{ key }},
-        max_by(
-            stays.organization_id,
-            (
-                case when stays.basis = 'record' then 1 else 0 end,
-                stays.valid_from,
-                stays.organization_id
-            )
-        ) as organization_id
+        stays.organization_id
     from acts
+    -- at most one: primary stays of a person do not overlap
     inner join (
         select
             person_id,
@@ -34,14 +27,13 @@
                     then cast('1900-01-01' as {{ type_moment() }})
                 else valid_from
             end as valid_from,
-            valid_to,
-            basis
+            valid_to
         from {{ ref('bridge_person_organization') }}
+        where is_primary
     ) as stays
         on acts.{{ person }} = stays.person_id
         and acts.occurred_at >= stays.valid_from
         and (stays.valid_to is null or acts.occurred_at < stays.valid_to)
-    group by acts.{{ key }}
 {% endmacro %}
 
 

@@ -2,17 +2,22 @@
     Which evidence counts first, where several records show one person or organization.
 #}
 
+{# Kinds of parties: of several that are told the first counts. Staff comes first, so that nobody of
+   ours is taken for a customer; whoever bought is a customer, whatever else. #}
+{% macro party_kinds() -%}
+{{ return(['staff', 'customer', 'partner', 'supplier', 'press', 'prospect']) }}
+{%- endmacro %}
+
 {% macro party_rank(party_kind) -%}
 case {{ party_kind }}
-        when 'staff' then 1 when 'customer' then 2 when 'partner' then 3 when 'supplier' then 4
-        when 'press' then 5 when 'prospect' then 6 else 7
+        {%- for kind in party_kinds() %} when '{{ kind }}' then {{ loop.index }}{% endfor %} else 7
     end
 {%- endmacro %}
 
 {% macro party_kind_of(rank) -%}
 case {{ rank }}
-        when 1 then 'staff' when 2 then 'customer' when 3 then 'partner' when 4 then 'supplier'
-        when 5 then 'press' when 6 then 'prospect' else 'unknown'
+        {%- for kind in party_kinds() %} when {{ loop.index }} then '{{ kind }}'{% endfor %}
+        else 'unknown'
     end
 {%- endmacro %}
 

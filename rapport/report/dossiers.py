@@ -46,8 +46,8 @@ class Details:
 
     Attributes:
         organization_weeks, person_weeks: acts per week of the last 52, silo and side.
-        members: rows of `bridge_person_organization`, current ones first, per organization;
-            `stays` the same per person.
+        members: stays of people in an organization, current ones first; `stays` the same per
+            person.
         our_side: who of us was in touch within a year, per organization.
         cases: open cases, oldest first, per organization.
         deals: open deals per organization.
@@ -87,11 +87,14 @@ def gather(query: Query, as_of: date, people: Mapping[str, Person]) -> Details:
     )
     stays = query.rows(
         """
-        select person_id, bridge.organization_id, names.name as organization_name, title, basis,
-            valid_from::date as since, valid_to::date as until, is_current
+        select person_id, bridge.organization_id, names.name as organization_name,
+            any_value(title) as title, basis, stay_from::date as since,
+            case when count(*) = count(valid_to) then max(valid_to)::date end as until,
+            bool_or(is_current) as is_current
         from bridge_person_organization as bridge
         left join dim_organization as names on bridge.organization_id = names.organization_id
-        order by is_current desc, valid_from desc, bridge.organization_id, person_id
+        group by person_id, bridge.organization_id, names.name, basis, stay_from
+        order by is_current desc, stay_from desc, bridge.organization_id, person_id
         """
     )
     return Details(

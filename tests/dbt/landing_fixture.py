@@ -26,7 +26,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "accounts", "contacts", "leads", "opportunities", "opportunity_contact_roles", "cases",
         "case_comments", "tasks", "events", "users", "campaigns", "campaign_members",
         "individuals", "contact_point_emails", "contact_point_phones", "contact_point_consents",
-        "contact_point_type_consents", "custom_objects",
+        "contact_point_type_consents", "account_contact_relations", "custom_objects",
     ),
     "hubspot": (
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",

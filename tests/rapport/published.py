@@ -185,6 +185,7 @@ def company(
             {
                 "person_id": f"per_{i:016x}", "organization_id": f"org_{i % 60:016x}",
                 "title": name(i + 3), "basis": "record", "is_current": i % 5 > 0,
+                "is_primary": True, "stay_from": datetime(2024, 1, 1),
                 "valid_from": datetime(2024, 1, 1),
                 "valid_to": None if i % 5 else datetime(2026, 1, 1),
             }

@@ -17,6 +17,8 @@ identifiers as (
         book.reason,
         book.n_profiles,
         profiles.source,
+        profiles.stream,
+        profiles.organization_key,
         profiles.is_address_only,
         profiles.is_single_account,
         coalesce(profiles.created_at, profiles.first_seen_at) as since
@@ -68,6 +70,16 @@ places as (
         ) as n_profiles
     from {{ ref('identity_workplace') }} as workplaces
     inner join full_names on workplaces.profile_key = full_names.profile_key
+),
+
+-- The numbers of organizations, by how people's records refer to them.
+organization_numbers as (
+    select profiles.reference_key as organization_key, phones.e164 as value
+    from profiles
+    inner join {{ ref('identity_phone') }} as phones
+        on profiles.phone = phones.phone or profiles.further_phone = phones.phone
+    where profiles.entity = 'organization' and phones.e164 is not null
+    group by profiles.reference_key, phones.e164
 ),
 
 -- Full names whose family name nobody bears under another given name.
@@ -173,12 +185,26 @@ candidates as (
     union all
 
     select
-        case one.flag when 'shared' then 'shared_phone_and_name' else 'phone_and_name' end,
+        case
+            when one.flag <> 'shared' then 'phone_and_name'
+            when one.source = other.source
+                and one.stream = other.stream
+                and one.organization_key <> other.organization_key
+                and one_number.value is null
+                and other_number.value is null
+                then 'moved_with_number'
+            else 'shared_phone_and_name'
+        end,
         one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
         case when one.flag <> 'shared' then one.reason end
     from identifiers as one
     inner join identifiers as other
         on one.value = other.value and one.profile_key < other.profile_key
+    left join organization_numbers as one_number
+        on one.organization_key = one_number.organization_key and one.value = one_number.value
+    left join organization_numbers as other_number
+        on other.organization_key = other_number.organization_key
+        and other.value = other_number.value
     where one.id_type = 'phone' and other.id_type = 'phone'
 
     union all

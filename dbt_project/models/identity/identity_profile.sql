@@ -20,6 +20,7 @@ meanings as (
         source,
         stream,
         max(case when meaning = 'external_id' then field end) as external_id_field,
+        max(case when meaning = 'party_kind' then field end) as party_kind_field,
         max(case when meaning = 'renewal_date' then field end) as renewal_date_field,
         max(case when meaning = 'renewal_amount' then field end) as renewal_amount_field
     from {{ source('control', 'column_meanings') }}
@@ -39,6 +40,7 @@ cleaned as (
         ) > 1 as shows_both_entities,
         nullif({{ lower_case('trim(profiles.email)') }}, '') as clean_email,
         {{ custom_value('profiles.custom', 'meanings.external_id_field') }} as told_external_id,
+        {{ custom_value('profiles.custom', 'meanings.party_kind_field') }} as told_party_kind,
         {{ try_date(custom_value('profiles.custom', 'meanings.renewal_date_field')) }}
             as told_renewal_date,
         {{ custom_number('profiles.custom', 'meanings.renewal_amount_field') }}
@@ -85,8 +87,9 @@ select
     case
         when cleaned.is_bot then 'unknown'
         when cleaned.is_staff or own_domains.domain is not null then 'staff'
-        when cleaned.party_kind in ('customer', 'prospect', 'partner', 'supplier', 'press', 'staff')
-            then cleaned.party_kind
+        -- a field that was named for it before the vendor's own
+        when party_kind_words.party_kind is not null then party_kind_words.party_kind
+        when cleaned.party_kind in ('{{ party_kinds() | join("', '") }}') then cleaned.party_kind
         else 'unknown'
     end as party_kind,
     cleaned.title,
@@ -105,6 +108,8 @@ select
     cleaned.custom
 from cleaned
 left join sources on cleaned.source = sources.source
+left join {{ ref('party_kind_word') }} as party_kind_words
+    on {{ lower_case('trim(cleaned.told_party_kind)') }} = party_kind_words.word
 left join own_domains
     on own_domains.domain = case
         when cleaned.entity = 'person' then {{ email_domain('cleaned.clean_email') }}

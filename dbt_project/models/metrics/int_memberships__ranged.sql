@@ -7,14 +7,14 @@ memberships as (
     select
         person_id,
         organization_id,
-        basis,
         {{ utc_day('valid_from') }} as valid_from_day,
         {{ utc_day('valid_to') }} as valid_to_day
     from {{ ref('bridge_person_organization') }}
+    where is_primary
 
 ),
 
--- Of several memberships that end on one day (or are all current) one carries the acts.
+-- Of several memberships that end on one day the last one carries the acts.
 chosen as (
 
     select
@@ -26,10 +26,7 @@ chosen as (
             *,
             row_number() over (
                 partition by person_id, valid_to_day
-                order by
-                    case when basis = 'record' then 0 else 1 end,
-                    valid_from_day desc nulls last,
-                    organization_id
+                order by valid_from_day desc nulls last, organization_id
             ) as choice
         from memberships
     ) as ranked

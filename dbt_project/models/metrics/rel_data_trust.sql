@@ -60,6 +60,9 @@ checked as (
     select
         profiles.*,
         profiles.entity = 'person' and people.profiles > 1 as is_comparable,
+        profiles.entity = 'person'
+        and not coalesce(profiles.is_staff, false)
+        and not coalesce(profiles.is_bot, false) as is_outsider,
         profiles.entity = 'person' and people.silos > 1 as is_linked,
         coalesce(people.names_differ, false) as names_differ,
         coalesce(people.email_domains_differ, false) as email_domains_differ,
@@ -89,6 +92,24 @@ nameless as (
 
 ),
 
+-- Profiles of which an answer about consent was given by then and had not lapsed.
+answered as (
+
+    select distinct
+        snapshots.as_of,
+        snapshots.basis,
+        consents.profile_key
+    from snapshots
+    inner join {{ ref('fct_consent') }} as consents
+        on
+            {{ utc_day('consents.occurred_at') }} <= snapshots.as_of
+            and (
+                consents.valid_until is null
+                or {{ utc_day('consents.valid_until') }} > snapshots.as_of
+            )
+
+),
+
 counted as (
 
     select
@@ -98,6 +119,8 @@ counted as (
         checked.stream,
         count(*) as profiles,
         count(*) filter (where checked.entity = 'person') as person_profiles,
+        count(*) filter (where checked.is_outsider) as outsiders,
+        count(answered.profile_key) filter (where checked.is_outsider) as outsiders_answered,
         count(*) filter (where checked.is_linked) as linked,
         count(*) filter (where checked.is_comparable) as comparable,
         count(checked.plain_name) as filled_display_name,
@@ -123,6 +146,11 @@ counted as (
         ) as contradicting_any
     from snapshots
     inner join checked on checked.since_day is null or checked.since_day <= snapshots.as_of
+    left join answered
+        on
+            snapshots.as_of = answered.as_of
+            and snapshots.basis = answered.basis
+            and checked.profile_key = answered.profile_key
     group by snapshots.as_of, snapshots.basis, checked.source, checked.stream
 
 ),
@@ -140,6 +168,8 @@ fields as (
         '{{ field }}' as field,
         profiles,
         person_profiles,
+        cast(null as bigint) as outsiders,
+        cast(null as bigint) as outsiders_answered,
         linked,
         comparable,
         filled_{{ field }} as filled,
@@ -164,6 +194,8 @@ whole_streams as (
         '*' as field,
         counted.profiles,
         counted.person_profiles,
+        counted.outsiders,
+        counted.outsiders_answered,
         counted.linked,
         counted.comparable,
         cast(null as bigint) as filled,
@@ -253,7 +285,7 @@ measured as (
     select *, null, null from fields
     union all
     select
-        as_of, basis, source, '*', '*', null, null, null, null, null, null,
+        as_of, basis, source, '*', '*', null, null, null, null, null, null, null, null,
         forum_people, known_forum_people
     from known_elsewhere
 
@@ -312,7 +344,11 @@ final as (
         {{ share('measured.filled', 'measured.profiles') }} as filled_share,
         {{ share('measured.linked', 'measured.person_profiles') }} as linked_share,
         {{ share('measured.contradicting', 'measured.comparable') }} as contradiction_share,
-        cast(null as double) as consent_unknown_share,
+        -- a stream of which nobody ever told an answer does not ask for any
+        case
+            when measured.outsiders_answered > 0
+                then {{ share('measured.outsiders - measured.outsiders_answered', 'measured.outsiders') }}
+        end as consent_unknown_share,
         cast(measured.forum_people as bigint) as active_forum_people,
         {{ share('measured.known_forum_people', 'measured.forum_people') }}
             as active_forum_people_share,

@@ -15,8 +15,15 @@ with profiles as (
         on profiles.profile_key = maps.profile_key
 ),
 
-organizations as (
-    select * from {{ ref('identity_organization_map') }}
+hierarchy as (
+    select
+        organization_id,
+        max(case when distance = 1 then ancestor_organization_id end) as parent_organization_id,
+        max(case when distance = depth then ancestor_organization_id end)
+            as ultimate_parent_organization_id,
+        max(depth) as depth
+    from {{ ref('identity_organization_ancestor') }}
+    group by organization_id
 ),
 
 people as (
@@ -55,7 +62,6 @@ golden as (
         min_by(display_name, rank) filter (where display_name is not null) as name,
         min_by(domain, rank) filter (where domain is not null) as told_domain,
         min({{ party_rank('party_kind') }}) as party_rank,
-        min_by(parent_key, rank) filter (where parent_key is not null) as parent_key,
         min_by(industry, rank) filter (where industry is not null) as industry,
         min_by(owner_profile_key, rank) filter (where owner_profile_key is not null)
             as owner_profile_key,
@@ -94,7 +100,9 @@ select
             then {{ party_kind_of('least(golden.party_rank, ' ~ party_rank("'prospect'") ~ ')') }}
         else {{ party_kind_of('golden.party_rank') }}
     end as party_kind,
-    parents.organization_id as parent_organization_id,
+    hierarchy.parent_organization_id,
+    hierarchy.ultimate_parent_organization_id,
+    hierarchy.depth,
     golden.industry,
     -- where its record names nobody: who works on its deals
     coalesce(owners.person_id, deals.owner_person_id) as owner_person_id,
@@ -110,9 +118,7 @@ left join domains on golden.organization_id = domains.organization_id
 left join own_domains on golden.told_domain = own_domains.domain
 left join deals on golden.organization_id = deals.organization_id
 left join buyers on golden.organization_id = buyers.organization_id
-left join organizations as parents
-    on golden.parent_key = parents.reference_key
-    and golden.organization_id <> parents.organization_id
+left join hierarchy on golden.organization_id = hierarchy.organization_id
 left join people as owners on golden.owner_profile_key = owners.profile_key
 left join owner_names
     on coalesce(owners.person_id, deals.owner_person_id) = owner_names.person_id

@@ -41,16 +41,9 @@ emails as (
 ),
 
 memberships as (
-    select
-        person_id,
-        organization_id,
-        title,
-        row_number() over (
-            partition by person_id
-            order by basis = 'email_domain', valid_from desc, organization_id
-        ) as rank
+    select person_id, organization_id, title
     from {{ ref('bridge_person_organization') }}
-    where is_current
+    where is_current and is_primary
 ),
 
 organizations as (
@@ -132,7 +125,7 @@ select
     custom_fields.custom
 from golden
 left join emails on golden.person_id = emails.person_id and emails.email_rank = 1
-left join memberships on golden.person_id = memberships.person_id and memberships.rank = 1
+left join memberships on golden.person_id = memberships.person_id
 left join organizations on memberships.organization_id = organizations.organization_id
 left join buyers on golden.person_id = buyers.person_id
 left join owners on golden.owner_profile_key = owners.profile_key
