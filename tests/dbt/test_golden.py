@@ -561,8 +561,8 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
         name: tables.rows(f"select * from {name}") for name in ("identity_ledger", "identity_event")
     }
     landing.control["identity_link"] = [
-        (2, "link", "email", "Hans.Weber@globex.com", "profile", maria, "she married"),
-        (3, "unlink", "profile", lead, "profile", ROBERT, "father and son"),
+        ("identity/links.csv:2", "link", "email", "Hans.Weber@globex.com", "profile", maria, "she married"),
+        ("identity/links.csv:3", "unlink", "profile", lead, "profile", ROBERT, "father and son"),
     ]
     landing.control["identity_identifier_flag"] = [
         (2, "email", "support@globex.com", None, None, "ok", "Maria's own"),
