@@ -432,6 +432,27 @@ def _count(number: int | None) -> str:
 
 
 @main.command()
+@click.argument("asked", metavar="PERSON|ORGANIZATION|PROFILE")
+@click.argument("other", required=False, metavar="[PROFILE]")
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def explain(
+    context: click.Context, asked: str, other: str | None, use_sandbox: bool, as_json: bool
+) -> int:
+    """Why profiles are one person or organization, and why others are not."""
+    from rapport.identity import explain
+
+    told = explain.explain(loaded_config(context, use_sandbox), asked, other)
+    if as_json:
+        click.echo(json.dumps(told.as_dict(), default=str, indent=1))
+    else:
+        explain.print_all(console, told)
+    return DONE
+
+
+@main.command()
 @click.argument("selection", metavar="SOURCE[.STREAM]")
 @click.option("--fault", "names", multiple=True, help="Only this fault; may be given again.")
 @sandbox_option

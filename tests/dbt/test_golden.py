@@ -561,7 +561,15 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
         name: tables.rows(f"select * from {name}") for name in ("identity_ledger", "identity_event")
     }
     landing.control["identity_link"] = [
-        ("identity/links.csv:2", "link", "email", "Hans.Weber@globex.com", "profile", maria, "she married"),
+        (
+            "identity/links.csv:2",
+            "link",
+            "email",
+            "Hans.Weber@globex.com",
+            "profile",
+            maria,
+            "she married",
+        ),
         ("identity/links.csv:3", "unlink", "profile", lead, "profile", ROBERT, "father and son"),
     ]
     landing.control["identity_identifier_flag"] = [
@@ -587,7 +595,7 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
     )
     assert after.rows(told) == [
         ("merge", gone, ids[maria], "override_link"),
-        ("split", was[lead], ids[lead], "kept apart by identity/links.csv:3: father and son"),
+        ("split", was[lead], ids[lead], "kept apart by links.csv:3: father and son"),
         ("split", was[eve], ids[eve], "people say: a list"),
     ]
     assert after.rows(
@@ -595,7 +603,7 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
         f"where left_key = '{ROBERT}' and right_key = '{lead}' order by rule_id"
     ) == [
         ("converted_lead", "vetoed", None),
-        ("override_unlink", "vetoed", "identity/links.csv:3"),
+        ("override_unlink", "vetoed", "links.csv:3"),
     ]
     assert after.rows(
         "select value, flag, reason from identity_identifier_book "

@@ -69,7 +69,7 @@ def review(rule: str, left: str, right: str, verdict: str) -> tuple[str, ...]:
 def built(folder: Path, landing: Landing) -> Query:
     """Return a way to ask the tables of a build."""
     database = folder / "build.duckdb"
-    build(database, landing, "--select", "+identity_suggestion")
+    build(database, landing, "--select", "+identity_suggestion", "+identity_explanation")
 
     def query(sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(database), read_only=True) as connection:
@@ -216,6 +216,26 @@ def test_who_is_answered_is_not_asked_again(first: Query, later: Query) -> None:
     assert later(asked.format("rare-1")) == []
     assert first(asked.format("name-1")) == [("club:people:name-2",), ("desk:people:name-3",)]
     assert later(asked.format("name-1")) == [("club:people:name-2",)]
+
+
+def test_every_joined_profile_has_one_way_to_the_first_of_its_person(later: Query) -> None:
+    assert later(
+        "select count(*) from identity_component where profile_key <> anchor_key and n_profiles > 1"
+    ) == later("select count(distinct far_key) from identity_explanation")
+    assert later(
+        "select left_key, right_key, state, words, precision, confidence, steps "
+        "from identity_explanation where left_key like '%:rare-1' order by tier"
+    ) == [
+        ("club:people:rare-1", "desk:people:rare-2", "live", "people say that they are one",
+         1.0, 1.0, 1),
+        ("club:people:rare-1", "desk:people:rare-2", "suggested",
+         "same full name and nobody bears the family name under another given name", 0.8923,
+         None, None),
+    ]  # fmt: skip
+    assert later(
+        "select count(*) from identity_explanation where (left_id = right_id) <> (state = 'live') "
+        "and state in ('live', 'vetoed')"
+    ) == [(0,)]
 
 
 def test_every_rule_tells_its_words_and_only_known_bands(first: Query) -> None:

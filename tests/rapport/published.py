@@ -51,7 +51,7 @@ def columns(table: str) -> dict[str, str]:
 TABLES = tuple(
     sorted(
         path.stem
-        for pattern in ("dim_*", "fct_*", "bridge_*", "rel_*")
+        for pattern in ("dim_*", "fct_*", "bridge_*", "rel_*", "identity_explanation")
         for path in ROOT.glob(f"dbt_project/models/*/{pattern}.yml")
     )
 )
