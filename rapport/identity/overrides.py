@@ -115,7 +115,7 @@ def load(folder: Path, on: date) -> Overrides:
         if (link := _link(line, row)).expires is None or link.expires >= on
     ]
     reviews = [review(line, row) for line, row in rows(folder, REVIEWS)]
-    refuse_contradictions(_said(links, reviews))
+    refuse_contradictions(said(links, reviews))
     return Overrides(links=links, flags=_flags(folder), reviews=reviews)
 
 
@@ -128,13 +128,24 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _said(links: Iterable[Link], reviews: Iterable[Review]) -> Iterable[tuple[str, str, str, str]]:
-    """Yield (action, left, right, place) of what joins two profiles or keeps them apart."""
+def said(
+    links: Iterable[Link], reviews: Iterable[Review], name: str = REVIEWS
+) -> Iterable[tuple[str, str, str, str]]:
+    """Yield (action, left, right, place) of what joins two profiles or keeps them apart.
+
+    Args:
+        name: the file that the verdicts stand in.
+    """
     for link in links:
         yield link.action, link.left, link.right, f"{LINKS}:{link.line}"
     for one in reviews:
         if one.verdict in ACTIONS:
-            yield ACTIONS[one.verdict], one.left, one.right, f"{REVIEWS}:{one.line}"
+            yield ACTIONS[one.verdict], one.left, one.right, f"{name}:{one.line}"
+
+
+def columns(name: str) -> tuple[str, ...]:
+    """Return the columns of a file, in the order in which they are written."""
+    return _COLUMNS[name]
 
 
 def side(text: str) -> tuple[str, str]:
@@ -201,7 +212,7 @@ def _way(neighbors: Mapping[str, Mapping[str, str]], start: str, end: str) -> li
 
 def _link(line: int, row: Mapping[str, str]) -> Link:
     where = f"{LINKS}:{line}"
-    _choice(where, "action", row["action"], ("link", "unlink"))
+    choice(where, "action", row["action"], ("link", "unlink"))
     for side in ("left", "right"):
         kind, _, value = row[side].partition(":")
         if not value or (kind not in ID_TYPES and ":" not in value):
@@ -229,7 +240,7 @@ def review(line: int, row: Mapping[str, str], name: str = REVIEWS) -> Review:
         ConfigError: it cannot be understood.
     """
     where = f"{name}:{line}"
-    _choice(where, "verdict", row["verdict"], VERDICTS)
+    choice(where, "verdict", row["verdict"], VERDICTS)
     for column in ("left", "right"):
         if row[column].count(":") < _COLONS_OF_A_KEY:
             raise ConfigError(
@@ -248,8 +259,8 @@ def _flags(folder: Path) -> list[Flag]:
     flags: dict[tuple[str, str], Flag] = {}
     for line, row in rows(folder, IDENTIFIERS):
         where = f"{IDENTIFIERS}:{line}"
-        _choice(where, "id_type", row["id_type"], ID_TYPES)
-        _choice(where, "flag", row["flag"], tuple(FLAGS))
+        choice(where, "id_type", row["id_type"], ID_TYPES)
+        choice(where, "flag", row["flag"], tuple(FLAGS))
         _day(where, "date", row["date"])
         value = row["value"].lower() if row["id_type"] in ("email", "domain") else row["value"]
         written = len(value.replace("*", ""))
@@ -330,7 +341,12 @@ def read(
         yield line, row
 
 
-def _choice(where: str, column: str, value: str, known: Sequence[str]) -> None:
+def choice(where: str, column: str, value: str, known: Sequence[str]) -> None:
+    """Refuse a word that is not known there.
+
+    Raises:
+        ConfigError: it is not.
+    """
     if value not in known:
         raise ConfigError(
             f"{where}: `{column}` is `{value}`.{suggestion(value, known)} "
