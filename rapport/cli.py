@@ -512,8 +512,8 @@ def _print_json(found: object) -> int:
 
 
 @main.command()
-@click.argument("asked", metavar="PERSON|ORGANIZATION|PROFILE")
-@click.argument("other", required=False, metavar="[PROFILE]")
+@click.argument("asked", metavar="WHOM")
+@click.argument("other", required=False, metavar="[OTHER]")
 @sandbox_option
 @json_option
 @click.pass_context
@@ -521,7 +521,10 @@ def _print_json(found: object) -> int:
 def explain(
     context: click.Context, asked: str, other: str | None, use_sandbox: bool, as_json: bool
 ) -> int:
-    """Why profiles are one person or organization, and why others are not."""
+    """Why profiles are one person or organization, and why others are not.
+
+    WHOM and OTHER are ids of persons or organizations, or profile keys.
+    """
     from rapport.identity import explain
 
     told = explain.explain(loaded_config(context, use_sandbox), asked, other)

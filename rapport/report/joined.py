@@ -125,16 +125,16 @@ class _Drawing:
         """Set a profile, what it joins and what was kept from it, and go on below."""
         known = {row["profile_key"]: row for row in self.profiles}
         hanging: dict[str, list[Row]] = {}
-        for pair in self.apart[:APART]:
-            side = "left_key" if pair["left_id"] == self.person_id else "right_key"
-            hanging.setdefault(pair[side], []).append(pair)
+        for kept in self.apart[:APART]:
+            side = "left_key" if kept["left_id"] == self.person_id else "right_key"
+            hanging.setdefault(kept[side], []).append(kept)
         waiting: list[tuple[str, Row | None, Node | None, int]] = [(root, None, None, 0)]
         while waiting:
             key, pair, above, depth = waiting.pop()
-            row = known.get(key)
+            shown = known.get(key)
             node = self._set(
-                key, depth, kind=str(row["silo"]) if row else "other",
-                name=words.name(row["display_name"]) if row else "deleted there",
+                key, depth, kind=str(shown["silo"]) if shown else "other",
+                name=words.name(shown["display_name"]) if shown else "deleted there",
                 says=_because(pair) if pair else ["there first"],
             )  # fmt: skip
             if above and pair:
