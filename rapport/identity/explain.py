@@ -10,7 +10,7 @@ build may go on meanwhile. Only one component is read, so that size does not mat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -79,7 +79,7 @@ class Explanation:
         id: whose profiles these are; of two that are not one, the first one's.
         other_id: the second one's, where two are not one; else None.
         retired: ids that were asked for and lead here now.
-        profiles: rows `profile_key`, `source`, `silo`, `name`.
+        profiles: rows `profile_key`, `source`, `silo`, `name`, `id`.
         anchor: the profile that was there first.
         ways: from each profile to the anchor, or from the one asked for to the other.
         considered: what speaks for more, and why it was not enough.
@@ -118,12 +118,15 @@ def explain(config: Config, asked: str, other: str | None = None) -> Explanation
                 f"`{asked}` ({first.entity}) and `{other}` ({second.entity}) are never "
                 "one. Ask for two of a kind."
             )
+        # The table is sorted by `left_id`: half of this reads but a few rows.
         pairs = query.rows(
-            "select * from identity_explanation where left_id = $id or right_id = $id "
+            "select * from identity_explanation where left_id = $id union all "
+            "select * from identity_explanation where right_id = $id and left_id <> $id "
             "order by tier, left_key, right_key, rule_id, evidence",
             id=first.id,
         )
-        profiles = _profiles(query, first)
+        seen = _profiles(query, first, second, pairs)
+        profiles = [row for row in seen if row["id"] == first.id]
         live = [pair for pair in pairs if pair["state"] == "live"]
         next_pairs = {pair["far_key"]: pair for pair in live if pair["far_key"]}
         anchor = next(
@@ -132,7 +135,7 @@ def explain(config: Config, asked: str, other: str | None = None) -> Explanation
         apart = second.id if second.id != first.id else None
         start, end = first.profile or anchor, second.profile or anchor
         if apart:
-            profiles = [*profiles, *_profiles(query, second)]
+            profiles = [*profiles, *(row for row in seen if row["id"] == second.id)]
             told: list[Way] = []
         elif other and start != end:
             told = [_way_between(live, start, end)]
@@ -146,7 +149,7 @@ def explain(config: Config, asked: str, other: str | None = None) -> Explanation
             profiles=profiles,
             anchor=anchor,
             ways=told,
-            considered=_considered(query, pairs, first.id, apart),
+            considered=_considered(pairs, first.id, apart, seen),
         )
 
 
@@ -201,12 +204,18 @@ def _hint(query: Query, config: Config, asked: str) -> str:
     return f" This e-mail address is in: {keys}." if keys else ""
 
 
-def _profiles(query: Query, found: _Found) -> list[dict[str, Any]]:
-    """Return the profiles of one person or organization, the current ones first."""
+def _profiles(
+    query: Query, first: _Found, second: _Found, pairs: Sequence[Row]
+) -> list[dict[str, Any]]:
+    """Return the profiles of both, and all others that pairs name; the current ones first."""
     return query.rows(
-        f"select profile_key, source, silo, display_name as name from dim_profile "
-        f"where {found.entity}_id = $id order by coalesce(is_deleted, false), profile_key",
-        id=found.id,
+        f"select profile_key, source, silo, display_name as name, {first.entity}_id as id "
+        "from dim_profile "
+        f"where {first.entity}_id in ($first, $second) or profile_key in (select unnest($keys)) "
+        "order by coalesce(is_deleted, false), profile_key",
+        first=first.id,
+        second=second.id,
+        keys=sorted({pair[side] for pair in pairs for side in ("left_key", "right_key")}),
     )
 
 
@@ -243,17 +252,11 @@ def _way_between(live: Sequence[Row], start: str, end: str) -> Way:
 
 
 def _considered(
-    query: Query, pairs: Iterable[Row], id_: str, apart: str | None
+    pairs: Sequence[Row], id_: str, apart: str | None, seen: Sequence[Row]
 ) -> list[Considered]:
     """Return what was not joined, one row per pair of profiles: by the strongest rule."""
     found: dict[tuple[str, str], Considered] = {}
-    strangers = query.rows(
-        "select profile_key, display_name from dim_profile where profile_key in "
-        "(select unnest([left_key, right_key]) from identity_explanation "
-        "where state <> 'live' and (left_id = $id or right_id = $id))",
-        id=id_,
-    )
-    names = {row["profile_key"]: row["display_name"] for row in strangers}
+    names = {row["profile_key"]: row["name"] for row in seen}
     joined = {(pair["left_key"], pair["right_key"]) for pair in pairs if pair["state"] == "live"}
     for pair in pairs:
         both = pair["left_key"], pair["right_key"]
