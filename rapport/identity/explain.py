@@ -327,11 +327,11 @@ def _standing(step: Step) -> str:
     """Say how often the rule of a step is right."""
     said = [f"names {step.names}"]
     if step.precision is not None:
-        said.append(f"the rule is right in {words.percent(step.precision)}")
+        said.append(f"the rule is right in {words.tenths(step.precision)}")
     if step.n_reviewed:
         said.append(f"here in {step.n_right:,} of {step.n_reviewed:,} reviewed")
     return f" ({'; '.join(said)})"
 
 
 def _sure(confidence: float | None) -> str:
-    return "" if confidence is None else f": sure to {words.percent(confidence)}"
+    return "" if confidence is None else f": sure to {words.tenths(confidence)}"

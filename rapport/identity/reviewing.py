@@ -20,7 +20,7 @@ from rapport.report import words
 
 ANSWERS = {"y": "yes", "yes": "yes", "n": "no", "no": "no", "u": "unsure", "unsure": "unsure"}
 PROMPT = "[y]es, [n]o, [u]nsure, and why; [s]kip or [q]uit > "
-_KINDS = {"email": "e-mail", "external_id": "external id", "record_id": "record id",
+_KINDS = {"email": "e-mail", "external_id": "external id",
           "people_domain": "domain of people"}  # fmt: skip
 _BANDS = {"auto": "automatic", "suggest": "suggests", "off": "off"}
 _LONGEST = 80
@@ -143,9 +143,9 @@ def _agree(names: str) -> str:
 def _standing(one: Standing) -> str:
     said = [f"{one.rule_id} ({_BANDS[one.band]})"]
     if one.measured is not None:
-        said.append(f"right in {words.percent(one.measured)} where the truth is known")
+        said.append(f"right in {words.tenths(one.measured)} where the truth is known")
     if one.reviewed:
-        said.append(f"here {one.right:,} of {one.reviewed:,}, at least {words.percent(one.low)}")
+        said.append(f"here {one.right:,} of {one.reviewed:,}, at least {words.tenths(one.low)}")
     return "; ".join(said)
 
 
@@ -161,8 +161,8 @@ def report(standings: Sequence[Standing]) -> Table:
         table.add_row(
             one.rule_id, f"{one.live:,}", f"{one.suggested:,}", f"{one.reviewed:,}",
             f"{one.right:,}", f"{one.wrong:,}", f"{one.unsure:,}",
-            "" if one.precision is None else words.percent(one.precision),
-            "" if one.low is None else f"{words.percent(one.low)} to {words.percent(one.high)}",
+            "" if one.precision is None else words.tenths(one.precision),
+            "" if one.low is None else f"{words.tenths(one.low)} to {words.tenths(one.high)}",
             _BANDS[one.band],
         )  # fmt: skip
     return table

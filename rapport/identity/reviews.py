@@ -244,7 +244,7 @@ def _profiles(query: Query) -> dict[str, Profile]:
         from identity_identifier as ids
         left join identity_identifier_book as book
             on ids.entity = book.entity and ids.id_type = book.id_type and ids.value = book.value
-        where profile_key in {concerned}
+        where profile_key in {concerned} and ids.id_type <> 'record_id'
         order by all
         """,
     )

@@ -449,6 +449,9 @@ def test_numbers_read_as_people_say_them() -> None:
         "87 days", "46 days", "45 days", "15 days", "10 days", "1 day",
     ]  # fmt: skip
     assert [words.percent(n) for n in (0.625, 0.875, 0.055)] == ["63 %", "88 %", "5.5 %"]
+    assert [words.tenths(n) for n in (1, 0.9999, 0.29, None)] == [
+        "100 %", "99.9 %", "29.0 %", "unknown",
+    ]  # fmt: skip
     assert [words.ordinal(n) for n in (2, 3, 4, 8)] == ["2nd", "3rd", "4th", "8th"]
     assert words.sentence("crm went quiet first") == "CRM went quiet first"
 

@@ -17,10 +17,10 @@ select
     end as words,
     coalesce(rules.tier, 0) as tier,
     -- what people or a source say of their own is not measured
-    case
+    cast(case
         when rules.n_pairs > 0 then rules.measured_precision
-        when coalesce(rules.tier, 0) <= 1 then 1.0
-    end as precision,
+        when coalesce(rules.tier, 0) <= 1 then 1
+    end as double) as precision,
     rules.n_reviewed,
     rules.n_right
 from edges

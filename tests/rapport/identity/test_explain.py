@@ -172,8 +172,8 @@ def test_the_command_prints_it_and_names_of_strangers_steer_nothing(config: Conf
 
     text = said(OLD)
     assert "\x1b" not in text
-    assert "crm:leads:1 (Ann [bold]Lee[/bold]): sure to 90 %" in text
-    assert "the rule is right in 50 %; here in 9 of 10 reviewed" in text
+    assert "crm:leads:1 (Ann [bold]Lee[/bold]): sure to 90.0 %" in text
+    assert "the rule is right in 50.0 %; here in 9 of 10 reviewed" in text
     assert "vetoed: kept apart by identity/links.csv:2: no" in text
     assert "per_ann and per_bob are two persons." in said(ANN, STRANGER)
     assert json.loads(said(ANN, "--json"))["anchor"] == CONTACT
