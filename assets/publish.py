@@ -22,7 +22,10 @@ EVERY_DAY = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(hours=26), fail_window=timedelta(hours=36)
 )
 REPORT = dg.AssetKey("report")
-PUBLISHED_PREFIXES = ("dim_", "fct_", "bridge_", "rel_", "ops_")
+PUBLISHED_PREFIXES = (
+    *("dim_", "fct_", "bridge_", "rel_", "ops_"),
+    *("identity_explanation", "identity_redirect"),
+)
 
 
 def published_assets(config: Config, models: Iterable[dg.AssetKey]) -> list[dg.AssetsDefinition]:

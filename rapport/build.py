@@ -138,7 +138,7 @@ def plan(config: Config, as_of: date | None = None) -> BuildPlan:
         "landing": "new records have landed",
         "staging": "sources, mappings or models have changed",
         "strategy": "strategy.yml has changed",
-        "overrides": f"{overrides.LINKS} or {overrides.IDENTIFIERS} has changed",
+        "overrides": f"what people say in {overrides.FOLDER}/ has changed",
     }
     unfinished = bool(last.get(UNFINISHED))
     if not database.exists():
@@ -416,11 +416,11 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
         ),
         "own_domains": ({"domain": "varchar"}, [(domain,) for domain in config.own_domains]),
         "identity_link": (
-            {"line": "bigint", "action": "varchar", "left_type": "varchar",
+            {"place": "varchar", "action": "varchar", "left_type": "varchar",
              "left_value": "varchar", "right_type": "varchar", "right_value": "varchar",
              "reason": "varchar"},
             [
-                (link.line, link.action, *overrides.side(link.left),
+                (f"{overrides.LINKS}:{link.line}", link.action, *overrides.side(link.left),
                  *overrides.side(link.right), link.reason)
                 for link in told.links
             ],
@@ -431,6 +431,16 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
             [
                 (flag.line, flag.id_type, *overrides.pattern(flag.value), flag.flag, flag.reason)
                 for flag in told.flags
+            ],
+        ),
+        "reviews": (
+            {"place": "varchar", "rule_id": "varchar", "left_key": "varchar",
+             "right_key": "varchar", "verdict": "varchar", "reason": "varchar"},
+            [
+                (f"{overrides.REVIEWS}:{one.line}", rule, one.left, one.right, one.verdict,
+                 one.reason)
+                for one in told.reviews
+                for rule in one.rules
             ],
         ),
         "behavior_weights": (

@@ -9,6 +9,7 @@ will go on next time.
 
 from __future__ import annotations
 
+import getpass
 import json
 import shutil
 import sys
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -429,6 +431,108 @@ def _minute(stamp: str | None) -> str:
 
 def _count(number: int | None) -> str:
     return "?" if number is None else f"{number:,}"
+
+
+@main.command()
+@click.option("--rule", metavar="RULE", help="Only pairs of this rule.")
+@click.option("--suggestions", is_flag=True, help="Only what waits for an answer, no samples.")
+@click.option("--sample", default=20, show_default=True, metavar="N",
+              help="Pairs to draw of each automatic rule.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="The same seed draws the same pairs.")
+@click.option("--author", envvar="RAPPORT_AUTHOR", default=getpass.getuser,
+              help="Whose answers these are (default: the user's name).")  # fmt: skip
+@click.option("--export", "sheet_out", type=click.Path(path_type=Path), metavar="FILE.csv",
+              help="Write the questions to a sheet to fill in, and ask nothing.")  # fmt: skip
+@click.option("--import", "sheet_in", type=click.Path(path_type=Path), metavar="FILE.csv",
+              help="Take the answers of a filled-in sheet.")  # fmt: skip
+@click.option("--report", "only_report", is_flag=True, help="Only how right each rule is here.")
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def review(
+    context: click.Context,
+    rule: str | None,
+    suggestions: bool,
+    sample: int,
+    seed: int,
+    author: str,
+    sheet_out: Path | None,
+    sheet_in: Path | None,
+    only_report: bool,
+    use_sandbox: bool,
+    as_json: bool,
+) -> int:
+    """Say whether pairs of profiles are one: what waits, and a sample of each rule.
+
+    Answers go to identity/reviews.csv and count from the next build on.
+    """
+    from rapport.identity import reviewing, reviews
+
+    if sum(map(bool, (sheet_out, sheet_in, only_report))) > 1:
+        raise ConfigError("`--export`, `--import` and `--report` exclude each other. Choose one.")
+    config = loaded_config(context, use_sandbox)
+    today = datetime.now(UTC).date()
+    found: dict[str, Any] = {}
+    if sheet_in:
+        taken = reviews.import_sheet(config, sheet_in, author, today)
+        found = {"taken": taken.taken, "known": taken.known, "open": taken.open}
+        if not as_json:
+            reviewing.print_imported(console, taken)
+    elif not only_report:
+        asked = reviews.questions(
+            config, rule=rule, only_suggestions=suggestions, sample=sample, seed=seed
+        )
+        found = {"questions": [asdict(question) for question in asked]}
+        if sheet_out:
+            reviews.export_sheet(sheet_out, asked)
+            found = {"exported": len(asked)}
+            if not as_json:
+                reviewing.print_exported(console, sheet_out, len(asked))
+            return _print_json(found) if as_json else DONE
+        if not as_json:
+            standings = {one.rule_id: one for one in reviews.standings(config)}
+            reviewing.ask_all(
+                console, asked, standings,
+                lambda question, verdict, reason: reviews.answer(
+                    config, question, verdict, reason, author, today
+                ),
+            )  # fmt: skip
+    rules = reviews.standings(config)
+    if as_json:
+        return _print_json(found | {"rules": [asdict(one) for one in rules]})
+    _print_table(reviewing.report(rules))
+    reviewing.print_changes(console, rules)
+    return DONE
+
+
+def _print_json(found: object) -> int:
+    click.echo(json.dumps(found, default=str, indent=1))
+    return DONE
+
+
+@main.command()
+@click.argument("asked", metavar="WHOM")
+@click.argument("other", required=False, metavar="[OTHER]")
+@sandbox_option
+@json_option
+@click.pass_context
+@answers_errors
+def explain(
+    context: click.Context, asked: str, other: str | None, use_sandbox: bool, as_json: bool
+) -> int:
+    """Why profiles are one person or organization, and why others are not.
+
+    WHOM and OTHER are ids of persons or organizations, or profile keys.
+    """
+    from rapport.identity import explain
+
+    told = explain.explain(loaded_config(context, use_sandbox), asked, other)
+    if as_json:
+        click.echo(json.dumps(told.as_dict(), default=str, indent=1))
+    else:
+        explain.print_all(console, told)
+    return DONE
 
 
 @main.command()

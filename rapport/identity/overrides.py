@@ -1,8 +1,9 @@
 """What people know better: reviewed CSV files beside rapport.yml that win over every rule.
 
-Belongs here: reading `identity/links.csv` and `identity/identifiers.csv`, and saying at which line
-one is wrong or contradicts another. Does not belong here: what a link does to a component
-(`graph`), or which profiles hold an identifier (`identity_override`).
+Belongs here: reading `identity/links.csv`, `identity/identifiers.csv` and `identity/reviews.csv`,
+and saying at which line one is wrong or contradicts another. Does not belong here: what a link does
+to a component (`graph`), which profiles hold an identifier (`identity_override`), or asking for
+verdicts (`reviews`).
 """
 
 from __future__ import annotations
@@ -20,19 +21,25 @@ from connectors.errors import ConfigError, suggestion
 
 FOLDER = "identity"
 LINKS, IDENTIFIERS = f"{FOLDER}/links.csv", f"{FOLDER}/identifiers.csv"
+REVIEWS = f"{FOLDER}/reviews.csv"
 ID_TYPES = ("email", "phone", "external_id", "domain")
 FLAGS = {"role": "role", "shared": "shared", "block": "blocked", "trust": "ok",
          "reissued": "reissued"}  # fmt: skip
 """Word in the file -> flag in `identity_identifier_book`."""
+VERDICTS = ("yes", "no", "unsure")
 MOST_PROFILES_OF_AN_IDENTIFIER = 12
 """Of more, whoever links by it hardly means all of them."""
+ACTIONS = {"yes": "link", "no": "unlink"}
+"""Verdict -> what it does; who is unsure does nothing."""
 
 _COLUMNS = {
     LINKS: ("action", "left", "right", "reason", "author", "date", "expires"),
     IDENTIFIERS: ("id_type", "value", "flag", "reason", "author", "date"),
+    REVIEWS: ("rule_id", "left", "right", "verdict", "reason", "author", "date"),
 }
 _OPTIONAL = ("expires",)
 _LEAST_OF_A_PATTERN = 3
+_COLONS_OF_A_KEY = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,17 +69,33 @@ class Flag:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Review:
+    """One line of reviews.csv: whether two profiles, left < right, are one.
+
+    `rules` are those that the pair stands for in their samples.
+    """
+
+    line: int
+    rules: Sequence[str]
+    left: str
+    right: str
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overrides:
     """All that people wrote that is in force, in the order of the lines."""
 
     links: Sequence[Link]
     flags: Sequence[Flag]
+    reviews: Sequence[Review]
 
     def counts(self) -> str:
         """Return how many there are of each kind, in words."""
         actions = [link.action for link in self.links]
         kinds = {"link": actions.count("link"), "unlink": actions.count("unlink"),
-                 "identifier": len(self.flags)}  # fmt: skip
+                 "identifier": len(self.flags), "review": len(self.reviews)}  # fmt: skip
         return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in kinds.items())
 
 
@@ -88,11 +111,12 @@ def load(folder: Path, on: date) -> Overrides:
     """
     links = [
         link
-        for line, row in _rows(folder, LINKS)
+        for line, row in rows(folder, LINKS)
         if (link := _link(line, row)).expires is None or link.expires >= on
     ]
-    refuse_contradictions((link.action, link.left, link.right, link.line) for link in links)
-    return Overrides(links=links, flags=_flags(folder))
+    reviews = [review(line, row) for line, row in rows(folder, REVIEWS)]
+    refuse_contradictions(said(links, reviews))
+    return Overrides(links=links, flags=_flags(folder), reviews=reviews)
 
 
 def fingerprint(folder: Path) -> str:
@@ -104,9 +128,24 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def place(line: int) -> str:
-    """Return where a line of links.csv stands."""
-    return f"{LINKS}:{line}"
+def said(
+    links: Iterable[Link], reviews: Iterable[Review], name: str = REVIEWS
+) -> Iterable[tuple[str, str, str, str]]:
+    """Yield (action, left, right, place) of what joins two profiles or keeps them apart.
+
+    Args:
+        name: the file that the verdicts stand in.
+    """
+    for link in links:
+        yield link.action, link.left, link.right, f"{LINKS}:{link.line}"
+    for one in reviews:
+        if one.verdict in ACTIONS:
+            yield ACTIONS[one.verdict], one.left, one.right, f"{name}:{one.line}"
+
+
+def columns(name: str) -> tuple[str, ...]:
+    """Return the columns of a file, in the order in which they are written."""
+    return _COLUMNS[name]
 
 
 def side(text: str) -> tuple[str, str]:
@@ -121,55 +160,59 @@ def pattern(value: str) -> tuple[str | None, str | None, str | None]:
     return (None, beginning, ending) if star else (value, None, None)
 
 
-def refuse_contradictions(lines: Iterable[tuple[str, str, str, int]]) -> None:
-    """Hold (action, left, right, line) of links and unlinks against each other.
+def refuse_contradictions(lines: Iterable[tuple[str, str, str, str]]) -> None:
+    """Hold (action, left, right, place) of links and unlinks against each other.
 
     Raises:
         ConfigError: an unlink names two that links join, be it over others.
     """
-    known = sorted(set(lines), key=lambda known: (known[3], known))
-    neighbors: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for action, left, right, line in known:
+    known = sorted(set(lines), key=lambda known: (_in_order(known[3]), known))
+    neighbors: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for action, left, right, place in known:
         if action == "link":
-            neighbors[left].setdefault(right, line)
-            neighbors[right].setdefault(left, line)
-    for action, left, right, line in known:
+            neighbors[left].setdefault(right, place)
+            neighbors[right].setdefault(left, place)
+    for action, left, right, place in known:
         if action == "unlink" and (way := _way(neighbors, left, right)):
-            told = ", ".join(map(str, sorted(set(way))))
+            told = ", ".join(sorted(set(way), key=_in_order))
             raise ConfigError(
-                f"{place(line)}: it keeps `{left}` and `{right}` apart, which the lines joined by "
-                f"`link` make one: {told}. Remove one of them."
+                f"{place}: it keeps `{left}` and `{right}` apart, which these lines make one: "
+                f"{told}. Remove one of them."
             )
 
 
-def refuse_crowds(holders: Mapping[tuple[int, str], int]) -> None:
-    """Hold the number of profiles that a side of a line stands for, (line, side) -> profiles.
+def _in_order(place: str) -> tuple[int, str]:
+    return len(place), place  # line 9 before line 10
+
+
+def refuse_crowds(holders: Mapping[tuple[str, str], int]) -> None:
+    """Hold the number of profiles that a side of a line stands for, (place, side) -> profiles.
 
     Raises:
         ConfigError: an identifier is of so many that they cannot all be meant.
     """
-    for (line, side), count in sorted(holders.items()):
+    for (place, side), count in sorted(holders.items()):
         if count > MOST_PROFILES_OF_AN_IDENTIFIER:
             raise ConfigError(
-                f"{place(line)}: `{side}` is an identifier of more than "
+                f"{place}: `{side}` is an identifier of more than "
                 f"{MOST_PROFILES_OF_AN_IDENTIFIER} profiles. Name the profiles instead."
             )
 
 
-def _way(neighbors: Mapping[str, Mapping[str, int]], start: str, end: str) -> list[int]:
-    """Return the lines on a shortest way between two; empty if there is none."""
-    ways: dict[str, list[int]] = {start: []}
+def _way(neighbors: Mapping[str, Mapping[str, str]], start: str, end: str) -> list[str]:
+    """Return the places on a shortest way between two; empty if there is none."""
+    ways: dict[str, list[str]] = {start: []}
     for here in (queue := [start]):
-        for there, line in neighbors.get(here, {}).items():
+        for there, place in neighbors.get(here, {}).items():
             if there not in ways:
-                ways[there] = [*ways[here], line]
+                ways[there] = [*ways[here], place]
                 queue.append(there)
     return ways.get(end, [])
 
 
 def _link(line: int, row: Mapping[str, str]) -> Link:
-    where = place(line)
-    _choice(where, "action", row["action"], ("link", "unlink"))
+    where = f"{LINKS}:{line}"
+    choice(where, "action", row["action"], ("link", "unlink"))
     for side in ("left", "right"):
         kind, _, value = row[side].partition(":")
         if not value or (kind not in ID_TYPES and ":" not in value):
@@ -190,12 +233,34 @@ def _link(line: int, row: Mapping[str, str]) -> Link:
     )
 
 
+def review(line: int, row: Mapping[str, str], name: str = REVIEWS) -> Review:
+    """Return what a line of a file of verdicts says.
+
+    Raises:
+        ConfigError: it cannot be understood.
+    """
+    where = f"{name}:{line}"
+    choice(where, "verdict", row["verdict"], VERDICTS)
+    for column in ("left", "right"):
+        if row[column].count(":") < _COLONS_OF_A_KEY:
+            raise ConfigError(
+                f"{where}: `{column}` is `{row[column]}`; write a profile key like "
+                "`crm:contacts:0035g00000AbCdEEAV`."
+            )
+    if row["left"] == row["right"]:
+        raise ConfigError(f"{where}: `left` and `right` are the same. Remove the line.")
+    _day(where, "date", row["date"])
+    left, right = sorted((row["left"], row["right"]))
+    return Review(line=line, rules=tuple(row["rule_id"].split()), left=left, right=right,
+                  verdict=row["verdict"], reason=row["reason"])  # fmt: skip
+
+
 def _flags(folder: Path) -> list[Flag]:
     flags: dict[tuple[str, str], Flag] = {}
-    for line, row in _rows(folder, IDENTIFIERS):
+    for line, row in rows(folder, IDENTIFIERS):
         where = f"{IDENTIFIERS}:{line}"
-        _choice(where, "id_type", row["id_type"], ID_TYPES)
-        _choice(where, "flag", row["flag"], tuple(FLAGS))
+        choice(where, "id_type", row["id_type"], ID_TYPES)
+        choice(where, "flag", row["flag"], tuple(FLAGS))
         _day(where, "date", row["date"])
         value = row["value"].lower() if row["id_type"] in ("email", "domain") else row["value"]
         written = len(value.replace("*", ""))
@@ -215,11 +280,32 @@ def _flags(folder: Path) -> list[Flag]:
     return list(flags.values())
 
 
-def _rows(folder: Path, name: str) -> Iterable[tuple[int, dict[str, str]]]:
-    """Yield (line, column -> text without blanks around it) of a file, empty lines left out."""
-    path, columns = folder / name, _COLUMNS[name]
-    if not path.is_file():
-        return
+def rows(folder: Path, name: str) -> Iterable[tuple[int, dict[str, str]]]:
+    """Yield (line, column -> text without blanks around it) of a file, empty lines left out.
+
+    Raises:
+        ConfigError: it is no such file; one that is not there has no lines.
+    """
+    path = folder / name
+    if path.is_file():
+        yield from read(path, name, _COLUMNS[name], _OPTIONAL)
+
+
+def read(
+    path: Path,
+    name: str,
+    columns: Sequence[str],
+    optional: Sequence[str],
+    *,
+    ignores_others: bool = False,
+) -> Iterable[tuple[int, dict[str, str]]]:
+    """Yield (line, column -> text without blanks around it) of a CSV file; errors say `name`.
+
+    Args:
+        columns: those it has.
+        optional: those of them that may be empty or not there; they read as empty.
+        ignores_others: further columns are for the reader's eye and left out.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -227,13 +313,13 @@ def _rows(folder: Path, name: str) -> Iterable[tuple[int, dict[str, str]]]:
     reader = csv.reader(io.StringIO(text, newline=""))
     header = [cell.strip() for cell in next(reader, columns)]
     for column in header:
-        if column not in columns:
+        if column not in columns and not ignores_others:
             raise ConfigError(
                 f"{name}:1: unknown column `{column}`.{suggestion(column, columns)} "
                 f"Columns: {', '.join(columns)}."
             )
     for column in columns:
-        if column not in header and column not in _OPTIONAL:
+        if column not in header and column not in optional:
             raise ConfigError(f"{name}:1: the column `{column}` is missing. Add it.")
     for cells in reader:
         line = reader.line_num
@@ -244,16 +330,23 @@ def _rows(folder: Path, name: str) -> Iterable[tuple[int, dict[str, str]]]:
                 f"{name}:{line}: {len(cells)} cells under {len(header)} columns. Put quotes around "
                 "text that holds a comma."
             )
-        row = dict.fromkeys(_OPTIONAL, "") | {
-            column: cell.strip() for column, cell in zip(header, cells, strict=True)
+        row = dict.fromkeys(optional, "") | {
+            column: cell.strip()
+            for column, cell in zip(header, cells, strict=True)
+            if column in columns
         }
         for column in columns:
-            if not row[column] and column not in _OPTIONAL:
+            if not row[column] and column not in optional:
                 raise ConfigError(f"{name}:{line}: `{column}` is empty. Fill it in.")
         yield line, row
 
 
-def _choice(where: str, column: str, value: str, known: Sequence[str]) -> None:
+def choice(where: str, column: str, value: str, known: Sequence[str]) -> None:
+    """Refuse a word that is not known there.
+
+    Raises:
+        ConfigError: it is not.
+    """
     if value not in known:
         raise ConfigError(
             f"{where}: `{column}` is `{value}`.{suggestion(value, known)} "

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import msgspec
-
 from rapport.report import relations
 from rapport.report.relations import Helper, Person
 from rapport.report.warehouse import Query, Row
@@ -56,6 +54,8 @@ class Details:
         organization_fields, person_fields: custom fields that show nobody in person.
         withheld: how many custom fields stay unshown, per id.
         profiles: per person.
+        pairs: rows of `identity_explanation` per person of several profiles, with the names of
+            both; of two people the row is in both lists.
         places: where somebody answered others within a year, per person.
         helpers: who answered others in 90 days, most answers first.
     """
@@ -74,6 +74,7 @@ class Details:
     person_fields: Mapping[str, Sequence[Row]]
     withheld: Mapping[str, int]
     profiles: Mapping[str, Sequence[Row]]
+    pairs: Mapping[str, Sequence[Row]]
     places: Mapping[str, Sequence[Row]]
     helpers: Sequence[Helper]
 
@@ -205,6 +206,34 @@ def gather(query: Query, as_of: date, people: Mapping[str, Person]) -> Details:
             order by silo, source, stream, profile_key
             """,
         ),
+        pairs=query.by(
+            "person_id",
+            """
+            with several as (
+                select person_id from dim_person where n_profiles > 1
+            ),
+            names as (
+                select profile_key, display_name from dim_profile where entity = 'person'
+            ),
+            concerned as (
+                select several.person_id, pairs.*
+                from identity_explanation as pairs
+                inner join several on several.person_id = pairs.left_id
+                union all
+                select several.person_id, pairs.*
+                from identity_explanation as pairs
+                inner join several on several.person_id = pairs.right_id
+                where pairs.left_id <> pairs.right_id
+            )
+            select person_id, left_id, right_id, left_key, right_key, state, refusal, words,
+                evidence, tier, far_key, one.display_name as left_name,
+                other.display_name as right_name
+            from concerned
+            left join names as one on left_key = one.profile_key
+            left join names as other on right_key = other.profile_key
+            order by person_id, tier, left_key, right_key, words, evidence
+            """,
+        ),
         places=query.by(
             "person_id",
             """
@@ -251,49 +280,3 @@ def _withheld(fields: Iterable[Row]) -> dict[str, int]:
         if row["pii"] != "none":
             found[row["entity_id"]] = found.get(row["entity_id"], 0) + 1
     return found
-
-
-def same_person(profiles: Sequence[Row]) -> list[str]:
-    """Return, in words, what the profiles of a person have in common; empty if nothing shows.
-
-    The published warehouse holds profiles, not the rules that joined them: what is said here can
-    be seen in the profiles themselves.
-    """
-    said = []
-    for column, what in (
-        ("email", "the same e-mail address"),
-        ("external_id", "the same single sign-on id"),
-        ("phone", "the same phone number"),
-    ):
-        sources = _sharing(profiles, column)
-        if sources:
-            said.append(f"{what} in {' and '.join(sources)}")
-    named = {
-        str(value).lstrip("@").casefold(): row["source"]
-        for row in profiles
-        for value in (row["external_id"], row["native_id"], row["display_name"])
-        if value
-    }
-    for row in profiles:
-        for value in _custom_values(row["custom"]):
-            other = named.get(value.lstrip("@").casefold())
-            if other is not None and other != row["source"]:
-                said.append(f"a field in {row['source']} names the account in {other}")
-    if not said and len(sources := _sharing(profiles, "display_name")) > 1:
-        said.append(f"the same name in {' and '.join(sources)}")
-    return list(dict.fromkeys(said))
-
-
-def _sharing(profiles: Sequence[Row], column: str) -> list[str]:
-    """Return the sources of which two or more hold one value of `column`."""
-    holders: dict[str, set[str]] = {}
-    for row in profiles:
-        if row[column]:
-            holders.setdefault(str(row[column]).casefold(), set()).add(row["source"])
-    shared = max(holders.values(), key=len, default=set())
-    return sorted(shared) if len(shared) > 1 else []
-
-
-def _custom_values(text: str | None) -> list[str]:
-    values = msgspec.json.decode(text) if text else {}
-    return [value for value in values.values() if isinstance(value, str) and len(value) > 3]

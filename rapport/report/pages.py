@@ -13,7 +13,17 @@ from itertools import groupby
 from typing import Any
 
 from rapport.config import Config
-from rapport.report import advice, charts, dossiers, facts, figures, panels, relations, words
+from rapport.report import (
+    advice,
+    charts,
+    dossiers,
+    facts,
+    figures,
+    joined,
+    panels,
+    relations,
+    words,
+)
 from rapport.report.dossiers import Details
 from rapport.report.facts import Facts
 from rapport.report.relations import Organization, Person
@@ -42,6 +52,7 @@ class Site:
         self._config = config
         self._found = found
         self._details = details
+        self._labels = {one.name: one.label for one in config.sources.values()}
         people = found.people.values()
         self._keep = relations.to_keep(people)
         self._thank = relations.to_thank(details.helpers, found.as_of)
@@ -63,7 +74,7 @@ class Site:
             "company": _company(self._config),
             "is_sandbox": facts.is_sandbox(self._config),
             "database": facts.database_path(self._config),
-            "labels": {one.name: one.label for one in self._config.sources.values()},
+            "labels": self._labels,
             "paged": self._paged,
             "namesakes": self._namesakes,
             "topics": TOPICS,
@@ -274,6 +285,7 @@ class Site:
     def _person(self, one: Person) -> Page:
         found, details = self._found, self._details
         profiles = details.profiles.get(one.id, ())
+        pairs = details.pairs.get(one.id, ())
         return Page(
             path=person_path(one),
             template="person.html.j2",
@@ -288,7 +300,8 @@ class Site:
                     _last_sign(one.row, found.as_of),
                 ),
                 "profiles": profiles,
-                "same": dossiers.same_person(profiles),
+                "because": joined.because(pairs),
+                "picture": joined.picture(one.id, profiles, pairs, self._labels),
                 "stays": _distinct(details.stays.get(one.id, ())),
                 "places": details.places.get(one.id, ()),
                 "helper": self._helpers.get(one.id),

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import Any
 
 UNKNOWN = "unknown"
@@ -74,6 +74,14 @@ def percent(value: Number | None) -> str:
         return UNKNOWN
     share = float(value) * 100
     return f"{share:.1f} %" if 0 < share < 9.95 else f"{_rounded(share):.0f} %"
+
+
+def tenths(value: Number | None) -> str:
+    """Return `99.8 %`, rounded down so that only what is whole reads `100 %`, or `unknown`."""
+    if value is None:
+        return UNKNOWN
+    share = Decimal(str(round(float(value), 9))) * 100
+    return "100 %" if share >= 100 else f"{share.quantize(Decimal('0.1'), ROUND_DOWN)} %"
 
 
 def _rounded(value: Number, step: str = "1") -> Decimal:

@@ -81,10 +81,12 @@ _CONTROL = {
     " reconciles varchar, unreconciled varchar, calls bigint, changes bigint,"
     " calls_per_change double, spans_left bigint",
     "own_domains": "domain varchar",
-    "identity_link": "line bigint, action varchar, left_type varchar, left_value varchar,"
+    "identity_link": "place varchar, action varchar, left_type varchar, left_value varchar,"
     " right_type varchar, right_value varchar, reason varchar",
     "identity_identifier_flag": "line bigint, id_type varchar, value varchar, beginning varchar,"
     " ending varchar, flag varchar, reason varchar",
+    "reviews": "place varchar, rule_id varchar, left_key varchar, right_key varchar,"
+    " verdict varchar, reason varchar",
     "identity_ledger": "entity varchar, id varchar, profile_key varchar, minted_at timestamptz,"
     " retired_at timestamptz, current_id varchar",
     "identity_event": "run_id varchar, occurred_at timestamptz, entity varchar, event varchar,"

@@ -53,18 +53,23 @@ def company() -> Landing:
     person("club", "phone-1", "Emil Stone", phone="+14155550111")
     person("desk", "phone-2", "Emil Stone", phone="(415) 555-0111")
 
+    for number in (1, 2, 3):  # three of them, two in one list
+        person("club" if number < 3 else "desk", f"name-{number}", "Ina Rarebell")
+
     for number in range(13):
         person("club", f"crowd-{number}", "", "everybody@home.example")
     return landing
 
 
-def built(folder: Path, landing: Landing, before: str = "") -> Query:
+def review(rule: str, left: str, right: str, verdict: str) -> tuple[str, ...]:
+    """Return a row of `control.reviews`."""
+    return (f"identity/reviews.csv:{left}", rule, left, right, verdict, "looked at")
+
+
+def built(folder: Path, landing: Landing) -> Query:
     """Return a way to ask the tables of a build."""
     database = folder / "build.duckdb"
-    if before:
-        with duckdb.connect(str(database)) as connection:
-            connection.execute(before)
-    build(database, landing, "--select", "+identity_suggestion")
+    build(database, landing, "--select", "+identity_suggestion", "+identity_explanation")
 
     def query(sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(database), read_only=True) as connection:
@@ -89,14 +94,19 @@ def later(tmp_path_factory: pytest.TempPathFactory) -> Query:
             source="desk",
             stream="people",
         )
-    reviews = (
-        "create schema control; create table control.reviews (rule_id varchar, verdict varchar);"
-        "insert into control.reviews "
-        "select 'place_and_name', case when range = 0 then 'no' else 'yes' end from range(100) "
-        "union all select 'own_mailbox', 'yes' from range(5)"
-        "union all select 'own_mailbox', 'unsure'"
-    )
-    return built(tmp_path_factory.mktemp("later"), landing, reviews)
+    landing.control["reviews"] = [
+        *(
+            review("place_and_name", f"club:people:{n}", f"desk:people:{n}", "yes" if n else "no")
+            for n in range(100)
+        ),
+        *(review("own_mailbox", f"club:people:{n}", f"desk:people:{n}", "yes") for n in range(5)),
+        review("own_mailbox", "club:people:0", "desk:people:0", "yes"),
+        review("own_mailbox", "club:people:9", "desk:people:9", "unsure"),
+        review("rare_name", "club:people:rare-1", "desk:people:rare-2", "yes"),
+        review("rare_name", "club:people:name-1", "desk:people:name-3", "no"),
+        review("email_and_name", "club:people:new-1", "desk:people:new-2", "no"),
+    ]
+    return built(tmp_path_factory.mktemp("later"), landing)
 
 
 def people(query: Query, surname: str) -> dict[str, str]:
@@ -184,6 +194,48 @@ def test_a_rule_that_people_found_wrong_only_suggests(first: Query, later: Query
     assert len(set(people(first, "place").values())) == 1
     assert len(set(people(later, "place").values())) == 2
     assert len(set(people(later, "own").values())) == 1
+
+
+def test_people_join_what_was_only_suggested_and_part_what_was_joined(
+    first: Query, later: Query
+) -> None:
+    assert len(set(people(first, "rare").values())) == 2
+    assert len(set(people(later, "rare").values())) == 1
+    before, after = people(first, "new"), people(later, "new")
+    assert before["1"] == before["2"]
+    assert after["1"] != after["2"]
+    assert later(
+        "select distinct state, refusal from identity_edge "
+        "where left_key = 'club:people:new-1' and right_key = 'desk:people:new-2'"
+    ) == [("vetoed", "kept apart by identity/reviews.csv:club:people:new-1: looked at")]
+
+
+def test_who_is_answered_is_not_asked_again(first: Query, later: Query) -> None:
+    asked = "select right_key from identity_suggestion where left_key = 'club:people:{}' order by 1"
+    assert first(asked.format("rare-1")) == [("desk:people:rare-2",)]
+    assert later(asked.format("rare-1")) == []
+    assert first(asked.format("name-1")) == [("club:people:name-2",), ("desk:people:name-3",)]
+    assert later(asked.format("name-1")) == [("club:people:name-2",)]
+
+
+def test_every_joined_profile_has_one_way_to_the_first_of_its_person(later: Query) -> None:
+    assert later(
+        "select count(*) from identity_component where profile_key <> anchor_key and n_profiles > 1"
+    ) == later("select count(distinct far_key) from identity_explanation")
+    assert later(
+        "select left_key, right_key, state, words, precision, confidence, steps "
+        "from identity_explanation where left_key like '%:rare-1' order by tier"
+    ) == [
+        ("club:people:rare-1", "desk:people:rare-2", "live", "people say that they are one",
+         1.0, 1.0, 1),
+        ("club:people:rare-1", "desk:people:rare-2", "suggested",
+         "same full name and nobody bears the family name under another given name", 0.8923,
+         None, None),
+    ]  # fmt: skip
+    assert later(
+        "select count(*) from identity_explanation where (left_id = right_id) <> (state = 'live') "
+        "and state in ('live', 'vetoed')"
+    ) == [(0,)]
 
 
 def test_every_rule_tells_its_words_and_only_known_bands(first: Query) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def columns(table: str) -> dict[str, str]:
 TABLES = tuple(
     sorted(
         path.stem
-        for pattern in ("dim_*", "fct_*", "bridge_*", "rel_*")
+        for pattern in ("dim_*", "fct_*", "bridge_*", "rel_*", "identity_explanation")
         for path in ROOT.glob(f"dbt_project/models/*/{pattern}.yml")
     )
 )
@@ -117,6 +118,7 @@ def company(
             "silos": ",".join(silos[: 1 + i % len(silos)]),
             "n_silos": 1 + i % len(silos),
             "is_linked": i % len(silos) > 0,
+            "n_profiles": 1 + i % len(silos),
         }
         for i in range(size + 3)
     ]
@@ -140,6 +142,7 @@ def company(
     return {
         "dim_person": people,
         "dim_profile": profiles,
+        "identity_explanation": list(_pairs(people, silos)),
         "dim_organization": [
             {
                 "organization_id": f"org_{i:016x}",
@@ -208,6 +211,27 @@ def snapshot(as_of: date = AS_OF, basis: str = "as_known") -> dict[str, Any]:
         "as_of": as_of, "basis": basis, "known_at": KNOWN_AT, "metric_version": "1",
         "coverage": 1.0,
     }  # fmt: skip
+
+
+def _pairs(people: Sequence[Mapping[str, Any]], silos: Sequence[str]) -> Rows:
+    """Join the profiles of each person in a row, and suggest the next person."""
+    for i, person in enumerate(people):
+        one = person["person_id"]
+        keys = [f"{silo}:people:{one}" for silo in str(person["silos"]).split(",")]
+        for steps, (left, right) in enumerate(pairwise(keys), start=1):
+            yield {
+                "entity": "person", "left_id": one, "right_id": one, "left_key": left,
+                "right_key": right, "state": "live", "rule_id": "own_mailbox",
+                "words": "same e-mail address", "evidence": f"p***@{person['display_name']}",
+                "tier": 6, "far_key": right, "steps": steps, "confidence": 0.9**steps,
+            }  # fmt: skip
+        other = people[(i + 1) % len(people)]["person_id"]
+        yield {
+            "entity": "person", "left_id": one, "right_id": other, "left_key": keys[0],
+            "right_key": f"{silos[0]}:people:{other}", "state": "refused", "rule_id": "rare_name",
+            "words": "same full name", "tier": 9,
+            "refusal": f"kept apart by identity/links.csv:2: {person['display_name']}",
+        }  # fmt: skip
 
 
 def _organizations(verdicts: bool, silos: Sequence[str], size: int) -> Rows:

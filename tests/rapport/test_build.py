@@ -170,13 +170,22 @@ def test_what_people_say_makes_a_build_due_and_reaches_dbt(shop: Config, tmp_pat
     (tmp_path / "identity" / "identifiers.csv").write_text(
         "id_type,value,flag,reason,author,date\nemail,list@*,shared,a list,dana,2026-06-30\n"
     )
+    (tmp_path / "identity" / "reviews.csv").write_text(
+        "rule_id,left,right,verdict,reason,author,date\n"
+        "rare_name own_mailbox,shop:orders:2,shop:orders:1,yes,a twin,dana,2026-06-30\n"
+    )
     plan = build.plan(shop)
-    assert plan.reason == "identity/links.csv or identity/identifiers.csv has changed"
+    assert plan.reason == "what people say in identity/ has changed"
     assert not plan.full_refresh
     build.prepare(shop, plan)
     with duckdb.connect(str(shop.home / build.BUILD_NAME), read_only=True) as connection:
         assert connection.execute("from control.identity_link").fetchall() == [
-            (2, "unlink", "profile", "shop:orders:1", "email", "a@b.example", "no")
+            ("identity/links.csv:2", "unlink", "profile", "shop:orders:1", "email", "a@b.example",
+             "no")
+        ]  # fmt: skip
+        assert connection.execute("from control.reviews").fetchall() == [
+            ("identity/reviews.csv:2", rule, "shop:orders:1", "shop:orders:2", "yes", "a twin")
+            for rule in ("rare_name", "own_mailbox")
         ]
         assert connection.execute("from control.identity_identifier_flag").fetchall() == [
             (2, "email", None, "list@", "", "shared", "a list")

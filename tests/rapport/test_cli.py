@@ -192,7 +192,7 @@ def test_check_counts_what_people_say_of_who_is_who() -> None:
     )
     result = rapport("check", sources=shop_with_plans())
     assert result.exit_code == DONE
-    assert result.output.splitlines()[-1].endswith("1 link, 0 unlinks, 0 identifiers")
+    assert result.output.splitlines()[-1].endswith("1 link, 0 unlinks, 0 identifiers, 0 reviews")
     with links.open("a") as file:
         file.write("unlink,shop:people:2,shop:people:1,no,dana,2026-06-30\n")
     result = rapport("check")
@@ -380,7 +380,7 @@ def test_a_sync_that_is_piped_cuts_no_name_and_says_what_is_next() -> None:
 
 def test_the_help_lists_only_what_is_built() -> None:
     listed = rapport("--help").output
-    for command in "demo run check discover plan sync build status sandbox".split():
+    for command in "demo run check discover plan sync build status review explain sandbox".split():
         assert f"  {command} " in listed
-    for later in ("explain", "erase", "compact"):
+    for later in ("erase", "compact"):
         assert f"  {later} " not in listed

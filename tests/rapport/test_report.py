@@ -13,7 +13,7 @@ import pytest
 from connectors.errors import BuildError
 from rapport import report
 from rapport.config import Config
-from rapport.report import charts, dossiers, facts, figures, panels, relations, words
+from rapport.report import charts, facts, figures, panels, relations, words
 from rapport.report.charts import Mark
 from tests.rapport import published
 from tests.rapport.published import AS_OF, company, configure, snapshot
@@ -293,11 +293,13 @@ def test_everybody_of_a_level_is_in_the_sentence_on_movement(config: Config) -> 
     assert "7 moved down; 4 had no level 28 days before" in page
 
 
-def test_the_page_of_a_person_says_what_their_profiles_have_in_common(config: Config) -> None:
+def test_the_page_of_a_person_says_why_their_profiles_are_one(config: Config) -> None:
     page = text_of(page_of(config, company(["Ada"]), "people/per_0000000000000001.html"))
     for part in (
         "Monday › People › Ada",
-        "One person, 2 profiles They have in common: the same e-mail address in crm and forum.",
+        "One person, 2 profiles Why these profiles are one",
+        "forum Ada same e-mail address: p***@Ada",
+        "crm Ada same full name refused: kept apart by identity/links.csv:2: Ada",
         "helps others : 10 answers to 10 people in 90 days; nobody of us ever wrote to them",
         "CRM, help 10 10",
         "Organization Title Time Ada org_0000000000000001 Ada 2024-01-01 to now by record",
@@ -405,27 +407,6 @@ def test_the_same_warehouse_gives_the_same_pages(config: Config) -> None:
 
 
 @pytest.mark.parametrize(
-    ("profiles", "said"),
-    [
-        ([{"email": "A@x.example"}, {"email": "a@x.example"}],
-         ["the same e-mail address in a and b"]),
-        ([{"custom": '{"Handle__c":"@ada1"}'}, {"display_name": "ada1"}],
-         ["a field in a names the account in b"]),
-        ([{"display_name": "Ada"}, {"display_name": "ada"}], ["the same name in a and b"]),
-        ([{"display_name": "Ada"}, {"display_name": "Bea"}], []),
-    ],
-)  # fmt: skip
-def test_one_person_is_explained_by_what_profiles_share(
-    profiles: list[dict[str, str]], said: list[str]
-) -> None:
-    empty = dict.fromkeys(("email", "external_id", "phone", "native_id", "display_name", "custom"))
-    rows = [
-        empty | profile | {"source": source} for profile, source in zip(profiles, "ab", strict=True)
-    ]
-    assert dossiers.same_person(rows) == said
-
-
-@pytest.mark.parametrize(
     ("value", "expected"),
     [
         ("Ada\nByron\t", "Ada Byron"),
@@ -468,6 +449,9 @@ def test_numbers_read_as_people_say_them() -> None:
         "87 days", "46 days", "45 days", "15 days", "10 days", "1 day",
     ]  # fmt: skip
     assert [words.percent(n) for n in (0.625, 0.875, 0.055)] == ["63 %", "88 %", "5.5 %"]
+    assert [words.tenths(n) for n in (1, 0.9999, 0.29, None)] == [
+        "100 %", "99.9 %", "29.0 %", "unknown",
+    ]  # fmt: skip
     assert [words.ordinal(n) for n in (2, 3, 4, 8)] == ["2nd", "3rd", "4th", "8th"]
     assert words.sentence("crm went quiet first") == "CRM went quiet first"
 

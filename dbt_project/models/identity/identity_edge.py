@@ -4,7 +4,7 @@ import pyarrow
 
 from rapport.identity.graph import Pair, Traits, decide
 from rapport.identity.names import UNKNOWN, Name, Nicknames
-from rapport.identity.overrides import place, refuse_contradictions, refuse_crowds
+from rapport.identity.overrides import refuse_contradictions, refuse_crowds
 
 SCHEMA = pyarrow.schema(
     [
@@ -84,22 +84,22 @@ def _traits(traits, concerned):
 def overrides(lines):
     """Return rows for the links of people, as of candidates, and the pairs that they keep apart."""
     found = (
-        lines.project("action, left_key, right_key, line, entity, reason, n_left, n_right")
-        .order("line, left_key, right_key")
+        lines.project("action, left_key, right_key, place, entity, reason, n_left, n_right")
+        .order("place, left_key, right_key")
         .fetchall()
     )
-    crowds = {(line, "left"): n_left for _, _, _, line, _, _, n_left, _ in found}
-    crowds |= {(line, "right"): n_right for _, _, _, line, _, _, _, n_right in found}
+    crowds = {(place, "left"): n_left for _, _, _, place, _, _, n_left, _ in found}
+    crowds |= {(place, "right"): n_right for _, _, _, place, _, _, _, n_right in found}
     refuse_crowds(crowds)
     refuse_contradictions(row[:4] for row in found)
     vetoes = {
-        (left, right): f"kept apart by {place(line)}: {reason}"
-        for action, left, right, line, _, reason, *_ in found
+        (left, right): f"kept apart by {place}: {reason}"
+        for action, left, right, place, _, reason, *_ in found
         if action == "unlink"
     }
     rule = (OVERRIDE_TIER, False, None, "auto")
     rows = [
-        (left, right, entity, f"override_{action}", None, place(line), *rule)
-        for action, left, right, line, entity, *_ in found
+        (left, right, entity, f"override_{action}", None, place, *rule)
+        for action, left, right, place, entity, *_ in found
     ]
     return rows, vetoes

@@ -4,7 +4,22 @@
 {% set most_profiles_of_a_side = 13 %}
 
 with links as (
-    select * from {{ source('control', 'identity_link') }}
+    select place, action, left_type, left_value, right_type, right_value, reason
+    from {{ source('control', 'identity_link') }}
+
+    union all
+
+    -- one line of verdicts can count for several rules
+    select distinct
+        place,
+        case verdict when 'yes' then 'link' else 'unlink' end,
+        'profile',
+        left_key,
+        'profile',
+        right_key,
+        reason
+    from {{ source('control', 'reviews') }}
+    where verdict in ('yes', 'no')
 ),
 
 profiles as (
@@ -12,27 +27,27 @@ profiles as (
 ),
 
 sides as (
-    select line, 'left' as side, left_type as id_type, left_value as value from links
+    select place, 'left' as side, left_type as id_type, left_value as value from links
     union all
-    select line, 'right', right_type, right_value from links
+    select place, 'right', right_type, right_value from links
 ),
 
 held as (
-    select sides.line, sides.side, profiles.entity, profiles.profile_key
+    select sides.place, sides.side, profiles.entity, profiles.profile_key
     from sides
     inner join profiles on sides.value = profiles.profile_key
     where sides.id_type = 'profile'
 
     union
 
-    select sides.line, sides.side, profiles.entity, profiles.profile_key
+    select sides.place, sides.side, profiles.entity, profiles.profile_key
     from sides
     inner join profiles on sides.value = profiles.reference_key
     where sides.id_type = 'profile'
 
     union
 
-    select sides.line, sides.side, identifiers.entity, identifiers.profile_key
+    select sides.place, sides.side, identifiers.entity, identifiers.profile_key
     from sides
     inner join {{ ref('identity_identifier') }} as identifiers
         on sides.id_type = identifiers.id_type
@@ -43,14 +58,14 @@ held as (
 ranked as (
     select
         *,
-        row_number() over (partition by line, side, entity order by profile_key) as rank,
-        count(*) over (partition by line, side, entity) as n_profiles
+        row_number() over (partition by place, side, entity order by profile_key) as rank,
+        count(*) over (partition by place, side, entity) as n_profiles
     from held
 )
 
 -- n_left and n_right: how many profiles a side stands for
 select
-    links.line,
+    links.place,
     links.action,
     links.reason,
     one.entity,
@@ -59,9 +74,9 @@ select
     one.n_profiles as n_left,
     other.n_profiles as n_right
 from links
-inner join ranked as one on links.line = one.line and one.side = 'left'
+inner join ranked as one on links.place = one.place and one.side = 'left'
 inner join ranked as other
-    on links.line = other.line and other.side = 'right' and one.entity = other.entity
+    on links.place = other.place and other.side = 'right' and one.entity = other.entity
 where one.profile_key <> other.profile_key
     and one.rank <= {{ most_profiles_of_a_side }}
     and other.rank <= {{ most_profiles_of_a_side }}

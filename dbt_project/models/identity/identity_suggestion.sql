@@ -10,6 +10,22 @@ rules as (
     select * from {{ ref('identity_rule_standing') }}
 ),
 
+-- who said no of two profiles of two people is not asked about two others of theirs
+kept_apart as (
+    select distinct
+        least(one.person_id, other.person_id) as person_id,
+        greatest(one.person_id, other.person_id) as other_person_id
+    from {{ ref('identity_override') }} as overrides
+    inner join people as one on overrides.left_key = one.profile_key
+    inner join people as other on overrides.right_key = other.profile_key
+    where overrides.action = 'unlink'
+),
+
+-- nor who is unsure
+unsure as (
+    select left_key, right_key from {{ source('control', 'reviews') }} where verdict = 'unsure'
+),
+
 apart as (
     select
         edges.left_key,
@@ -28,6 +44,11 @@ apart as (
     inner join people as other on edges.right_key = other.profile_key
     inner join rules on edges.rule_id = rules.rule_id
     where one.person_id <> other.person_id
+        and not exists (
+            select 1
+            from unsure
+            where unsure.left_key = edges.left_key and unsure.right_key = edges.right_key
+        )
 ),
 
 -- One question per two people: the pair whose rule is most often right.
@@ -39,6 +60,12 @@ ranked as (
             order by score desc, left_key, right_key, rule_id, evidence
         ) as place
     from apart
+    where not exists (
+        select 1
+        from kept_apart
+        where kept_apart.person_id = apart.person_id
+            and kept_apart.other_person_id = apart.other_person_id
+    )
 )
 
 select

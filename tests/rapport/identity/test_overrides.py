@@ -11,6 +11,7 @@ from connectors.errors import ConfigError
 from rapport.identity.overrides import (
     Flag,
     Overrides,
+    Review,
     fingerprint,
     load,
     pattern,
@@ -21,12 +22,13 @@ from rapport.identity.overrides import (
 TODAY = date(2026, 11, 22)
 LINKS = "action,left,right,reason,author,date,expires\n"
 FLAGS = "id_type,value,flag,reason,author,date\n"
+REVIEWS = "rule_id,left,right,verdict,reason,author,date\n"
 ANN, BOB, EVE = "crm:contacts:1", "forum:users:2", "shop:orders:3"
 
 
-def written(folder: Path, links: str = "", flags: str = "") -> Path:
+def written(folder: Path, links: str = "", flags: str = "", reviews: str = "") -> Path:
     (folder / "identity").mkdir(exist_ok=True)
-    for name, text in (("links", links), ("identifiers", flags)):
+    for name, text in (("links", links), ("identifiers", flags), ("reviews", reviews)):
         if text:
             (folder / "identity" / f"{name}.csv").write_text(text, encoding="utf-8")
     return folder
@@ -37,8 +39,8 @@ def linked(*lines: str) -> str:
 
 
 def test_files_that_are_not_there_say_nothing(tmp_path: Path) -> None:
-    assert load(tmp_path, TODAY) == Overrides(links=[], flags=[])
-    assert load(written(tmp_path, LINKS, FLAGS), TODAY) == Overrides(links=[], flags=[])
+    assert load(tmp_path, TODAY) == Overrides(links=[], flags=[], reviews=[])
+    assert load(written(tmp_path, LINKS, FLAGS), TODAY) == Overrides(links=[], flags=[], reviews=[])
 
 
 def test_lines_are_read_with_the_place_where_they_stand(tmp_path: Path) -> None:
@@ -63,7 +65,10 @@ def test_a_link_ends_after_its_last_day(tmp_path: Path) -> None:
 
 def test_what_has_expired_contradicts_nothing(tmp_path: Path) -> None:
     text = linked(f"link,{ANN},{BOB}") + f"unlink,{ANN},{BOB},no,dana,2026-01-01,2026-02-01\n"
-    assert load(written(tmp_path, text), TODAY).counts() == "1 link, 0 unlinks, 0 identifiers"
+    assert (
+        load(written(tmp_path, text), TODAY).counts()
+        == "1 link, 0 unlinks, 0 identifiers, 0 reviews"
+    )
 
 
 def test_a_flag_is_of_a_value_or_of_all_like_it(tmp_path: Path) -> None:
@@ -123,13 +128,13 @@ WHY = "why,dana,2026-06-30"
         ),
         (
             linked(f"link,{ANN},{BOB}", f"link,{EVE},email:a@b.c", f"unlink,{BOB},{ANN}"),
-            f"identity/links.csv:4: it keeps `{BOB}` and `{ANN}` apart, which the lines joined by "
-            "`link` make one: 2. Remove one of them.",
+            f"identity/links.csv:4: it keeps `{BOB}` and `{ANN}` apart, which these lines make "
+            "one: identity/links.csv:2. Remove one of them.",
         ),
         (
             linked(f"unlink,{ANN},{EVE}", f"link,{EVE},email:a@b.c", f"link,{ANN},email:a@b.c"),
-            f"identity/links.csv:2: it keeps `{ANN}` and `{EVE}` apart, which the lines joined by "
-            "`link` make one: 3, 4. Remove one of them.",
+            f"identity/links.csv:2: it keeps `{ANN}` and `{EVE}` apart, which these lines make "
+            "one: identity/links.csv:3, identity/links.csv:4. Remove one of them.",
         ),
     ],
 )
@@ -181,9 +186,9 @@ def test_another_encoding_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_identifier_of_a_crowd_links_nobody() -> None:
-    refuse_crowds({(2, "left"): 12})
+    refuse_crowds({("identity/links.csv:2", "left"): 12})
     with pytest.raises(ConfigError) as caught:
-        refuse_crowds({(2, "left"): 13})
+        refuse_crowds({("identity/links.csv:2", "left"): 13})
     assert str(caught.value) == (
         "identity/links.csv:2: `left` is an identifier of more than 12 profiles. "
         "Name the profiles instead."
@@ -196,3 +201,51 @@ def test_a_changed_line_changes_the_fingerprint(tmp_path: Path) -> None:
     assert before != (empty := fingerprint(tmp_path))
     written(tmp_path, linked(f"link,{ANN},{BOB}"))
     assert fingerprint(tmp_path) not in (before, empty)
+
+
+def test_a_verdict_stands_for_a_pair_and_the_rules_it_was_drawn_for(tmp_path: Path) -> None:
+    text = f"{REVIEWS}place_and_name rare_name,{BOB},{ANN},no,namesakes,dana,2026-06-30\n"
+    [review] = load(written(tmp_path, reviews=text), TODAY).reviews
+    assert review == Review(line=2, rules=("place_and_name", "rare_name"), left=ANN, right=BOB,
+                            verdict="no", reason="namesakes")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reviews", "message"),
+    [
+        (
+            f"rare_name,{ANN},{BOB},maybe,{WHY}\n",
+            "identity/reviews.csv:2: `verdict` is `maybe`. Write one of: yes, no, unsure.",
+        ),
+        (
+            f"rare_name,{ANN},email:a@b.c,yes,{WHY}\n",
+            "identity/reviews.csv:2: `right` is `email:a@b.c`; write a profile key like "
+            "`crm:contacts:0035g00000AbCdEEAV`.",
+        ),
+        (
+            f"rare_name,{ANN},{ANN},yes,{WHY}\n",
+            "identity/reviews.csv:2: `left` and `right` are the same. Remove the line.",
+        ),
+        (
+            f"rare_name,{ANN},{BOB},yes,why,dana,today\n",
+            "identity/reviews.csv:2: `date` is `today`; write a day like `2026-06-30`.",
+        ),
+        (
+            f"rare_name,{ANN},{BOB},yes,{WHY}\nrare_name,{BOB},{ANN},no,{WHY}\n",
+            f"identity/reviews.csv:3: it keeps `{ANN}` and `{BOB}` apart, which these lines make "
+            "one: identity/reviews.csv:2. Remove one of them.",
+        ),
+        (
+            f"rare_name,{ANN},{EVE},no,{WHY}\n",
+            f"identity/reviews.csv:2: it keeps `{ANN}` and `{EVE}` apart, which these lines make "
+            "one: identity/links.csv:2, identity/links.csv:3. Remove one of them.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_verdict_is_said_with_its_line(
+    tmp_path: Path, reviews: str, message: str
+) -> None:
+    links = linked(f"link,{ANN},{BOB}", f"link,{EVE},{BOB}") if EVE in reviews else ""
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, links, reviews=REVIEWS + reviews), TODAY)
+    assert str(caught.value) == message
