@@ -85,7 +85,7 @@ def test_no_row_of_a_person_is_one_of_us_or_a_program(models: Models, table: str
     ledger = random_world(models, random.Random(6))
     for name in OURS:
         row = {"person_id": name, "organization_id": "org_0", "basis": "record"}
-        since = {"is_primary": True, "is_current": True, "valid_from": days_ago(200)}
+        since = {"is_primary": True, "valid_from": days_ago(200), "stay_from": days_ago(200)}
         ledger.add("bridge_person_organization", {**row, **since})
         for number in range(20):
             ledger.act(f"{name}-{number}", name, days_ago(number), "post")
@@ -129,6 +129,7 @@ def small_world(models: Models, silo: str) -> Ledger:
             "is_primary": True,
             "is_current": True,
             "valid_from": days_ago(300),
+            "stay_from": days_ago(300),
         },
     )
     for age in (3, 9, 20):

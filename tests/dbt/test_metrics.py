@@ -154,6 +154,7 @@ def test_elephant_factor_is_the_fewest_organizations_behind_half(
                 "basis": "record",
                 "is_primary": True,
                 "valid_from": days_ago(90),
+                "stay_from": days_ago(90),
                 "is_current": True,
             },
         )
@@ -485,6 +486,7 @@ def organization(
                 "basis": "record",
                 "is_primary": True,
                 "valid_from": days_ago(600),
+                "stay_from": days_ago(600),
                 "is_current": True,
             },
         )
@@ -822,6 +824,7 @@ def test_a_champion_who_is_recorded_elsewhere_and_silent_here_has_left(
             "basis": "record",
             "is_primary": True,
             "valid_from": days_ago(elsewhere_for),
+            "stay_from": days_ago(elsewhere_for),
             "is_current": True,
         },
     )
@@ -1075,6 +1078,7 @@ def random_world(
                     "basis": "record",
                     "is_primary": True,
                     "valid_from": noon(as_of - timedelta(days=300)),
+                    "stay_from": noon(as_of - timedelta(days=300)),
                     "is_current": True,
                 },
             )

@@ -74,8 +74,10 @@ slips as (
     select counted.domain
     from counted
     inner join {{ ref('free_mail_domain') }} as providers
-        on levenshtein(counted.domain, providers.domain) <= 2
+        on length(counted.domain) between length(providers.domain) - 2 and length(providers.domain) + 2
+        and levenshtein(counted.domain, providers.domain) <= 2
     where counted.n_by_web = 0
+        and counted.n_organizations = 1
         and length(providers.domain) >= {{ shortest_mistyped_provider }}
     group by counted.domain
 )

@@ -32,17 +32,21 @@ people as (
 
 ),
 
+-- Whole stays, primary or not.
 stays as (
 
     select
-        stay.person_id,
-        stay.organization_id,
-        stay.basis,
-        {{ utc_day('stay.valid_from') }} as from_day,
-        {{ utc_day('stay.valid_to') }} as until_day
-    from {{ ref('bridge_person_organization') }} as stay
-    inner join people on stay.person_id = people.person_id
+        parts.person_id,
+        parts.organization_id,
+        parts.basis,
+        {{ utc_day('parts.stay_from') }} as from_day,
+        case
+            when count(*) = count(parts.valid_to) then max({{ utc_day('parts.valid_to') }})
+        end as until_day
+    from {{ ref('bridge_person_organization') }} as parts
+    inner join people on parts.person_id = people.person_id
     where not coalesce(people.is_staff, false) and not coalesce(people.is_bot, false)
+    group by parts.person_id, parts.organization_id, parts.basis, parts.stay_from
 
 ),
 
@@ -288,9 +292,8 @@ known_people as (
 
 ),
 
--- A champion has left when every stay there that had begun is over, or when a newer record names
--- another organization and four weeks have passed without a word from here: nobody closes the
--- old record of somebody who moved.
+-- A champion has left when every stay there that had begun is over, or when a newer record of another
+-- source names another organization and four weeks have passed without a word from here.
 champion_stays as (
 
     select
