@@ -121,22 +121,26 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading a broken value raises."""
 
 
+Top = dict[str, list[Raw] | dict[str, Raw] | str | int | float | bool | None]
+"""The members of a page: lists and objects cut into what they hold, other values read."""
+
+
 class _Page(threading.local):
     """The page this thread looked into last: whether it is whole, its pointer to the next page
     and its records are asked one after the other, and cutting it once serves all three."""
 
     def __init__(self) -> None:
         self.body: bytes | Raw = b""
-        self.members: Members = {}
+        self.members: Top = {}
 
 
 _page = _Page()
 
 
-def _top(body: bytes | Raw) -> Members:
+def _top(body: bytes | Raw) -> Top:
     """Return the members of a page."""
     if body is not _page.body:
-        _page.members = _members(body)
+        _page.members = _DECODE_TOP(body)
         _page.body = body
     return _page.members
 
@@ -157,7 +161,9 @@ def split(body: bytes, *path: str) -> list[bytes]:
     quarantined later. A null list is empty. Raises `UnexpectedShape` if there is no list.
     """
     try:
-        items = _raw_decoder(list[Raw] | None).decode(_member(body, path))
+        items = _member(body, path)
+        if isinstance(items, bytes | Raw):
+            items = _DECODE_LIST(items)
     except msgspec.ValidationError as error:
         raise UnexpectedShape(_not_found(path)) from error
     except UNREADABLE:
@@ -166,6 +172,8 @@ def split(body: bytes, *path: str) -> list[bytes]:
         if not body.strip().startswith(b"["):
             raise UnexpectedShape(_not_found(path)) from None
         return [item for _, item in _scan(body)]
+    if not isinstance(items, list | None):
+        raise UnexpectedShape(_not_found(path))
     return [*map(bytes, items or ())]
 
 
@@ -190,7 +198,7 @@ def split_object(body: bytes, *path: str) -> list[tuple[str, bytes]]:
 def pick(body: bytes, *path: str) -> Any:
     """Return the parsed value at `path` of a JSON page, None if a name is missing."""
     try:
-        return msgspec.json.decode(_member(body, path))
+        return _parsed(_member(body, path))
     except UnexpectedShape:
         return None
     except UNREADABLE:
@@ -753,25 +761,35 @@ def _salvage(record: bytes, allowed: AllowList | None) -> bytes:
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,"]', re.DOTALL)
 _CLOSES = {b"}": b"{", b"]": b"["}
 _DECODE_MEMBERS = msgspec.json.Decoder(Members).decode
+_DECODE_TOP = msgspec.json.Decoder(Top).decode
+_DECODE_LIST = msgspec.json.Decoder(list[Raw] | None).decode
 
 
 def _members(record: bytes | Raw) -> Members:
     return _DECODE_MEMBERS(record)
 
 
-@lru_cache(maxsize=8)
-def _raw_decoder(type_: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(type_)
-
-
-def _member(body: bytes, path: tuple[str, ...]) -> bytes | Raw:
-    found: bytes | Raw = body
+def _member(body: bytes, path: tuple[str, ...]) -> Any:
+    """Return what lies at `path`: text that is not parsed yet, or what `Top` holds."""
+    found: Any = body
     for name in path:
         try:
-            found = (_top(body) if found is body else _members(found))[name]
-        except (KeyError, msgspec.ValidationError):
+            if found is body:
+                found = _top(body)
+            elif isinstance(found, Raw):
+                found = _members(found)
+            found = found[name]
+        except (KeyError, TypeError, msgspec.ValidationError):
             raise UnexpectedShape(_not_found(path)) from None
     return found
+
+
+def _parsed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [*map(_DECODE, value)]
+    if isinstance(value, dict):
+        return {name: _DECODE(inner) for name, inner in value.items()}
+    return _DECODE(value) if isinstance(value, bytes | Raw) else value
 
 
 def _not_found(path: tuple[str, ...]) -> str:

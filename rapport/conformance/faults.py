@@ -623,7 +623,8 @@ def _killed(play: Play) -> None:
                 break
             branch.sync()
             again = (counts.shown_again() - looked_back).total() if counts else 0
-            if again > ROWS_PER_PAGE and resumes:  # one checkpoint
+            lost = ROWS_PER_PAGE * (1 + play.stage.pages_ahead)  # a checkpoint, what was on its way
+            if again > lost and resumes:
                 play.breaks(STATE, f"killed at checkpoint {at}, it asked for {again} records again")
             look(branch)
             for law, how in branch.broken:

@@ -32,6 +32,7 @@ class Stage(Emulated):
         "lost_place": ("cursor_gone",),
     }
     beside = ("associations", "form_submissions")
+    pages_ahead = 1
     lists = (("results",),)
     pointers = (("paging", "next", "after"),)
     totals = (("total",),)

@@ -305,6 +305,21 @@ def test_a_stamp_without_zone_belongs_to_the_streams_zone():
     assert parse_stamp("2026-07-01 12:00", "Europe/Berlin") == datetime(2026, 7, 1, 10, tzinfo=UTC)
 
 
+@given(st.dictionaries(names, trees, max_size=3), st.lists(names, min_size=1, max_size=2))
+def test_what_lies_at_a_path_is_what_parsing_all_of_it_says(told, path):
+    page = json.dumps(told).encode()
+    there = told
+    for name in path:
+        there = there.get(name) if isinstance(there, dict) else None
+    assert is_whole(page)
+    assert pick(page, *path) == there
+    if isinstance(there, list):
+        assert [json.loads(item) for item in split(page, *path)] == there
+    elif there is not None:
+        with pytest.raises(UnexpectedShape):
+            split(page, *path)
+
+
 def test_a_page_is_cut_into_the_records_own_bytes():
     page = b'{"data": {"posts": [{"id":1 ,"a":1.10}, {"id":2}]}, "more": "/next"}'
     assert split(page, "data", "posts") == [b'{"id":1 ,"a":1.10}', b'{"id":2}']
