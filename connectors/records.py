@@ -183,7 +183,9 @@ def split_object(body: bytes, *path: str) -> list[tuple[str, bytes]]:
     As `split` does with a list.
     """
     try:
-        named = _raw_decoder(dict[str, Raw] | None).decode(_member(body, path))
+        named = _member(body, path)
+        if isinstance(named, bytes | Raw):
+            named = _DECODE_NAMED(named)
     except msgspec.ValidationError as error:
         raise UnexpectedShape(_not_found(path)) from error
     except UNREADABLE:
@@ -192,6 +194,8 @@ def split_object(body: bytes, *path: str) -> list[tuple[str, bytes]]:
         if not body.strip().startswith(b"{"):
             raise UnexpectedShape(_not_found(path)) from None
         return [(name.decode("utf-8", "replace"), item) for name, item in _scan(body)]
+    if not isinstance(named, dict | None):
+        raise UnexpectedShape(_not_found(path))
     return [(name, bytes(item)) for name, item in (named or {}).items()]
 
 
@@ -763,6 +767,7 @@ _CLOSES = {b"}": b"{", b"]": b"["}
 _DECODE_MEMBERS = msgspec.json.Decoder(Members).decode
 _DECODE_TOP = msgspec.json.Decoder(Top).decode
 _DECODE_LIST = msgspec.json.Decoder(list[Raw] | None).decode
+_DECODE_NAMED = msgspec.json.Decoder(Members | None).decode
 
 
 def _members(record: bytes | Raw) -> Members:

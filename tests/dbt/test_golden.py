@@ -595,7 +595,7 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
     )
     assert after.rows(told) == [
         ("merge", gone, ids[maria], "override_link"),
-        ("split", was[lead], ids[lead], "kept apart by links.csv:3: father and son"),
+        ("split", was[lead], ids[lead], "kept apart by identity/links.csv:3: father and son"),
         ("split", was[order], ids[order], "people say: a list"),
     ]
     assert after.rows(
@@ -603,7 +603,7 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
         f"where left_key = '{ROBERT}' and right_key = '{lead}' order by rule_id, evidence"
     ) == [
         ("converted_lead", None, "vetoed"),
-        ("override_unlink", "links.csv:3", "vetoed"),
+        ("override_unlink", "identity/links.csv:3", "vetoed"),
         ("place_and_name", "***bex", "vetoed"),
         ("place_and_name", "***com", "vetoed"),
         ("rare_name", "***ert", "vetoed"),
