@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connectors.base import Stream, Window
 from connectors.errors import ServerError
-from connectors.incremental import ChangeWalk, NewestFirstWalk
+from connectors.incremental import ChangeWalk, NewestFirstWalk, is_due
 from connectors.pagination import Part, next_links, numbered, overlapping
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -128,3 +128,14 @@ def test_newest_first_moves_its_watermark_only_after_the_whole_walk():
 def test_newest_first_over_nothing_keeps_its_watermark():
     state = {"cursor": "2026-02-01T00:00:00+00:00"}
     assert NewestFirstWalk.begin(STREAM, state, Window(now=NOW)).done() == state
+
+
+@pytest.mark.parametrize(
+    ("hours", "due"),
+    [(None, True), (-30, True), (-24, True), (-23, True), (-22, False), (0, False), (1, False),
+     (25, True), (50_000, True)],
+)  # fmt: skip
+def test_what_was_done_long_ago_or_by_a_clock_that_ran_ahead_is_due(hours, due):
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    state = {} if hours is None else {"at": (now + timedelta(hours=hours)).isoformat()}
+    assert is_due(state, "at", timedelta(days=1), Window(now=now)) is due
