@@ -1,24 +1,27 @@
 """What people know better: reviewed CSV files beside rapport.yml that win over every rule.
 
-Belongs here: reading `identity/links.csv` and `identity/identifiers.csv`, and saying at which line
-one is wrong or contradicts another. Does not belong here: what a link does to a component
-(`graph`), or which profiles hold an identifier (`identity_override`).
+Belongs here: all that people wrote, `identity/links.csv` and `identity/identifiers.csv`, and saying
+at which line one is wrong or contradicts another. Does not belong here: the other files (`claims`,
+`suppressions`, `pins`), what a link does to a component (`graph`), or which profiles hold an
+identifier (`identity_override`).
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from connectors.errors import ConfigError, suggestion
+from connectors.errors import ConfigError
+from rapport.identity import claims, pins, suppressions
+from rapport.identity.claims import Claim
+from rapport.identity.lines import FOLDER, choice, day, rows
+from rapport.identity.pins import Pin
+from rapport.identity.suppressions import Suppression
 
-FOLDER = "identity"
 LINKS, IDENTIFIERS = f"{FOLDER}/links.csv", f"{FOLDER}/identifiers.csv"
 ID_TYPES = ("email", "phone", "external_id", "domain")
 FLAGS = {"role": "role", "shared": "shared", "block": "blocked", "trust": "ok",
@@ -27,11 +30,9 @@ FLAGS = {"role": "role", "shared": "shared", "block": "blocked", "trust": "ok",
 MOST_PROFILES_OF_AN_IDENTIFIER = 12
 """Of more, whoever links by it hardly means all of them."""
 
-_COLUMNS = {
-    LINKS: ("action", "left", "right", "reason", "author", "date", "expires"),
-    IDENTIFIERS: ("id_type", "value", "flag", "reason", "author", "date"),
-}
-_OPTIONAL = ("expires",)
+FILES = (LINKS, IDENTIFIERS, claims.CLAIMS, suppressions.SUPPRESSIONS, pins.PINS)
+_LINK_COLUMNS = ("action", "left", "right", "reason", "author", "date", "expires")
+_FLAG_COLUMNS = ("id_type", "value", "flag", "reason", "author", "date")
 _LEAST_OF_A_PATTERN = 3
 
 
@@ -63,17 +64,22 @@ class Flag:
 
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """All that people wrote that is in force, in the order of the lines."""
+    """All that people wrote and is in force, and claims that are over; in the order of lines."""
 
     links: Sequence[Link]
     flags: Sequence[Flag]
+    claims: Sequence[Claim] = field(default_factory=list)
+    suppressions: Sequence[Suppression] = field(default_factory=list)
+    pins: Sequence[Pin] = field(default_factory=list)
 
     def counts(self) -> str:
-        """Return how many there are of each kind, in words."""
+        """Return how many there are of each kind that there are, in words."""
         actions = [link.action for link in self.links]
         kinds = {"link": actions.count("link"), "unlink": actions.count("unlink"),
-                 "identifier": len(self.flags)}  # fmt: skip
-        return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in kinds.items())
+                 "identifier": len(self.flags), "claim": len(self.claims),
+                 "suppression": len(self.suppressions), "pin": len(self.pins)}  # fmt: skip
+        told = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items() if count]
+        return ", ".join(told) or "no lines"
 
 
 def load(folder: Path, on: date) -> Overrides:
@@ -88,17 +94,23 @@ def load(folder: Path, on: date) -> Overrides:
     """
     links = [
         link
-        for line, row in _rows(folder, LINKS)
+        for line, row in rows(folder, LINKS, _LINK_COLUMNS, optional=("expires",))
         if (link := _link(line, row)).expires is None or link.expires >= on
     ]
     refuse_contradictions((link.action, link.left, link.right, link.line) for link in links)
-    return Overrides(links=links, flags=_flags(folder))
+    return Overrides(
+        links=links,
+        flags=_flags(folder),
+        claims=claims.load(folder),
+        suppressions=suppressions.load(folder),
+        pins=pins.load(folder),
+    )
 
 
 def fingerprint(folder: Path) -> str:
     """Return a digest of the files as they are written."""
     digest = hashlib.sha256()
-    for name in _COLUMNS:
+    for name in FILES:
         path = folder / name
         digest.update(name.encode() + (path.read_bytes() if path.is_file() else b"") + b"\0")
     return digest.hexdigest()
@@ -169,7 +181,7 @@ def _way(neighbors: Mapping[str, Mapping[str, int]], start: str, end: str) -> li
 
 def _link(line: int, row: Mapping[str, str]) -> Link:
     where = place(line)
-    _choice(where, "action", row["action"], ("link", "unlink"))
+    choice(where, "action", row["action"], ("link", "unlink"))
     for side in ("left", "right"):
         kind, _, value = row[side].partition(":")
         if not value or (kind not in ID_TYPES and ":" not in value):
@@ -179,24 +191,24 @@ def _link(line: int, row: Mapping[str, str]) -> Link:
             )
     if row["left"] == row["right"]:
         raise ConfigError(f"{where}: `left` and `right` are the same. Remove the line.")
-    _day(where, "date", row["date"])
+    day(where, "date", row["date"])
     return Link(
         line=line,
         action=row["action"],
         left=row["left"],
         right=row["right"],
         reason=row["reason"],
-        expires=_day(where, "expires", row["expires"]) if row["expires"] else None,
+        expires=day(where, "expires", row["expires"]) if row["expires"] else None,
     )
 
 
 def _flags(folder: Path) -> list[Flag]:
     flags: dict[tuple[str, str], Flag] = {}
-    for line, row in _rows(folder, IDENTIFIERS):
+    for line, row in rows(folder, IDENTIFIERS, _FLAG_COLUMNS):
         where = f"{IDENTIFIERS}:{line}"
-        _choice(where, "id_type", row["id_type"], ID_TYPES)
-        _choice(where, "flag", row["flag"], tuple(FLAGS))
-        _day(where, "date", row["date"])
+        choice(where, "id_type", row["id_type"], ID_TYPES)
+        choice(where, "flag", row["flag"], tuple(FLAGS))
+        day(where, "date", row["date"])
         value = row["value"].lower() if row["id_type"] in ("email", "domain") else row["value"]
         written = len(value.replace("*", ""))
         if value.count("*") > 1 or ("*" in value and written < _LEAST_OF_A_PATTERN):
@@ -213,58 +225,3 @@ def _flags(folder: Path) -> list[Flag]:
                 "Remove one of them."
             )
     return list(flags.values())
-
-
-def _rows(folder: Path, name: str) -> Iterable[tuple[int, dict[str, str]]]:
-    """Yield (line, column -> text without blanks around it) of a file, empty lines left out."""
-    path, columns = folder / name, _COLUMNS[name]
-    if not path.is_file():
-        return
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{name}: it is not UTF-8 text. Save it as CSV in UTF-8.") from None
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = [cell.strip() for cell in next(reader, columns)]
-    for column in header:
-        if column not in columns:
-            raise ConfigError(
-                f"{name}:1: unknown column `{column}`.{suggestion(column, columns)} "
-                f"Columns: {', '.join(columns)}."
-            )
-    for column in columns:
-        if column not in header and column not in _OPTIONAL:
-            raise ConfigError(f"{name}:1: the column `{column}` is missing. Add it.")
-    for cells in reader:
-        line = reader.line_num
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            raise ConfigError(
-                f"{name}:{line}: {len(cells)} cells under {len(header)} columns. Put quotes around "
-                "text that holds a comma."
-            )
-        row = dict.fromkeys(_OPTIONAL, "") | {
-            column: cell.strip() for column, cell in zip(header, cells, strict=True)
-        }
-        for column in columns:
-            if not row[column] and column not in _OPTIONAL:
-                raise ConfigError(f"{name}:{line}: `{column}` is empty. Fill it in.")
-        yield line, row
-
-
-def _choice(where: str, column: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise ConfigError(
-            f"{where}: `{column}` is `{value}`.{suggestion(value, known)} "
-            f"Write one of: {', '.join(known)}."
-        )
-
-
-def _day(where: str, column: str, value: str) -> date:
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise ConfigError(
-            f"{where}: `{column}` is `{value}`; write a day like `2026-06-30`."
-        ) from None

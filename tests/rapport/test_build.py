@@ -171,7 +171,7 @@ def test_what_people_say_makes_a_build_due_and_reaches_dbt(shop: Config, tmp_pat
         "id_type,value,flag,reason,author,date\nemail,list@*,shared,a list,dana,2026-06-30\n"
     )
     plan = build.plan(shop)
-    assert plan.reason == "identity/links.csv or identity/identifiers.csv has changed"
+    assert plan.reason == "what people say in identity/ has changed"
     assert not plan.full_refresh
     build.prepare(shop, plan)
     with duckdb.connect(str(shop.home / build.BUILD_NAME), read_only=True) as connection:

@@ -218,7 +218,7 @@ def test_what_is_swapped_in_stays_if_a_link_to_it_fails(home: Config) -> None:
     in_the_way = home.home / f".{path.name}.next"
     in_the_way.mkdir()
     build(home, "two")
-    with pytest.raises(PublishError, match="the new tables are in place under .*current"):
+    with pytest.raises(PublishError, match=r"the new tables are in place under .*current"):
         publish.publish(home, plan(2))
     current = home.home / "published" / "current"
     assert values(current / path.name)["dim_person"] == {"two"}
