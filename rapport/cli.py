@@ -533,8 +533,7 @@ def sandbox(
             use = "Use it with `rapport run --sandbox`"
         else:  # `--sandbox` looks at the default ports alone
             use = "Use it with a rapport.yml that names the addresses above (docs/start.md)"
-        console.print(f"{use}; stop it with Ctrl-C.", soft_wrap=True)
-        until_stopped()
+        until_stopped(lambda: console.print(f"{use}; stop it with Ctrl-C.", soft_wrap=True))
         console.print("stopped")
     return DONE
 

@@ -63,7 +63,7 @@ CUSTOM_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
 
 PORTAL_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
     "contacts": [
-        {"name": "favorite_crafts"},
+        {"name": "favorite_crafts", "meaning": "interest"},
         {"name": "community_handle", "pii": "direct", "meaning": "handle", "network": "forum"},
         {"name": "salesforcecontactid", "pii": "pseudonym", "meaning": "external_id"},
     ],
@@ -259,9 +259,10 @@ def sigterm_is_ctrl_c() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def until_stopped() -> None:
-    """Wait until the main thread is interrupted."""
+def until_stopped(ready: Callable[[], object]) -> None:
+    """Say that all is ready, and wait until the main thread is interrupted."""
     with contextlib.suppress(KeyboardInterrupt):
+        ready()
         threading.Event().wait()
 
 
