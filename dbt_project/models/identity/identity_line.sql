@@ -47,6 +47,18 @@ known_sides as (
         = case sides.id_type when 'email' then {{ mailbox('sides.value') }} else sides.value end
 ),
 
+pins as (
+    select * from {{ source('control', 'identity_pin') }}
+),
+
+known_subjects as (
+    select profile_key as subject from {{ ref('identity_person_map') }}
+    union
+    select person_id from {{ ref('identity_person_map') }}
+    union
+    select old_id from {{ ref('identity_redirect') }} where current_id is not null
+),
+
 known_flags as (
     select flags.line
     from {{ source('control', 'identity_identifier_flag') }} as flags
@@ -88,3 +100,10 @@ select 'identity/suppressions.csv', suppressions.line, 'nobody known is meant'
 from suppressions
 left join {{ ref('identity_suppression') }} as met on suppressions.place = met.place
 where met.place is null
+
+union
+
+select 'identity/pins.csv', pins.line, 'nobody known is meant'
+from pins
+left join known_subjects on pins.subject = known_subjects.subject
+where known_subjects.subject is null
