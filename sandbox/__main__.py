@@ -70,7 +70,7 @@ def main(
             click.echo(_rapport_yml(sandbox.credentials))
             for address in [sandbox.urls[name] for name in chosen if name in PORTS][:1]:
                 click.echo(f"# Move time: curl -d '{{\"days\": 7}}' {address}/sandbox/advance")
-            until_stopped()
+            until_stopped(lambda: click.echo("# Stop it with Ctrl-C."))
             click.echo("# Stopped.")
     except OSError as error:
         raise click.ClickException(error.strerror or str(error)) from error

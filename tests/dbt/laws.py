@@ -105,10 +105,6 @@ CALLS: dict[str, list[tuple[str, str | None]]] = {
         ("'http://http.example'", "http.example"),
         ("'example'", None),
     ],
-    "{{ surname('cast(null as string)', X) }}": [
-        ("'Ada King Lovelace'", "lovelace"), ("'Lovelace, Ada'", "lovelace"),
-        ("cast(null as string)", None),
-    ],
     "{{ custom_value(X, \"'a'\") }}": [
         ("'{\"a\": \"x\\'\\'y\"}'".replace("\\'\\'", "’"), "x’y"),
         ("'{\"a\": null}'", None),

@@ -17,7 +17,7 @@ from tests.docs.fences import ROOT, Fence, fences, pages, run
 
 README = ROOT / "README.md"
 RUN_ELSEWHERE = {"docs/start.md", "docs/add-a-connector.md"}
-LANGUAGES = {"bash", "json", "python", "sql", "text", "yaml"}
+LANGUAGES = {"bash", "csv", "json", "python", "sql", "text", "yaml"}
 MOST_EXCUSES = 6
 
 

@@ -180,8 +180,8 @@ def test_what_people_say_makes_a_build_due_and_reaches_dbt(shop: Config, tmp_pat
     build.prepare(shop, plan)
     with duckdb.connect(str(shop.home / build.BUILD_NAME), read_only=True) as connection:
         assert connection.execute("from control.identity_link").fetchall() == [
-            ("identity/links.csv:2", "unlink", "profile", "shop:orders:1", "email", "a@b.example",
-             "no")
+            (2, "identity/links.csv:2", "unlink", "profile", "shop:orders:1", "email",
+             "a@b.example", "no")
         ]  # fmt: skip
         assert connection.execute("from control.reviews").fetchall() == [
             ("identity/reviews.csv:2", rule, "shop:orders:1", "shop:orders:2", "yes", "a twin")
