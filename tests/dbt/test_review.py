@@ -250,7 +250,7 @@ def test_without_a_build_or_with_a_wrong_word_nothing_is_asked(config: Config) -
     with pytest.raises(ConfigError) as caught:
         questions(config, rule="rare_names")
     assert str(caught.value).startswith(
-        "--rule: `rule_id` is `rare_names`. Did you mean `rare_name`? Write one of: converted_lead,"
+        "--rule: `rule_id` is `rare_names`. Did you mean `rare_name`? Write one of: "
     )
     wrong = call(config, "--report", "--import", "x.csv")
     assert (wrong.exit_code, "exclude each other" in wrong.output) == (2, True)
