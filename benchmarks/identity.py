@@ -353,9 +353,8 @@ def report(results: Sequence[Result]) -> str:
             for one in results
         ),
         "",
-        "Links through a role mailbox, a placeholder, a switchboard, or to a handle that nobody claimed: "
-        + str(sum(sum(one.through.values()) for one in results))
-        + ".",
+        "Links through a role mailbox, a placeholder, a switchboard, or to a handle that nobody"
+        " claimed: " + str(sum(sum(one.through.values()) for one in results)) + ".",
         "",
         "## By rule",
         "",
