@@ -186,7 +186,11 @@ def _build(
     yield from _check_results(context, results, nodes, translator)
     if failed:
         raise failed
-    tables = warehouse.finish(plan).tables
+    result = warehouse.finish(plan)
+    tables = result.tables
+    for line in result.unmet:
+        context.log.warning(line)
+        warehouse.on_event(f"Note: {line}")
     _record_backcasts(context, plan, nodes, translator)
     yield from _outputs(context, results, nodes, translator, tables)
     warehouse.on_event(f"Built {len(tables)} tables.")

@@ -16,16 +16,13 @@ from assets.dbt import WRITER_POOL
 from assets.resources import PUBLISHED_WAREHOUSE, Warehouse
 from assets.streams import OWNER, failing_clearly
 from rapport.config import Config
+from rapport.publish import PUBLISHED_PREFIXES
 
 GROUP = "published"
 EVERY_DAY = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(hours=26), fail_window=timedelta(hours=36)
 )
 REPORT = dg.AssetKey("report")
-PUBLISHED_PREFIXES = (
-    *("dim_", "fct_", "bridge_", "rel_", "ops_"),
-    *("identity_explanation", "identity_redirect"),
-)
 
 
 def published_assets(config: Config, models: Iterable[dg.AssetKey]) -> list[dg.AssetsDefinition]:

@@ -49,6 +49,7 @@ STREAMS = (
 
 MODELS = ("+identity_person_map", "+identity_suggestion")
 STATEMENTS = ("merged_record", "converted_lead")
+CLAIM = "claimed_handle"
 NOBODYS = ("role", "placeholder")
 MAILBOX_TRAPS = ("email_role", "email_placeholder", "shared_mailbox")
 SWITCHBOARD = "phone_switchboard"
@@ -259,8 +260,8 @@ def measure(folder: Path, seed: int, people: int) -> Result:
     for rule, who, other_who in company.judged:
         if who and other_who:
             result.by_rule[rule].add(who == other_who)
-    for left, right, _, id_type, state in company.edges:
-        if state == "live":
+    for left, right, rule, id_type, state in company.edges:
+        if state == "live" and rule != CLAIM:
             one, other = company.profiles[left], company.profiles[right]
             for what in _through(company, one, other, id_type):
                 result.through[what] += 1
@@ -352,9 +353,8 @@ def report(results: Sequence[Result]) -> str:
             for one in results
         ),
         "",
-        "Links through a role mailbox, a placeholder, a switchboard, or to a handle: "
-        + str(sum(sum(one.through.values()) for one in results))
-        + ".",
+        "Links through a role mailbox, a placeholder, a switchboard, or to a handle that nobody"
+        " claimed: " + str(sum(sum(one.through.values()) for one in results)) + ".",
         "",
         "## By rule",
         "",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import msgspec
 
@@ -94,12 +94,14 @@ class CustomField(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         type: text, integer, decimal, boolean, timestamp, date or json.
         pii: none, pseudonym, direct or text.
         meaning: the unified column it fills, for example `renewal_date`.
+        network: with `meaning: handle`, the source whose handle people wrote there.
     """
 
     name: str
     type: Literal["text", "integer", "decimal", "boolean", "timestamp", "date", "json"] = "text"
     pii: Literal["none", "pseudonym", "direct", "text"] = "none"
     meaning: str | None = None
+    network: str | None = None
 
 
 def with_fields(stream: Stream, fields: Sequence[str | CustomField], *, inside: str = "") -> Stream:
@@ -272,13 +274,27 @@ class Check:
     quota_left: int | None = None
 
 
+LinkBasis = Literal[
+    "self_declared_form", "verified_sign_in", "ticket_supplied", "verified_same_email",
+    "staff_asserted",
+]  # fmt: skip
+"""What somebody's claim to a profile rests on: they wrote it into a form of ours, signed in with
+it, gave it in a ticket, both sides proved one e-mail address, or one of us says so."""
+
+LINK_BASES: tuple[LinkBasis, ...] = get_args(LinkBasis)
+VOLUNTEERED: tuple[LinkBasis, ...] = LINK_BASES[:3]
+"""What people gave us themselves."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """What a source's terms and the law ask of us, as data beside the connector.
 
     Attributes:
-        link_bases: what may link a profile of this source to a person (`email`,
-            `external_id`, `phone`, `crm_field`, `self_link`, `manual`).
+        is_own_space: the organization runs the place itself (its CRM, its forum): there a proven
+            address or a sign-in is a fair basis, and rules join profiles. On somebody else's
+            network a profile joins a person only by a claim.
+        link_bases: what a claim may rest on to join a profile of this source to a person.
         text_retention_days: days after which free text is removed; None: kept.
         terms_url: the vendor's terms.
         terms_date: the day they were read, `YYYY-MM-DD`.
@@ -286,7 +302,8 @@ class Policy:
         spend_cap: most money a sync may cost, in the vendor's currency; None: it is free.
     """
 
-    link_bases: tuple[str, ...] = ("email", "external_id", "phone")
+    is_own_space: bool = True
+    link_bases: tuple[LinkBasis, ...] = LINK_BASES
     text_retention_days: int | None = None
     terms_url: str = ""
     terms_date: str = ""

@@ -27,8 +27,9 @@ from connectors.landing import Landing
 from connectors.quarantine import Quarantine
 from rapport import dbt, mapping, strategy
 from rapport.config import Config, declared_streams
-from rapport.custom import checked_strategy, custom_fields
-from rapport.identity import overrides, state
+from rapport.custom import checked_strategy, custom_fields, handle_fields
+from rapport.identity import claims, overrides, pins, state, suppressions, verdicts
+from rapport.identity.lines import FOLDER, unmet
 from rapport.status import stream_lines
 
 BUILD_NAME = dbt.DATABASE_NAME
@@ -108,10 +109,12 @@ class BuildPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildResult:
-    """What a build left: rows per `stg_`/mart/metric table, and rows that could not be typed."""
+    """What a build left: rows per `stg_`/mart/metric table, rows that could not be typed, and
+    lines of `identity/` that came to nothing."""
 
     tables: Mapping[str, int]
     untyped: int
+    unmet: Sequence[str] = ()
 
 
 def plan(config: Config, as_of: date | None = None) -> BuildPlan:
@@ -138,7 +141,7 @@ def plan(config: Config, as_of: date | None = None) -> BuildPlan:
         "landing": "new records have landed",
         "staging": "sources, mappings or models have changed",
         "strategy": "strategy.yml has changed",
-        "overrides": f"what people say in {overrides.FOLDER}/ has changed",
+        "overrides": f"what people say in {FOLDER}/ has changed",
     }
     unfinished = bool(last.get(UNFINISHED))
     if not database.exists():
@@ -264,11 +267,24 @@ def finish(config: Config, plan: BuildPlan) -> BuildResult:
             if name.startswith("stg_"):
                 for source, stream, *row in _untyped_rows(connection, name):
                     untyped.setdefault((source, stream), []).append(tuple(row))
+        said_in_vain = unmet(connection)
     for name in config.sources:
         for stream in declared_streams(config, name):
             _quarantine_untyped(config.home, name, stream.name, untyped, plan.known_at)
     _note(config, {UNFINISHED: ""})
-    return BuildResult(tables=tables, untyped=sum(map(len, untyped.values())))
+    return BuildResult(tables=tables, untyped=sum(map(len, untyped.values())), unmet=said_in_vain)
+
+
+def unmet_lines(config: Config) -> list[str]:
+    """Return the lines of `identity/` that came to nothing in the last build, with the reason.
+
+    None before the first build, and while one is going on.
+    """
+    try:
+        with duckdb.connect(str(config.home / BUILD_NAME), read_only=True) as connection:
+            return unmet(connection)
+    except duckdb.IOException:
+        return []
 
 
 def mapped_streams(config: Config, landing: Landing) -> list[mapping.MappedStream]:
@@ -416,12 +432,12 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
         ),
         "own_domains": ({"domain": "varchar"}, [(domain,) for domain in config.own_domains]),
         "identity_link": (
-            {"place": "varchar", "action": "varchar", "left_type": "varchar",
+            {"line": "bigint", "place": "varchar", "action": "varchar", "left_type": "varchar",
              "left_value": "varchar", "right_type": "varchar", "right_value": "varchar",
              "reason": "varchar"},
             [
-                (f"{overrides.LINKS}:{link.line}", link.action, *overrides.side(link.left),
-                 *overrides.side(link.right), link.reason)
+                (link.line, f"{overrides.LINKS}:{link.line}", link.action,
+                 *overrides.side(link.left), *overrides.side(link.right), link.reason)
                 for link in told.links
             ],
         ),
@@ -437,11 +453,48 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
             {"place": "varchar", "rule_id": "varchar", "left_key": "varchar",
              "right_key": "varchar", "verdict": "varchar", "reason": "varchar"},
             [
-                (f"{overrides.REVIEWS}:{one.line}", rule, one.left, one.right, one.verdict,
+                (f"{verdicts.REVIEWS}:{one.line}", rule, one.left, one.right, one.verdict,
                  one.reason)
                 for one in told.reviews
                 for rule in one.rules
             ],
+        ),
+        "identity_claim": (
+            {"line": "bigint", "place": "varchar", "network": "varchar", "handle": "varchar",
+             "left_key": "varchar", "right_key": "varchar", "basis": "varchar",
+             "evidence": "varchar", "author": "varchar", "asserted_at": "date",
+             "expires_at": "date", "revoked_at": "date"},
+            [
+                (claim.line, claims.place(claim.line), *(claim.handle or (None, None)),
+                 None if claim.handle else claim.left, claim.right, claim.basis, claim.evidence,
+                 claim.author, claim.asserted_at, claim.expires_at, claim.revoked_at)
+                for claim in told.claims
+            ],
+        ),
+        "identity_suppression": (
+            {"line": "bigint", "place": "varchar", "profile_key": "varchar", "digest": "varchar",
+             "scope": "varchar", "basis": "varchar"},
+            [
+                (line.line, suppressions.place(line.line), line.profile_key, line.digest,
+                 line.scope, line.basis)
+                for line in told.suppressions
+            ],
+        ),
+        "identity_pin": (
+            {"line": "bigint", "place": "varchar", "subject": "varchar", "field": "varchar",
+             "value": "varchar", "since": "date"},
+            [
+                (pin.line, pins.place(pin.line), pin.subject, pin.field, pin.value, pin.since)
+                for pin in told.pins
+            ],
+        ),
+        "link_policy": (
+            {"source": "varchar", "is_own_space": "boolean", "basis": "varchar"},
+            claims.policies(config.sources.values()),
+        ),
+        "handle_fields": (
+            {"source": "varchar", "stream": "varchar", "field": "varchar", "network": "varchar"},
+            list(handle_fields(config)),
         ),
         "behavior_weights": (
             {"behavior": "varchar", "weight": "double", "half_life_days": "double"},

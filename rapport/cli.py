@@ -35,6 +35,7 @@ from rapport import strategy
 from rapport.config import Config
 from rapport.custom import checked_strategy
 from rapport.identity import overrides
+from rapport.identity.lines import FOLDER
 
 DONE, FAILED, WRONG, ENDED_EARLY = 0, 1, 2, 3
 PIPED_WIDTH = 200
@@ -174,7 +175,7 @@ def check(context: click.Context, source: str | None, use_sandbox: bool, as_json
     with ThreadPoolExecutor() as pool:
         lines = list(pool.map(lambda name: _check_line(config, name), names))
     lines.append(_strategy_line(config))
-    if (config.folder / overrides.FOLDER).is_dir():
+    if (config.folder / FOLDER).is_dir():
         lines.append(_overrides_line(config))
     if as_json:
         click.echo(json.dumps(lines, default=str, indent=1))
@@ -215,13 +216,17 @@ def _strategy_line(config: Config) -> dict[str, Any]:
 
 
 def _overrides_line(config: Config) -> dict[str, Any]:
-    folder = config.folder / overrides.FOLDER
-    line = {"source": "identity", "type": f"{overrides.FOLDER}/", "account": str(folder)}
+    from rapport.build import unmet_lines
+
+    folder = config.folder / FOLDER
+    line = {"source": "identity", "type": f"{FOLDER}/", "account": str(folder)}
     try:
         found = overrides.load(config.folder, on=datetime.now(UTC).date())
     except RapportError as error:
         return line | {"ok": False, "detail": str(error)}
-    return line | {"ok": True, "detail": found.counts()}
+    unmet = unmet_lines(config)
+    notes = [f"in the last build {text}" for text in unmet]
+    return line | {"ok": True, "detail": "; ".join([found.counts(), *notes]), "unmet": unmet}
 
 
 def _print_check(line: dict[str, Any]) -> None:
@@ -384,6 +389,8 @@ def build(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
         click.echo(json.dumps(outcome, default=str, indent=1))
         return DONE
     console.print(outcome["message"], markup=False)
+    for line in outcome.get("unmet", ()):
+        console.print(f"note: {line}", markup=False, soft_wrap=True)
     return DONE
 
 

@@ -14,6 +14,9 @@ from connectors.errors import ConfigError, suggestion
 from rapport import mapping, strategy
 from rapport.config import Config, declared_streams
 
+HANDLE = "handle"
+"""The `meaning` of a field in which people write who they are elsewhere."""
+
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # it becomes part of SQL
 
 
@@ -23,10 +26,11 @@ def checked_strategy(config: Config) -> strategy.Strategy | None:
     None: there is no such file.
 
     Raises:
-        ConfigError: the file is wrong, or a segment names a field that nobody takes or that
-            shows people.
+        ConfigError: the file is wrong, a segment names a field that nobody takes or that
+            shows people, or a field claims a handle of no source.
     """
     found = strategy.load(config.strategy_path)
+    list(handle_fields(config))
     for segment in found.segments if found else ():
         if segment.source.custom is not None:
             _check_segment(config, segment.name, segment.source.custom)
@@ -40,6 +44,25 @@ def custom_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
         if (name, stream, field["name"]) not in seen:
             seen.add((name, stream, field["name"]))
             yield name, stream, field
+
+
+def handle_fields(config: Config) -> Iterable[tuple[str, str, str, str]]:
+    """Yield (source, stream, field, source whose handle it holds) of fields that claim a handle.
+
+    Raises:
+        ConfigError: a field does not say which of the sources that is.
+    """
+    for name, stream, field in custom_fields(config):
+        if field.get("meaning") != HANDLE:
+            continue
+        network = field.get("network")
+        if network not in config.sources:
+            raise ConfigError(
+                f"{config.path.name}: sources.{name}.fields: `{field['name']}` is a handle of "
+                f"`{network}`, which is no source.{suggestion(str(network), config.sources)} "
+                f"Write as `network` one of: {', '.join(config.sources)}."
+            )
+        yield name, stream, field["name"], str(network)
 
 
 def _added_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:

@@ -15,7 +15,8 @@ def build_and_publish(config: Config) -> dict[str, Any]:
     """Build what is due, publish it and write the report.
 
     Returns `built` (False when nothing was due), `message`, and when built `as_of`,
-    `tables` (rows per published table) and `untyped` (rows brought to quarantine).
+    `tables` (rows per published table), `untyped` (rows brought to quarantine) and `unmet` (lines
+    of `identity/` that came to nothing).
     """
     plan = build.plan(config)
     if not plan.needed:
@@ -34,4 +35,5 @@ def build_and_publish(config: Config) -> dict[str, Any]:
         "as_of": plan.as_of,
         "tables": dict(published.tables),
         "untyped": result.untyped,
+        "unmet": list(result.unmet),
     }

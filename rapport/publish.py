@@ -34,9 +34,11 @@ from rapport.identity import state
 
 WAREHOUSE_NAME = "warehouse.duckdb"
 PUBLISHED_PREFIXES = (
-    *("dim_", "fct_", "bridge_", "rel_", "ops_"),
-    *("identity_explanation", "identity_redirect"),
-)
+    "dim_", "fct_", "bridge_", "rel_", "ops_", "identity_claim", "identity_event",
+    "identity_explanation", "identity_redirect", "identity_rule_standing", "identity_suggestion",
+)  # fmt: skip
+"""What the names of published tables begin with; of identity only what people read."""
+
 STORAGE_VERSION = "v1.0.0"  # files of this version open in every DuckDB client since 1.0
 KEPT_PUBLICATIONS = 2
 
@@ -54,7 +56,8 @@ def publish(config: Config, plan: BuildPlan) -> Published:
     """Copy marts and metrics to a new read-only file and swap it in with one rename.
 
     Raises:
-        PublishError: nothing is built, or the copy cannot be written; the old one stays.
+        PublishError: nothing is built, the copy cannot be written (the old one stays), or what
+            follows the swap fails (the new one stays).
     """
     build = config.home / BUILD_NAME
     if not build.exists():
@@ -67,6 +70,12 @@ def publish(config: Config, plan: BuildPlan) -> Published:
         tables = _copy(build, folder, plan.as_of, plan.known_at)
         _swap(config.home, folder)
     except (OSError, duckdb.Error) as error:
+        if _is_current(folder):
+            raise PublishError(
+                f"the new tables are in place under {folder.parent / 'current'}, but not all links "
+                f"to them: {error}. Check permissions of the home folder and run `rapport build` "
+                "again."
+            ) from error
         shutil.rmtree(folder, ignore_errors=True)
         state.forget(config.home, folder.name)
         raise PublishError(
@@ -155,6 +164,12 @@ def _swap(home: Path, folder: Path) -> None:
     for old in kept[:-KEPT_PUBLICATIONS]:
         shutil.rmtree(old, ignore_errors=True)
     state.prune(home)
+
+
+def _is_current(folder: Path) -> bool:
+    """Say whether a publication is swapped in: readers open it already."""
+    current = folder.parent / "current"
+    return current.is_symlink() and current.readlink() == Path(folder.name)
 
 
 def _link(link: Path, target: str) -> None:

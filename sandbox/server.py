@@ -55,7 +55,7 @@ CUSTOM_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
         {"name": "Auto_Renews__c", "type": "boolean"},
     ],
     "Contact": [
-        {"name": "Community_Handle__c", "pii": "direct"},
+        {"name": "Community_Handle__c", "pii": "direct", "meaning": "handle", "network": "forum"},
         {"name": "Forum_SSO_Id__c", "pii": "pseudonym", "meaning": "external_id"},
     ],
 }
@@ -64,7 +64,7 @@ CUSTOM_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
 PORTAL_FIELDS_TAKEN: dict[str, list[dict[str, str]]] = {
     "contacts": [
         {"name": "favorite_crafts", "meaning": "interest"},
-        {"name": "community_handle", "pii": "direct"},
+        {"name": "community_handle", "pii": "direct", "meaning": "handle", "network": "forum"},
         {"name": "salesforcecontactid", "pii": "pseudonym", "meaning": "external_id"},
     ],
     "companies": [
@@ -155,10 +155,14 @@ class Sandbox:
                 "history_days": DAYS,
             }
             if "crm" in sources:
-                taken = [*CUSTOM_FIELDS_TAKEN["Contact"], {"name": HANDLE_FIELD, "pii": "direct"}]
+                handle = {"name": HANDLE_FIELD, "pii": "direct", "meaning": "handle"}
+                taken = [*CUSTOM_FIELDS_TAKEN["Contact"], handle | {"network": "social"}]
                 sources["crm"]["fields"] = {**CUSTOM_FIELDS_TAKEN, "Contact": taken}
         if "shop" in self.urls:
             sources["shop"] = shop.source(self.urls["shop"])
+        for source in sources.values():
+            if "fields" in source:
+                source["fields"] = _claiming(source["fields"], sources)
         return {
             "now": self.now.isoformat(),
             "own_domains": list(OWN_DOMAINS),
@@ -172,6 +176,21 @@ class Sandbox:
     def write_truth(self, folder: Path | str) -> None:
         """Write what is true now to `folder/*.parquet` (see `sandbox.truth`)."""
         self.world.write_truth(folder)
+
+
+def _claiming(
+    fields: Mapping[str, list[dict[str, str]]], sources: Collection[str]
+) -> dict[str, list[dict[str, str]]]:
+    """Return the fields as taken where only `sources` run: no handle of another claims anything."""
+    return {
+        name: [
+            {"name": field["name"], "pii": field["pii"]}
+            if "network" in field and field["network"] not in sources
+            else field
+            for field in taken
+        ]
+        for name, taken in fields.items()
+    }
 
 
 def chosen_vendors(text: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from typing import ClassVar
 
 import msgspec
 
-from connectors.base import Check, Page, Policy, State, Stream, Window
+from connectors.base import VOLUNTEERED, Check, Page, Policy, State, Stream, Window
 from connectors.bluesky.client import Network, limits
 from connectors.bluesky.discover import discovered
 from connectors.bluesky.plan import Planner
@@ -47,7 +47,8 @@ SILO = "social"
 CALLS_PER_WINDOW = ((3_000, 300),)
 
 POLICY = Policy(
-    link_bases=("crm_field", "self_link", "manual"),
+    is_own_space=False,
+    link_bases=VOLUNTEERED,
     text_retention_days=30,
     terms_url="https://docs.bsky.app/docs/support/developer-guidelines",
     terms_date="2026-11-01",

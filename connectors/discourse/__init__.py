@@ -41,7 +41,6 @@ TYPE = "discourse"
 SILO = "forum"
 
 POLICY = Policy(
-    link_bases=("email", "external_id", "self_link", "manual"),
     text_retention_days=365,
     terms_url="https://www.discourse.org/terms",
     terms_date="2026-11-01",

@@ -66,7 +66,6 @@ CALLS_PER_10_S = 100
 SEARCHES_PER_S = 4  # of 5, which all integrations of the account share
 
 POLICY = Policy(
-    link_bases=("email", "phone", "crm_field", "manual"),
     terms_url="https://legal.hubspot.com/developer-terms",
     terms_date="2026-11-01",
 )

@@ -44,7 +44,6 @@ SILO = "crm"
 API_VERSION = "62.0"
 
 POLICY = Policy(
-    link_bases=("email", "phone", "crm_field", "manual"),
     terms_url="https://www.salesforce.com/company/legal/agreements/",
     terms_date="2026-11-01",
 )

@@ -10,7 +10,7 @@ doubt refuses, and the refusal is kept with its reason.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal
@@ -42,6 +42,7 @@ class Pair:
         needs_agreement: the rule joins only names that agree; others only need not disagree.
         refusal: why the pair was refused before names were read, or None.
         band: what the rule may do: join, only suggest, nothing.
+        asks_in_doubt: where names or guards speak against it, people are asked instead.
     """
 
     left: str
@@ -50,6 +51,7 @@ class Pair:
     needs_agreement: bool = False
     refusal: str | None = None
     band: Band = "auto"
+    asks_in_doubt: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,15 +120,7 @@ def decide(
     reasons_of_people = set(guards.vetoes.values())
     return [
         Decision(
-            state=(
-                "live"
-                if live
-                else "suggested"
-                if refusal is None
-                else "vetoed"
-                if refusal in reasons_of_people
-                else "refused"
-            ),
+            state="live" if live else _state(pair, refusal, reasons_of_people),
             names=found,
             refusal=refusal,
             component=components.find(pair.left) if live else None,
@@ -305,6 +299,17 @@ def _refusal(pair: Pair, names: Verdict) -> str | None:
     if pair.needs_agreement and names != "agree":
         return "the names do not agree fully"
     return None
+
+
+def _state(
+    pair: Pair, refusal: str | None, reasons_of_people: Set[str]
+) -> Literal["refused", "suggested", "vetoed"]:
+    """Return what a pair is that joins nothing."""
+    if refusal is None:
+        return "suggested"
+    if refusal in reasons_of_people:
+        return "vetoed"
+    return "suggested" if pair.asks_in_doubt and pair.refusal is None else "refused"
 
 
 def _join_told(

@@ -1,45 +1,40 @@
 """What people know better: reviewed CSV files beside rapport.yml that win over every rule.
 
-Belongs here: reading `identity/links.csv`, `identity/identifiers.csv` and `identity/reviews.csv`,
-and saying at which line one is wrong or contradicts another. Does not belong here: what a link does
-to a component (`graph`), which profiles hold an identifier (`identity_override`), or asking for
-verdicts (`reviews`).
+Belongs here: all that people wrote, `identity/links.csv` and `identity/identifiers.csv`, and saying
+at which line one is wrong or contradicts another. Does not belong here: the other files (`claims`,
+`suppressions`, `pins`, `verdicts`), what a link does to a component (`graph`), or which profiles
+hold an identifier (`identity_override`).
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from connectors.errors import ConfigError, suggestion
+from connectors.errors import ConfigError
+from rapport.identity import claims, pins, suppressions, verdicts
+from rapport.identity.claims import Claim
+from rapport.identity.lines import FOLDER, choice, day, rows
+from rapport.identity.pins import Pin
+from rapport.identity.suppressions import Suppression
+from rapport.identity.verdicts import ACTIONS, REVIEWS, Review
 
-FOLDER = "identity"
 LINKS, IDENTIFIERS = f"{FOLDER}/links.csv", f"{FOLDER}/identifiers.csv"
-REVIEWS = f"{FOLDER}/reviews.csv"
 ID_TYPES = ("email", "phone", "external_id", "domain")
 FLAGS = {"role": "role", "shared": "shared", "block": "blocked", "trust": "ok",
          "reissued": "reissued"}  # fmt: skip
 """Word in the file -> flag in `identity_identifier_book`."""
-VERDICTS = ("yes", "no", "unsure")
 MOST_PROFILES_OF_AN_IDENTIFIER = 12
 """Of more, whoever links by it hardly means all of them."""
-ACTIONS = {"yes": "link", "no": "unlink"}
-"""Verdict -> what it does; who is unsure does nothing."""
 
-_COLUMNS = {
-    LINKS: ("action", "left", "right", "reason", "author", "date", "expires"),
-    IDENTIFIERS: ("id_type", "value", "flag", "reason", "author", "date"),
-    REVIEWS: ("rule_id", "left", "right", "verdict", "reason", "author", "date"),
-}
-_OPTIONAL = ("expires",)
+FILES = (*(LINKS, IDENTIFIERS, claims.CLAIMS, suppressions.SUPPRESSIONS, pins.PINS, REVIEWS),)
+_LINK_COLUMNS = ("action", "left", "right", "reason", "author", "date", "expires")
+_FLAG_COLUMNS = ("id_type", "value", "flag", "reason", "author", "date")
 _LEAST_OF_A_PATTERN = 3
-_COLONS_OF_A_KEY = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,34 +64,25 @@ class Flag:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Review:
-    """One line of reviews.csv: whether two profiles, left < right, are one.
-
-    `rules` are those that the pair stands for in their samples.
-    """
-
-    line: int
-    rules: Sequence[str]
-    left: str
-    right: str
-    verdict: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """All that people wrote that is in force, in the order of the lines."""
+    """All that people wrote and is in force, and claims that are over; in the order of lines."""
 
     links: Sequence[Link]
     flags: Sequence[Flag]
-    reviews: Sequence[Review]
+    claims: Sequence[Claim] = field(default_factory=list)
+    suppressions: Sequence[Suppression] = field(default_factory=list)
+    pins: Sequence[Pin] = field(default_factory=list)
+    reviews: Sequence[Review] = field(default_factory=list)
 
     def counts(self) -> str:
-        """Return how many there are of each kind, in words."""
+        """Return how many there are of each kind that there are, in words."""
         actions = [link.action for link in self.links]
         kinds = {"link": actions.count("link"), "unlink": actions.count("unlink"),
-                 "identifier": len(self.flags), "review": len(self.reviews)}  # fmt: skip
-        return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in kinds.items())
+                 "identifier": len(self.flags), "claim": len(self.claims),
+                 "suppression": len(self.suppressions), "pin": len(self.pins),
+                 "review": len(self.reviews)}  # fmt: skip
+        told = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items() if count]
+        return ", ".join(told) or "no lines"
 
 
 def load(folder: Path, on: date) -> Overrides:
@@ -111,18 +97,25 @@ def load(folder: Path, on: date) -> Overrides:
     """
     links = [
         link
-        for line, row in rows(folder, LINKS)
+        for line, row in rows(folder, LINKS, _LINK_COLUMNS, optional=("expires",))
         if (link := _link(line, row)).expires is None or link.expires >= on
     ]
-    reviews = [review(line, row) for line, row in rows(folder, REVIEWS)]
+    reviews = verdicts.load(folder)
     refuse_contradictions(said(links, reviews))
-    return Overrides(links=links, flags=_flags(folder), reviews=reviews)
+    return Overrides(
+        links=links,
+        flags=_flags(folder),
+        claims=claims.load(folder),
+        suppressions=suppressions.load(folder),
+        pins=pins.load(folder),
+        reviews=reviews,
+    )
 
 
 def fingerprint(folder: Path) -> str:
     """Return a digest of the files as they are written."""
     digest = hashlib.sha256()
-    for name in _COLUMNS:
+    for name in FILES:
         path = folder / name
         digest.update(name.encode() + (path.read_bytes() if path.is_file() else b"") + b"\0")
     return digest.hexdigest()
@@ -141,11 +134,6 @@ def said(
     for one in reviews:
         if one.verdict in ACTIONS:
             yield ACTIONS[one.verdict], one.left, one.right, f"{name}:{one.line}"
-
-
-def columns(name: str) -> tuple[str, ...]:
-    """Return the columns of a file, in the order in which they are written."""
-    return _COLUMNS[name]
 
 
 def side(text: str) -> tuple[str, str]:
@@ -222,46 +210,24 @@ def _link(line: int, row: Mapping[str, str]) -> Link:
             )
     if row["left"] == row["right"]:
         raise ConfigError(f"{where}: `left` and `right` are the same. Remove the line.")
-    _day(where, "date", row["date"])
+    day(where, "date", row["date"])
     return Link(
         line=line,
         action=row["action"],
         left=row["left"],
         right=row["right"],
         reason=row["reason"],
-        expires=_day(where, "expires", row["expires"]) if row["expires"] else None,
+        expires=day(where, "expires", row["expires"]) if row["expires"] else None,
     )
-
-
-def review(line: int, row: Mapping[str, str], name: str = REVIEWS) -> Review:
-    """Return what a line of a file of verdicts says.
-
-    Raises:
-        ConfigError: it cannot be understood.
-    """
-    where = f"{name}:{line}"
-    choice(where, "verdict", row["verdict"], VERDICTS)
-    for column in ("left", "right"):
-        if row[column].count(":") < _COLONS_OF_A_KEY:
-            raise ConfigError(
-                f"{where}: `{column}` is `{row[column]}`; write a profile key like "
-                "`crm:contacts:0035g00000AbCdEEAV`."
-            )
-    if row["left"] == row["right"]:
-        raise ConfigError(f"{where}: `left` and `right` are the same. Remove the line.")
-    _day(where, "date", row["date"])
-    left, right = sorted((row["left"], row["right"]))
-    return Review(line=line, rules=tuple(row["rule_id"].split()), left=left, right=right,
-                  verdict=row["verdict"], reason=row["reason"])  # fmt: skip
 
 
 def _flags(folder: Path) -> list[Flag]:
     flags: dict[tuple[str, str], Flag] = {}
-    for line, row in rows(folder, IDENTIFIERS):
+    for line, row in rows(folder, IDENTIFIERS, _FLAG_COLUMNS):
         where = f"{IDENTIFIERS}:{line}"
         choice(where, "id_type", row["id_type"], ID_TYPES)
         choice(where, "flag", row["flag"], tuple(FLAGS))
-        _day(where, "date", row["date"])
+        day(where, "date", row["date"])
         value = row["value"].lower() if row["id_type"] in ("email", "domain") else row["value"]
         written = len(value.replace("*", ""))
         if value.count("*") > 1 or ("*" in value and written < _LEAST_OF_A_PATTERN):
@@ -278,86 +244,3 @@ def _flags(folder: Path) -> list[Flag]:
                 "Remove one of them."
             )
     return list(flags.values())
-
-
-def rows(folder: Path, name: str) -> Iterable[tuple[int, dict[str, str]]]:
-    """Yield (line, column -> text without blanks around it) of a file, empty lines left out.
-
-    Raises:
-        ConfigError: it is no such file; one that is not there has no lines.
-    """
-    path = folder / name
-    if path.is_file():
-        yield from read(path, name, _COLUMNS[name], _OPTIONAL)
-
-
-def read(
-    path: Path,
-    name: str,
-    columns: Sequence[str],
-    optional: Sequence[str],
-    *,
-    ignores_others: bool = False,
-) -> Iterable[tuple[int, dict[str, str]]]:
-    """Yield (line, column -> text without blanks around it) of a CSV file; errors say `name`.
-
-    Args:
-        columns: those it has.
-        optional: those of them that may be empty or not there; they read as empty.
-        ignores_others: further columns are for the reader's eye and left out.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{name}: it is not UTF-8 text. Save it as CSV in UTF-8.") from None
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = [cell.strip() for cell in next(reader, columns)]
-    for column in header:
-        if column not in columns and not ignores_others:
-            raise ConfigError(
-                f"{name}:1: unknown column `{column}`.{suggestion(column, columns)} "
-                f"Columns: {', '.join(columns)}."
-            )
-    for column in columns:
-        if column not in header and column not in optional:
-            raise ConfigError(f"{name}:1: the column `{column}` is missing. Add it.")
-    for cells in reader:
-        line = reader.line_num
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            raise ConfigError(
-                f"{name}:{line}: {len(cells)} cells under {len(header)} columns. Put quotes around "
-                "text that holds a comma."
-            )
-        row = dict.fromkeys(optional, "") | {
-            column: cell.strip()
-            for column, cell in zip(header, cells, strict=True)
-            if column in columns
-        }
-        for column in columns:
-            if not row[column] and column not in optional:
-                raise ConfigError(f"{name}:{line}: `{column}` is empty. Fill it in.")
-        yield line, row
-
-
-def choice(where: str, column: str, value: str, known: Sequence[str]) -> None:
-    """Refuse a word that is not known there.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    if value not in known:
-        raise ConfigError(
-            f"{where}: `{column}` is `{value}`.{suggestion(value, known)} "
-            f"Write one of: {', '.join(known)}."
-        )
-
-
-def _day(where: str, column: str, value: str) -> date:
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise ConfigError(
-            f"{where}: `{column}` is `{value}`; write a day like `2026-06-30`."
-        ) from None

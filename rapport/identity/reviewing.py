@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from connectors.errors import ConfigError
-from rapport.identity.overrides import REVIEWS
 from rapport.identity.reviews import Imported, Profile, Question, Standing
+from rapport.identity.verdicts import REVIEWS
 from rapport.report import words
 
 ANSWERS = {"y": "yes", "yes": "yes", "n": "no", "no": "no", "u": "unsure", "unsure": "unsure"}

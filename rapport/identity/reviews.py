@@ -1,7 +1,7 @@
 """Asking people about pairs of profiles, keeping what they say, and what that says of each rule.
 
 Belongs here: which pairs to ask about, what to show of them, `identity/reviews.csv`, the measure of
-each rule. Does not belong here: reading the file back for a build (`overrides`), what a verdict
+each rule. Does not belong here: reading the file back for a build (`verdicts`), what a verdict
 does (`identity_override`, `identity_rule_standing`), or the terminal (`reviewing`).
 
 The build database is read, once and before anybody is asked: whoever judges needs names and
@@ -28,8 +28,8 @@ from connectors.errors import BuildError, ConfigError
 from connectors.landing import flush
 from rapport.config import Config
 from rapport.dbt import DATABASE_NAME
-from rapport.identity import overrides
-from rapport.identity.overrides import REVIEWS, Review
+from rapport.identity import lines, overrides, verdicts
+from rapport.identity.verdicts import REVIEWS, Review
 from rapport.report.warehouse import Query, Row
 
 LEAST_PRECISION = 0.99  # as in `identity_rule_standing`
@@ -146,7 +146,7 @@ def questions(
     with _opened(config) as query:
         known = {row["rule_id"] for row in query.rows("select rule_id from identity_rule_standing")}
         if rule is not None:
-            overrides.choice("--rule", "rule_id", rule, sorted(known))
+            lines.choice("--rule", "rule_id", rule, sorted(known))
         query.register(
             "judged",
             pa.table(
@@ -293,15 +293,15 @@ def standings(config: Config) -> list[Standing]:
 
 def _counts(reviews: Iterable[Review]) -> dict[str, dict[str, int]]:
     """Return rule -> verdict -> pairs; a pair counts once, and who is sure beats who is not."""
-    verdicts: dict[str, dict[tuple[str, str], str]] = {}
+    said: dict[str, dict[tuple[str, str], str]] = {}
     for one in reviews:
         for rule in one.rules:
-            held = verdicts.setdefault(rule, {})
+            held = said.setdefault(rule, {})
             if held.get((one.left, one.right), "unsure") == "unsure":
                 held[one.left, one.right] = one.verdict
     return {
-        rule: {verdict: list(held.values()).count(verdict) for verdict in overrides.VERDICTS}
-        for rule, held in verdicts.items()
+        rule: {verdict: list(held.values()).count(verdict) for verdict in verdicts.VERDICTS}
+        for rule, held in said.items()
     }
 
 
@@ -359,13 +359,12 @@ def import_sheet(config: Config, path: Path, author: str, on: date) -> Imported:
     """
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such file. Write one with `--export`.")
-    columns = ("rule_id", "left", "right", "verdict", "reason", "author", "date")
-    optional = ("reason", "author", "date")
+    optional = ("verdict", "reason", "author", "date")
     rows = [
         row | {"reason": row["reason"] or AS_SHOWN, "author": row["author"] or author,
                "date": row["date"] or on.isoformat(), "line": str(line)}
-        for line, row in overrides.read(path, path.name, columns, (*optional, "verdict"),
-                                        ignores_others=True)
+        for line, row in lines.rows(path.parent, path.name, verdicts.COLUMNS, optional=optional,
+                                    ignores_others=True)
     ]  # fmt: skip
     filled = [row | {"verdict": row["verdict"].lower()} for row in rows if row["verdict"]]
     taken = _append(config, filled, path.name)
@@ -385,7 +384,7 @@ def _append(config: Config, rows: Sequence[Mapping[str, str]], name: str) -> int
         new, reviews = [], []
         for row in rows:
             line = int(row.get("line", held.count(b"\n") + 1))
-            one = overrides.review(line, row, name)
+            one = verdicts.review(line, row, name)
             said = {(one.left, one.right, rule, one.verdict) for rule in one.rules}
             if not said <= known:
                 known |= said
@@ -404,7 +403,7 @@ def _replace(path: Path, held: bytes, rows: Iterable[Mapping[str, str]]) -> None
     text = held.decode("utf-8-sig")
     header = [cell.strip() for cell in next(csv.reader(io.StringIO(text, newline="")), [])]
     added = io.StringIO(newline="")
-    columns = header or overrides.columns(REVIEWS)
+    columns = header or verdicts.COLUMNS
     writer = csv.DictWriter(added, columns, extrasaction="ignore", lineterminator="\n")
     if not header:
         writer.writeheader()
@@ -428,7 +427,7 @@ def export_sheet(path: Path, asked: Sequence[Question]) -> None:
     if path.exists():
         raise ConfigError(f"{path}: it is there already. Import it or move it away first.")
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, (*overrides.columns(REVIEWS), *_SHEET))
+        writer = csv.DictWriter(file, (*verdicts.COLUMNS, *_SHEET))
         writer.writeheader()
         for one in asked:
             writer.writerow({

@@ -17,6 +17,8 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 
+from connectors.base import LINK_BASES, VOLUNTEERED
+
 AS_OF = date(2026, 6, 30)
 KNOWN_AT = datetime(2026, 7, 1, 6, tzinfo=UTC)
 FIRST_SYNC = datetime(2026, 6, 1, tzinfo=UTC)
@@ -81,12 +83,21 @@ _CONTROL = {
     " reconciles varchar, unreconciled varchar, calls bigint, changes bigint,"
     " calls_per_change double, spans_left bigint",
     "own_domains": "domain varchar",
-    "identity_link": "place varchar, action varchar, left_type varchar, left_value varchar,"
-    " right_type varchar, right_value varchar, reason varchar",
+    "identity_link": "line bigint, place varchar, action varchar, left_type varchar,"
+    " left_value varchar, right_type varchar, right_value varchar, reason varchar",
     "identity_identifier_flag": "line bigint, id_type varchar, value varchar, beginning varchar,"
     " ending varchar, flag varchar, reason varchar",
     "reviews": "place varchar, rule_id varchar, left_key varchar, right_key varchar,"
     " verdict varchar, reason varchar",
+    "identity_claim": "line bigint, place varchar, network varchar, handle varchar,"
+    " left_key varchar, right_key varchar, basis varchar, evidence varchar, author varchar,"
+    " asserted_at date, expires_at date, revoked_at date",
+    "identity_suppression": "line bigint, place varchar, profile_key varchar, digest varchar,"
+    " scope varchar, basis varchar",
+    "identity_pin": "line bigint, place varchar, subject varchar, field varchar, value varchar,"
+    " since date",
+    "link_policy": "source varchar, is_own_space boolean, basis varchar",
+    "handle_fields": "source varchar, stream varchar, field varchar, network varchar",
     "identity_ledger": "entity varchar, id varchar, profile_key varchar, minted_at timestamptz,"
     " retired_at timestamptz, current_id varchar",
     "identity_event": "run_id varchar, occurred_at timestamptz, entity varchar, event varchar,"
@@ -201,6 +212,11 @@ class Landing:
                 "sources": [
                     (name, source_type, silo, name.title(), KNOWN_AT, True)
                     for name, (source_type, silo) in self.sources.items()
+                ],
+                "link_policy": [
+                    (name, silo != "social", basis)
+                    for name, (_, silo) in self.sources.items()
+                    for basis in (VOLUNTEERED if silo == "social" else LINK_BASES)
                 ],
                 **self.control,
             }

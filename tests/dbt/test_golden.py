@@ -560,17 +560,11 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
     landing.control |= {
         name: tables.rows(f"select * from {name}") for name in ("identity_ledger", "identity_event")
     }
+    hans_said = ("link", "email", "Hans.Weber@globex.com", "profile", maria, "she married")
+    robert_said = ("unlink", "profile", lead, "profile", ROBERT, "father and son")
     landing.control["identity_link"] = [
-        (
-            "identity/links.csv:2",
-            "link",
-            "email",
-            "Hans.Weber@globex.com",
-            "profile",
-            maria,
-            "she married",
-        ),
-        ("identity/links.csv:3", "unlink", "profile", lead, "profile", ROBERT, "father and son"),
+        (2, "identity/links.csv:2", *hans_said),
+        (3, "identity/links.csv:3", *robert_said),
     ]
     landing.control["identity_identifier_flag"] = [
         (2, "email", "support@globex.com", None, None, "ok", "Maria's own"),
@@ -595,8 +589,8 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
     )
     assert after.rows(told) == [
         ("merge", gone, ids[maria], "override_link"),
-        ("split", was[lead], ids[lead], "kept apart by identity/links.csv:3: father and son"),
-        ("split", was[order], ids[order], "people say: a list"),
+        ("split", was[lead], ids[lead], "kept apart by identity/links.csv:3"),
+        ("split", was[order], ids[order], "people say"),
     ]
     assert after.rows(
         "select rule_id, evidence, state from identity_edge "

@@ -180,8 +180,8 @@ def test_what_people_say_makes_a_build_due_and_reaches_dbt(shop: Config, tmp_pat
     build.prepare(shop, plan)
     with duckdb.connect(str(shop.home / build.BUILD_NAME), read_only=True) as connection:
         assert connection.execute("from control.identity_link").fetchall() == [
-            ("identity/links.csv:2", "unlink", "profile", "shop:orders:1", "email", "a@b.example",
-             "no")
+            (2, "identity/links.csv:2", "unlink", "profile", "shop:orders:1", "email",
+             "a@b.example", "no")
         ]  # fmt: skip
         assert connection.execute("from control.reviews").fetchall() == [
             ("identity/reviews.csv:2", rule, "shop:orders:1", "shop:orders:2", "yes", "a twin")
@@ -191,6 +191,42 @@ def test_what_people_say_makes_a_build_due_and_reaches_dbt(shop: Config, tmp_pat
             (2, "email", None, "list@", "", "shared", "a list")
         ]
         assert connection.execute("from control.identity_ledger").fetchall() == []
+
+
+def test_lines_that_came_to_nothing_are_told_by_builds_and_afterwards(shop: Config) -> None:
+    assert build.unmet_lines(shop) == []
+    sync(shop)
+    plan = build.plan(shop)
+    build.prepare(shop, plan)
+    assert build.finish(shop, plan).unmet == []
+    with duckdb.connect(str(shop.home / build.BUILD_NAME)) as connection:
+        connection.execute(
+            "create table identity_line as select 'identity/links.csv' as file, "
+            "unnest([10, 9]) as line, 'left is nobody known' as problem"
+        )
+    told = [f"identity/links.csv:{line}: left is nobody known" for line in (9, 10)]
+    assert build.finish(shop, plan).unmet == told == build.unmet_lines(shop)
+
+
+def test_a_field_with_a_handle_says_whose_it_is(shop: Config) -> None:
+    handle = {"name": "Handle__c", "pii": "direct", "meaning": "handle"}
+    wrong = crm_with_fields(shop, handle | {"network": "shopp"})
+    with pytest.raises(ConfigError) as caught:
+        build.prepare(wrong, build.plan(wrong))
+    assert str(caught.value) == (
+        "rapport.yml: sources.crm.fields: `Handle__c` is a handle of `shopp`, which is no source. "
+        "Did you mean `shop`? Write as `network` one of: crm, shop."
+    )
+    taking = crm_with_fields(shop, handle | {"network": "shop"})
+    build.prepare(taking, build.plan(taking))
+    with duckdb.connect(str(taking.home / build.BUILD_NAME), read_only=True) as connection:
+        assert connection.execute("from control.handle_fields").fetchall() == [
+            ("crm", "accounts", "Handle__c", "shop")
+        ]
+        assert connection.execute(
+            "select source, count(*) from control.link_policy where is_own_space "
+            "group by source order by source"
+        ).fetchall() == [("crm", 5), ("shop", 5)]
 
 
 def test_rows_that_cannot_be_typed_reach_quarantine_with_their_text_once(shop: Config) -> None:

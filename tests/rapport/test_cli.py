@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -192,7 +193,18 @@ def test_check_counts_what_people_say_of_who_is_who() -> None:
     )
     result = rapport("check", sources=shop_with_plans())
     assert result.exit_code == DONE
-    assert result.output.splitlines()[-1].endswith("1 link, 0 unlinks, 0 identifiers, 0 reviews")
+    assert result.output.splitlines()[-1].endswith("; 1 link")
+    Path(".rapport").mkdir()
+    with duckdb.connect(".rapport/build.duckdb") as connection:
+        connection.execute(
+            "create table identity_line as select 'identity/links.csv' as file, 2 as line, "
+            "'left is nobody known' as problem"
+        )
+    result = rapport("check")
+    assert result.exit_code == DONE
+    assert result.output.splitlines()[-1].endswith(
+        "; 1 link; in the last build identity/links.csv:2: left is nobody known"
+    )
     with links.open("a") as file:
         file.write("unlink,shop:people:2,shop:people:1,no,dana,2026-06-30\n")
     result = rapport("check")

@@ -209,3 +209,19 @@ def test_a_failed_copy_leaves_the_previous_publication(
         publish.publish(home, plan(2))
     assert values(path)["dim_person"] == {"one"}
     assert len(list((home.home / "published").glob("2*"))) == 1
+
+
+def test_what_is_swapped_in_stays_if_a_link_to_it_fails(home: Config) -> None:
+    build(home, "one")
+    path = publish.publish(home, plan(1)).path
+    path.unlink()
+    in_the_way = home.home / f".{path.name}.next"
+    in_the_way.mkdir()
+    build(home, "two")
+    with pytest.raises(PublishError, match=r"the new tables are in place under .*current"):
+        publish.publish(home, plan(2))
+    current = home.home / "published" / "current"
+    assert values(current / path.name)["dim_person"] == {"two"}
+
+    in_the_way.rmdir()
+    assert values(publish.publish(home, plan(3)).path)["dim_person"] == {"two"}

@@ -110,6 +110,13 @@ address_holders as (
     where id_type = 'email'
 ),
 
+-- On somebody else's network only a claim joins.
+networks as (
+    select source from {{ source('control', 'link_policy') }}
+    where not is_own_space
+    group by source
+),
+
 candidates as (
     select
         'merged_record' as rule_id, entity, profile_key as one, merged_into as other,
@@ -124,6 +131,12 @@ candidates as (
     select 'converted_lead', entity, profile_key, converted_into, null, null, null
     from profiles
     where converted_into in (select profile_key from profiles)
+
+    union all
+
+    select 'claimed_handle', 'person', record_key, handle_key, 'handle', place, refusal
+    from {{ ref('identity_claim') }}
+    where state in ('in_force', 'revoked', 'expired', 'not_allowed')
 
     union all
 
@@ -293,7 +306,7 @@ pairs as (
         entity,
         rule_id,
         id_type,
-        {{ masked('value') }} as evidence,
+        case rule_id when 'claimed_handle' then value else {{ masked('value') }} end as evidence,
         refusal
     from candidates
     where one <> other
@@ -313,10 +326,20 @@ select
     distinct_pairs.rule_id,
     distinct_pairs.id_type,
     distinct_pairs.evidence,
-    distinct_pairs.refusal,
+    case
+        when distinct_pairs.refusal is null
+            and distinct_pairs.rule_id not in ('claimed_handle', 'merged_record')
+            and (one_network.source is not null or other_network.source is not null)
+            then 'a profile of another network joins nobody without a claim'
+        else distinct_pairs.refusal
+    end as refusal,
     rules.tier,
     rules.needs_agreement,
     rules.band
 from distinct_pairs
 inner join {{ ref('identity_rule_standing') }} as rules on distinct_pairs.rule_id = rules.rule_id
+left join networks as one_network
+    on split_part(distinct_pairs.left_key, ':', 1) = one_network.source
+left join networks as other_network
+    on split_part(distinct_pairs.right_key, ':', 1) = other_network.source
 where rules.band <> 'off'

@@ -2,6 +2,12 @@
 
 from rapport.identity.ledger import LEDGER, changes
 
+# Events are kept for years: what people wrote as a reason stays in its line.
+WITHOUT_REASONS = (
+    "case when refusal like 'kept apart by %' or refusal like 'people say: %' "
+    "then split_part(refusal, ': ', 1) else refusal end"
+)
+
 
 def model(dbt, session):
     dbt.config(materialized="table")
@@ -9,5 +15,7 @@ def model(dbt, session):
     columns = ", ".join(LEDGER.names)
     previous = dbt.source("control", "identity_ledger").project(columns)
     ledger = dbt.ref("identity_ledger").project(columns)
-    edges = dbt.ref("identity_edge").project("left_key, right_key, rule_id, state, refusal")
+    edges = dbt.ref("identity_edge").project(
+        f"left_key, right_key, rule_id, state, {WITHOUT_REASONS} as refusal"
+    )
     return changes(previous.to_arrow_table(), ledger.to_arrow_table(), edges.to_arrow_table(), at)

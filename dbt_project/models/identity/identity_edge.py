@@ -5,6 +5,7 @@ import pyarrow
 from rapport.identity.graph import Pair, Traits, decide
 from rapport.identity.names import UNKNOWN, Name, Nicknames
 from rapport.identity.overrides import refuse_contradictions, refuse_crowds
+from rapport.identity.suppressions import kept_off, kept_out
 
 SCHEMA = pyarrow.schema(
     [
@@ -16,6 +17,7 @@ SCHEMA = pyarrow.schema(
     ]
 )  # fmt: skip
 
+ASKING_RULES = {"claimed_handle"}  # what somebody told us is asked about before it is thrown away
 OVERRIDE_TIER = 0  # above every rule: neither names nor sizes undo it
 
 
@@ -34,6 +36,14 @@ def model(dbt, session):
     )
     links, vetoes = overrides(dbt.ref("identity_override"))
     rows += links
+    suppressed = dbt.ref("identity_suppression").project("profile_key, scope, place").fetchall()
+    out = kept_out(suppressed)
+    networks = dbt.source("control", "link_policy").filter("not is_own_space")
+    vetoes |= kept_off(
+        suppressed,
+        [row[:2] for row in rows if row[8] is None],
+        networks={source for (source,) in networks.project("source").fetchall()},
+    )
     decisions = decide(
         [
             Pair(
@@ -41,8 +51,9 @@ def model(dbt, session):
                 right=row[1],
                 tier=row[6],
                 needs_agreement=row[7],
-                refusal=row[8],
+                refusal=out.get(row[0]) or out.get(row[1]) or row[8],
                 band=row[9],
+                asks_in_doubt=row[3] in ASKING_RULES,
             )
             for row in rows
         ],
@@ -84,12 +95,14 @@ def _traits(traits, concerned):
 def overrides(lines):
     """Return rows for the links of people, as of candidates, and the pairs that they keep apart."""
     found = (
-        lines.project("action, left_key, right_key, place, entity, reason, n_left, n_right")
+        lines.project(
+            "action, left_key, right_key, place, entity, reason, n_left, n_right, refusal"
+        )
         .order("place, left_key, right_key")
         .fetchall()
     )
-    crowds = {(place, "left"): n_left for _, _, _, place, _, _, n_left, _ in found}
-    crowds |= {(place, "right"): n_right for _, _, _, place, _, _, _, n_right in found}
+    crowds = {(place, "left"): n_left for _, _, _, place, _, _, n_left, *_ in found}
+    crowds |= {(place, "right"): n_right for _, _, _, place, _, _, _, n_right, _ in found}
     refuse_crowds(crowds)
     refuse_contradictions(row[:4] for row in found)
     vetoes = {
@@ -97,9 +110,11 @@ def overrides(lines):
         for action, left, right, place, _, reason, *_ in found
         if action == "unlink"
     }
-    rule = (OVERRIDE_TIER, False, None, "auto")
     rows = [
-        (left, right, entity, f"override_{action}", None, place, *rule)
-        for action, left, right, place, entity, *_ in found
+        (
+            *(left, right, entity, f"override_{action}", None, place),
+            *(OVERRIDE_TIER, False, refusal, "auto"),
+        )
+        for action, left, right, place, entity, *_, refusal in found
     ]
     return rows, vetoes

@@ -103,20 +103,7 @@ told as (
             ) as rank
         from counted
         inner join {{ source('control', 'identity_identifier_flag') }} as flags
-            on counted.id_type = flags.id_type
-            and (
-                counted.value
-                = case flags.id_type
-                    when 'email' then {{ mailbox('flags.value') }} else flags.value
-                end
-                or (
-                    length(counted.value) >= length(flags.beginning || flags.ending)
-                    and substr(counted.value, 1, length(flags.beginning)) = flags.beginning
-                    and substr(
-                        counted.value, length(counted.value) - length(flags.ending) + 1
-                    ) = flags.ending
-                )
-            )
+            on {{ is_flagged('counted', 'flags') }}
     ) as nearest
     where rank = 1
 ),

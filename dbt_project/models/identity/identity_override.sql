@@ -61,6 +61,22 @@ ranked as (
         row_number() over (partition by place, side, entity order by profile_key) as rank,
         count(*) over (partition by place, side, entity) as n_profiles
     from held
+),
+
+networks as (
+    select source from {{ source('control', 'link_policy') }}
+    where not is_own_space
+    group by source
+),
+
+-- People decide in doubt, but do not claim what nobody told us.
+unclaimed as (
+    select profiles.profile_key
+    from {{ ref('identity_profile') }} as profiles
+    inner join networks on profiles.source = networks.source
+    left join {{ ref('identity_claim') }} as claims
+        on profiles.profile_key = claims.handle_key and claims.state = 'in_force'
+    where claims.place is null
 )
 
 -- n_left and n_right: how many profiles a side stands for
@@ -72,11 +88,18 @@ select
     least(one.profile_key, other.profile_key) as left_key,
     greatest(one.profile_key, other.profile_key) as right_key,
     one.n_profiles as n_left,
-    other.n_profiles as n_right
+    other.n_profiles as n_right,
+    case
+        when links.action = 'link'
+            and (one_unclaimed.profile_key is not null or other_unclaimed.profile_key is not null)
+            then 'nobody claimed the profile of another network; identity/claims.csv has the basis'
+    end as refusal
 from links
 inner join ranked as one on links.place = one.place and one.side = 'left'
 inner join ranked as other
     on links.place = other.place and other.side = 'right' and one.entity = other.entity
+left join unclaimed as one_unclaimed on one.profile_key = one_unclaimed.profile_key
+left join unclaimed as other_unclaimed on other.profile_key = other_unclaimed.profile_key
 where one.profile_key <> other.profile_key
     and one.rank <= {{ most_profiles_of_a_side }}
     and other.rank <= {{ most_profiles_of_a_side }}

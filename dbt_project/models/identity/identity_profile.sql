@@ -48,6 +48,39 @@ cleaned as (
     from profiles
     left join meanings
         on profiles.source = meanings.source and profiles.stream = meanings.stream
+),
+
+suppressions as (
+    select profile_key, digest
+    from {{ source('control', 'identity_suppression') }}
+    where scope = 'all'
+),
+
+addresses as (
+    select reference_key, clean_email as email
+    from cleaned
+    where entity = 'person'
+
+    union all
+
+    select reference_key, {{ text_list('further_emails') }}
+    from cleaned
+    where further_emails is not null
+),
+
+-- Who asked to be in no table: what their records told stays with nobody.
+suppressed as (
+    select addresses.reference_key
+    from addresses
+    inner join suppressions
+        on suppressions.digest in (
+            {{ sha256_of(lower_case('addresses.email')) }},
+            {{ sha256_of(mailbox('addresses.email')) }}
+        )
+
+    union
+
+    select profile_key from suppressions where profile_key is not null
 )
 
 select
@@ -115,3 +148,6 @@ left join own_domains
         when cleaned.entity = 'person' then {{ email_domain('cleaned.clean_email') }}
         else cleaned.domain
     end
+left join suppressed
+    on cleaned.reference_key = suppressed.reference_key and cleaned.entity = 'person'
+where suppressed.reference_key is null

@@ -17,31 +17,21 @@ with profiles as (
         on profiles.profile_key = maps.profile_key
 ),
 
-phones as (
-    select * from {{ ref('identity_phone') }}
-),
-
--- The address to use: a person's own before a task's, proven before written down.
-emails as (
+-- What is shown of several values, field by field.
+fields as (
     select
-        profiles.person_id,
-        profiles.email,
-        row_number() over (
-            partition by profiles.person_id
-            order by
-                book.flag is distinct from 'ok',
-                profiles.is_deleted,
-                not coalesce(profiles.is_email_verified, false),
-                profiles.rank
-        ) as email_rank
-    from profiles
-    left join {{ ref('identity_identifier_book') }} as book
-        on book.id_type = 'email' and {{ mailbox('profiles.email') }} = book.value
-    where profiles.email is not null
+        person_id
+        {%- for field in [
+            'display_name', 'given_name', 'family_name', 'primary_email', 'primary_phone', 'title',
+        ] %},
+        max(case when field = '{{ field }}' then value end) as {{ field }}
+        {%- endfor %}
+    from {{ ref('dim_person_field') }}
+    group by person_id
 ),
 
 memberships as (
-    select person_id, organization_id, title
+    select person_id, organization_id
     from {{ ref('bridge_person_organization') }}
     where is_current and is_primary
 ),
@@ -57,19 +47,9 @@ buyers as (
 golden as (
     select
         profiles.person_id,
-        min_by(profiles.display_name, profiles.rank)
-            filter (where profiles.display_name is not null) as display_name,
-        min_by(profiles.given_name, profiles.rank)
-            filter (where profiles.given_name is not null) as given_name,
-        min_by(profiles.family_name, profiles.rank)
-            filter (where profiles.family_name is not null) as family_name,
-        min_by(coalesce(phones.e164, profiles.phone, profiles.further_phone), profiles.rank)
-            filter (where coalesce(profiles.phone, profiles.further_phone) is not null)
-            as primary_phone,
         min({{ party_rank('profiles.party_kind') }}) as party_rank,
         bool_or(profiles.is_staff) as is_staff,
         bool_or(profiles.is_bot) as is_bot,
-        min_by(profiles.title, profiles.rank) filter (where profiles.title is not null) as title,
         min_by(profiles.owner_profile_key, profiles.rank)
             filter (where profiles.owner_profile_key is not null) as owner_profile_key,
         count(case when not profiles.is_deleted then 1 end) as n_profiles,
@@ -79,7 +59,6 @@ golden as (
         min(profiles.first_seen_at) as first_seen_at,
         max(profiles.last_seen_at) as last_seen_at
     from profiles
-    left join phones on coalesce(profiles.phone, profiles.further_phone) = phones.phone
     group by profiles.person_id
 ),
 
@@ -88,18 +67,18 @@ custom_fields as (
 ),
 
 owners as (
-    select maps.profile_key, golden.person_id, golden.display_name
+    select maps.profile_key, maps.person_id, fields.display_name
     from {{ ref('identity_person_map') }} as maps
-    inner join golden on maps.person_id = golden.person_id
+    left join fields on maps.person_id = fields.person_id
 )
 
 select
     golden.person_id,
-    golden.display_name,
-    golden.given_name,
-    golden.family_name,
-    emails.email as primary_email,
-    golden.primary_phone,
+    fields.display_name,
+    fields.given_name,
+    fields.family_name,
+    fields.primary_email,
+    fields.primary_phone,
     case
         when golden.is_staff then 'staff'
         when golden.is_bot then 'unknown'
@@ -112,7 +91,7 @@ select
     golden.is_staff,
     golden.is_bot,
     memberships.organization_id,
-    coalesce(memberships.title, golden.title) as title,
+    fields.title,
     owners.person_id as owner_person_id,
     owners.display_name as owner_name,
     golden.n_profiles,
@@ -124,7 +103,7 @@ select
     golden.last_seen_at,
     custom_fields.custom
 from golden
-left join emails on golden.person_id = emails.person_id and emails.email_rank = 1
+left join fields on golden.person_id = fields.person_id
 left join memberships on golden.person_id = memberships.person_id
 left join organizations on memberships.organization_id = organizations.organization_id
 left join buyers on golden.person_id = buyers.person_id

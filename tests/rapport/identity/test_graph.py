@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -268,3 +269,58 @@ def test_vetoes_hold_in_whatever_order_and_cost_nothing_elsewhere(
     order = chance.sample(range(len(pairs)), len(pairs))
     shuffled = decide([pairs[index] for index in order], {}, NICKNAMES, vetoes)
     assert shuffled == [decisions[index] for index in order]
+
+
+def test_a_claim_that_names_or_guards_contradict_is_a_question() -> None:
+    told = named(a="Ann Lee", b="Eve Adams")
+    told |= {key: Traits(account_of="forum") for key in ("d", "e")}
+    claim = Pair(left="a", right="b", tier=3, asks_in_doubt=True)
+    second = [
+        Pair(left="c", right="d", tier=3, asks_in_doubt=True),
+        Pair(left="c", right="e", tier=2),
+    ]
+    forbidden = Pair(left="f", right="g", tier=3, asks_in_doubt=True, refusal="revoked")
+    decisions = decide([claim, *second, forbidden], told, NICKNAMES)
+    assert [(decision.state, decision.refusal) for decision in decisions] == [
+        ("suggested", "the names disagree"),
+        ("suggested", "it would give one person two accounts of forum"),
+        ("live", None),
+        ("refused", "revoked"),
+    ]
+
+
+def people(pairs: list[Pair], decisions: list[Decision]) -> dict[str, frozenset[str]]:
+    """Return key -> everybody it is one with."""
+    components = Components()
+    for pair, decision in zip(pairs, decisions, strict=True):
+        if decision.state == "live":
+            components.join(pair.left, pair.right)
+    groups = components.members("abcdefgh").values()
+    return {key: frozenset(members) for members in groups for key in members}
+
+
+@given(some_pairs, two, some_names)
+def test_a_revoked_claim_leaves_everything_as_if_it_had_never_been(
+    triples: list[tuple[str, str, int]], claimed: tuple[str, str], full: dict[str, str]
+) -> None:
+    others = [Pair(left=left, right=right, tier=tier) for left, right, tier in triples]
+    claim = Pair(left=claimed[0], right=claimed[1], tier=3, asks_in_doubt=True)
+    revoked = replace(claim, refusal="the claim was revoked")
+    never = decide(others, named(**full), NICKNAMES)
+    assert decide([*others, revoked], named(**full), NICKNAMES)[:-1] == never
+
+    made = decide([*others, claim], named(**full), NICKNAMES)
+    before, after = people([*others, claim], made), people(others, never)
+    # nobody moves who has no way to the two
+    reached = Components()
+    for pair in (*others, claim):
+        reached.join(pair.left, pair.right)
+    for key in "abcdefgh":
+        if reached.find(key) != reached.find(claim.left):
+            assert before[key] == after[key]
+    # where nothing gave way to the claim, exactly the two that it joined come apart
+    if [decision.state for decision in made[:-1]] == [decision.state for decision in never]:
+        for key in "abcdefgh":
+            was_joined = made[-1].state == "live" and key in before[claim.left]
+            parts = after[claim.left] | after[claim.right]
+            assert before[key] == (parts if was_joined else after[key])
