@@ -141,6 +141,19 @@ def verdict(left: Name, right: Name, nicknames: Nicknames) -> Verdict:
     return _same_script_verdict(left, right, nicknames)
 
 
+def is_shown_as_another(shown: str, name: Name, nicknames: Nicknames) -> bool:
+    """Say whether no word of what an account shows as its name fits any word of a full name.
+
+    What shows no word, or other letters, contradicts nothing.
+    """
+    words, told = _in_latin(Name(_words(shown), ())), _in_latin(name)
+    if not (words.given and told.is_full) or _scripts(words).isdisjoint(_scripts(told)):
+        return False
+    return not any(
+        nicknames.fit(word, other) for word in words.given for other in told.given + told.family
+    )
+
+
 def _same_script_verdict(left: Name, right: Name, nicknames: Nicknames) -> Verdict:
     givens_fit = any(nicknames.fit(one, other) for one in left.given for other in right.given)
     families_fit = _any_alike(left.family, right.family)

@@ -43,15 +43,15 @@ def company(revoked: date | None = None) -> Landing:
         record = {"id": number, "username": username, "name": name, "email": email}
         landing.add("discourse__users", {**record, "active": True})
 
-    def account(did: str, *handles: str) -> None:
+    def account(did: str, *handles: str, shows: str | None = None) -> None:
         for days, handle in enumerate(handles):
             at = FIRST_SYNC + timedelta(days=days)
-            record = {"did": did, "handle": handle, "displayName": "Somebody Else"}
+            record = {"did": did, "handle": handle, "displayName": shows}
             landing.add("bluesky__profiles", record, key=did, version=at, loaded_at=at)
 
     person("ann", "Ann Miller", forum_name=" @AnnM", wall_name="ann.example")
     user(1, "annm", "Ann Miller")
-    account("a", "ann.example", "ann.later.example")
+    account("a", "ann.example", "ann.later.example", shows="Ann 🧶")
     person("bob", "Bob Stone", forum_name="eveadams", wall_name="nobody.example")
     user(2, "eveadams", "Eve Adams")
     person("cara", "Cara Wells", wall_name="taken.example")
@@ -59,6 +59,8 @@ def company(revoked: date | None = None) -> Landing:
     account("c2", "taken.example")
     person("dora", "Dora Finch")
     account("d", "dora.example")
+    person("hal", "Hal Jones", wall_name="hal.example")
+    account("h", "hal.example", shows="Joseph")
     person("emil", "Emil Grant", wall_name="emil.example", forum_name="emil")
     user(5, "emil", "Emil Grant")
     account("e", "emil.example")
@@ -152,6 +154,15 @@ def test_a_claim_that_names_contradict_is_a_question(claimed: Query) -> None:
     assert edges(claimed, "forum:users:2") == [
         ("claimed_handle", "desk.people.forum_name", "suggested", "the names disagree")
     ]
+
+
+def test_a_handle_that_is_somebody_elses_by_now_is_a_question(claimed: Query) -> None:
+    assert edges(claimed, "wall:profiles:h") == [
+        ("claimed_handle", "desk.people.wall_name", "suggested", None)
+    ]
+    assert claimed(
+        "select left_key, rule_id from identity_suggestion where right_key = 'wall:profiles:h'"
+    ) == [("desk:people:hal", "claimed_handle")]
 
 
 def test_every_claim_says_what_it_is_worth(claimed: Query) -> None:

@@ -62,18 +62,24 @@ met as (
         coalesce(bearers.n_bearers, 1) as n_bearers,
         handles.source as handle_source,
         handles.profile_key as handle_key,
+        case when shown_handles.handle is null then handles.display_name end as shown_name,
         records.source as record_source,
         records.profile_key as known_record_key
     from told
     left join bearers on told.network = bearers.source and told.handle = bearers.handle
     left join profiles as handles
         on coalesce(told.left_key, bearers.profile_key) = handles.profile_key
+    -- who shows no name is shown by a handle
+    left join {{ ref('identity_handle') }} as shown_handles
+        on handles.profile_key = shown_handles.profile_key
+        and {{ lower_case('handles.display_name') }} = shown_handles.handle
     left join profiles as records on told.record_key = records.profile_key
 ),
 
 judged as (
     select
         met.*,
+        handle_policies.is_own_space,
         case
             when met.n_bearers > 1 then 'ambiguous'
             when met.handle_key is null then 'unknown_handle'
@@ -104,6 +110,8 @@ select
     expires_at,
     revoked_at,
     state,
+    -- in a space of our own names are read from where they are kept
+    case when not is_own_space then shown_name end as shown_name,
     case state
         when 'revoked' then 'the claim was revoked'
         when 'expired' then 'the claim has expired'

@@ -3,7 +3,7 @@
 import pyarrow
 
 from rapport.identity.graph import Pair, Traits, decide
-from rapport.identity.names import UNKNOWN, Name, Nicknames
+from rapport.identity.names import UNKNOWN, Name, Nicknames, is_shown_as_another
 from rapport.identity.overrides import refuse_contradictions, refuse_crowds
 from rapport.identity.suppressions import kept_off, kept_out
 
@@ -44,6 +44,9 @@ def model(dbt, session):
         [row[:2] for row in rows if row[8] is None],
         networks={source for (source,) in networks.project("source").fetchall()},
     )
+    traits = _traits(dbt.ref("identity_trait"), {key for row in rows for key in row[:2]})
+    claims = dbt.ref("identity_claim").filter("state = 'in_force' and shown_name is not null")
+    shown = dict(claims.project("handle_key, shown_name").fetchall())
     decisions = decide(
         [
             Pair(
@@ -52,12 +55,12 @@ def model(dbt, session):
                 tier=row[6],
                 needs_agreement=row[7],
                 refusal=out.get(row[0]) or out.get(row[1]) or row[8],
-                band=row[9],
+                band="suggest" if _is_doubtful(row, shown, traits, nicknames) else row[9],
                 asks_in_doubt=row[3] in ASKING_RULES,
             )
             for row in rows
         ],
-        traits=_traits(dbt.ref("identity_trait"), {key for row in rows for key in row[:2]}),
+        traits=traits,
         nicknames=nicknames,
         vetoes=vetoes,
     )
@@ -73,6 +76,16 @@ def model(dbt, session):
             for row, made in zip(rows, decisions, strict=True)
         ],
         schema=SCHEMA,
+    )
+
+
+def _is_doubtful(row, shown, traits, nicknames):
+    """Say whether a claimed account shows another name: a handle is given on, a note stays."""
+    left, right, _, rule, *_ = row
+    return rule in ASKING_RULES and any(
+        is_shown_as_another(shown[account], traits[record].name, nicknames)
+        for account, record in ((left, right), (right, left))
+        if account in shown and record in traits
     )
 
 

@@ -10,6 +10,7 @@ from rapport.identity.names import (
     UNKNOWN,
     Nicknames,
     comparable,
+    is_shown_as_another,
     levenshtein,
     name_key,
     read_name,
@@ -119,3 +120,23 @@ def test_edits_are_counted_up_to_the_limit(left: str, right: str, limit: int) ->
 def test_comparable_text_stays_as_it_is(text: str) -> None:
     once = comparable(text)
     assert comparable(once) == once
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ("Bob 🧶", False),
+        ("stone", False),
+        ("R.", False),
+        ("🧶", False),
+        ("山本 陽子", False),
+        ("Joseph", True),
+        ("Yarn Wizard", True),
+    ],
+)
+def test_an_account_that_shows_no_word_of_a_name_is_shown_as_another(
+    shown: str, expected: bool
+) -> None:
+    nicknames = Nicknames([("bob", "robert")])
+    assert is_shown_as_another(shown, read_name("Robert", "Stone", None), nicknames) == expected
+    assert not is_shown_as_another(shown, read_name(None, None, "Robert"), nicknames)
