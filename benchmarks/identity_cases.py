@@ -15,6 +15,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from benchmarks.costs import ROOT
+from rapport.identity import state
 from rapport.identity.attributes import Attribute, likely_pairs
 
 FEBRL = (
@@ -81,9 +82,10 @@ select
     source = 'forum' as is_email_verified, null::text as further_emails,
     false as is_address_only, phone, null::text as further_phone, null::text as external_id,
     null::text as alternate_id, true as is_numbered, null::text as organization_key,
-    null::text as domain, source = 'forum' as is_single_account, false as is_known_by_name,
+    null::text as organization_name, null::text as domain, source = 'forum' as is_single_account, false as is_known_by_name,
     false as is_deleted, false as is_bot, null::text as merged_into, null::text as converted_into,
-    timestamptz '2024-01-01' as created_at, timestamptz '2024-01-01' as first_seen_at
+    timestamptz '2024-01-01' as created_at, timestamptz '2024-01-01' as first_seen_at,
+    timestamptz '2024-01-01' as last_seen_at
 from profiles order by hash(profile_key)
 """
 PROFILE_MODEL = "select * from read_parquet('%s')"
@@ -99,11 +101,22 @@ bench:
   outputs: {duckdb: {type: duckdb, path: '%s/bench.duckdb', schema: main, threads: 2,
                      settings: {TimeZone: UTC}}}
 """
-SOURCES_FILE = "sources: [{name: control, tables: [{name: settings}]}]\n"
-MODELS = (
-    "identity_phone.py", "identity_identifier.sql", "identity_identifier_book.sql",
-    "identity_candidate.sql", "identity_edge.py", "identity_person_map.sql",
-)  # fmt: skip
+CONTROL = """
+create schema control;
+create table control.run (as_of date, known_at timestamptz);
+insert into control.run values (date '2024-01-02', timestamptz '2024-01-02');
+create table control.settings (name text, value text);
+create table control.identity_link (
+    line bigint, action text, left_type text, left_value text, right_type text, right_value text,
+    reason text
+);
+create table control.identity_identifier_flag (
+    line bigint, id_type text, value text, beginning text, ending text, flag text, reason text
+);
+"""
+"""What a build gives the models to read, beside the ledger of the last one."""
+
+SOURCES_FILE = "sources: [{name: control, tables: [%s]}]\n"
 SEEDS = ("free_mail_domain", "identity_rule", "mailbox_word", "nickname")
 
 
@@ -121,10 +134,10 @@ def project(folder: Path) -> None:
     """Lay out a dbt project of the identity models as they are, on the generated profiles."""
     models = folder / "models"
     models.mkdir()
-    for name in MODELS:
-        shutil.copy(ROOT / "dbt_project" / "models" / "identity" / name, models)
+    written = ROOT / "dbt_project" / "models" / "identity"
+    for path in (*written.glob("*.sql"), *written.glob("*.py")):
+        shutil.copy(path, models)
     (models / "identity_profile.sql").write_text(PROFILE_MODEL % (folder / "profiles.parquet"))
-    (models / "sources.yml").write_text(SOURCES_FILE)
     # Copied, not pointed at: dbt writes what it runs of a seed beside an absolute path.
     (folder / "seeds").mkdir()
     for name in SEEDS:
@@ -132,8 +145,11 @@ def project(folder: Path) -> None:
     (folder / "dbt_project.yml").write_text(PROJECT % (ROOT / "dbt_project"))
     (folder / "profiles.yml").write_text(CONNECTION % folder)
     with duckdb.connect(str(folder / "bench.duckdb")) as session:
-        session.execute("create schema control")
-        session.execute("create table control.settings (name text, value text)")
+        session.execute(CONTROL)
+        state.load(session, folder)
+        tables = session.execute("select table_name from duckdb_tables()").fetchall()
+    names = ", ".join(f"{{name: {name}}}" for (name,) in tables)
+    (models / "sources.yml").write_text(SOURCES_FILE % names)
 
 
 def febrl(folder: Path, number: int) -> None:

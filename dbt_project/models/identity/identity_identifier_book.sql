@@ -31,10 +31,13 @@ free_mail_domains as (
 -- What an organization gives as its number reaches whoever is there.
 switchboards as (
     select phones.e164 as value
-    from profiles
-    inner join {{ ref('identity_phone') }} as phones
-        on profiles.phone = phones.phone or profiles.further_phone = phones.phone
-    where profiles.entity = 'organization' and phones.e164 is not null
+    from (
+        select phone from profiles where entity = 'organization'
+        union
+        select further_phone from profiles where entity = 'organization'
+    ) as numbers
+    inner join {{ ref('identity_phone') }} as phones on numbers.phone = phones.phone
+    where phones.e164 is not null
     group by phones.e164
 ),
 
