@@ -2,87 +2,27 @@
 
 import pyarrow
 
-from rapport.identity.graph import Pair, Traits, decide
-from rapport.identity.names import UNKNOWN, Name, Nicknames
+from rapport.identity.edges import PAIRS, TRAITS, edges
+from rapport.identity.names import Nicknames
 from rapport.identity.overrides import place, refuse_contradictions, refuse_crowds
-
-SCHEMA = pyarrow.schema(
-    [
-        (name, pyarrow.string())
-        for name in (
-            "left_key", "right_key", "entity", "rule_id", "id_type", "evidence", "names",
-            "state", "refusal", "component_key",
-        )
-    ]
-)  # fmt: skip
 
 OVERRIDE_TIER = 0  # above every rule: neither names nor sizes undo it
 
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    candidates = dbt.ref("identity_candidate")
-    nicknames = Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall())
-
-    rows = (
-        candidates.project(
-            "left_key, right_key, entity, rule_id, id_type, evidence, tier, needs_agreement, "
-            "refusal, band"
-        )
-        .order("left_key, right_key, tier, rule_id, evidence")
-        .fetchall()
-    )
+    candidates = dbt.ref("identity_candidate").project(", ".join(PAIRS.names)).to_arrow_table()
     links, vetoes = overrides(dbt.ref("identity_override"))
-    rows += links
-    decisions = decide(
-        [
-            Pair(
-                left=row[0],
-                right=row[1],
-                tier=row[6],
-                needs_agreement=row[7],
-                refusal=row[8],
-                band=row[9],
-            )
-            for row in rows
-        ],
-        traits=_traits(dbt.ref("identity_trait"), {key for row in rows for key in row[:2]}),
-        nicknames=nicknames,
-        vetoes=vetoes,
+    return edges(
+        pyarrow.concat_tables([candidates.cast(PAIRS), links]),
+        dbt.ref("identity_trait").project(", ".join(TRAITS.names)).to_arrow_table(),
+        Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall()),
+        vetoes,
     )
-    return pyarrow.Table.from_pylist(
-        [
-            dict(
-                zip(
-                    SCHEMA.names,
-                    (*row[:6], made.names, made.state, made.refusal, made.component),
-                    strict=True,
-                )
-            )
-            for row, made in zip(rows, decisions, strict=True)
-        ],
-        schema=SCHEMA,
-    )
-
-
-def _traits(traits, concerned):
-    """Return profile key -> what of it can contradict another's."""
-    return {
-        key: Traits(
-            name=Name(tuple(given.split()), tuple(family.split())) if family else UNKNOWN,
-            account_of=account_of,
-            stream=stream,
-            mailboxes=tuple(mailboxes.split()) if mailboxes else (),
-        )
-        for key, given, family, account_of, stream, mailboxes in traits.project(
-            "profile_key, given, family, account_of, stream, mailboxes"
-        ).fetchall()
-        if key in concerned
-    }
 
 
 def overrides(lines):
-    """Return rows for the links of people, as of candidates, and the pairs that they keep apart."""
+    """Return what people link as pairs, and the pairs that they keep apart with the refusal."""
     found = (
         lines.project("action, left_key, right_key, line, entity, reason, n_left, n_right")
         .order("line, left_key, right_key")
@@ -97,9 +37,12 @@ def overrides(lines):
         for action, left, right, line, _, reason, *_ in found
         if action == "unlink"
     }
-    rule = (OVERRIDE_TIER, False, None, "auto")
     rows = [
-        (left, right, entity, f"override_{action}", None, place(line), *rule)
+        {
+            "left_key": left, "right_key": right, "entity": entity, "rule_id": f"override_{action}",
+            "evidence": place(line), "tier": OVERRIDE_TIER, "needs_agreement": False,
+            "band": "auto",
+        }
         for action, left, right, line, entity, *_ in found
-    ]
-    return rows, vetoes
+    ]  # fmt: skip
+    return pyarrow.Table.from_pylist(rows, schema=PAIRS), vetoes
