@@ -82,7 +82,8 @@ select
     source = 'forum' as is_email_verified, null::text as further_emails,
     false as is_address_only, phone, null::text as further_phone, null::text as external_id,
     null::text as alternate_id, true as is_numbered, null::text as organization_key,
-    null::text as organization_name, null::text as domain, source = 'forum' as is_single_account, false as is_known_by_name,
+    null::text as organization_name, null::text as domain,
+    source = 'forum' as is_single_account, false as is_known_by_name,
     false as is_deleted, false as is_bot, null::text as merged_into, null::text as converted_into,
     timestamptz '2024-01-01' as created_at, timestamptz '2024-01-01' as first_seen_at,
     timestamptz '2024-01-01' as last_seen_at
