@@ -1,6 +1,7 @@
 """Rapport's own cases of `identity_scale`, each a process of its own.
 
 python -m benchmarks.identity_cases profiles FOLDER COUNT  generate about so many profiles
+python -m benchmarks.identity_cases hostile FOLDER COUNT   as many profiles for each kind of trap
 python -m benchmarks.identity_cases project FOLDER         the identity models on those alone
 python -m benchmarks.identity_cases febrl FOLDER N         score the records of FEBRL N
 """
@@ -72,6 +73,40 @@ select
     end as phone
 from people where dice(person, '{source}is') < {share}
 """
+HOSTILE = """
+create macro name(number) as list_extract(['Ada','Bo','Cy','Di','Ed','Flo','Gus'], 1 + number % 7);
+create macro letters(number) as chr((97 + number % 26)::int)
+    || chr((97 + number // 26 % 26)::int) || chr((97 + number // 676 % 26)::int);
+create view profiles as
+select
+    number * 10 + trap as person,
+    list_extract(['crm', 'hub', 'shop'], 1 + number % 3) as source,
+    source || ':people:' || trap || '-' || number as profile_key,
+    case trap
+        when 2 then ''
+        when 3 then 'Test'
+        when 4 then list_extract(['Ann', '\u0410nn', 'A\u200bnn', '\uff21nn'], 1 + number % 4)
+        when 5 then 'Ann'
+        else name(number) end as given,
+    case trap
+        when 2 then ''
+        when 3 then 'Test'
+        when 4 then list_extract(['Lee', 'L\u0435e', 'L\u0435\u0435'], 1 + number % 3)
+        when 5 then 'Lee'
+        when 6 then case number % 2 when 0 then 'Ray' else 'Oak' end
+        else 'F' || letters(number) end as family,
+    case trap
+        when 0 then 'q7@big.example'
+        when 3 then 'test@test.com'
+        when 4 then list_extract(['ann', '\u0430nn'], 1 + number % 2) || '@big.example'
+        when 5 then letters(number) || '@gmail.com'
+        when 6 then 'desk.of.many@big.example' end as email,
+    case trap when 1 then '+12125550123' end as phone
+from range({count}) as numbers(number) cross join range(7) as traps(trap)
+"""
+"""One mailbox, one phone, no name at all, `test@test.com`, look-alike letters, one name on many
+mailboxes of a provider, and a mailbox on which two families have many given names."""
+
 COLUMNS = """
 select
     person as true_person, profile_key, profile_key as reference_key, source,
@@ -131,6 +166,13 @@ def profiles(folder: Path, count: int) -> None:
         session.execute(f"copy ({COLUMNS}) to '{folder}/profiles.parquet'")
 
 
+def hostile(folder: Path, count: int) -> None:
+    """Generate `count` profiles of different people for each kind of trap."""
+    with duckdb.connect() as session:
+        session.execute(HOSTILE.format(count=count))
+        session.execute(f"copy ({COLUMNS}) to '{folder}/profiles.parquet'")
+
+
 def project(folder: Path) -> None:
     """Lay out a dbt project of the identity models as they are, on the generated profiles."""
     models = folder / "models"
@@ -164,6 +206,8 @@ if __name__ == "__main__":
     case, folder = sys.argv[1], Path(sys.argv[2])
     if case == "profiles":
         profiles(folder, int(sys.argv[3]))
+    elif case == "hostile":
+        hostile(folder, int(sys.argv[3]))
     elif case == "project":
         project(folder)
     else:

@@ -217,6 +217,7 @@ def edges(
             ],
         )
         session.execute(_JUDGED, {"system_tier": SYSTEM_TIER})
+        session.execute("drop table pairs; drop table met")
         components = Components()
         keys = session.execute("select distinct left_key, right_key from judged where is_open")
         for left, right in keys.fetchall():

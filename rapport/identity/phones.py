@@ -12,7 +12,7 @@ from phonenumbers import PhoneMetadata
 _LONGEST_TEXT = 64
 _PLAIN = re.compile(r"\+?[1-9](?:[ .()-]*[0-9]){4,16}")
 _SIGNS = str.maketrans("", "", "+ .()-")
-_NEVER = re.compile(r"(?!)")
+_NEVER = r"(?!)"
 
 
 class _Numbering(NamedTuple):
@@ -75,16 +75,16 @@ def _numbering(country_code: int) -> _Numbering | None:
     """Return how a country's numbers look; None for a code that no country has."""
     region = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(country_code, ("001",))[0]
     main = PhoneMetadata.metadata_for_region(region, None)
-    if main is None or main.leading_digits or not main.fixed_line or not main.mobile:
+    if main is None or main.leading_digits:
         return None
-    kinds = [kind.national_number_pattern for kind in (main.fixed_line, main.mobile)]
+    general, *kinds = (
+        kind.national_number_pattern if kind and kind.national_number_pattern else _NEVER
+        for kind in (main.general_desc, main.fixed_line, main.mobile)
+    )
     return _Numbering(
         country_code=str(country_code),
-        common=(
-            re.compile(main.general_desc.national_number_pattern),
-            re.compile("|".join(f"(?:{kind})" for kind in kinds if kind)),
-        ),
-        prefixes=re.compile(main.national_prefix_for_parsing or _NEVER.pattern),
+        common=(re.compile(general), re.compile("|".join(f"(?:{kind})" for kind in kinds))),
+        prefixes=re.compile(main.national_prefix_for_parsing or _NEVER),
     )
 
 

@@ -67,6 +67,8 @@ named as (
     inner join profiles on identifiers.profile_key = profiles.profile_key
     where identifiers.id_type = 'email'
         and counted.n_surnames between 2 and {{ names_per_reissued }}
+        -- a crowd is flagged as such, and comparing all of it with all of it costs most
+        and counted.n_records <= {{ profiles_per_value }}
         and profiles.words is not null
         and profiles.family_word is not null
     group by identifiers.value, profiles.given_word, profiles.family_word, profiles.words
