@@ -114,3 +114,26 @@ def test_what_is_too_large_is_held_for_review_in_bulk_too() -> None:
 
 def test_no_pairs_are_no_edges() -> None:
     assert edges(pair_table([]), trait_table({}), NICKNAMES, {}) == EDGES.empty_table()
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.randoms(use_true_random=True))
+def test_whom_nothing_new_touches_stays_as_they_are(chance: random.Random) -> None:
+    pairs, traits, vetoes = small_worlds(chance)
+    together = edges(pair_table(pairs), trait_table(traits), NICKNAMES, vetoes).to_pylist()
+    touched = {f"{world:02}" for world in range(60) if chance.random() < 0.2}
+    some = [pair for pair in pairs if pair.left[:2] in touched]
+    alone = edges(pair_table(some), trait_table(traits), NICKNAMES, vetoes).to_pylist()
+
+    def outcomes(rows: list[dict[str, str]]) -> list[tuple[str | None, ...]]:
+        columns = ("left_key", "right_key", "rule_id", "state", "refusal", "component_key")
+        return sorted(
+            (
+                tuple(row[column] for column in columns)
+                for row in rows
+                if row["left_key"][:2] in touched
+            ),
+            key=str,
+        )
+
+    assert outcomes(alone) == outcomes(together)
