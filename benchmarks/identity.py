@@ -1,7 +1,7 @@
 """How right identity resolution is, on generated companies whose truth is known.
 
-`python -m benchmarks.identity` writes `benchmarks/identity.md`; `--company` chooses others (people and
-seed, as in `2000:7`), `--folder` keeps them.
+`python -m benchmarks.identity` writes `benchmarks/identity.md`; `--company` chooses others (people
+and seed, as in `2000:7`), `--folder` keeps them.
 
 Belongs here: landing a company, building the identity tables alone, comparing them with the
 truth by rule and by trap. Does not belong here: any rule, and any number that a rule is tuned by

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from benchmarks.costs import ROOT
+from rapport import dbt
 from rapport.identity import state
 from rapport.identity.attributes import Attribute, likely_pairs
 
@@ -135,7 +136,7 @@ CONNECTION = """
 bench:
   target: duckdb
   outputs: {duckdb: {type: duckdb, path: '%s/bench.duckdb', schema: main, threads: 2,
-                     settings: {TimeZone: UTC}}}
+                     settings: {TimeZone: UTC, memory_limit: 1500MB}}}
 """
 CONTROL = """
 create schema control;
@@ -193,6 +194,7 @@ def project(folder: Path) -> None:
         tables = session.execute("select table_name from duckdb_tables()").fetchall()
     names = ", ".join(f"{{name: {name}}}" for (name,) in tables)
     (models / "sources.yml").write_text(SOURCES_FILE % names)
+    dbt.ensure_parsed(folder)
 
 
 def febrl(folder: Path, number: int) -> None:

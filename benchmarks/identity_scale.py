@@ -37,9 +37,10 @@ address and a phone number; some mailboxes are a task's or a placeholder, some p
 Names are never misspelt, so that precision and recall say whether the road is whole, not how good
 it is: the world's truth is for that. Rapport is one `dbt build` of the models from
 `identity_phone` to `identity_person_map` with their seeds; its figure holds the reading of phone
-numbers, the identifier book and writing the database. Splink is given the phones in E.164 and
-scores; its clusters are cut at 0.99. Bare components join whatever shares a value and judge
-nothing: a floor.
+numbers, the identifier book and writing the database, which may take 1.5 GB (DuckDB's
+`memory_limit`; else it takes what there is). The project is parsed before, as in a build. Splink is
+given the phones in E.164 and scores; its clusters are cut at 0.99. Bare components join whatever
+shares a value and judge nothing: a floor.
 
 Hostile profiles, all of different people: one mailbox for all, one phone number, no name, a test
 address, one name in look-alike letters on two mailboxes, one name on as many mailboxes of one
@@ -120,10 +121,14 @@ def febrl(folder: Path) -> list[str]:
 def build(folder: Path) -> Cost:
     """Build the identity models on the profiles in the folder, and write who is who there."""
     ours("project", folder)
-    dbt = str(Path(sys.executable).parent / "dbt")
-    command = [dbt, "--quiet", "build", "--exclude-resource-type", "test", "-s"]
-    cost = measure("Rapport, dbt build", [*command, "+identity_person_map"], folder,
-                   {"PYTHONPATH": str(ROOT)})  # fmt: skip
+    target = str(folder / "target")
+    command = [
+        sys.executable, "-m", "rapport.dbt", str(folder),
+        "build", "--exclude-resource-type", "test", "-s", "+identity_person_map",
+        "--project-dir", str(folder), "--profiles-dir", str(folder),
+        "--target-path", target, "--log-path", target,
+    ]  # fmt: skip
+    cost = measure("Rapport, dbt build", command, folder, {"PYTHONPATH": str(ROOT)})
     ask(
         folder,
         "attach 'bench.duckdb' as bench (read_only); copy (select profile_key, person_id as "
