@@ -29,11 +29,14 @@ def home(tmp_path: Path) -> Config:
     return config.parse({"home": "."}, tmp_path / "rapport.yml")
 
 
+def key(number: int) -> str:
+    """Return the key of a profile: those from 90,000 on are of a second source."""
+    return f"{'crm' if number < 90_000 else 'forum'}:people:{number}"
+
+
 def components(people: Sequence[Sequence[int]]) -> pa.Table:
     rows = [
-        ("person", f"p{number:05}", f"p{one[0]:05}", f"p{one[0]:05}", 1)
-        for one in people
-        for number in one
+        ("person", key(number), key(one[0]), key(one[0]), 1) for one in people for number in one
     ]
     return pa.Table.from_pylist(
         [dict(zip(COMPONENTS.names, row, strict=True)) for row in rows], schema=COMPONENTS
@@ -49,7 +52,7 @@ def built(
     edges = pa.Table.from_pylist(
         [
             {
-                "left_key": f"p{left:05}", "right_key": f"p{right:05}", "rule_id": rule,
+                "left_key": key(left), "right_key": key(right), "rule_id": rule,
                 "evidence": "s***@acme.example", "state": "live", "refusal": None,
             }
             for left, right in joined
@@ -106,6 +109,13 @@ def test_half_a_percent_of_the_people_may_be_merged_and_not_more(home: Config) -
 def test_an_ordinary_run_is_published(home: Config, n_before: int, people: list[list[int]]) -> None:
     built(home, n_before, people)
     assert publish.publish(home, PLAN).tables["dim_person"] == 1
+
+
+def test_a_new_source_may_know_that_more_of_them_are_one(home: Config) -> None:
+    pairs = [[2 * n, 2 * n + 1] for n in range(300)]
+    path = built(home, 10_000, [*pairs, [90_000]])
+    assert (merges(path).n_merged, merges(path).limit) == (300, 0.05)
+    publish.publish(home, PLAN)
 
 
 def test_one_value_does_not_make_a_crowd_one(home: Config) -> None:
