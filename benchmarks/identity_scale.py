@@ -81,7 +81,7 @@ def peer(case: str, folder: Path, *arguments: object) -> Cost:
 def ask(folder: Path, query: str) -> list[list[float]]:
     """Return the rows of a query, asked in a process that gives its memory back."""
     program = (
-        "import duckdb, json, sys; "
+        "import duckdb, json, sys; duckdb.execute('set enable_progress_bar = false'); "
         "print(json.dumps([[float(v) for v in r] for r in duckdb.sql(sys.argv[1]).fetchall()]))"
     )
     done = subprocess.run(
