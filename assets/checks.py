@@ -19,10 +19,12 @@ from connectors.base import Page, Source, State, Stream, Window
 
 if TYPE_CHECKING:
     from connectors.sync import SyncResult
+    from rapport.identity.gate import Merges
     from rapport.publish import Published
 
 RECONCILIATION = "reconciliation"
 SCHEMA_DRIFT = "schema_drift"
+MERGES = "merges"
 READABLE = "readable"
 
 
@@ -127,6 +129,30 @@ def reconciliation(key: dg.AssetKey, result: SyncResult) -> dg.AssetCheckResult:
                 "late": result.late,
             }.items()
             if value is not None
+        },
+    )
+
+
+def merges_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Return the check that a build does not make too many people one."""
+    return dg.AssetCheckSpec(
+        MERGES,
+        asset=key,
+        description="No more people are merged than a run should; else what was published stays.",
+        blocking=True,
+    )
+
+
+def merges(key: dg.AssetKey, found: Merges) -> dg.AssetCheckResult:
+    """Tell how many people a build merges; more than it may fail the check."""
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=MERGES,
+        passed=not (found.are_too_many or found.are_too_large),
+        metadata={
+            "people_before": found.n_before,
+            "merged": found.n_merged,
+            "most_in_one": found.most_in_one,
         },
     )
 

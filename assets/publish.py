@@ -6,7 +6,7 @@ one ends the run before this step.
 """
 
 # Dagster reads the annotations of a step when it is defined: they must not be put off.
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import dagster as dg
@@ -42,16 +42,21 @@ def published_assets(config: Config, models: Iterable[dg.AssetKey]) -> list[dg.A
         # Where time stands still nothing grows stale; else each day has numbers of its own.
         freshness_policy=EVERY_DAY if config.as_of is None else None,
         pool=WRITER_POOL,
-        check_specs=[checks.readable_spec(PUBLISHED_WAREHOUSE)],
+        check_specs=[
+            checks.merges_spec(PUBLISHED_WAREHOUSE),
+            checks.readable_spec(PUBLISHED_WAREHOUSE),
+        ],
     )
     def published_warehouse(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:  # type: ignore[type-arg]
         with failing_clearly():
+            # before publishing, which ends the step if they are too many
+            yield checks.merges(PUBLISHED_WAREHOUSE, warehouse.merges())
             published = warehouse.publish(context.run.run_id)
         rows = "\n".join(f"| {name} | {count:,} |" for name, count in published.tables.items())
         warehouse.on_event(f"Published {len(published.tables)} tables as of {published.as_of}.")
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             asset_key=PUBLISHED_WAREHOUSE,
             metadata={
                 "as_of": published.as_of.isoformat(),

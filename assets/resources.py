@@ -20,6 +20,7 @@ from rapport.config import Config
 
 if TYPE_CHECKING:
     from rapport.build import BuildPlan, BuildResult
+    from rapport.identity.gate import Merges
     from rapport.publish import Published
 
 PUBLISHED_WAREHOUSE = dg.AssetKey("published_warehouse")
@@ -87,6 +88,13 @@ class Warehouse:
 
         plan = self._plans.get(run_id) or build.plan_part(self.config)
         return publish.publish(self.config, plan)
+
+    def merges(self) -> Merges:
+        """Count the people that what is built would make one."""
+        from rapport.build import BUILD_NAME
+        from rapport.identity import gate
+
+        return gate.merges(self.config.home / BUILD_NAME)
 
     def render(self) -> Path:
         """Write the report and return its page."""

@@ -1,7 +1,7 @@
 """How right identity resolution is, on generated companies whose truth is known.
 
-`python -m benchmarks.identity` writes `benchmarks/identity.md`; `--seed`, `--people` choose other
-companies, `--folder` keeps them.
+`python -m benchmarks.identity` writes `benchmarks/identity.md`; `--company` chooses others (people
+and seed, as in `2000:7`), `--folder` keeps them.
 
 Belongs here: landing a company, building the identity tables alone, comparing them with the
 truth by rule and by trap. Does not belong here: any rule, and any number that a rule is tuned by
@@ -39,7 +39,12 @@ from sandbox.world import SOURCES
 PAGE = ROOT / "benchmarks" / "identity.md"
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
 TUNED_ON, REPORTED_ON = 7, (11, 23)
-PEOPLE = 2000
+COMPANIES = (
+    *((2000, seed) for seed in (TUNED_ON, *REPORTED_ON)),
+    *((20_000, seed) for seed in REPORTED_ON),
+)
+"""Number of people and seed of each."""
+
 STREAMS = (
     "crm.accounts", "crm.contacts", "crm.leads", "crm.users", "crm.cases", "forum.users",
     "hub.contacts", "hub.companies", "hub.owners", "hub.associations", "shop.customers",
@@ -396,7 +401,7 @@ def _table(
     *,
     wrong: Sequence[Counter[str]] | None = None,
 ) -> list[str]:
-    heads = [f"seed {one.seed}" for one in results]
+    heads = [f"{one.people:,}, seed {one.seed}" for one in results]
     names = sorted({name for column in columns for name in column})
     lines = [
         f"| {word} | " + " | ".join(heads) + (" | wrong |" if wrong else " |"),
@@ -413,22 +418,27 @@ def _table(
     return [line.rstrip() for line in lines]
 
 
+def _company(text: str) -> tuple[int, int]:
+    """Read `<people>:<seed>`."""
+    people, seed = text.split(":")
+    return int(people), int(seed)
+
+
 def main() -> None:
     """Measure every company and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--people", type=int, default=PEOPLE)
-    parser.add_argument("--seed", type=int, nargs="*", default=[TUNED_ON, *REPORTED_ON])
+    parser.add_argument("--company", type=_company, nargs="*", default=COMPANIES)
     parser.add_argument("--folder", type=Path, help="keep the companies here, and use what is")
     parser.add_argument("--print", action="store_true", help="do not write the page")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         results = []
-        for seed in chosen.seed:
-            folder = (chosen.folder or Path(temporary)) / f"{seed}_{chosen.people}"
+        for people, seed in chosen.company:
+            folder = (chosen.folder or Path(temporary)) / f"{seed}_{people}"
             if not (folder / "truth").exists():
-                land(folder, seed, chosen.people)
+                land(folder, seed, people)
             resolve(folder)
-            results.append(measure(folder, seed, chosen.people))
+            results.append(measure(folder, seed, people))
         page = report(results)
     if chosen.print:
         print(page)

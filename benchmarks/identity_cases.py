@@ -1,6 +1,7 @@
 """Rapport's own cases of `identity_scale`, each a process of its own.
 
 python -m benchmarks.identity_cases profiles FOLDER COUNT  generate about so many profiles
+python -m benchmarks.identity_cases hostile FOLDER COUNT   as many profiles for each kind of trap
 python -m benchmarks.identity_cases project FOLDER         the identity models on those alone
 python -m benchmarks.identity_cases febrl FOLDER N         score the records of FEBRL N
 """
@@ -15,6 +16,8 @@ import duckdb
 import pyarrow.parquet as pq
 
 from benchmarks.costs import ROOT
+from rapport import dbt
+from rapport.identity import state
 from rapport.identity.attributes import Attribute, likely_pairs
 
 FEBRL = (
@@ -71,6 +74,40 @@ select
     end as phone
 from people where dice(person, '{source}is') < {share}
 """
+HOSTILE = """
+create macro name(number) as list_extract(['Ada','Bo','Cy','Di','Ed','Flo','Gus'], 1 + number % 7);
+create macro letters(number) as chr((97 + number % 26)::int)
+    || chr((97 + number // 26 % 26)::int) || chr((97 + number // 676 % 26)::int);
+create view profiles as
+select
+    number * 10 + trap as person,
+    list_extract(['crm', 'hub', 'shop'], 1 + number % 3) as source,
+    source || ':people:' || trap || '-' || number as profile_key,
+    case trap
+        when 2 then ''
+        when 3 then 'Test'
+        when 4 then list_extract(['Ann', '\u0410nn', 'A\u200bnn', '\uff21nn'], 1 + number % 4)
+        when 5 then 'Ann'
+        else name(number) end as given,
+    case trap
+        when 2 then ''
+        when 3 then 'Test'
+        when 4 then list_extract(['Lee', 'L\u0435e', 'L\u0435\u0435'], 1 + number % 3)
+        when 5 then 'Lee'
+        when 6 then case number % 2 when 0 then 'Ray' else 'Oak' end
+        else 'F' || letters(number) end as family,
+    case trap
+        when 0 then 'q7@big.example'
+        when 3 then 'test@test.com'
+        when 4 then list_extract(['ann', '\u0430nn'], 1 + number % 2) || '@big.example'
+        when 5 then letters(number) || '@gmail.com'
+        when 6 then 'desk.of.many@big.example' end as email,
+    case trap when 1 then '+12125550123' end as phone
+from range({count}) as numbers(number) cross join range(7) as traps(trap)
+"""
+"""One mailbox, one phone, no name at all, `test@test.com`, look-alike letters, one name on many
+mailboxes of a provider, and a mailbox on which two families have many given names."""
+
 COLUMNS = """
 select
     person as true_person, profile_key, profile_key as reference_key, source,
@@ -81,9 +118,11 @@ select
     source = 'forum' as is_email_verified, null::text as further_emails,
     false as is_address_only, phone, null::text as further_phone, null::text as external_id,
     null::text as alternate_id, true as is_numbered, null::text as organization_key,
-    null::text as domain, source = 'forum' as is_single_account, false as is_known_by_name,
+    null::text as organization_name, null::text as domain,
+    source = 'forum' as is_single_account, false as is_known_by_name,
     false as is_deleted, false as is_bot, null::text as merged_into, null::text as converted_into,
-    timestamptz '2024-01-01' as created_at, timestamptz '2024-01-01' as first_seen_at
+    timestamptz '2024-01-01' as created_at, timestamptz '2024-01-01' as first_seen_at,
+    timestamptz '2024-01-01' as last_seen_at
 from profiles order by hash(profile_key)
 """
 PROFILE_MODEL = "select * from read_parquet('%s')"
@@ -97,13 +136,24 @@ CONNECTION = """
 bench:
   target: duckdb
   outputs: {duckdb: {type: duckdb, path: '%s/bench.duckdb', schema: main, threads: 2,
-                     settings: {TimeZone: UTC}}}
+                     settings: {TimeZone: UTC, memory_limit: 1500MB}}}
 """
-SOURCES_FILE = "sources: [{name: control, tables: [{name: settings}]}]\n"
-MODELS = (
-    "identity_phone.py", "identity_identifier.sql", "identity_identifier_book.sql",
-    "identity_candidate.sql", "identity_edge.py", "identity_person_map.sql",
-)  # fmt: skip
+CONTROL = """
+create schema control;
+create table control.run (as_of date, known_at timestamptz);
+insert into control.run values (date '2024-01-02', timestamptz '2024-01-02');
+create table control.settings (name text, value text);
+create table control.identity_link (
+    line bigint, action text, left_type text, left_value text, right_type text, right_value text,
+    reason text
+);
+create table control.identity_identifier_flag (
+    line bigint, id_type text, value text, beginning text, ending text, flag text, reason text
+);
+"""
+"""What a build gives the models to read, beside the ledger of the last one."""
+
+SOURCES_FILE = "sources: [{name: control, tables: [%s]}]\n"
 SEEDS = ("free_mail_domain", "identity_rule", "mailbox_word", "nickname")
 
 
@@ -117,14 +167,21 @@ def profiles(folder: Path, count: int) -> None:
         session.execute(f"copy ({COLUMNS}) to '{folder}/profiles.parquet'")
 
 
+def hostile(folder: Path, count: int) -> None:
+    """Generate `count` profiles of different people for each kind of trap."""
+    with duckdb.connect() as session:
+        session.execute(HOSTILE.format(count=count))
+        session.execute(f"copy ({COLUMNS}) to '{folder}/profiles.parquet'")
+
+
 def project(folder: Path) -> None:
     """Lay out a dbt project of the identity models as they are, on the generated profiles."""
     models = folder / "models"
     models.mkdir()
-    for name in MODELS:
-        shutil.copy(ROOT / "dbt_project" / "models" / "identity" / name, models)
+    written = ROOT / "dbt_project" / "models" / "identity"
+    for path in (*written.glob("*.sql"), *written.glob("*.py")):
+        shutil.copy(path, models)
     (models / "identity_profile.sql").write_text(PROFILE_MODEL % (folder / "profiles.parquet"))
-    (models / "sources.yml").write_text(SOURCES_FILE)
     # Copied, not pointed at: dbt writes what it runs of a seed beside an absolute path.
     (folder / "seeds").mkdir()
     for name in SEEDS:
@@ -132,8 +189,12 @@ def project(folder: Path) -> None:
     (folder / "dbt_project.yml").write_text(PROJECT % (ROOT / "dbt_project"))
     (folder / "profiles.yml").write_text(CONNECTION % folder)
     with duckdb.connect(str(folder / "bench.duckdb")) as session:
-        session.execute("create schema control")
-        session.execute("create table control.settings (name text, value text)")
+        session.execute(CONTROL)
+        state.load(session, folder)
+        tables = session.execute("select table_name from duckdb_tables()").fetchall()
+    names = ", ".join(f"{{name: {name}}}" for (name,) in tables)
+    (models / "sources.yml").write_text(SOURCES_FILE % names)
+    dbt.ensure_parsed(folder)
 
 
 def febrl(folder: Path, number: int) -> None:
@@ -147,6 +208,8 @@ if __name__ == "__main__":
     case, folder = sys.argv[1], Path(sys.argv[2])
     if case == "profiles":
         profiles(folder, int(sys.argv[3]))
+    elif case == "hostile":
+        hostile(folder, int(sys.argv[3]))
     elif case == "project":
         project(folder)
     else:

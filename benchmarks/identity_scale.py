@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.costs import ROOT, Cost, machine, measure
 
 SIZES = (100_000, 1_000_000)
+HOSTILE = (5_000, 10_000)
 PAGE = ROOT / "benchmarks" / "identity_scale.md"
 PEERS = ROOT / "benchmarks" / ".identity-venv"
 PEER_PACKAGES = ("splink>=5,<6", "recordlinkage>=0.16,<1", "scipy", "pyarrow", "duckdb>=2,<3")
@@ -36,9 +37,15 @@ address and a phone number; some mailboxes are a task's or a placeholder, some p
 Names are never misspelt, so that precision and recall say whether the road is whole, not how good
 it is: the world's truth is for that. Rapport is one `dbt build` of the models from
 `identity_phone` to `identity_person_map` with their seeds; its figure holds the reading of phone
-numbers, the identifier book and writing the database. Splink is given the phones in E.164 and
-scores; its clusters are cut at 0.99. Bare components join whatever shares a value and judge
-nothing: a floor.
+numbers, the identifier book and writing the database, which may take 1.5 GB (DuckDB's
+`memory_limit`; else it takes what there is). The project is parsed before, as in a build. Splink is
+given the phones in E.164 and scores; its clusters are cut at 0.99. Bare components join whatever
+shares a value and judge nothing: a floor.
+
+Hostile profiles, all of different people: one mailbox for all, one phone number, no name, a test
+address, one name in look-alike letters on two mailboxes, one name on as many mailboxes of one
+provider, and one mailbox on which two families have many given names. Flagged values wait in
+`identity_identifier_book` with their reason.
 """
 
 
@@ -74,7 +81,7 @@ def peer(case: str, folder: Path, *arguments: object) -> Cost:
 def ask(folder: Path, query: str) -> list[list[float]]:
     """Return the rows of a query, asked in a process that gives its memory back."""
     program = (
-        "import duckdb, json, sys; "
+        "import duckdb, json, sys; duckdb.execute('set enable_progress_bar = false'); "
         "print(json.dumps([[float(v) for v in r] for r in duckdb.sql(sys.argv[1]).fetchall()]))"
     )
     done = subprocess.run(
@@ -111,26 +118,35 @@ def febrl(folder: Path) -> list[str]:
     return lines
 
 
+def build(folder: Path) -> Cost:
+    """Build the identity models on the profiles in the folder, and write who is who there."""
+    ours("project", folder)
+    target = str(folder / "target")
+    command = [
+        sys.executable, "-m", "rapport.dbt", str(folder),
+        "build", "--exclude-resource-type", "test", "-s", "+identity_person_map",
+        "--project-dir", str(folder), "--profiles-dir", str(folder),
+        "--target-path", target, "--log-path", target,
+    ]  # fmt: skip
+    cost = measure("Rapport, dbt build", command, folder, {"PYTHONPATH": str(ROOT)})
+    ask(
+        folder,
+        "attach 'bench.duckdb' as bench (read_only); copy (select profile_key, person_id as "
+        "person from bench.identity_person_map) to 'ours.parquet'; select 1",
+    )
+    return cost
+
+
 def scale(folder: Path, size: int) -> list[str]:
     """Resolve generated profiles in every way and return the rows of the table."""
     ours("profiles", folder, size)
-    ours("project", folder)
-    dbt = str(Path(sys.executable).parent / "dbt")
-    build = [dbt, "--quiet", "build", "--exclude-resource-type", "test", "-s"]
-    cost = measure("Rapport, dbt build", [*build, "+identity_person_map"], folder,
-                   {"PYTHONPATH": str(ROOT)})  # fmt: skip
+    rows = [("Rapport, dbt build of the models", build(folder), "ours")]
     results = json.loads((folder / "target" / "run_results.json").read_text())["results"]
     spent = sorted(
         ((result["execution_time"], result["unique_id"].rsplit(".", 1)[1]) for result in results),
         reverse=True,
     )
     total = sum(seconds for seconds, _ in spent)
-    ask(
-        folder,
-        "attach 'bench.duckdb' as bench (read_only); copy (select profile_key, person_id as "
-        "person from bench.identity_person_map) to 'ours.parquet'; select 1",
-    )
-    rows = [("Rapport, dbt build of the models", cost, "ours")]
     rows.append(("Splink", peer("splink", folder), "splink"))
     lines = []
     for name, spent_by, answer in rows:
@@ -145,6 +161,19 @@ def scale(folder: Path, size: int) -> list[str]:
     )
     shares = ", ".join(f"{name} {seconds / total:.0%}" for seconds, name in spent[:5])
     return [*lines, f"Where Rapport's time goes at {size:,}: {shares}."]
+
+
+def hostile(folder: Path, count: int) -> str:
+    """Resolve hostile profiles and return the row of the table."""
+    ours("hostile", folder, count)
+    cost = build(folder)
+    [[_, found, _, largest]] = ask(folder, _pairs_query("ours"))
+    [[flagged]] = ask(
+        folder,
+        "attach 'bench.duckdb' as bench (read_only); select count(*) from "
+        f"bench.identity_identifier_book where flag <> 'ok' and n_profiles >= {count // 4}",
+    )
+    return f"| {count:,} | {cost.cpu_s:.1f} | {found:.0f} | {largest:.0f} | {flagged:.0f} |"
 
 
 def _links_query(answer: str, number: int, threshold: float) -> str:
@@ -163,10 +192,11 @@ def _pairs_query(answer: str) -> str:
     return (
         "with told as (select person, true_person from read_parquet('profiles.parquet') "
         f"inner join read_parquet('{answer}.parquet') using (profile_key)), "
-        "both as (select count(*) as n from told group by person, true_person), "
+        "rightly as (select count(*) as n from told group by person, true_person), "
         "joined as (select count(*) as n from told group by person), "
         "truth as (select count(*) as n from told group by true_person) "
-        "select (select sum(n * (n - 1) / 2) from both), (select sum(n * (n - 1) / 2) from joined),"
+        "select (select sum(n * (n - 1) / 2) from rightly), "
+        "(select sum(n * (n - 1) / 2) from joined),"
         " (select sum(n * (n - 1) / 2) from truth), (select max(n) from joined)"
     )
 
@@ -184,6 +214,10 @@ def main(sizes: tuple[int, ...]) -> None:
             *rows, note = scale(Path(name), size)
         lines += rows
         notes.append(f"- {note}")
+    traps = []
+    for count in HOSTILE:
+        with tempfile.TemporaryDirectory() as name:
+            traps.append(hostile(Path(name), count))
     page = [
         "# Who is who, at size",
         "",
@@ -200,6 +234,12 @@ def main(sizes: tuple[int, ...]) -> None:
         *lines,
         "",
         *notes,
+        "",
+        "## Hostile profiles",
+        "",
+        "| profiles of each trap | CPU-s | pairs joined | largest person | flagged values |",
+        "| ---: | ---: | ---: | ---: | ---: |",
+        *traps,
         "",
         "## Method",
         "",

@@ -375,16 +375,21 @@ def _print_outcomes(config: Config, outcomes: list[Any]) -> None:
 
 
 @main.command()
+@click.option(
+    "--accept-merges",
+    is_flag=True,
+    help="Publish this build however many people it makes one.",
+)
 @sandbox_option
 @json_option
 @click.pass_context
 @answers_errors
-def build(context: click.Context, use_sandbox: bool, as_json: bool) -> int:
+def build(context: click.Context, accept_merges: bool, use_sandbox: bool, as_json: bool) -> int:
     """Build the tables from what has landed, publish them and write the report."""
     from rapport.pipeline import build_and_publish
 
     config = chosen_config(context, use_sandbox)
-    outcome = build_and_publish(config)
+    outcome = build_and_publish(config, accept_merges=accept_merges)
     if as_json:
         click.echo(json.dumps(outcome, default=str, indent=1))
         return DONE

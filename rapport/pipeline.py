@@ -11,8 +11,11 @@ from rapport import build, publish, report
 from rapport.config import Config
 
 
-def build_and_publish(config: Config) -> dict[str, Any]:
+def build_and_publish(config: Config, *, accept_merges: bool = False) -> dict[str, Any]:
     """Build what is due, publish it and write the report.
+
+    Args:
+        accept_merges: publish it however many people it makes one.
 
     Returns `built` (False when nothing was due), `message`, and when built `as_of`,
     `tables` (rows per published table), `untyped` (rows brought to quarantine) and `unmet` (lines
@@ -24,7 +27,7 @@ def build_and_publish(config: Config) -> dict[str, Any]:
     build.prepare(config, plan)
     build.run_dbt(config, plan)
     result = build.finish(config, plan)
-    published = publish.publish(config, plan)
+    published = publish.publish(config, plan, accept_merges=accept_merges)
     page = report.render(config)
     return {
         "built": True,

@@ -30,7 +30,7 @@ from connectors.errors import PublishError
 from connectors.landing import flush
 from rapport.build import BUILD_NAME, BuildPlan, remember
 from rapport.config import Config
-from rapport.identity import state
+from rapport.identity import gate, state
 
 WAREHOUSE_NAME = "warehouse.duckdb"
 PUBLISHED_PREFIXES = (
@@ -52,10 +52,14 @@ class Published:
     as_of: date
 
 
-def publish(config: Config, plan: BuildPlan) -> Published:
+def publish(config: Config, plan: BuildPlan, *, accept_merges: bool = False) -> Published:
     """Copy marts and metrics to a new read-only file and swap it in with one rename.
 
+    Args:
+        accept_merges: somebody has looked at how many people the build makes one.
+
     Raises:
+        MergesRefused: it makes too many people one; the old one stays.
         PublishError: nothing is built, the copy cannot be written (the old one stays), or what
             follows the swap fails (the new one stays).
     """
@@ -64,6 +68,8 @@ def publish(config: Config, plan: BuildPlan) -> Published:
         raise PublishError(
             f"nothing to publish: {build.name} is not there. Run `rapport build` first."
         )
+    if not accept_merges:
+        gate.refuse_bad_merges(build)
     folder = config.home / "published" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     try:
         (folder / "marts").mkdir(parents=True)

@@ -164,6 +164,10 @@ class Components:
         """Return the keys of the set that `root` names."""
         return self._members.get(root, (root,))
 
+    def memberships(self) -> list[tuple[str, str]]:
+        """Return (name of the set, key) for every key in a set of several."""
+        return [(root, key) for root, held in self._members.items() for key in held]
+
     def members(self, keys: Iterable[str]) -> dict[str, list[str]]:
         """Return name -> sorted members, of the sets that hold any of `keys`."""
         found: dict[str, list[str]] = {}

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Verdict = Literal["agree", "unknown", "disagree"]
@@ -235,6 +236,7 @@ def _holds_controls(text: str) -> bool:
     )
 
 
+@lru_cache(maxsize=1 << 16)  # a few given and family names meet again and again
 def _words(text: str) -> tuple[str, ...]:
     words = (re.sub(r"['’]", "", word) for word in _WORD.findall(comparable(text)))
     return tuple(word for word in words if word not in _TITLES)

@@ -9,7 +9,7 @@ Only a key or a digest stands in the file, so that it may be kept when everythin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -70,7 +70,7 @@ def kept_out(suppressed: Iterable[tuple[str, str, str]]) -> dict[str, str]:
 
 def kept_off(
     suppressed: Iterable[tuple[str, str, str]],
-    pairs: Sequence[tuple[str, str]],
+    pairs: Iterable[tuple[str, str]],
     networks: Set[str],
 ) -> dict[tuple[str, str], str]:
     """Return the pairs that must not become one, smaller key first, with the reason.

@@ -11,6 +11,7 @@ from dagster._core.events import StepRetryData
 from dagster._utils.error import SerializableErrorInfo
 
 from assets import dbt
+from rapport.identity import gate
 
 pytestmark = pytest.mark.dbt
 
@@ -46,7 +47,27 @@ def test_metrics_build_publish_and_report_in_order(lab) -> None:
     told = by_key["fct_interaction"].materialization.metadata
     assert told["dagster/row_count"].value == 1
     passed = {c.check_name: c.passed for c in result.get_asset_check_evaluations()}
-    assert passed == {"not_null_fct_interaction__key": True, "readable": True}
+    assert passed == {
+        "not_null_fct_interaction__key": True,
+        "merges": True,
+        "readable": True,
+    }
+
+
+def test_a_build_that_makes_too_many_people_one_fails_its_check_and_is_not_published(
+    lab, monkeypatch
+) -> None:
+    def refuse(build) -> None:
+        raise gate.MergesRefused("900 of 1000 people")
+
+    found = gate.Merges(n_before=1000, n_merged=900, most_in_one=2, has_new_source=False)
+    monkeypatch.setattr(gate, "merges", lambda build: found)
+    monkeypatch.setattr(lab.warehouse, "publish", refuse)
+    result = lab.run("metrics")
+    assert not result.success
+    assert not {"published_warehouse", "report"} & set(materialized(result))
+    [check] = [c for c in result.get_asset_check_evaluations() if c.check_name == "merges"]
+    assert (check.passed, check.metadata["merged"].value) == (False, 900)
 
 
 def test_with_nothing_new_dbt_does_not_start_and_the_run_succeeds(lab) -> None:

@@ -98,8 +98,26 @@ def company(revoked: date | None = None) -> Landing:
             suppression(6, None, "who@mill.example", "all"),
         ],
         "identity_link": [
-            (2, "link", "profile", "wall:profiles:c1", "profile", "desk:people:cara", "it is she"),
-            (3, "link", "profile", "desk:people:zoe", "email", "who@mill.example", "who"),
+            (
+                2,
+                "identity/links.csv:2",
+                "link",
+                "profile",
+                "wall:profiles:c1",
+                "profile",
+                "desk:people:cara",
+                "it is she",
+            ),
+            (
+                3,
+                "identity/links.csv:3",
+                "link",
+                "profile",
+                "desk:people:zoe",
+                "email",
+                "who@mill.example",
+                "who",
+            ),
         ],
         "identity_identifier_flag": [
             (2, "email", None, "fay", "@mill.example", "ok", "hers"),

@@ -46,9 +46,12 @@ def company() -> Landing:
     landing.add("mapped__purchases", {"id": "o1", **order}, stream="orders")
     landing.control |= {
         "identity_link": [
-            (2, "link", "profile", "desk:people:bob", "profile", "forum:users:2", "he said so"),
-            (3, "link", "profile", "desk:people:ann", "profile", "forum:users:1", "so did she"),
-            (4, "link", "profile", "desk:people:ann", "profile", "desk:people:ann-2", "twice"),
+            (number, f"identity/links.csv:{number}", "link", "profile", left, "profile", right, why)
+            for number, left, right, why in (
+                (2, "desk:people:bob", "forum:users:2", "he said so"),
+                (3, "desk:people:ann", "forum:users:1", "so did she"),
+                (4, "desk:people:ann", "desk:people:ann-2", "twice"),
+            )
         ],
         "identity_suppression": [
             (2, "identity/suppressions.csv:2", None,

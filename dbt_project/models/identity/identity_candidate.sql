@@ -42,7 +42,7 @@ full_names as (
 ),
 
 -- Own mailboxes of people with a full name, one row per profile and mailbox.
-mailboxes as (
+own_mailboxes as (
     select
         identifiers.profile_key,
         identifiers.value,
@@ -57,6 +57,14 @@ mailboxes as (
     left join {{ ref('free_mail_domain') }} as free_mail_domains
         on split_part(identifiers.value, '@', 2) = free_mail_domains.domain
     where identifiers.id_type = 'email' and identifiers.flag = 'ok'
+),
+
+mailboxes as (
+    select
+        *,
+        count(*) over (partition by name_key, domain, signs) as n_of_a_domain,
+        count(*) over (partition by name_key, local_part) as n_of_a_local_part
+    from own_mailboxes
 ),
 
 places as (
@@ -245,7 +253,9 @@ candidates as (
         and one.signs = other.signs
         and one.profile_key < other.profile_key
         and one.value <> other.value
-    where one.is_free_mail and levenshtein(one.local_part, other.local_part) <= 2
+    where one.is_free_mail
+        and one.n_of_a_domain <= {{ most_profiles_of_a_name }}
+        and levenshtein(one.local_part, other.local_part) <= 2
 
     union all
 
@@ -257,6 +267,7 @@ candidates as (
         on one.name_key = other.name_key and one.local_part = other.local_part
     where one.is_free_mail
         and not other.is_free_mail
+        and one.n_of_a_local_part <= {{ most_profiles_of_a_name }}
         and levenshtein(one.domain, other.domain) <= 2
 
     union all

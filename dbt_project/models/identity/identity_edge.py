@@ -2,111 +2,67 @@
 
 import pyarrow
 
-from rapport.identity.graph import Pair, Traits, decide
-from rapport.identity.names import UNKNOWN, Name, Nicknames, is_shown_as_another
+from rapport.identity.edges import PAIRS, TRAITS, edges, name_of
+from rapport.identity.names import Nicknames, is_shown_as_another
 from rapport.identity.overrides import refuse_contradictions, refuse_crowds
 from rapport.identity.suppressions import kept_off, kept_out
 
-SCHEMA = pyarrow.schema(
-    [
-        (name, pyarrow.string())
-        for name in (
-            "left_key", "right_key", "entity", "rule_id", "id_type", "evidence", "names",
-            "state", "refusal", "component_key",
-        )
-    ]
-)  # fmt: skip
-
-ASKING_RULES = {"claimed_handle"}  # what somebody told us is asked about before it is thrown away
+ASKING_RULES = "('claimed_handle')"  # what somebody told us is asked about before it is thrown away
 OVERRIDE_TIER = 0  # above every rule: neither names nor sizes undo it
 
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    candidates = dbt.ref("identity_candidate")
     nicknames = Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall())
-
-    rows = (
-        candidates.project(
-            "left_key, right_key, entity, rule_id, id_type, evidence, tier, needs_agreement, "
-            "refusal, band"
-        )
-        .order("left_key, right_key, tier, rule_id, evidence")
-        .fetchall()
-    )
+    traits = dbt.ref("identity_trait")
     links, vetoes = overrides(dbt.ref("identity_override"))
-    rows += links
+    candidates = (
+        dbt.ref("identity_candidate")
+        .project(f"*, rule_id in {ASKING_RULES} as asks_in_doubt")
+        .project(", ".join(PAIRS.names))
+        .to_arrow_table()
+    )
+    pairs = pyarrow.concat_tables([candidates.cast(PAIRS), links])
     suppressed = dbt.ref("identity_suppression").project("profile_key, scope, place").fetchall()
-    out = kept_out(suppressed)
     networks = dbt.source("control", "link_policy").filter("not is_own_space")
     vetoes |= kept_off(
         suppressed,
-        [row[:2] for row in rows if row[8] is None],
-        networks={source for (source,) in networks.project("source").fetchall()},
+        ((pair["left_key"], pair["right_key"]) for pair in _rows(pairs) if pair["refusal"] is None),
+        {source for (source,) in networks.project("source").fetchall()},
     )
-    traits = _traits(dbt.ref("identity_trait"), {key for row in rows for key in row[:2]})
-    claims = dbt.ref("identity_claim").filter("state = 'in_force' and shown_name is not null")
-    shown = dict(claims.project("handle_key, shown_name").fetchall())
-    decisions = decide(
-        [
-            Pair(
-                left=row[0],
-                right=row[1],
-                tier=row[6],
-                needs_agreement=row[7],
-                refusal=out.get(row[0]) or out.get(row[1]) or row[8],
-                band="suggest" if _is_doubtful(row, shown, traits, nicknames) else row[9],
-                asks_in_doubt=row[3] in ASKING_RULES,
-            )
-            for row in rows
-        ],
-        traits=traits,
-        nicknames=nicknames,
-        vetoes=vetoes,
-    )
-    return pyarrow.Table.from_pylist(
-        [
-            dict(
-                zip(
-                    SCHEMA.names,
-                    (*row[:6], made.names, made.state, made.refusal, made.component),
-                    strict=True,
-                )
-            )
-            for row, made in zip(rows, decisions, strict=True)
-        ],
-        schema=SCHEMA,
+    return edges(
+        pairs,
+        traits.project(", ".join(TRAITS.names)).to_arrow_table(),
+        nicknames,
+        vetoes,
+        kept_out=kept_out(suppressed),
+        doubtful=doubtful(traits, dbt.ref("identity_claim"), nicknames),
     )
 
 
-def _is_doubtful(row, shown, traits, nicknames):
-    """Say whether a claimed account shows another name: a handle is given on, a note stays."""
-    left, right, _, rule, *_ = row
-    return rule in ASKING_RULES and any(
-        is_shown_as_another(shown[account], traits[record].name, nicknames)
-        for account, record in ((left, right), (right, left))
-        if account in shown and record in traits
+def _rows(table):
+    for batch in table.select(["left_key", "right_key", "refusal"]).to_batches():
+        yield from batch.to_pylist()
+
+
+def doubtful(traits, claims, nicknames):
+    """Return the claims whose account shows another name: a handle is given on, a note stays."""
+    shown = (
+        claims.filter("state = 'in_force' and shown_name is not null")
+        .project("handle_key, record_key as profile_key, shown_name")
+        .join(traits, "profile_key")
+        .project("handle_key, profile_key, shown_name, given, family")
+        .fetchall()
     )
-
-
-def _traits(traits, concerned):
-    """Return profile key -> what of it can contradict another's."""
     return {
-        key: Traits(
-            name=Name(tuple(given.split()), tuple(family.split())) if family else UNKNOWN,
-            account_of=account_of,
-            stream=stream,
-            mailboxes=tuple(mailboxes.split()) if mailboxes else (),
-        )
-        for key, given, family, account_of, stream, mailboxes in traits.project(
-            "profile_key, given, family, account_of, stream, mailboxes"
-        ).fetchall()
-        if key in concerned
+        (min(handle, record), max(handle, record))
+        for handle, record, name, given, family in shown
+        if is_shown_as_another(name, name_of(given, family), nicknames)
     }
 
 
 def overrides(lines):
-    """Return rows for the links of people, as of candidates, and the pairs that they keep apart."""
+    """Return what people link as pairs, and the pairs that they keep apart with the refusal."""
     found = (
         lines.project(
             "action, left_key, right_key, place, entity, reason, n_left, n_right, refusal"
@@ -124,10 +80,11 @@ def overrides(lines):
         if action == "unlink"
     }
     rows = [
-        (
-            *(left, right, entity, f"override_{action}", None, place),
-            *(OVERRIDE_TIER, False, refusal, "auto"),
-        )
+        {
+            "left_key": left, "right_key": right, "entity": entity, "rule_id": f"override_{action}",
+            "evidence": place, "tier": OVERRIDE_TIER, "needs_agreement": False,
+            "refusal": refusal, "band": "auto", "asks_in_doubt": False,
+        }
         for action, left, right, place, entity, *_, refusal in found
-    ]
-    return rows, vetoes
+    ]  # fmt: skip
+    return pyarrow.Table.from_pylist(rows, schema=PAIRS), vetoes

@@ -51,6 +51,13 @@ people_domains as (
         )
 ),
 
+-- One row per number, not one join on either: that would compare every profile with every number.
+numbers as (
+    select profile_key, entity, phone from profiles where phone is not null
+    union all
+    select profile_key, entity, further_phone from profiles where further_phone is not null
+),
+
 identifiers as (
     select
         profile_key, entity, 'email' as id_type, {{ mailbox('email') }} as value,
@@ -72,11 +79,10 @@ identifiers as (
 
     union all
 
-    select
-        profiles.profile_key, profiles.entity, 'phone', phones.e164, phones.phone, false
-    from profiles
-    inner join phones on profiles.phone = phones.phone or profiles.further_phone = phones.phone
-    where profiles.entity = 'person'
+    select numbers.profile_key, numbers.entity, 'phone', phones.e164, phones.phone, false
+    from numbers
+    inner join phones on numbers.phone = phones.phone
+    where numbers.entity = 'person'
 
     union all
 

@@ -31,10 +31,13 @@ free_mail_domains as (
 -- What an organization gives as its number reaches whoever is there.
 switchboards as (
     select phones.e164 as value
-    from profiles
-    inner join {{ ref('identity_phone') }} as phones
-        on profiles.phone = phones.phone or profiles.further_phone = phones.phone
-    where profiles.entity = 'organization' and phones.e164 is not null
+    from (
+        select phone from profiles where entity = 'organization'
+        union
+        select further_phone from profiles where entity = 'organization'
+    ) as numbers
+    inner join {{ ref('identity_phone') }} as phones on numbers.phone = phones.phone
+    where phones.e164 is not null
     group by phones.e164
 ),
 
@@ -64,6 +67,8 @@ named as (
     inner join profiles on identifiers.profile_key = profiles.profile_key
     where identifiers.id_type = 'email'
         and counted.n_surnames between 2 and {{ names_per_reissued }}
+        -- a crowd is flagged as such, and comparing all of it with all of it costs most
+        and counted.n_records <= {{ profiles_per_value }}
         and profiles.words is not null
         and profiles.family_word is not null
     group by identifiers.value, profiles.given_word, profiles.family_word, profiles.words

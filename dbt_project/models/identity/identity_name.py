@@ -10,28 +10,32 @@ SCHEMA = pyarrow.schema(
         for name in ("profile_key", "given", "family", "name_key", "given_word", "family_word")
     ]
 )
+ROWS_AT_ONCE = 50_000
 
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    profiles = dbt.ref("identity_profile")
+    profiles = dbt.ref("identity_profile").filter("entity = 'person'")
     nicknames = Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall())
+    # Equal names follow each other: each is read once, and none is kept.
+    ordered = profiles.project("profile_key, given_name, family_name, full_name").order(
+        "given_name, family_name, full_name, profile_key"
+    )
+    batches = ordered.to_arrow_reader(ROWS_AT_ONCE)
+    return pyarrow.Table.from_batches([_read(batch, nicknames) for batch in batches], SCHEMA)
 
+
+def _read(batch, nicknames):
+    """Return the names of a batch of profiles."""
     columns = [[] for _ in SCHEMA]
-    known = {}
-    for profile_key, *texts in (
-        profiles.filter("entity = 'person'")
-        .project("profile_key, given_name, family_name, full_name")
-        .order("profile_key")
-        .fetchall()
-    ):
-        texts = tuple(texts)
-        if texts not in known:
-            known[texts] = _columns(read_name(*texts), nicknames)
-        if known[texts] is not None:
-            for column, value in zip(columns, (profile_key, *known[texts]), strict=True):
+    before, read = None, None
+    for profile_key, *texts in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        if texts != before:
+            before, read = texts, _columns(read_name(*texts), nicknames)
+        if read is not None:
+            for column, value in zip(columns, (profile_key, *read), strict=True):
                 column.append(value)
-    return pyarrow.table(columns, schema=SCHEMA)
+    return pyarrow.record_batch(columns, schema=SCHEMA)
 
 
 def _columns(name, nicknames):
