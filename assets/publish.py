@@ -16,7 +16,7 @@ from assets.dbt import WRITER_POOL
 from assets.resources import PUBLISHED_WAREHOUSE, Warehouse
 from assets.streams import OWNER, failing_clearly
 from rapport.config import Config
-from rapport.publish import PUBLISHED_PREFIXES
+from rapport.dbt import PUBLISHED_PREFIXES
 
 GROUP = "published"
 EVERY_DAY = dg.FreshnessPolicy.time_window(

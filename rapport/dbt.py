@@ -30,6 +30,12 @@ PROJECT = ROOT / "dbt_project"
 DATABASE_NAME = "build.duckdb"  # its stem stands in every parsed name, so it is alike in all homes
 TARGET_NAME = "dbt"
 SUCCEEDED = ("success", "pass", "no-op", "warn")
+PUBLISHED_PREFIXES = (
+    "dim_", "fct_", "bridge_", "rel_", "ops_", "identity_claim", "identity_event",
+    "identity_explanation", "identity_redirect", "identity_rule_standing", "identity_suggestion",
+)  # fmt: skip
+"""What the names of published tables begin with; of identity only what people read."""
+
 _PARSED_STATE = "partial_parse.msgpack"
 
 

@@ -30,15 +30,10 @@ from connectors.errors import PublishError
 from connectors.landing import flush
 from rapport.build import BUILD_NAME, BuildPlan, remember
 from rapport.config import Config
+from rapport.dbt import PUBLISHED_PREFIXES
 from rapport.identity import gate, state
 
 WAREHOUSE_NAME = "warehouse.duckdb"
-PUBLISHED_PREFIXES = (
-    "dim_", "fct_", "bridge_", "rel_", "ops_", "identity_claim", "identity_event",
-    "identity_explanation", "identity_redirect", "identity_rule_standing", "identity_suggestion",
-)  # fmt: skip
-"""What the names of published tables begin with; of identity only what people read."""
-
 STORAGE_VERSION = "v1.0.0"  # files of this version open in every DuckDB client since 1.0
 KEPT_PUBLICATIONS = 2
 

@@ -22,8 +22,7 @@ from connectors.base import Stream
 from connectors.files import FileStream
 from connectors.rest.settings import Listed, RestLimits, RestStream
 from connectors.tables import Deleted, SqlStream
-from rapport.dbt import PROJECT
-from rapport.publish import PUBLISHED_PREFIXES
+from rapport.dbt import PROJECT, PUBLISHED_PREFIXES
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "connect"
 TABLES_PAGE = FOLDER.parent / "tables.md"

@@ -12,7 +12,7 @@ import yaml
 
 from connectors import registry
 from rapport import config, mapping, reference, strategy
-from rapport.publish import PUBLISHED_PREFIXES
+from rapport.dbt import PUBLISHED_PREFIXES
 from sandbox.server import Sandbox, serve
 from tests.docs.fences import DOCS, ROOT, Fence, fences, pages
 
