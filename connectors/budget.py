@@ -156,10 +156,13 @@ class Budget:
                     calls = max(calls, LEAST_SHARE * most)
             bookings.shares[name] = Share(max(1.0, calls), now, True, resets_at)
 
-    def refused(self, wait_s: float) -> None:
+    def refused(self, wait_s: float, window_s: float | None = None) -> None:
         """Hold everybody for the wait that a refusal demands, and learn from it.
 
         What was on its way when it came is refused as well, and did not count.
+
+        Args:
+            window_s: whose calls are used up; None: it is guessed by the wait.
         """
         now = time.time()
         with self._bookings() as bookings:
@@ -167,8 +170,10 @@ class Budget:
             bookings.held_until = max(bookings.held_until, now + wait_s)
             spans = {seconds: calls for calls, seconds in self.windows}
             lengths = spans or USUAL_SPANS_S
-            seconds = min((span for span in lengths if span >= 0.9 * wait_s), default=max(lengths))
-            least = LEAST_SHARE * spans[seconds] if spans else LEAST_CALLS
+            seconds = window_s or min(
+                (span for span in lengths if span >= 0.9 * wait_s), default=max(lengths)
+            )
+            least = LEAST_SHARE * spans[seconds] if seconds in spans else LEAST_CALLS
             share = bookings.shares.get(f"{seconds:g}")
             if share is not None and (share.is_told or not is_first):
                 share.calls = max(1.0, share.calls - (not share.is_told))

@@ -71,11 +71,13 @@ class Limit:
         wait_s: seconds until the next call may leave; None: the vendor does not say.
         spent: a daily quota is used up: waiting is pointless today.
         reason: in words, for progress and errors.
+        window_s: the span of seconds in which calls are counted; None: the vendor does not say.
     """
 
     wait_s: float | None
     spent: bool = False
     reason: str = ""
+    window_s: float | None = None
 
 
 Limits = Callable[[requests.Response], Limit | None]
@@ -311,7 +313,7 @@ class Session(requests.Session):
                 self._give_up_on(limit, request, response, limited_s)
                 response.close()
                 if response.status_code == requests.codes.too_many_requests:
-                    self.budget.refused(wait_s)
+                    self.budget.refused(wait_s, limit.window_s)
                 else:
                     self.budget.hold(wait_s)
                 self._wait(wait_s, limit.reason or "the vendor's limit")

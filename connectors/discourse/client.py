@@ -7,7 +7,9 @@ of it (`reads`).
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from connectors.discourse.streams import ACTIVITY_OVERLAP
 from connectors.errors import AuthError, BadRequest, ServerError
 from connectors.pagination import LoopGuard, numbered
 from connectors.records import members, pick, split, values
-from connectors.session import Limit, Session
+from connectors.session import Limit, Session, default_limit
 
 if TYPE_CHECKING:
     from connectors.discourse import Settings
@@ -216,12 +218,18 @@ def _with_those_below(category: bytes) -> Iterator[bytes]:
 
 
 def limits(answer: requests.Response) -> Limit | None:
-    """Read the wait of the controllers' 429, `extras.wait_seconds`; the other has a header.
+    """Read the wait of the controllers' 429, `extras.wait_seconds`; the other has headers, one of
+    which names the limit of an address that was met: of 10 seconds, or of 60.
 
     https://github.com/discourse/discourse/blob/main/app/controllers/application_controller.rb
+    https://github.com/discourse/discourse/blob/main/lib/middleware/request_tracker.rb
     """
     if answer.status_code != requests.codes.too_many_requests:
         return None
+    limit = default_limit(answer)
+    code = answer.headers.get("Discourse-Rate-Limit-Error-Code", "")
+    if limit and (named := re.fullmatch(r"ip_(\d+)_secs_limit", code)):
+        return replace(limit, reason="the forum's limit of an address", window_s=float(named[1]))
     wait_s = pick(answer.content, "extras", "wait_seconds")
     return Limit(float(wait_s), reason="the forum's limit") if wait_s is not None else None
 

@@ -281,3 +281,11 @@ def test_a_budget_that_a_crash_left_behind_is_taken_up(tmp_path, left_over):
     path.write_bytes(left_over)
     assert Budget([(1, 60.0)], path).book() == 0.0
     assert Budget([(1, 60.0)], path).book() > 50
+
+
+@pytest.mark.parametrize(("window_s", "least_s", "most_s"), [(10.0, 10, 20), (None, 60, 120)])
+def test_a_refusal_that_names_its_window_slows_no_other(window_s, least_s, most_s):
+    budget = Budget()
+    assert not any(budget.book() for _ in range(51))
+    budget.refused(5.0, window_s)
+    assert least_s < [budget.book() for _ in range(50)][-1] < most_s

@@ -21,6 +21,7 @@ from connectors import registry
 from connectors.base import State, Window
 from connectors.discourse import Discourse, Settings
 from connectors.discourse.client import Forum as AskedForum
+from connectors.discourse.client import limits
 from connectors.discourse.links import with_links
 from connectors.discourse.reads import Reader
 from connectors.errors import AuthError, ServerError
@@ -673,6 +674,13 @@ def test_all_shapes_of_a_limit_are_waited_for(site, landed, kind):
     site.set_faults({"kind": kind, "match": "/posts.json", "wait_s": 1})
     result = site.sync("posts")
     assert result.rows == 3 and 1 <= result.waits_s < 3
+
+
+@pytest.mark.parametrize(("kind", "window_s"), [("429_text", 10.0), ("429", None)])
+def test_the_limit_of_an_address_is_told_by_its_window(site, kind, window_s):
+    site.set_faults({"kind": kind, "match": "/posts.json", "wait_s": 3})
+    limit = limits(requests.get(f"{site.url}/posts.json", timeout=10))
+    assert (limit.wait_s, limit.window_s) == (3.0, window_s)
 
 
 def test_a_forum_that_is_being_rebuilt_is_asked_again_and_then_said_to_be_away(site):
