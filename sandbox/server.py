@@ -261,10 +261,18 @@ def sigterm_is_ctrl_c() -> None:
 
 
 def until_stopped(ready: Callable[[], object]) -> None:
-    """Say that all is ready, and wait until the main thread is interrupted."""
-    with contextlib.suppress(KeyboardInterrupt):
-        ready()
-        threading.Event().wait()
+    """Say that all is ready, and wait for Ctrl-C or SIGTERM. Must be called in the main thread.
+
+    Nothing is raised, since that could tear what is being said.
+    """
+    came: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: came.append(number))
+    ready()
+    while not came:
+        time.sleep(0.1)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a second one ends what lets itself be asked
+        signal.signal(number, signal.default_int_handler)
 
 
 class _WithCredentials:

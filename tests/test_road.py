@@ -78,7 +78,9 @@ def test_a_first_run_fills_every_table_that_these_sources_can_fill(config: Confi
         table: query(config, f"select count(*) from {table}")[0][0]
         for (table,) in query(config, "show tables")
     }
-    assert not {table for table, count in counts.items() if not count}
+    empty = {table for table, count in counts.items() if not count}
+    # who reacted is only read with `likers: true`, and no id was retired yet
+    assert empty == {"fct_reaction_given", "identity_redirect"}
     assert (config.home / "report" / "index.html").stat().st_size > 10_000
 
 
