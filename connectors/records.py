@@ -167,11 +167,7 @@ def split(body: bytes, *path: str) -> list[bytes]:
     except msgspec.ValidationError as error:
         raise UnexpectedShape(_not_found(path)) from error
     except UNREADABLE:
-        for name in path:
-            body = dict(_scan(body)).get(name.encode(), b"")
-        if not body.strip().startswith(b"["):
-            raise UnexpectedShape(_not_found(path)) from None
-        return [item for _, item in _scan(body)]
+        return [item for _, item in _scan_at(body, path, b"[")]
     if not isinstance(items, list | None):
         raise UnexpectedShape(_not_found(path))
     return [*map(bytes, items or ())]
@@ -189,11 +185,8 @@ def split_object(body: bytes, *path: str) -> list[tuple[str, bytes]]:
     except msgspec.ValidationError as error:
         raise UnexpectedShape(_not_found(path)) from error
     except UNREADABLE:
-        for name in path:
-            body = dict(_scan(body)).get(name.encode(), b"")
-        if not body.strip().startswith(b"{"):
-            raise UnexpectedShape(_not_found(path)) from None
-        return [(name.decode("utf-8", "replace"), item) for name, item in _scan(body)]
+        found = _scan_at(body, path, b"{")
+        return [(name.decode("utf-8", "replace"), item) for name, item in found]
     if not isinstance(named, dict | None):
         raise UnexpectedShape(_not_found(path))
     return [(name, bytes(item)) for name, item in (named or {}).items()]
@@ -799,6 +792,16 @@ def _parsed(value: Any) -> Any:
 
 def _not_found(path: tuple[str, ...]) -> str:
     return f"the answer has no list at `{'.'.join(path) or 'its top'}`"
+
+
+def _scan_at(body: bytes, path: tuple[str, ...], opening: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Scan the list or object at `path` of a page that a JSON parser refuses."""
+    inner = body
+    for name in path:
+        inner = dict(_scan(inner)).get(name.encode(), b"")
+    if not inner.strip().startswith(opening):
+        raise UnexpectedShape(_not_found(path)) from None
+    return _scan(inner)
 
 
 def _scan(body: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ import pytest
 
 from connectors.errors import PublishError
 from rapport import config, publish
-from rapport.build import BUILD_NAME, BuildPlan
+from rapport.build import BUILD_NAME
 from rapport.config import Config
-
-START = datetime(2026, 11, 1, tzinfo=UTC)
+from tests.rapport.plans import plan
 
 
 @pytest.fixture
@@ -36,18 +34,6 @@ def build(home: Config, value: str) -> None:
         connection.execute("comment on table dim_person is 'One row per person; it''s us.'")
         connection.execute("comment on column dim_person.value is 'What it holds.'")
         connection.execute("create or replace view fct_view as select 1 as one")
-
-
-def plan(step: int) -> BuildPlan:
-    return BuildPlan(
-        needed=True,
-        reason="test",
-        as_of=date(2026, 11, 1),
-        known_at=START + timedelta(seconds=step),
-        basis="as_known",
-        full_refresh=False,
-        fingerprint={"as_of": "2026-11-01"},
-    )
 
 
 def values(path: Path) -> dict[str, set[str]]:

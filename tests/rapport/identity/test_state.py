@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -13,11 +12,11 @@ import pytest
 
 from connectors.errors import PublishError
 from rapport import build, config, publish
-from rapport.build import BUILD_NAME, BuildPlan
+from rapport.build import BUILD_NAME
 from rapport.config import Config
 from rapport.identity.ledger import COMPONENTS, LEDGER, assign, changes
+from tests.rapport.plans import plan
 
-START = datetime(2026, 11, 1, tzinfo=UTC)
 EDGES = pa.table(
     {n: pa.array([], pa.string()) for n in "left_key right_key rule_id state refusal".split()}
 )
@@ -26,18 +25,6 @@ EDGES = pa.table(
 @pytest.fixture
 def home(tmp_path: Path) -> Config:
     return config.parse({"home": "."}, tmp_path / "rapport.yml")
-
-
-def plan(step: int) -> BuildPlan:
-    return BuildPlan(
-        needed=True,
-        reason="test",
-        as_of=date(2026, 11, 1),
-        known_at=START + timedelta(seconds=step),
-        basis="as_known",
-        full_refresh=False,
-        fingerprint={"as_of": "2026-11-01"},
-    )
 
 
 def built(home: Config, step: int, *groups: str) -> dict[str, str]:
