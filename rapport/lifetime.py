@@ -30,6 +30,8 @@ BuyingModel = Literal["bg_nbd", "mbg_nbd"]
 State = Literal["fitted", "too few", "no convergence", "at a bound"]
 
 DAYS_PER_WEEK = 7
+OUTLOOK_DAYS = 365
+"""How far is looked ahead where the strategy does not say."""
 FEWEST_PARTIES = 100
 FEWEST_REPEATERS = 30
 """Fewer who bought more than once and four parameters would be a guess."""
@@ -65,12 +67,13 @@ class Outlook:
 
     Attributes:
         p_alive: chance that they have not stopped.
-        expected: mean number of purchase days.
+        expected, variance: of the number of purchase days.
         low, high: at most one chance in forty lies below the one, and above the other.
     """
 
     p_alive: Floats
     expected: Floats
+    variance: Floats
     low: Floats
     high: Floats
 
@@ -152,20 +155,23 @@ def outlook(
     rate_shape, z = r + repeats, weeks / (alpha + age + weeks)
     exactly = np.exp(rate_shape * np.log1p(-z))  # chance of exactly k orders, were nobody to stop
     in_time, stays = 1 - exactly, np.ones_like(z)
-    expected, low, high = np.zeros_like(z), np.zeros_like(z), np.zeros_like(z)
+    expected, squared, low, high = (np.zeros_like(z) for _ in range(4))
     k = 1
     while True:
         at_least = p_alive * stays * np.maximum(in_time, 0.0)
         if not np.any(at_least > 1e-12):
             break
         expected += at_least
+        squared += (2 * k - 1) * at_least
         low = np.where(at_least >= 0.975, k, low)
         high = np.where(at_least > 0.025, k, high)
         stays = stays * (b + chances + k - 1) / (a + b + chances + k - 1)
         exactly = exactly * z * (rate_shape + k - 1) / k
         in_time = in_time - exactly
         k += 1
-    return Outlook(p_alive=p_alive, expected=expected, low=low, high=high)
+    return Outlook(
+        p_alive=p_alive, expected=expected, variance=squared - expected**2, low=low, high=high
+    )
 
 
 def expected_spend(

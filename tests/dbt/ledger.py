@@ -1,15 +1,17 @@
 """A small warehouse in memory on which the compiled metric models run, without dbt in between.
 
 Belongs here: the empty unified tables and control tables, rows of a hand-made world, and running
-the compiled SQL of the metric models in their order.
+the metric models in their order: compiled SQL, and Python as dbt calls it.
 Does not belong here: what the numbers should be (the tests say that).
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +42,22 @@ SNAPSHOT_TABLES = (
     "rel_disengagement",
     "rel_engagement",
     "rel_engagement_segment",
+    "rel_lifetime",
     "rel_organization",
     "rel_data_trust",
 )
 
 
 class Models:
-    """The compiled metric models of one dbt project, in an order in which they can run."""
+    """The compiled metric models of one dbt project, in an order in which they can run.
+
+    Attributes:
+        steps: model -> its SQL, or the file of one in Python.
+    """
 
     def __init__(self, manifest: Path, seeds: Path) -> None:
         nodes = json.loads(manifest.read_text())["nodes"]
-        self.sql: dict[str, str] = {}
+        self.steps: dict[str, str | Path] = {}
         self.tables: dict[str, str] = {}
         self.columns: dict[str, dict[str, Any]] = {}
         self.seeds: dict[str, Path] = {}
@@ -74,7 +81,12 @@ class Models:
             ]
             for key in sorted(ready):
                 node = waiting.pop(key)
-                self.sql[node["name"]] = node["compiled_code"]
+                is_python = node["language"] == "python"
+                self.steps[node["name"]] = (
+                    seeds.parent / node["original_file_path"]
+                    if is_python
+                    else node["compiled_code"]
+                )
                 if node["name"].startswith("rel_"):
                     self.columns[node["name"]] = node["columns"]
 
@@ -155,8 +167,13 @@ class Ledger:
 
     def build(self) -> Ledger:
         """Run every metric model."""
-        for name, sql in self.models.sql.items():
-            self.execute(f"create or replace table {name} as {sql}")
+        for name, step in self.models.steps.items():
+            if isinstance(step, Path):
+                made = _imported(step).model(_Session(self), self.con)
+                self.con.register("made", made)
+                self.execute(f"create or replace table {name} as select * from made")
+            else:
+                self.execute(f"create or replace table {name} as {step}")
         return self
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
@@ -170,6 +187,33 @@ class Ledger:
         rows = self.rows(sql)
         assert len(rows) == 1, rows
         return rows[0]
+
+
+class _Session:
+    """What a model in Python asks dbt for."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def config(self, **settings: Any) -> None:
+        """Nothing to set: it is always a table."""
+
+    def ref(self, name: str) -> duckdb.DuckDBPyRelation:
+        self._ledger.execute("select 1").fetchall()  # what waits comes in
+        return self._ledger.con.table(name)
+
+    def source(self, schema: str, name: str) -> duckdb.DuckDBPyRelation:
+        return self.ref(f"{schema}.{name}")
+
+
+@cache
+def _imported(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def noon(day: date) -> datetime:

@@ -51,6 +51,7 @@
             ('leading_share', 'decimal(9, 6)', 0.98),
             ('contributing_share', 'decimal(9, 6)', 0.9),
             ('participating_share', 'decimal(9, 6)', 0.6),
+            ('outlook_days', 'int', 365),
         ] %}
         coalesce(
             cast(max(case when name = '{{ name }}' then value end) as {{ type }}), {{ default }}
