@@ -32,6 +32,7 @@ CONTROL = {
     "behavior_weights": "behavior varchar, weight double, half_life_days double",
     "segment_rules": "segment_type varchar, origin varchar, field varchar",
     "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
+    "service_minutes": "kind varchar, minutes double",
     "settings": "name varchar, value varchar",
 }
 """Columns of the control tables that the metric models read."""
@@ -40,11 +41,15 @@ SNAPSHOT_TABLES = (
     "rel_cadence",
     "rel_community_health",
     "rel_disengagement",
+    "rel_disengagement_check",
     "rel_engagement",
     "rel_engagement_segment",
     "rel_lifetime",
     "rel_organization",
     "rel_data_trust",
+    "rel_value",
+    "rel_value_model",
+    "rel_value_segment",
 )
 
 

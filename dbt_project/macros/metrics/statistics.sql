@@ -244,3 +244,20 @@ cast(
     ) as ranked
     group by {{ groups | join(', ') }}
 {% endmacro %}
+
+
+{# An end (`-` or `+`) of the 95 % interval of a share (Wilson). #}
+{% macro wilson(part, whole, sign) -%}
+(case
+    when {{ whole }} > 0
+        then (
+            cast({{ part }} as double) / {{ whole }} + 1.9207294 / {{ whole }}
+            {{ sign }} 1.959964 * sqrt(
+                (
+                    cast({{ part }} as double) * ({{ whole }} - {{ part }})
+                    / (cast({{ whole }} as double) * {{ whole }}) + 0.9603647 / {{ whole }}
+                ) / {{ whole }}
+            )
+        ) / (1 + 3.8414589 / {{ whole }})
+end)
+{%- endmacro %}

@@ -38,7 +38,7 @@ def model(dbt, session):
 
 
 def histories(dbt):
-    """Return (as_of, basis) -> repeats, recency and age in weeks, and parties, of equal histories."""
+    """Return (as_of, basis) -> repeats, recency and age in weeks, and how many have these."""
     counted = dbt.ref("int_purchases__histories").aggregate(
         "as_of, basis, cast(repeats as double) as repeats, "
         f"recency_days / {lifetime.DAYS_PER_WEEK}.0 as recency, "
