@@ -197,20 +197,18 @@ def _buying_likelihood(
     levels, level = np.unique(repeats, return_inverse=True)
     n = _chances(model, levels)
     weights = np.bincount(level, weights=count)
-    can_have_left = n[level] > 0
     total = count.sum()
 
     def likelihood(parameters: Floats) -> tuple[float, Floats]:
         r, alpha, a, b = parameters
         log_age, log_recency = np.log(alpha + age), np.log(alpha + recency)
-        stayed = -(r + repeats) * log_age
         with np.errstate(divide="ignore", invalid="ignore"):
             log_odds = np.where(n > 0, np.log(a) - np.log(b + n - 1), -np.inf)
             last_chance = np.where(n > 0, 1 / (b + n - 1), 0.0)
-        left = np.where(can_have_left, log_odds[level] - (r + repeats) * log_recency, -np.inf)
-        either = np.logaddexp(stayed, left)
-        w_stayed = count * np.exp(stayed - either)
-        w_left = count * np.exp(left - either)
+        log_odds_gone = log_odds[level] + (r + repeats) * (log_age - log_recency)
+        either = np.logaddexp(0.0, log_odds_gone) - (r + repeats) * log_age
+        w_stayed = count * expit(-log_odds_gone)
+        w_left = count - w_stayed
         by_level = (
             gammaln(r + levels) - gammaln(r) + gammaln(b + n) - gammaln(b)
             + gammaln(a + b) - gammaln(a + b + n)
@@ -267,22 +265,24 @@ def _fit(likelihood: Likelihood, names: Sequence[str], count: Floats) -> Fit:
     parties = float(count.sum())
 
     def slope(logs: Floats) -> tuple[float, Floats]:
-        parameters = np.exp(logs)
+        parameters = np.exp(np.clip(logs, _LOWEST, _HIGHEST))
         value, gradient = likelihood(parameters)
-        return -value / parties, -gradient * parameters / parties
+        inside = (logs > _LOWEST) & (logs < _HIGHEST)
+        return -value / parties, -gradient * parameters * inside / parties
 
+    state: State = "no convergence"
     for start in _STARTS:
+        # not L-BFGS-B: its linear algebra wakes a thread per core for matrices of four rows
         found = minimize(
             slope,
             np.full(len(names), np.log(start)),
             jac=True,
-            method="L-BFGS-B",
-            bounds=[(_LOWEST, _HIGHEST)] * len(names),
-            options={"maxiter": 1000, "maxcor": 20, "ftol": 1e-15, "gtol": _STEEPEST / 10},
+            method="BFGS",
+            options={"maxiter": 500, "gtol": _STEEPEST / 10},
         )
-        if np.any(found.x <= _LOWEST + 1e-6) or np.any(found.x >= _HIGHEST - 1e-6):
-            return _unfitted("at a bound", count)
-        if np.max(np.abs(found.jac)) <= _STEEPEST:
+        if np.any(found.x <= _LOWEST) or np.any(found.x >= _HIGHEST):
+            state = "at a bound"
+        elif np.max(np.abs(found.jac)) <= _STEEPEST:
             values = np.exp(found.x).tolist()
             return Fit(
                 state="fitted",
@@ -290,7 +290,7 @@ def _fit(likelihood: Likelihood, names: Sequence[str], count: Floats) -> Fit:
                 log_likelihood=-float(found.fun) * parties,
                 parties=round(parties),
             )
-    return _unfitted("no convergence", count)
+    return _unfitted(state, count)
 
 
 def _rescaled(fit: Fit, name: str, scale: float, per: float) -> Fit:
@@ -310,9 +310,11 @@ def _rescaled(fit: Fit, name: str, scale: float, per: float) -> Fit:
 def _grouped(*columns: Floats) -> tuple[Floats, ...]:
     """Return the rows that differ, in one order whatever the order given; the last column adds."""
     *keys, count = columns
-    rows, place = np.unique(np.column_stack(keys), axis=0, return_inverse=True)
-    added = np.bincount(place.ravel(), weights=count)
-    return (*(np.ascontiguousarray(column) for column in rows.T), added)
+    order = np.lexsort(keys)
+    sorted_keys = [key[order] for key in keys]
+    is_new = np.concatenate([[True], np.any([np.diff(key) != 0 for key in sorted_keys], axis=0)])
+    added = np.bincount(np.cumsum(is_new) - 1, weights=count[order])
+    return (*(key[is_new] for key in sorted_keys), added)
 
 
 def _too_few(count: Floats, repeats: Floats) -> bool:

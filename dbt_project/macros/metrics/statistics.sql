@@ -163,11 +163,9 @@
                     n_at_risk,
                     log_survival,
                     {{ curve_share('log_survival') }} as survival,
-                    coalesce(
-                        {{ curve_share('lag(log_survival) over (partition by '
-                            ~ groups | join(', ') ~ ' order by wait)') }},
-                        1
-                    ) as survival_before,
+                    -- before the first wait ends all are there, whose logarithm is 0
+                    {{ curve_share('coalesce(lag(log_survival) over (partition by '
+                        ~ groups | join(', ') ~ ' order by wait), 0)') }} as survival_before,
                     cast(
                         coalesce(
                             lag(wait) over (partition by {{ groups | join(', ') }} order by wait),

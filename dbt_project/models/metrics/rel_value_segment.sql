@@ -115,14 +115,7 @@ means as (
         {{ grain | join(', ') }},
         cast(count(*) as double) as n,
         cast(sum(cents) as double) / count(*) as mean,
-        case
-            when count(*) > 1
-                then
-                    cast(
-                        sum(cast(cents as decimal(38, 0)) * cents) as double
-                    ) / (count(*) - 1)
-                    - power(cast(sum(cents) as double), 2) / (cast(count(*) as double) * (count(*) - 1))
-        end as variance
+        var_samp(cast(cents as double)) as variance
     from in_segments
     where purchase_days > 0
     group by {{ grain | join(', ') }}
