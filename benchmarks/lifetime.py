@@ -132,8 +132,7 @@ def page(mine: dict[str, Any], peer: dict[str, Any]) -> str:
 
 
 def _figures(fit: dict[str, Any]) -> str:
-    values = ", ".join(f"{value:.3f}" for value in fit["parameters"].values())
-    return values
+    return ", ".join(f"{value:.3f}" for value in fit["parameters"].values())
 
 
 def main() -> int:
