@@ -1155,7 +1155,10 @@ def test_flows_explain_every_change_of_the_active(models: Models, seed: int) -> 
 def test_a_world_moved_by_some_days_has_the_same_numbers(
     models: Models, seed: int, days: int
 ) -> None:
-    moving = {"as_of", "day", "last_act_at", "last_inbound_at", "last_outbound_at", "renewal_date"}
+    moving = {
+        "as_of", "day", "last_act_at", "last_inbound_at", "last_outbound_at", "renewal_date",
+        "scored_on", "came_from", "came_until",
+    }  # fmt: skip
     here = random_world(models, random.Random(seed)).build()
     there = random_world(models, random.Random(seed), as_of=AS_OF + timedelta(days=days)).build()
     tables = (*SNAPSHOT_TABLES, "rel_activity_daily")

@@ -760,7 +760,7 @@ final as (
         cast(days_quiet as bigint) as current_gap_days,
         gap_ratio,
         p_return,
-        28 as p_return_days,
+        case when p_return is not null then 28 end as p_return_days,
         last_inbound_at,
         last_outbound_at,
 
