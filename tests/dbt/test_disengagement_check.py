@@ -69,7 +69,7 @@ def test_the_interval_of_a_share_is_wilsons(models: Models) -> None:
 @given(seed=st.integers(0, 10**6))
 def test_the_order_is_as_right_as_all_pairs_say(models: Models, seed: int) -> None:
     ledger = random_world(models, random.Random(seed)).build()
-    for horizon in (28, 91):
+    for horizon in (28, 84):
         people = ledger.rows(
             f"""
             select person_id, {horizon} + date_diff('day', max(day) filter (

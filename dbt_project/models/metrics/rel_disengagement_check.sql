@@ -39,17 +39,26 @@ person_days as (
 
 ---------- the last window of each length that is over, and how everybody stood when it began
 
+-- Whole steps of 28 days, so that snapshots share the days on which people are scored.
+horizons as (
+
+    select outlook_days as horizon_days from settings
+    {%- for days in [28, 84, 168] %}
+    union
+    select {{ days }} as horizon_days
+    {%- endfor %}
+
+),
+
 windows as (
 
-    {%- for days in [28, 91, 182, 273] %}
     select
-        as_of,
-        basis,
-        {{ days }} as horizon_days,
-        {{ days_after('as_of', -days) }} as scored_on
+        snapshots.as_of,
+        snapshots.basis,
+        cast(horizons.horizon_days as int) as horizon_days,
+        {{ days_after('snapshots.as_of', '-horizons.horizon_days') }} as scored_on
     from snapshots
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
+    cross join horizons
 
 ),
 
