@@ -8,6 +8,7 @@ Does not belong here: what the numbers should be (the tests say that).
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -31,15 +32,21 @@ CONTROL = {
     "segment_rules": "segment_type varchar, origin varchar, field varchar",
     "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
     "settings": "name varchar, value varchar",
+    "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
 }
 """Columns of the control tables that the metric models read."""
 
 SNAPSHOT_TABLES = (
+    "rel_bond",
+    "rel_bond_organization",
     "rel_cadence",
     "rel_community_health",
     "rel_disengagement",
     "rel_engagement",
     "rel_engagement_segment",
+    "rel_importance",
+    "rel_journey",
+    "rel_journey_case",
     "rel_organization",
     "rel_data_trust",
 )
@@ -51,6 +58,8 @@ class Models:
     def __init__(self, manifest: Path, seeds: Path) -> None:
         nodes = json.loads(manifest.read_text())["nodes"]
         self.sql: dict[str, str] = {}
+        self.python: dict[str, Path] = {}
+        self.order: list[str] = []
         self.tables: dict[str, str] = {}
         self.columns: dict[str, dict[str, Any]] = {}
         self.seeds: dict[str, Path] = {}
@@ -74,7 +83,11 @@ class Models:
             ]
             for key in sorted(ready):
                 node = waiting.pop(key)
-                self.sql[node["name"]] = node["compiled_code"]
+                self.order.append(node["name"])
+                if node["language"] == "python":
+                    self.python[node["name"]] = seeds.parent / node["original_file_path"]
+                else:
+                    self.sql[node["name"]] = node["compiled_code"]
                 if node["name"].startswith("rel_"):
                     self.columns[node["name"]] = node["columns"]
 
@@ -155,9 +168,21 @@ class Ledger:
 
     def build(self) -> Ledger:
         """Run every metric model."""
-        for name, sql in self.models.sql.items():
-            self.execute(f"create or replace table {name} as {sql}")
+        for name in self.models.order:
+            if name in self.models.python:
+                made = runpy.run_path(str(self.models.python[name]))["model"](self, self.con)
+                self.con.register("made", made)
+                self.execute(f"create or replace table {name} as from made")
+            else:
+                self.execute(f"create or replace table {name} as {self.models.sql[name]}")
         return self
+
+    def config(self, **settings: Any) -> None:
+        """What a model in Python tells dbt; here it is always a table."""
+
+    def ref(self, name: str) -> duckdb.DuckDBPyRelation:
+        """What a model in Python asks dbt for."""
+        return self.con.table(name)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a query as dictionaries."""
