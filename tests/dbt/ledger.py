@@ -60,6 +60,7 @@ class Models:
         self.sql: dict[str, str] = {}
         self.python: dict[str, Path] = {}
         self.order: list[str] = []
+        self.needs: dict[str, set[str]] = {}
         self.tables: dict[str, str] = {}
         self.columns: dict[str, dict[str, Any]] = {}
         self.seeds: dict[str, Path] = {}
@@ -84,6 +85,8 @@ class Models:
             for key in sorted(ready):
                 node = waiting.pop(key)
                 self.order.append(node["name"])
+                above = {name.split(".")[-1] for name in node["depends_on"]["nodes"]}
+                self.needs[node["name"]] = above.union(*(self.needs.get(n, ()) for n in above))
                 if node["language"] == "python":
                     self.python[node["name"]] = seeds.parent / node["original_file_path"]
                 else:
@@ -166,9 +169,12 @@ class Ledger:
         }
         self.add("fct_interaction", row)
 
-    def build(self) -> Ledger:
-        """Run every metric model."""
+    def build(self, *tables: str) -> Ledger:
+        """Run every metric model, or `tables` and what they need."""
+        needed = set(tables).union(*(self.models.needs[name] for name in tables))
         for name in self.models.order:
+            if tables and name not in needed:
+                continue
             if name in self.models.python:
                 made = runpy.run_path(str(self.models.python[name]))["model"](self, self.con)
                 self.con.register("made", made)
