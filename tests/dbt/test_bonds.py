@@ -317,10 +317,9 @@ def test_the_quadrant_waits_for_a_strategy_and_for_orders(models: Models) -> Non
         exchange(ledger, "p1", "p2")
         for person in ("p0", "p3"):
             row = {"purchase_id": person, "source": "shop", "person_id": person}
-            ledger.add(
-                "fct_purchase", row | {"occurred_at": days_ago(3), "loaded_at": days_ago(3)}
-            )
-        rows = ledger.build(*TABLES).rows(f"select person_id, quadrant from rel_importance where {NOW}")
+            ledger.add("fct_purchase", row | {"occurred_at": days_ago(3), "loaded_at": days_ago(3)})
+        ledger.build(*TABLES)
+        rows = ledger.rows(f"select person_id, quadrant from rel_importance where {NOW}")
         return {row["person_id"]: row["quadrant"] for row in rows}
 
     assert set(quadrants(False).values()) == {None}

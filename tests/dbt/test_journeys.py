@@ -84,10 +84,10 @@ def test_a_case_that_went_to_and_fro_is_told_step_by_step(models: Models) -> Non
     assert (back["hand_offs"], back["returns"]) == (1, 1), "she had it before they wrote"
     assert edge(ledger, "we: comment", "we: closed")["wait_hours"] == 8
     waits = ledger.one(
-        f"select sum(wait_hours) hours, sum(wait_share) share from rel_journey where {NOW} "
+        f"select sum(wait_hours) as wait, sum(wait_share) as part from rel_journey where {NOW} "
         "and window_days = 28 and from_step <> 'all'"
     )
-    assert (waits["hours"], waits["share"]) == (40, pytest.approx(1))
+    assert (waits["wait"], waits["part"]) == (40, pytest.approx(1))
 
 
 def test_an_open_case_waits_for_whoever_did_not_speak_last(models: Models) -> None:
@@ -185,7 +185,8 @@ def test_a_slow_step_that_is_one_persons_is_a_bottleneck(models: Models) -> None
 
     shared = desk(models)
     slow_step(shared, others=12)
-    assert edge(shared.build(*TABLES), "we: comment", "we: note")["is_single_person_bottleneck"] is False
+    row = edge(shared.build(*TABLES), "we: comment", "we: note")
+    assert row["is_single_person_bottleneck"] is False
 
 
 def test_a_tiny_team_is_not_asked_who_does_how_much(models: Models) -> None:
@@ -223,7 +224,7 @@ def test_hand_offs_that_cost_days_are_found_and_the_first_to_go_is_named(models:
     service(ledger, random.Random(5), costs_h=6 * 24)
     whole = ledger.build(*TABLES).one(f"select * from rel_journey where {WHOLE}")
     assert whole["hand_offs_cost_time"] is True
-    assert whole["hand_off_z"] > 5
+    assert whole["hand_off_z"] > 4
     assert whole["median_hours_with_hand_off"] > whole["median_hours_without_hand_off"] + 72
     assert whole["reason_1"].startswith("with a hand-off it takes ")
     first = edge(ledger, "we: comment", "we: comment")
@@ -266,7 +267,7 @@ def test_two_hundred_worlds_in_which_hand_offs_cost_nothing_raise_hardly_an_alar
     for world in range(WORLDS):
         source = f"w{world:03}"
         held = {name: len(rows) for name, rows in ledger.waiting.items()}
-        service(ledger, dice, costs_h=0, cases=40)
+        service(ledger, dice, costs_h=0, cases=30)
         for row in ledger.waiting["fct_interaction"][held.get("fct_interaction", 0) :]:
             row |= {"source": source}
             for name in ("interaction_id", "thread_id"):
@@ -277,7 +278,7 @@ def test_two_hundred_worlds_in_which_hand_offs_cost_nothing_raise_hardly_an_alar
     rows = ledger.rows(f"select hand_off_z, hand_offs_cost_time from rel_journey where {WHOLE}")
     assert len(rows) == WORLDS
     tested = [float(row["hand_off_z"]) for row in rows if row["hand_off_z"] is not None]
-    assert len(tested) > 0.9 * WORLDS
+    assert len(tested) > 0.8 * WORLDS
     assert sum(row["hand_offs_cost_time"] is True for row in rows) <= 3
     # as often above as below, and as far as ranks of chance go
     assert abs(sum(tested) / len(tested)) < 0.25

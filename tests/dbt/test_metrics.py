@@ -1112,32 +1112,37 @@ def random_world(
             )
         )
     for number in range(acts // 10):
-        at = noon(as_of) - timedelta(minutes=dice.randrange(200 * 1440))
-        case, asker = f"case-{number:02}", dice.choice(names[2:])
-        closed_at = dice.choice([None, at + timedelta(days=dice.randrange(1, 9))])
+        opened_at = noon(as_of) - timedelta(minutes=dice.randrange(200 * 1440))
+        closed_at = dice.choice([None, opened_at + timedelta(days=dice.randrange(1, 9))])
+        actors = [dice.choice(names[2:]), *dice.choices(names[:5], k=dice.randrange(5))]
         rows.append(
-            lambda case=case, at=at, closed_at=closed_at: ledger.add(
+            lambda key=f"case-{number:02}", opened_at=opened_at, closed_at=closed_at: ledger.add(
                 "fct_case",
-                {"case_id": case, "opened_at": at, "closed_at": closed_at, "loaded_at": at},
+                {
+                    "case_id": key,
+                    "opened_at": opened_at,
+                    "closed_at": closed_at,
+                    "loaded_at": opened_at,
+                },
             )
         )
-        columns = {"silo": "crm", "source": "crm", "channel": "case", "thread_id": case}
-        for step in range(dice.randrange(1, 6)):
+        for step, actor in enumerate(actors):
             rows.append(
-                lambda step=step, at=at, case=case, columns=columns, asker=asker, actor=dice.choice(
-                    names[:5]
+                lambda key=f"case-{number:02}", step=step, actor=actor, actors=actors, at=(
+                    opened_at
                 ): ledger.act(
-                    f"{case}-{step}" if step else case,
-                    actor if step else asker,
+                    f"{key}-{step}" if step else key,
+                    actor,
                     at + timedelta(hours=7 * step),
                     "case_comment" if step else "case_opened",
-                    target_person_id=asker if step else None,
-                    **columns,
+                    target_person_id=actors[0] if step else None,
+                    silo="crm", source="crm", channel="case", thread_id=key,
                 )
-            )
+            )  # fmt: skip
     for name in names[::2]:
+        told_at = days_ago(dice.randrange(99)) + (as_of - AS_OF)
         rows.append(
-            lambda name=name, told_at=noon(as_of - timedelta(days=dice.randrange(99))): ledger.add(
+            lambda name=name, told_at=told_at: ledger.add(
                 "bridge_person_interest",
                 {"person_id": name, "interest": "weather", "source": "crm", "told_at": told_at},
             )
