@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -87,7 +86,7 @@ def test_a_case_that_went_to_and_fro_is_told_step_by_step(models: Models) -> Non
         f"select sum(wait_hours) as wait, sum(wait_share) as part from rel_journey where {NOW} "
         "and window_days = 28 and from_step <> 'all'"
     )
-    assert (waits["wait"], waits["part"]) == (40, pytest.approx(1))
+    assert (waits["wait"], waits["part"]) == (pytest.approx(40), pytest.approx(1))
 
 
 def test_an_open_case_waits_for_whoever_did_not_speak_last(models: Models) -> None:
@@ -163,7 +162,8 @@ def test_people_per_case_are_counted_over_closed_cases(models: Models) -> None:
         case(ledger, f"c{number}", days_ago(9), steps, closed=20)
     case(ledger, "open", days_ago(9), [("s00", 1)])
     row = ledger.build(*TABLES).one(f"select * from rel_journey where {WHOLE}")
-    assert (row["journeys"], row["mean_people"], row["max_people"]) == (3, Decimal("4.67"), 11)
+    assert (row["journeys"], row["max_people"]) == (3, 11)
+    assert row["mean_people"] == pytest.approx(14 / 3)
     assert row["ten_people_share"] == pytest.approx(1 / 3)
 
 

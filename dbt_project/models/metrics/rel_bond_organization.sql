@@ -68,7 +68,7 @@ members as (
 
 ),
 
-between as (
+across as (
 
     select
         ties.*,
@@ -106,7 +106,7 @@ strands as (
                 other_organization_id <> 'us'
                 and one_organization_id > other_organization_id
             ) as is_turned
-        from between
+        from across
     ) as directed
 
 ),

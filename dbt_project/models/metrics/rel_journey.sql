@@ -204,7 +204,7 @@ whole as (
         cast(sum(returns) as bigint) as returns,
         cast(sum(acts_by_us) as bigint) as acts_by_us,
         count(case when is_handed_on then 1 end) as handed_on,
-        cast(avg(cast(people as double)) as decimal(9, 2)) as mean_people,
+        {{ share('sum(people)', 'count(*)') }} as mean_people,
         max(people) as max_people,
         count(case when people >= 10 then 1 end) as with_ten
     from closed
@@ -244,7 +244,7 @@ joined as (
                 then {{ share('busiest.top_acts', 'edges.acts_by_us') }}
         end as top_person_share,
         edges.median_wait > processes.p75_wait as is_slow,
-        cast(null as decimal(9, 2)) as mean_people,
+        cast(null as double) as mean_people,
         cast(null as bigint) as max_people,
         cast(null as double) as ten_people_share,
         cast(null as bigint) as handed_on,
@@ -345,7 +345,7 @@ final as (
         ranked.moves,
         ranked.journeys,
         {%- for name in ['median_wait', 'p90_wait', 'wait'] %}
-        cast(ranked.{{ name }} / 3600.0 as decimal(18, 2)) as {{ name }}_hours,
+        cast(ranked.{{ name }} as double) / 3600 as {{ name }}_hours,
         {%- endfor %}
         ranked.wait_share,
         ranked.acts_by_us,
@@ -364,15 +364,14 @@ final as (
         ranked.ten_people_share,
 
         ---------- what a hand-off costs
-        cast(ranked.hand_off_wait / 3600.0 as decimal(18, 2)) as hand_off_wait_hours,
+        cast(ranked.hand_off_wait as double) / 3600 as hand_off_wait_hours,
         cast(
-            case when ranked.costs and ranked.hand_offs > 0 then ranked.hand_off_cost end / 3600.0
-            as decimal(18, 2)
-        ) as hand_off_cost_hours,
+            case when ranked.costs and ranked.hand_offs > 0 then ranked.hand_off_cost end as double
+        ) / 3600 as hand_off_cost_hours,
         case when ranked.is_whole then ranked.handed_on end as journeys_with_hand_off,
-        cast(case when ranked.is_whole then ranked.median_one end / 3600.0 as decimal(18, 2))
+        cast(case when ranked.is_whole then ranked.median_one end as double) / 3600
             as median_hours_with_hand_off,
-        cast(case when ranked.is_whole then ranked.median_other end / 3600.0 as decimal(18, 2))
+        cast(case when ranked.is_whole then ranked.median_other end as double) / 3600
             as median_hours_without_hand_off,
         case when ranked.is_whole then ranked.z end as hand_off_z,
         case when ranked.is_whole then ranked.costs end as hand_offs_cost_time,
@@ -382,9 +381,9 @@ final as (
         case
             when ranked.is_whole and ranked.costs
                 then 'with a hand-off it takes '
-                    || {{ rounded_days('cast(ranked.median_one / 86400.0 as decimal(18, 1))') }}
+                    || {{ rounded_days(in_days('ranked.median_one')) }}
                     || ', without one '
-                    || {{ rounded_days('cast(ranked.median_other / 86400.0 as decimal(18, 1))') }}
+                    || {{ rounded_days(in_days('ranked.median_other')) }}
             when ranked.is_whole and ranked.costs is null and ranked.handed_on > 0
                 then 'too few to tell what hand-offs cost'
             when ranked.is_whole and not ranked.costs and ranked.handed_on > 0
@@ -392,9 +391,7 @@ final as (
             when ranked.removal_rank = 1
                 then 'remove this hand-off first: ' || {{ counted('ranked.hand_offs', 'time') }}
                     || ' it cost '
-                    || {{
-                        rounded_days('cast(ranked.hand_off_cost / 86400.0 as decimal(18, 1))')
-                    }}
+                    || {{ rounded_days(in_days('ranked.hand_off_cost')) }}
                     || ' more than our next act usually takes'
         end as reason_1,
         case

@@ -123,14 +123,10 @@ final as (
         closed_at,
         last_step_at,
         case when is_case then closed_at is not null end as is_closed,
-        cast(
-            case
-                when is_case then coalesce(duration, age)
-            end / 3600.0 as decimal(18, 2)
-        ) as age_hours,
-        cast(first_answer / 3600.0 as decimal(18, 2)) as first_answer_hours,
-        cast(case when is_case then on_us end / 3600.0 as decimal(18, 2)) as wait_on_us_hours,
-        cast(case when is_case then on_them end / 3600.0 as decimal(18, 2)) as wait_on_them_hours,
+        cast(case when is_case then coalesce(duration, age) end as double) / 3600 as age_hours,
+        cast(first_answer as double) / 3600 as first_answer_hours,
+        cast(case when is_case then on_us end as double) / 3600 as wait_on_us_hours,
+        cast(case when is_case then on_them end as double) / 3600 as wait_on_them_hours,
         case
             when not is_case or closed_at is not null then cast(null as string)
             when waits_for_them then 'them'
