@@ -37,11 +37,12 @@ people as (
 engagement as (
 
     select
-        as_of,
-        basis,
-        person_id,
-        percentile
-    from {{ ref('rel_engagement') }}
+        scores.as_of,
+        scores.basis,
+        scores.person_id,
+        scores.percentile
+    from {{ ref('rel_engagement') }} as scores
+    inner join snapshots on scores.as_of = snapshots.as_of and scores.basis = snapshots.basis
 
 ),
 
@@ -148,6 +149,18 @@ leaned_on as (
 
 ),
 
+strands as (
+
+    select bonds.*
+    from {{ ref('rel_bond_organization') }} as bonds
+    inner join snapshots
+        on
+            bonds.as_of = snapshots.as_of
+            and bonds.basis = snapshots.basis
+    where bonds.other_organization_id = 'us'
+
+),
+
 organizations as (
 
     select
@@ -161,16 +174,16 @@ organizations as (
             basis,
             top_person_id as person_id,
             organization_id
-        from {{ ref('rel_bond_organization') }}
-        where other_organization_id = 'us' and absence_factor = 1
+        from strands
+        where absence_factor = 1
         union all
         select
             as_of,
             basis,
             top_other_person_id as person_id,
             organization_id
-        from {{ ref('rel_bond_organization') }}
-        where other_organization_id = 'us' and other_absence_factor = 1
+        from strands
+        where other_absence_factor = 1
     ) as carriers
     group by as_of, basis, person_id
 
