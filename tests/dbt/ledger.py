@@ -35,10 +35,13 @@ CONTROL = {
     "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
     "service_minutes": "kind varchar, minutes double",
     "settings": "name varchar, value varchar",
+    "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
 }
 """Columns of the control tables that the metric models read."""
 
 SNAPSHOT_TABLES = (
+    "rel_bond",
+    "rel_bond_organization",
     "rel_cadence",
     "rel_community_health",
     "rel_disengagement",
@@ -46,6 +49,9 @@ SNAPSHOT_TABLES = (
     "rel_engagement",
     "rel_engagement_segment",
     "rel_lifetime",
+    "rel_importance",
+    "rel_journey",
+    "rel_journey_case",
     "rel_organization",
     "rel_data_trust",
     "rel_value",

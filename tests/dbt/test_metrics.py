@@ -1119,6 +1119,42 @@ def random_world(
                 key, actor, at, kind, **columns
             )
         )
+    for number in range(acts // 10):
+        opened_at = noon(as_of) - timedelta(minutes=dice.randrange(200 * 1440))
+        closed_at = dice.choice([None, opened_at + timedelta(days=dice.randrange(1, 9))])
+        actors = [dice.choice(names[2:]), *dice.choices(names[:5], k=dice.randrange(5))]
+        rows.append(
+            lambda key=f"case-{number:02}", opened_at=opened_at, closed_at=closed_at: ledger.add(
+                "fct_case",
+                {
+                    "case_id": key,
+                    "opened_at": opened_at,
+                    "closed_at": closed_at,
+                    "loaded_at": opened_at,
+                },
+            )
+        )
+        for step, actor in enumerate(actors):
+            rows.append(
+                lambda key=f"case-{number:02}", step=step, actor=actor, actors=actors, at=(
+                    opened_at
+                ): ledger.act(
+                    f"{key}-{step}" if step else key,
+                    actor,
+                    at + timedelta(hours=7 * step),
+                    "case_comment" if step else "case_opened",
+                    target_person_id=actors[0] if step else None,
+                    silo="crm", source="crm", channel="case", thread_id=key,
+                )
+            )  # fmt: skip
+    for name in names[::2]:
+        told_at = days_ago(dice.randrange(99)) + (as_of - AS_OF)
+        rows.append(
+            lambda name=name, told_at=told_at: ledger.add(
+                "bridge_person_interest",
+                {"person_id": name, "interest": "weather", "source": "crm", "told_at": told_at},
+            )
+        )
     if shuffle:
         shuffle(rows)
     for add in rows:
@@ -1164,9 +1200,9 @@ def test_a_world_moved_by_some_days_has_the_same_numbers(
     models: Models, seed: int, days: int
 ) -> None:
     moving = {
-        "as_of", "day", "last_act_at", "last_inbound_at", "last_outbound_at", "renewal_date",
-        "scored_on", "came_from", "came_until",
-    }  # fmt: skip
+        *("as_of", "day", "last_act_at", "last_inbound_at", "last_outbound_at", "renewal_date"),
+        *("opened_at", "closed_at", "last_step_at", "scored_on", "came_from", "came_until"),
+    }
     here = random_world(models, random.Random(seed)).build()
     there = random_world(models, random.Random(seed), as_of=AS_OF + timedelta(days=days)).build()
     tables = (*SNAPSHOT_TABLES, "rel_activity_daily")
