@@ -13,7 +13,6 @@ import pytest
 from tests.dbt.ledger import Ledger, Models
 from tests.dbt.test_metrics import AS_OF, days_ago
 
-TABLES = ("rel_bond", "rel_bond_organization", "rel_importance")
 NOW = f"as_of = '{AS_OF}' and basis = 'as_known'"
 
 
@@ -68,7 +67,7 @@ def test_a_direct_tie_is_worth_ten_and_fades_by_a_tenth_a_month(models: Models) 
     exchange(ledger, "ann", "bob", 0)
     exchange(ledger, "cid", "dan", 90)
     exchange(ledger, "eve", "fay", 364)
-    ledger.build(*TABLES)
+    ledger.build()
     assert bond(ledger, "ann", "bob")["strength"] == 10
     assert bond(ledger, "cid", "dan")["strength"] == Decimal("7.29")
     assert not ledger.rows("select * from rel_bond where person_id = 'eve'")
@@ -81,7 +80,7 @@ def test_reach_of_jennifer_is_fifteen_and_seven_fades_to_five(models: Models) ->
             thread(ledger, f"{name}-{number}", "jennifer", name)
     for number in range(7):
         thread(ledger, f"far-{number}", "old", "far", age=90)
-    ledger.build(*TABLES)
+    ledger.build()
     assert importance(ledger, "jennifer")["reach"] == 15
     assert bond(ledger, "dee", "jennifer")["strength"] == 7
     assert round(bond(ledger, "old", "far")["strength"], 1) == Decimal("5.1")
@@ -93,7 +92,7 @@ def test_a_tie_never_counts_more_than_ten_and_never_falls_by_more_contact(models
         ledger = network(models, "ann", "bob")
         for number in range(mails):
             exchange(ledger, "ann", "bob", 200 - 28 * number)
-        strengths.append(bond(ledger.build(*TABLES), "ann", "bob")["strength"])
+        strengths.append(bond(ledger.build(), "ann", "bob")["strength"])
     assert strengths == sorted(strengths)
     assert strengths[-1] == 10
 
@@ -105,7 +104,7 @@ def test_what_goes_one_way_adds_nothing(models: Models) -> None:
     mail(ledger, "ann", "us", 2)
     ledger.act("note", "us", days_ago(1), "note", target_person_id="bob", silo="crm")
     ledger.act("news", "us", days_ago(1), "announcement")
-    ledger.build(*TABLES)
+    ledger.build()
     one_way = bond(ledger, "bob", "us")
     assert (one_way["strength"], one_way["is_two_way"], one_way["reciprocity"]) == (0, False, 0.0)
     assert one_way["reason_1"] == "one turned to the other once in a year and got no word back"
@@ -120,7 +119,7 @@ def test_a_question_turns_to_whoever_answers_and_a_meeting_joins_both(models: Mo
     ledger.act("q", "asker", days_ago(9), "question", thread_id="q")
     ledger.act("a", "helper", days_ago(8), "answer", thread_id="q", target_person_id="asker")
     ledger.act("m", "us", days_ago(7), "meeting", target_person_id="guest", silo="crm")
-    ledger.build(*TABLES)
+    ledger.build()
     assert bond(ledger, "asker", "helper")["is_two_way"]
     assert bond(ledger, "guest", "us")["is_two_way"]
 
@@ -129,7 +128,7 @@ def test_who_joins_a_crowd_is_tied_to_nobody_in_it(models: Models) -> None:
     people = [f"p{number:02}" for number in range(24)]
     ledger = network(models, *people)
     thread(ledger, "t", *people)
-    ledger.build(*TABLES)
+    ledger.build()
     assert ledger.one(f"select count(*) n from rel_bond where {NOW}")["n"] == 20 * 19 / 2
 
 
@@ -137,7 +136,7 @@ def test_several_conversations_of_one_day_are_one_day_and_all_their_places(model
     ledger = network(models, "ann", "bob")
     exchange(ledger, "ann", "bob", 30)
     ledger.act("m", "ann", days_ago(30), "mention", target_person_id="bob", place="help")
-    row = bond(ledger.build(*TABLES), "ann", "bob")
+    row = bond(ledger.build(), "ann", "bob")
     assert (row["days_turned_to"], row["strength"]) == (1, 9)
     assert (row["places"], row["silos"]) == (2, "crm,forum")
     assert (row["acts_from_person"], row["acts_from_other_person"]) == (2, 1)
@@ -148,7 +147,7 @@ def test_a_past_day_knows_only_the_ties_of_its_time(models: Models) -> None:
     ledger = network(models, "ann", "bob", backcast=(past,))
     mail(ledger, "ann", "bob", 130)
     mail(ledger, "bob", "ann", 10)
-    ledger.build(*TABLES)
+    ledger.build()
     assert bond(ledger, "ann", "bob")["is_two_way"]
     before = bond(ledger, "ann", "bob", f"as_of = '{past}'")
     assert (before["is_two_way"], before["strength"], before["days_since"]) == (False, 0, 30)
@@ -172,7 +171,7 @@ def test_weather_is_worth_nothing_and_storm_chasing_ten_bits(models: Models) -> 
     for person in people[:2]:
         tell(ledger, person, "storm chasing")
     exchange(ledger, people[2], people[3])
-    ledger.build(*TABLES)
+    ledger.build()
     rare = bond(ledger, *people[:2])
     assert (rare["mutual_interests"], rare["specificity_bits"], rare["strength"]) == (2, 10, 0)
     assert rare["reason_2"] == "both told us of an interest that 1 in 1024 has"
@@ -188,7 +187,7 @@ def test_an_interest_of_one_end_is_none(models: Models) -> None:
     tell(ledger, "customer", "hockey")
     tell(ledger, "us", "opera")
     tell(ledger, "other", "hockey", "opera", "rowing")
-    row = bond(ledger.build(*TABLES), "customer", "us")
+    row = bond(ledger.build(), "customer", "us")
     assert (row["mutual_interests"], row["specificity_bits"]) == (0, None)
 
 
@@ -198,12 +197,12 @@ def test_interests_are_unknown_where_nobody_told_any_and_before_they_were_told(
     past = AS_OF - timedelta(days=30)
     ledger = network(models, "ann", "bob", backcast=(past,))
     exchange(ledger, "ann", "bob", 40)
-    assert bond(ledger.build(*TABLES), "ann", "bob")["mutual_interests"] is None
+    assert bond(ledger.build(), "ann", "bob")["mutual_interests"] is None
     for name in ("ann", "bob"):
         tell(ledger, name, "rowing", age=10)
         tell(ledger, name, "chess", age=None)
     tell(ledger, "cid", "opera", age=50)
-    ledger.build(*TABLES)
+    ledger.build()
     assert bond(ledger, "ann", "bob")["mutual_interests"] == 2
     assert bond(ledger, "ann", "bob", f"as_of = '{past}'")["mutual_interests"] == 0
 
@@ -222,7 +221,7 @@ def test_the_stage_is_the_owners_word_and_stays_it(models: Models) -> None:
             "field": "Stage__c", "value_text": "stay at weather", "pii": "none",
         },
     )  # fmt: skip
-    row = bond(ledger.build(*TABLES), "parked", "us")
+    row = bond(ledger.build(), "parked", "us")
     assert (row["stage"], row["owner_person_id"]) == ("stay at weather", "us")
     assert (row["strength"], row["reason_1"], row["reason_2"]) == (0, None, None)
 
@@ -235,7 +234,7 @@ def karate(models: Models) -> Ledger:
     ledger = network(models, *(f"m{node + 1:02}" for node in graph))
     for one, other in graph.edges:
         exchange(ledger, f"m{one + 1:02}", f"m{other + 1:02}")
-    return ledger.build(*TABLES)
+    return ledger.build()
 
 
 def test_the_karate_club_ranks_as_published(models: Models) -> None:
@@ -263,7 +262,7 @@ def test_other_weights_of_the_strategy_make_another_order(models: Models) -> Non
         for number in range(4):
             ledger.act(f"post-{number}", "writer", days_ago(2), "post")
             ledger.act(f"call-{number}", "caller", days_ago(2), "call", silo="crm")
-        ledger.build(*TABLES)
+        ledger.build()
         rows = ledger.rows(f"select person_id from rel_importance where {NOW} order by rank")
         return [row["person_id"] for row in rows]
 
@@ -278,7 +277,7 @@ def test_who_carries_the_ties_of_others_would_be_missed(models: Models) -> None:
     exchange(ledger, "hub", "us", 5)
     exchange(ledger, "leaf0", "us", 5)
     exchange(ledger, "us", "them", 5)
-    ledger.build(*TABLES)
+    ledger.build()
     hub = importance(ledger, "hub")
     assert (hub["people_depending"], hub["people_without_other"]) == (4, 3)
     assert hub["reason_1"] == "half or more of the ties of 4 people lead here"
@@ -298,7 +297,7 @@ def test_who_alone_answered_would_be_missed_and_is_seen_to_be_gone(models: Model
         ledger.act(f"a{number}", "helper", days_ago(59), "answer", **columns)
         if number == 0:
             ledger.act("b0", "second", days_ago(58), "answer", **columns)
-    row = importance(ledger.build(*TABLES), "helper")
+    row = importance(ledger.build(), "helper")
     assert (row["answers"], row["answers_share"], row["questions_alone"]) == (4, 0.8, 3)
     assert row["reason_1"] == (
         "the only one to answer 3 questions in a year, with 80 % of all answers"
@@ -318,7 +317,7 @@ def test_the_quadrant_waits_for_a_strategy_and_for_orders(models: Models) -> Non
         for person in ("p0", "p3"):
             row = {"purchase_id": person, "source": "shop", "person_id": person}
             ledger.add("fct_purchase", row | {"occurred_at": days_ago(3), "loaded_at": days_ago(3)})
-        ledger.build(*TABLES)
+        ledger.build()
         rows = ledger.rows(f"select person_id, quadrant from rel_importance where {NOW}")
         return {row["person_id"]: row["quadrant"] for row in rows}
 
@@ -332,7 +331,9 @@ def test_the_quadrant_waits_for_a_strategy_and_for_orders(models: Models) -> Non
 
 def belongs(ledger: Ledger, person: str, organization: str) -> None:
     row = {"person_id": person, "organization_id": organization, "basis": "record"}
-    ledger.add("bridge_person_organization", row | {"valid_from": days_ago(400)})
+    ledger.add(
+        "bridge_person_organization", row | {"valid_from": days_ago(400), "is_primary": True}
+    )
 
 
 def test_a_relationship_of_three_sides_is_three_bonds(models: Models) -> None:
@@ -345,7 +346,7 @@ def test_a_relationship_of_three_sides_is_three_bonds(models: Models) -> None:
         exchange(ledger, one, other)
     rows = {
         (row["organization_id"], row["other_organization_id"]): row
-        for row in ledger.build(*TABLES).rows(f"select * from rel_bond_organization where {NOW}")
+        for row in ledger.build().rows(f"select * from rel_bond_organization where {NOW}")
     }
     assert set(rows) == {("acme", "us"), ("acme", "brokers"), ("brokers", "us")}
     acme = rows["acme", "us"]
@@ -370,7 +371,7 @@ def test_absence_factor_of_an_organization_is_the_fewest_who_carry_half(
         belongs(ledger, f"them{number}", "acme")
         for count in range(threads):
             thread(ledger, f"t{number}-{count}", f"them{number}", "us")
-    row = ledger.build(*TABLES).one(f"select * from rel_bond_organization where {NOW}")
+    row = ledger.build().one(f"select * from rel_bond_organization where {NOW}")
     assert (row["absence_factor"], row["people"]) == (absence_factor, len(exchanges))
 
 
@@ -381,7 +382,7 @@ def test_nobody_stands_out_among_equals(models: Models) -> None:
     ledger = network(models, *names)
     for number, name in enumerate(names):
         exchange(ledger, name, names[number - 1])
-    rows = ledger.build(*TABLES).rows(f"select * from rel_importance where {NOW}")
+    rows = ledger.build().rows(f"select * from rel_importance where {NOW}")
     assert {(row["rank"], row["importance"], row["people_without_other"]) for row in rows} == {
         (1, 0, 0)
     }

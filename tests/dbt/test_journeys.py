@@ -14,7 +14,6 @@ from tests.dbt.test_metrics import AS_OF, END, days_ago
 
 NOW = f"as_of = '{AS_OF}' and basis = 'as_known'"
 WHOLE = f"{NOW} and from_step = 'all' and window_days = 364"
-TABLES = ("rel_journey", "rel_journey_case")
 WORLDS = 200
 TEAM = ("amy", "bo", "cy", "di")
 
@@ -68,7 +67,7 @@ def test_a_case_that_went_to_and_fro_is_told_step_by_step(models: Models) -> Non
     ledger = desk(models)
     steps = [("amy", 2), ("bo", 26), ("asker", 30), ("amy*", 31), ("amy", 32)]
     case(ledger, "c", days_ago(20), steps, closed=40)
-    row = journey(ledger.build(*TABLES), "c")
+    row = journey(ledger.build(), "c")
     assert row["process"] == "crm: cases"
     assert (row["steps"], row["acts_by_them"], row["acts_by_us"]) == (7, 2, 4)
     assert (row["people"], row["hand_offs"], row["returns"]) == (2, 2, 1)
@@ -93,7 +92,7 @@ def test_an_open_case_waits_for_whoever_did_not_speak_last(models: Models) -> No
     ledger = desk(models)
     case(ledger, "ours", END - timedelta(hours=100), [("amy", 10), ("asker", 40)])
     case(ledger, "theirs", END - timedelta(days=90), [("amy", 10)])
-    ledger.build(*TABLES)
+    ledger.build()
     ours, theirs = journey(ledger, "ours"), journey(ledger, "theirs")
     assert (ours["waits_for"], theirs["waits_for"]) == ("us", "them")
     assert (ours["wait_on_us_hours"], ours["wait_on_them_hours"]) == (70, 30)
@@ -117,19 +116,19 @@ def test_solved_at_first_contact_is_one_person_and_a_quiet_week(
 ) -> None:
     ledger = desk(models)
     case(ledger, "c", days_ago(20), steps, closed=closed)
-    assert journey(ledger.build(*TABLES), "c")["is_solved_at_first_contact"] == solved
+    assert journey(ledger.build(), "c")["is_solved_at_first_contact"] == solved
 
 
 def test_a_week_must_be_over_before_a_case_counts_as_solved(models: Models) -> None:
     ledger = desk(models)
     case(ledger, "c", days_ago(6), [("amy", 1)], closed=2)
-    assert journey(ledger.build(*TABLES), "c")["is_solved_at_first_contact"] is None
+    assert journey(ledger.build(), "c")["is_solved_at_first_contact"] is None
 
 
 def test_a_program_that_notes_a_mail_takes_nothing_over(models: Models) -> None:
     ledger = desk(models)
     case(ledger, "c", days_ago(9), [("amy", 1), ("robot", 2), ("amy", 3)], closed=4)
-    row = journey(ledger.build(*TABLES), "c")
+    row = journey(ledger.build(), "c")
     assert (row["people"], row["hand_offs"], row["acts_by_them"]) == (1, 0, 2)
     assert edge(ledger, "we: comment", "program: comment")["acts_by_us"] == 0
 
@@ -140,7 +139,7 @@ def test_questions_are_journeys_that_nobody_closes(models: Models) -> None:
     ledger.act("q", "asker", days_ago(9), "question", thread_id="q")
     ledger.act("a", "member", days_ago(8), "answer", thread_id="q")
     ledger.act("b", "amy", days_ago(7), "answer", thread_id="q")
-    row = journey(ledger.build(*TABLES), "q")
+    row = journey(ledger.build(), "q")
     assert (row["process"], row["is_closed"], row["age_hours"]) == ("forum: questions", None, None)
     assert (row["people"], row["first_answer_hours"]) == (1, 48)
     assert edge(ledger, "they: asked", "member: answer")["median_wait_hours"] == 24
@@ -152,7 +151,7 @@ def test_another_place_in_the_house_is_another_step(models: Models) -> None:
     case(ledger, "c", days_ago(9), [("amy", 1), ("bo", 9)], closed=10)
     ledger.execute("update fct_interaction set place = 'web'")
     ledger.execute("update fct_interaction set place = 'workshop' where interaction_id = 'c/1'")
-    assert edge(ledger.build(*TABLES), "we: comment", "we: comment @ workshop")["hand_offs"] == 1
+    assert edge(ledger.build(), "we: comment", "we: comment @ workshop")["hand_offs"] == 1
 
 
 def test_people_per_case_are_counted_over_closed_cases(models: Models) -> None:
@@ -161,7 +160,7 @@ def test_people_per_case_are_counted_over_closed_cases(models: Models) -> None:
         steps = [(f"s{hand:02}", 1.0 + hand) for hand in range(hands)]
         case(ledger, f"c{number}", days_ago(9), steps, closed=20)
     case(ledger, "open", days_ago(9), [("s00", 1)])
-    row = ledger.build(*TABLES).one(f"select * from rel_journey where {WHOLE}")
+    row = ledger.build().one(f"select * from rel_journey where {WHOLE}")
     assert (row["journeys"], row["max_people"]) == (3, 11)
     assert row["mean_people"] == pytest.approx(14 / 3)
     assert row["ten_people_share"] == pytest.approx(1 / 3)
@@ -178,14 +177,14 @@ def slow_step(ledger: Ledger, others: int) -> None:
 def test_a_slow_step_that_is_one_persons_is_a_bottleneck(models: Models) -> None:
     ledger = desk(models)
     slow_step(ledger, others=2)
-    row = edge(ledger.build(*TABLES), "we: comment", "we: note")
+    row = edge(ledger.build(), "we: comment", "we: note")
     assert (row["top_person_share"], row["is_single_person_bottleneck"]) == (0.9, True)
     assert row["reason_2"] == "waits for one person, who does 90 % of it"
     assert edge(ledger, "they: opened", "we: comment")["is_single_person_bottleneck"] is False
 
     shared = desk(models)
     slow_step(shared, others=12)
-    row = edge(shared.build(*TABLES), "we: comment", "we: note")
+    row = edge(shared.build(), "we: comment", "we: note")
     assert row["is_single_person_bottleneck"] is False
 
 
@@ -193,7 +192,7 @@ def test_a_tiny_team_is_not_asked_who_does_how_much(models: Models) -> None:
     ledger = desk(models, "amy", "bo")
     for number in range(20):
         case(ledger, f"c{number:02}", days_ago(30), [("amy", 40), ("bo", 41)], closed=42)
-    rows = ledger.build(*TABLES).rows(f"select * from rel_journey where {NOW}")
+    rows = ledger.build().rows(f"select * from rel_journey where {NOW}")
     assert {(row["top_person_share"], row["is_single_person_bottleneck"]) for row in rows} == {
         (None, None)
     }
@@ -222,7 +221,7 @@ def service(ledger: Ledger, dice: random.Random, *, costs_h: float, cases: int =
 def test_hand_offs_that_cost_days_are_found_and_the_first_to_go_is_named(models: Models) -> None:
     ledger = desk(models)
     service(ledger, random.Random(5), costs_h=6 * 24)
-    whole = ledger.build(*TABLES).one(f"select * from rel_journey where {WHOLE}")
+    whole = ledger.build().one(f"select * from rel_journey where {WHOLE}")
     assert whole["hand_offs_cost_time"] is True
     assert whole["hand_off_z"] > 4
     assert whole["median_hours_with_hand_off"] > whole["median_hours_without_hand_off"] + 72
@@ -240,7 +239,7 @@ def test_few_hand_offs_are_called_too_few(models: Models) -> None:
         case(ledger, f"c{number}", days_ago(30), [("amy", 1), ("amy", 2)], closed=9)
     for number in range(4):
         case(ledger, f"d{number}", days_ago(30), [("amy", 1), ("bo", 200)], closed=300)
-    row = ledger.build(*TABLES).one(f"select * from rel_journey where {WHOLE}")
+    row = ledger.build().one(f"select * from rel_journey where {WHOLE}")
     assert (row["hand_offs_cost_time"], row["hand_off_z"]) == (None, None)
     assert row["reason_1"] == "too few to tell what hand-offs cost"
     assert row["hand_off_cost_hours"] is None
@@ -252,7 +251,7 @@ def test_the_z_is_that_of_ranks_by_hand(models: Models) -> None:
     for number in range(5):
         case(ledger, f"c{number}", days_ago(30), [("amy", 1), ("amy", 2)], closed=9 + number)
         case(ledger, f"d{number}", days_ago(30), [("amy", 1), ("bo", 2)], closed=50 + number)
-    row = ledger.build(*TABLES).one(f"select * from rel_journey where {WHOLE}")
+    row = ledger.build().one(f"select * from rel_journey where {WHOLE}")
     assert float(row["hand_off_z"]) == pytest.approx(12.5 / (25 * 11 / 12) ** 0.5, abs=0.001)
     assert row["hand_offs_cost_time"] is False, "with ten journeys chance cannot be left out"
 
