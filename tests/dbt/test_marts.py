@@ -56,7 +56,7 @@ def columns_in(models: Models, table: str, *units: str) -> list[str]:
     [
         ("rel_community_health", "as_of, basis, segment_type, segment"),
         ("rel_engagement_segment", "as_of, basis, segment_type, segment"),
-        ("rel_cadence", "as_of, basis, step, segment_type, segment"),
+        ("rel_cadence", "as_of, basis, step, segment_type, segment, ordinal"),
     ],
 )
 def test_colleagues_and_programs_are_no_people_of_any_table(
