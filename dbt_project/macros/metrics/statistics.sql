@@ -249,14 +249,14 @@ cast(
 (case
     when {{ whole }} > 0
         then (
-            cast({{ part }} as double) / {{ whole }} + 1.9207294 / {{ whole }}
+            cast({{ part }} as double) / {{ whole }} + 1.920729440648 / {{ whole }}
             {{ sign }} 1.959964 * sqrt(
                 (
                     cast({{ part }} as double) * ({{ whole }} - {{ part }})
-                    / (cast({{ whole }} as double) * {{ whole }}) + 0.9603647 / {{ whole }}
+                    / (cast({{ whole }} as double) * {{ whole }}) + 0.960364720324 / {{ whole }}
                 ) / {{ whole }}
             )
-        ) / (1 + 3.8414589 / {{ whole }})
+        ) / (1 + 3.841458881296 / {{ whole }})
 end)
 {%- endmacro %}
 
