@@ -57,4 +57,5 @@ bench: $(READY) ## measure landing beside its floor and dlt, vendors' limits, wh
 	$(BIN)/python -m benchmarks.landing
 	$(BIN)/python -m benchmarks.limits
 	$(BIN)/python -m benchmarks.identity
+	$(BIN)/python -m benchmarks.lifetime
 	$(BIN)/python -m benchmarks.demo

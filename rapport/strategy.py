@@ -82,10 +82,12 @@ class Levels(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         slowing: from this multiple on, slowing down.
         quiet: from this multiple on, quiet.
+        save_list: how many an owner can look after at a time.
     """
 
     slowing: float = 2.0
     quiet: float = 4.0
+    save_list: int = 20
 
 
 class EngagementLevels(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +100,22 @@ class EngagementLevels(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     leading: float = 0.98
     contributing: float = 0.90
     participating: float = 0.60
+
+
+class Value(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the value of a relationship is counted with; what is not said stays unknown.
+
+    Attributes:
+        outlook_days: how far expectations look ahead.
+        margin_share: what is left of a sale, as a share of it, before the cost to serve.
+        service_hour: what an hour of ours costs, in the home currency of rapport.yml.
+        service_minutes: kind of act of ours -> minutes it takes.
+    """
+
+    outlook_days: int = 365
+    margin_share: float | None = None
+    service_hour: float | None = None
+    service_minutes: dict[str, float] = {}
 
 
 class CadenceStep(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -155,6 +173,7 @@ class Strategy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     community: Community = msgspec.field(default_factory=Community)
     disengagement: Levels = msgspec.field(default_factory=Levels)
     levels: EngagementLevels = msgspec.field(default_factory=EngagementLevels)
+    value: Value = msgspec.field(default_factory=Value)
     cadence: list[CadenceStep] = msgspec.field(default_factory=lambda: [CONTRIBUTION])
     segments: list[Segment] = []
 
@@ -189,12 +208,14 @@ class Parameters:
         settings: (name, value).
         segment_rules: (segment_type, `custom` or `column`, field).
         cadence_steps: (step, behavior, in the community alone).
+        service_minutes: (kind of act, minutes it takes us).
     """
 
     weights: list[tuple[str, float | None, float | None]]
     settings: list[tuple[str, str]]
     segment_rules: list[tuple[str, str, str]]
     cadence_steps: list[tuple[str, str, bool]]
+    service_minutes: list[tuple[str, float]]
 
 
 def parameters(path: Path) -> Parameters:
@@ -213,10 +234,15 @@ def parameters(path: Path) -> Parameters:
         ("thriving_absence_factor", str(chosen.community.absence_factor)),
         ("slowing_gap_ratio", str(chosen.disengagement.slowing)),
         ("quiet_gap_ratio", str(chosen.disengagement.quiet)),
+        ("save_list", str(chosen.disengagement.save_list)),
         ("leading_share", str(chosen.levels.leading)),
         ("contributing_share", str(chosen.levels.contributing)),
         ("participating_share", str(chosen.levels.participating)),
+        ("outlook_days", str(chosen.value.outlook_days)),
     ]
+    for name in ("margin_share", "service_hour"):
+        if (value := getattr(chosen.value, name)) is not None:
+            settings.append((name, str(value)))
     if "default" in lives:
         settings.append(("half_life_days", str(lives["default"])))
     return Parameters(
@@ -236,6 +262,7 @@ def parameters(path: Path) -> Parameters:
             for step in chosen.cadence
             for behavior in dict.fromkeys(step.behaviors)
         ],
+        service_minutes=sorted(chosen.value.service_minutes.items()),
     )
 
 
@@ -254,11 +281,21 @@ def _check(strategy: Strategy, where: str) -> None:
             f"({levels.participating:g}) over contributing ({levels.contributing:g}) to leading "
             f"({levels.leading:g})."
         )
+    if strategy.disengagement.save_list < 1:
+        raise ConfigError(
+            f"{where}: disengagement.save_list is {strategy.disengagement.save_list}. "
+            "Write how many people an owner can look after at a time, 1 or more."
+        )
+    if strategy.value.outlook_days < 1:
+        raise ConfigError(
+            f"{where}: value.outlook_days is {strategy.value.outlook_days}. "
+            "Write how many days expectations look ahead, 1 or more."
+        )
     _check_names([step.name for step in strategy.cadence], "cadence", {"purchase"}, where)
     _check_names(
         [segment.name for segment in strategy.segments],
         "segments",
-        {"all", "silo", "place"},
+        {"all", "silo", "place", "arrival_28d", "arrival_84d", "arrival_364d"},
         where,
     )
     for segment in strategy.segments:

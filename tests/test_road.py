@@ -317,6 +317,38 @@ def test_what_was_planted_is_found(config: Config, sandbox: Sandbox, tmp_path: P
         f"on d.person_id = e.person_id where effect = 'helper_leaves' and {newest}",
     )
     assert helper in ([("slowing",)], [("quiet",)])
+    # Before the helper left, nobody gave more answers, and it shows what would be missed.
+    [(leaver, since)] = query(
+        config, f"select distinct person_id, since::date from {effects} as e "
+        f"join '{tmp_path}/effects.parquet' using (effect, true_id) where effect = 'helper_leaves'",
+    )  # fmt: skip
+    before = f"as_of = (select max(as_of) from rel_importance where as_of < '{since}')"
+    [(top, reason)] = query(
+        config,
+        f"select person_id, reason_1 from rel_importance where {before} "
+        "order by answers desc limit 1",
+    )
+    assert top == leaver
+    assert reason.startswith("the only one to answer ")
+    [(quiet_days,)] = query(
+        config, f"select days_quiet from rel_importance where person_id = '{leaver}' and {newest}"
+    )
+    assert quiet_days >= 100
+    # Each hand-off to another team is one, and takes the days that it was planted with.
+    window = "between (select as_of from publication) - 363 and (select as_of from publication)"
+    [(handed, days)] = query(
+        config,
+        f"select count(*), sum(value) from '{tmp_path}/effects.parquet' "
+        f"where effect = 'slow_hand_off' and until::date {window}",
+    )
+    [(found, waited)] = query(
+        config,
+        "select sum(hand_offs), sum(hand_off_wait_hours) / 24 from rel_journey "
+        f"where process = 'crm: cases' and window_days = 364 and from_step <> 'all' and {newest}",
+    )
+    assert handed > 5
+    assert abs(found - handed) <= 1
+    assert days < float(waited) < 1.4 * days
 
 
 def test_the_command_line_prints_headlines_and_status_as_json(config: Config) -> None:

@@ -23,3 +23,11 @@ case
         else {{ salesforce_person(id) }}
     end
 {%- endmacro %}
+
+
+{# A user that is a program: by the vendor's types, or by the name that an integration's own user
+   usually has. What arrives by mail is noted by such a user, and is no act of ours. #}
+{% macro salesforce_program() -%}
+user_type in ('AutomatedProcess', 'CloudIntegrationUser')
+        or lower(split_part(email, '@', 1)) in ('integration', 'integrations')
+{%- endmacro %}

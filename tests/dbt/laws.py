@@ -15,6 +15,8 @@ from tests.dbt.build import PROJECT
 EIGHT = 1704873600000000
 """2024-01-10 08:00 UTC in microseconds."""
 
+TO_TEN = f"({' union all '.join(f'select {number} as v' for number in range(1, 11))}) as t"
+
 # (call of a macro, argument as SQL, the text that must come)
 CALLS: dict[str, list[tuple[str, str | None]]] = {
     "micros({{ try_timestamp(X) }})": [
@@ -141,6 +143,16 @@ CALLS: dict[str, list[tuple[str, str | None]]] = {
     "(select median_wait from ({{ product_limit(X, ['g'], 'wait', 'is_over') }}) as waits)": [
         ("(select 1 as g, 5 as wait, true as is_over) as one", "5"),
         ("(select 1 as g, 5 as wait, false as is_over) as one", None),
+    ],
+    # a tenth less with each 30 days
+    "{{ faded(7, X) }}": [("0", "7.000000"), ("30", "6.300000"), ("90", "5.103000")],
+    "{{ in_days(X) }}": [("86400", "1.0"), ("4320", "0.1"), ("null", None)],
+    # ranks 6 to 10 of ten: (40 - 27.5) / sqrt(5 * 5 * 11 / 12); with each in a stratum of its own
+    # nobody has somebody to be compared with
+    "(select z from ({{ rank_sum(X, ['g'], 's', 'v', 'is_one') }}) as tested)": [
+        (f"(select 1 as g, 1 as s, v, v > 5 as is_one from {TO_TEN}) as r", "2.611"),
+        (f"(select 1 as g, v as s, v, v > 5 as is_one from {TO_TEN}) as r", None),
+        (f"(select 1 as g, 1 as s, 3 as v, v > 5 as is_one from {TO_TEN}) as r", None),
     ],
     "(select {{ sorted_list('v') }} from {{ X }})": [
         ("(select 'b' as v union all select 'a' union all select null) as t", "a,b"),

@@ -1,15 +1,18 @@
 """A small warehouse in memory on which the compiled metric models run, without dbt in between.
 
 Belongs here: the empty unified tables and control tables, rows of a hand-made world, and running
-the compiled SQL of the metric models in their order.
+the metric models in their order: compiled SQL, and Python as dbt calls it.
 Does not belong here: what the numbers should be (the tests say that).
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,31 +33,50 @@ CONTROL = {
     "behavior_weights": "behavior varchar, weight double, half_life_days double",
     "segment_rules": "segment_type varchar, origin varchar, field varchar",
     "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
+    "service_minutes": "kind varchar, minutes double",
     "settings": "name varchar, value varchar",
+    "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
 }
 """Columns of the control tables that the metric models read."""
 
 SNAPSHOT_TABLES = (
+    "rel_bond",
+    "rel_bond_organization",
     "rel_cadence",
     "rel_community_health",
     "rel_disengagement",
+    "rel_disengagement_check",
     "rel_engagement",
     "rel_engagement_segment",
+    "rel_lifetime",
+    "rel_importance",
+    "rel_journey",
+    "rel_journey_case",
     "rel_organization",
     "rel_data_trust",
+    "rel_value",
+    "rel_value_model",
+    "rel_value_segment",
 )
 
 
 class Models:
-    """The compiled metric models of one dbt project, in an order in which they can run."""
+    """The compiled metric models of one dbt project, in an order in which they can run.
+
+    Attributes:
+        steps: model -> its SQL, or the file of one in Python.
+        needs: model -> the metric models that it reads.
+    """
 
     def __init__(self, manifest: Path, seeds: Path) -> None:
         nodes = json.loads(manifest.read_text())["nodes"]
-        self.sql: dict[str, str] = {}
+        self.steps: dict[str, str | Path] = {}
+        self.needs: dict[str, list[str]] = {}
         self.tables: dict[str, str] = {}
         self.columns: dict[str, dict[str, Any]] = {}
         self.seeds: dict[str, Path] = {}
         waiting: dict[str, dict[str, Any]] = {}
+        metrics = {key for key, node in nodes.items() if "metrics" in node["fqn"]}
         for node in nodes.values():
             if node["resource_type"] == "seed":
                 self.seeds[node["name"]] = seeds / f"{node['name']}.csv"
@@ -74,7 +96,14 @@ class Models:
             ]
             for key in sorted(ready):
                 node = waiting.pop(key)
-                self.sql[node["name"]] = node["compiled_code"]
+                read = metrics.intersection(node["depends_on"]["nodes"])
+                self.needs[node["name"]] = sorted(nodes[key]["name"] for key in read)
+                is_python = node["language"] == "python"
+                self.steps[node["name"]] = (
+                    seeds.parent / node["original_file_path"]
+                    if is_python
+                    else node["compiled_code"]
+                )
                 if node["name"].startswith("rel_"):
                     self.columns[node["name"]] = node["columns"]
 
@@ -88,6 +117,7 @@ class Ledger:
     def __init__(self, models: Models, as_of: date, *, backcast: Sequence[date] = ()) -> None:
         self.models = models
         self.waiting: dict[str, list[Mapping[str, Any]]] = {}
+        self.unmade: set[str] = set()
         self.con = duckdb.connect()
         self.con.execute("set timezone = 'UTC'; attach ':memory:' as build; use build")
         self.con.execute("create schema build.control")
@@ -104,10 +134,19 @@ class Ledger:
 
     def add(self, table: str, *rows: Mapping[str, Any]) -> None:
         """Append rows to a unified table or to `control.<name>`."""
+        self._make(self.unmade)
         self.waiting.setdefault(table, []).extend(rows)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
         """Run a statement after all rows added so far are in (one insert per table is quick)."""
+        if sql.lstrip().lower().startswith(("select", "with", "from")):
+            self._make(self.unmade.intersection(re.findall(r"\w+", sql)))
+        else:
+            self._make(self.unmade)
+        self._insert()
+        return self.con.execute(sql, values)
+
+    def _insert(self) -> None:
         for table, rows in self.waiting.items():
             columns = list(dict.fromkeys(name for row in rows for name in row))
             marks = ", ".join(f"({', '.join('?' for _ in columns)})" for _ in rows)
@@ -116,7 +155,6 @@ class Ledger:
                 [row.get(name) for row in rows for name in columns],
             )
         self.waiting.clear()
-        return self.con.execute(sql, values)
 
     def configure(self, **silos: str) -> None:
         """Say that sources were read: `crm="crm"` is a source called crm in the silo crm."""
@@ -154,10 +192,24 @@ class Ledger:
         self.add("fct_interaction", row)
 
     def build(self) -> Ledger:
-        """Run every metric model."""
-        for name, sql in self.models.sql.items():
-            self.execute(f"create or replace table {name} as {sql}")
+        """Build every metric model of the rows as they are now, each when it is first asked for."""
+        self._insert()
+        self.unmade = set(self.models.steps)
         return self
+
+    def _make(self, wanted: Iterable[str]) -> None:
+        """Run those of the wanted models that wait, and what they need."""
+        needed, found = set(wanted), set[str]()
+        while needed:
+            found |= needed
+            needed = {need for name in needed for need in self.models.needs[name]} - found
+        for name, step in self.models.steps.items():
+            if name in found and name in self.unmade:
+                self.unmade.discard(name)
+                if isinstance(step, Path):
+                    self.con.register("made", _imported(step).model(_Session(self.con), self.con))
+                    step = "select * from made"
+                self.con.execute(f"create or replace table {name} as {step}")
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a query as dictionaries."""
@@ -170,6 +222,32 @@ class Ledger:
         rows = self.rows(sql)
         assert len(rows) == 1, rows
         return rows[0]
+
+
+class _Session:
+    """What a model in Python asks dbt for."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def config(self, **settings: Any) -> None:
+        """Nothing to set: it is always a table."""
+
+    def ref(self, name: str) -> duckdb.DuckDBPyRelation:
+        return self._connection.table(name)
+
+    def source(self, schema: str, name: str) -> duckdb.DuckDBPyRelation:
+        return self._connection.table(f"{schema}.{name}")
+
+
+@cache
+def _imported(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def noon(day: date) -> datetime:

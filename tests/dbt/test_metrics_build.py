@@ -86,6 +86,6 @@ def test_dbt_and_the_compiled_sql_give_the_same_rows(
 ) -> None:
     world = random_world(models, random.Random(12)).build()
     expected = contents(world, SNAPSHOT_TABLES)
-    for name in models.sql:
+    for name in models.steps:
         world.execute(f"drop table {name}")
     assert warehouse(world) == expected

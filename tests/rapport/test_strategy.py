@@ -28,6 +28,7 @@ def test_what_a_leader_writes_becomes_parameters(tmp_path: Path) -> None:
         "behaviors: {weights: {answer: 6, question: 3}, half_life_days: {default: 80, post: 9}}\n"
         "levels: {leading: 0.99}\n"
         "cadence: [{name: talk, behaviors: [call, meeting, call]}]\n"
+        "value: {service_hour: 55, service_minutes: {meeting: 60, call: 15}}\n"
         "segments: [{name: tier, from: {custom: Tier__c}}, "
         "{name: kind, from: {column: party_kind}}]\n"
     )
@@ -38,6 +39,9 @@ def test_what_a_leader_writes_becomes_parameters(tmp_path: Path) -> None:
     assert settings["quiet_days"] == "90"
     assert settings["half_life_days"] == "80.0"
     assert settings["strategy_version"] == "2026-11"
+    assert (settings["service_hour"], settings["outlook_days"]) == ("55.0", "365")
+    assert "margin_share" not in settings, "what nobody says stays unknown"
+    assert chosen.service_minutes == [("call", 15.0), ("meeting", 60.0)]
     assert (settings["leading_share"], settings["contributing_share"]) == ("0.99", "0.9")
     assert chosen.segment_rules == [("tier", "custom", "Tier__c"), ("kind", "column", "party_kind")]
     assert chosen.cadence_steps == [("talk", "call", False), ("talk", "meeting", False)]
@@ -51,6 +55,10 @@ def test_what_a_leader_writes_becomes_parameters(tmp_path: Path) -> None:
         (MINIMAL + "behaviours: {}\n", "Did you mean `behaviors`?"),
         (MINIMAL + "community: {quick_ratoi: 1}\n", "Did you mean `quick_ratio`?"),
         (MINIMAL + "behaviors: {half_life_days: {call: 0}}\n", "half_life_days.call is 0"),
+        (MINIMAL + "disengagement: {save_list: 0}\n", "disengagement.save_list is 0"),
+        (MINIMAL + "value: {outlook_days: 0}\n", "value.outlook_days is 0"),
+        (MINIMAL + "value: {margin: 0.4}\n", "Did you mean `margin_share`?"),
+        (MINIMAL + "segments: [{name: arrival_28d, from: {custom: T}}]\n", "is taken"),
         (MINIMAL + "levels: {leading: 0.5}\n", "rise from participating (0.6)"),
         (MINIMAL + "segments: [{name: Tier, from: {custom: T}}]\n", "`Tier` under segments"),
         (MINIMAL + "segments: [{name: place, from: {custom: T}}]\n", "`place` under segments"),

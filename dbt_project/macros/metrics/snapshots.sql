@@ -51,10 +51,17 @@
             ('leading_share', 'decimal(9, 6)', 0.98),
             ('contributing_share', 'decimal(9, 6)', 0.9),
             ('participating_share', 'decimal(9, 6)', 0.6),
+            ('outlook_days', 'int', 365),
+            ('save_list', 'int', 20),
         ] %}
         coalesce(
             cast(max(case when name = '{{ name }}' then value end) as {{ type }}), {{ default }}
-        ) as {{ name }}{{ ',' if not loop.last }}
+        ) as {{ name }},
+        {%- endfor %}
+        -- without a default: what nobody says is unknown
+        {%- for name in ['margin_share', 'service_hour'] %}
+        cast(max(case when name = '{{ name }}' then value end) as decimal(18, 6)) as {{ name }}
+        {{- ',' if not loop.last }}
         {%- endfor %}
     from {{ source('control', 'settings') }}
 {% endmacro %}

@@ -14,6 +14,11 @@
 end)
 {%- endmacro %}
 
+{# Seconds as days, with one decimal. #}
+{% macro in_days(seconds) -%}
+cast(round(cast({{ seconds }} as double) / 86400, 1) as decimal(18, 1))
+{%- endmacro %}
+
 {# `1 day`, `4.5 days`, `46 days`. #}
 {% macro rounded_days(days) -%}
 ({{ days_number(days) }} || case when {{ days }} = 1 then ' day' else ' days' end)

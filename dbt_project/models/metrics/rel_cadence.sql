@@ -24,46 +24,11 @@ acts as (
 
 ),
 
-steps as (
-
-    select
-        'purchase' as step,
-        'purchase' as behavior,
-        false as is_community_only
-    union all
-    select
-        step,
-        behavior,
-        is_community_only
-    from {{ source('control', 'cadence_steps') }}
-
-),
-
 ---------- one row per party with the days of its first steps
 
--- Whatever happens on one day is one step. Who buys is a person, or an organization where no
--- person is known.
 step_days as (
 
-    select
-        steps.step,
-        steps.is_community_only,
-        coalesce(
-            acts.actor_person_id,
-            case when steps.step = 'purchase' then acts.organization_id end
-        ) as party_id,
-        acts.day
-    from acts
-    inner join steps on acts.behavior = steps.behavior
-    where acts.is_community or not steps.is_community_only
-    group by
-        steps.step,
-        steps.is_community_only,
-        coalesce(
-            acts.actor_person_id,
-            case when steps.step = 'purchase' then acts.organization_id end
-        ),
-        acts.day
+    {{ step_days('acts') }}
 
 ),
 
@@ -73,7 +38,6 @@ numbered as (
         *,
         row_number() over (partition by step, party_id order by day) as ordinal
     from step_days
-    where party_id is not null
 
 ),
 

@@ -54,32 +54,13 @@ scored_days as (
 
 states as (
 
-    select
-        scored_days.scored_on,
-        person_days.person_id,
-        max(person_days.day) as last_day,
-        {{ days_between('max(person_days.day)', 'scored_days.scored_on') }} as days_quiet,
-        count(*) filter (
-            where person_days.day > {{ days_after('scored_days.scored_on', -365) }}
-        ) as active_days,
-        count(*) filter (
-            where person_days.day > {{ days_after('scored_days.scored_on', -28) }}
-        ) as active_days_28d,
-        count(person_days.gap) as gaps,
-        cast({{ exact_median('person_days.gap') }} as decimal(10, 1)) as usual_gap
-    from scored_days
-    inner join person_days on person_days.day <= scored_days.scored_on
-    group by scored_days.scored_on, person_days.person_id
+    {{ silence_states('person_days', 'person_id', 'scored_days') }}
 
 ),
 
-parts as (
+scored as (
 
-    select
-        *,
-        {{ frequency_part('active_days') }} as frequency_part,
-        {{ recency_part('days_quiet') }} as recency_part
-    from states
+    {{ silence_scores('states') }}
 
 ),
 
@@ -87,15 +68,11 @@ scores as (
 
     select
         *,
-        frequency_part + recency_part as score,
-        {{ score_bin('frequency_part + recency_part') }} as bin,
         cast(
-            100 * percent_rank() over (
-                partition by scored_on order by frequency_part + recency_part desc
-            ) as decimal(5, 2)
+            100 * percent_rank() over (partition by scored_on order by score desc) as decimal(5, 2)
         ) as risk,
         count(*) over (partition by scored_on) as people
-    from parts
+    from scored
 
 ),
 
@@ -103,82 +80,13 @@ scores as (
 
 outcomes as (
 
-    select
-        snapshots.as_of,
-        snapshots.basis,
-        earlier.bin,
-        count(*) as people,
-        count(*) filter (where later.days_quiet < 28) as returned
-    from snapshots
-    inner join scores as earlier
-        on earlier.scored_on = {{ days_after('snapshots.as_of', -28) }}
-    -- one to one: who had a state then has one now
-    inner join scores as later
-        on later.scored_on = snapshots.as_of and earlier.person_id = later.person_id
-    group by snapshots.as_of, snapshots.basis, earlier.bin
-
-),
-
-running_outcomes as (
-
-    select
-        *,
-        sum(people) over (
-            partition by as_of, basis order by bin
-            rows between unbounded preceding and current row
-        ) as people_up_to,
-        sum(returned) over (
-            partition by as_of, basis order by bin
-            rows between unbounded preceding and current row
-        ) as returned_up_to,
-        sum(people) over (partition by as_of, basis) as people_in_all,
-        sum(returned) over (partition by as_of, basis) as returned_in_all
-    from outcomes
-
-),
-
--- Isotonic regression in closed form: the greatest, over all starts up to here, of the least
--- mean from that start to any end from here on.
-least_means as (
-
-    select
-        here.as_of,
-        here.basis,
-        here.bin,
-        starts.bin as start_bin,
-        min(
-            cast(ends.returned_up_to - starts.returned_up_to + starts.returned as double)
-            / cast(ends.people_up_to - starts.people_up_to + starts.people as double)
-        ) as least_mean
-    from running_outcomes as here
-    inner join running_outcomes as starts
-        on here.as_of = starts.as_of and here.basis = starts.basis and starts.bin <= here.bin
-    inner join running_outcomes as ends
-        on here.as_of = ends.as_of and here.basis = ends.basis and ends.bin >= here.bin
-    -- fewer than this and a chance would be a guess
-    where here.people_in_all >= 100 and here.returned_in_all >= 10
-    group by here.as_of, here.basis, here.bin, starts.bin
+    {{ return_outcomes('scored', 'person_id') }}
 
 ),
 
 chances as (
 
-    select
-        as_of,
-        basis,
-        case when row_number() over (partition by as_of, basis order by bin) > 1 then bin end
-            as from_bin,
-        lead(bin) over (partition by as_of, basis order by bin) as until_bin,
-        p_return
-    from (
-        select
-            as_of,
-            basis,
-            bin,
-            max(least_mean) as p_return
-        from least_means
-        group by as_of, basis, bin
-    ) as fitted
+    {{ return_chances('outcomes') }}
 
 ),
 
@@ -187,7 +95,7 @@ calibrated_on as (
     select
         as_of,
         basis,
-        sum(people) as people
+        max(people_in_all) as people
     from outcomes
     group by as_of, basis
 

@@ -134,18 +134,60 @@ live_days as (
 
 ),
 
+-- On each snapshot's day, and 28 days before it: what became of equal silences since.
+scored_days as (
+
+    select as_of as scored_on
+    from snapshots
+    union
+    select {{ days_after('as_of', -28) }} as scored_on
+    from snapshots
+
+),
+
+states as (
+
+    {{ silence_states('live_days', 'organization_id', 'scored_days') }}
+
+),
+
+silences as (
+
+    {{ silence_scores('states') }}
+
+),
+
+outcomes as (
+
+    {{ return_outcomes('silences', 'organization_id') }}
+
+),
+
+chances as (
+
+    {{ return_chances('outcomes') }}
+
+),
+
 rhythms as (
 
     select
         snapshots.as_of,
         snapshots.basis,
-        live_days.organization_id,
-        {{ days_between('max(live_days.day)', 'snapshots.as_of') }} as days_quiet,
-        count(live_days.gap) as gaps,
-        cast({{ exact_median('live_days.gap') }} as decimal(10, 1)) as usual_gap
+        silences.organization_id,
+        silences.days_quiet,
+        silences.gaps,
+        silences.usual_gap,
+        chances.p_return
     from snapshots
-    inner join live_days on live_days.day <= snapshots.as_of
-    group by snapshots.as_of, snapshots.basis, live_days.organization_id
+    inner join silences on snapshots.as_of = silences.scored_on
+    -- at most one row: the ranges of bins do not overlap
+    left join chances
+        on
+            snapshots.as_of = chances.as_of
+            and snapshots.basis = chances.basis
+            and (chances.from_bin is null or chances.from_bin <= silences.bin)
+            and (chances.until_bin is null or chances.until_bin > silences.bin)
 
 ),
 
@@ -541,6 +583,7 @@ joined as (
         rhythms.days_quiet,
         rhythms.gaps,
         rhythms.usual_gap,
+        rhythms.p_return,
         last_contacts.last_inbound_at,
         last_contacts.last_outbound_at,
         coalesce(open_cases.open_cases, 0) as open_cases,
@@ -719,6 +762,8 @@ final as (
         usual_gap as usual_gap_days,
         cast(days_quiet as bigint) as current_gap_days,
         gap_ratio,
+        p_return,
+        case when p_return is not null then 28 end as p_return_days,
         last_inbound_at,
         last_outbound_at,
 

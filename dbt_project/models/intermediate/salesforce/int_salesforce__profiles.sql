@@ -85,7 +85,7 @@ union all
 -- A user of another type is a customer or partner with a login.
 select {{ profile_row(dict(person, **{
     'is_staff': "coalesce(user_type, 'Standard') = 'Standard'",
-    'is_bot': "user_type in ('AutomatedProcess', 'CloudIntegrationUser')",
+    'is_bot': salesforce_program(),
 })) }}
 from users
 

@@ -1,0 +1,310 @@
+{{ config(**snapshot_table()) }}
+
+{#- An interest that more people than this have brings nobody together who never met. -#}
+{%- set few = 10 %}
+
+with
+
+snapshots as (
+
+    {{ snapshots() }}
+
+),
+
+seen as (
+
+    {{ silos_seen(['crm', 'forum', 'support']) }}
+
+),
+
+people as (
+
+    select * from {{ ref('dim_person') }}
+
+),
+
+ties as (
+
+    select * from {{ ref('int_ties__faded') }}
+
+),
+
+-- Who looks after whom is known only as it stands now.
+kept as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        least(people.person_id, people.owner_person_id) as one_id,
+        greatest(people.person_id, people.owner_person_id) as other_id,
+        min(people.person_id) as kept_id,
+        min(people.owner_person_id) as owner_person_id
+    from people
+    inner join snapshots on snapshots.basis = 'as_known'
+    where people.owner_person_id <> people.person_id and not coalesce(people.is_staff, false)
+    group by
+        snapshots.as_of,
+        snapshots.basis,
+        least(people.person_id, people.owner_person_id),
+        greatest(people.person_id, people.owner_person_id)
+
+),
+
+---------- interests that people told us themselves
+
+told as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        interests.person_id,
+        interests.interest
+    from {{ ref('bridge_person_interest') }} as interests
+    inner join snapshots
+        on
+            {{ utc_day('interests.told_at') }} <= snapshots.as_of
+            or (interests.told_at is null and snapshots.basis = 'as_known')
+    group by snapshots.as_of, snapshots.basis, interests.person_id, interests.interest
+
+),
+
+tellers as (
+
+    select
+        as_of,
+        basis,
+        count(distinct person_id) as tellers
+    from told
+    group by as_of, basis
+
+),
+
+-- What everybody has tells nothing: 0 bits. What one in 1,024 has tells 10.
+specific as (
+
+    select
+        told.as_of,
+        told.basis,
+        told.interest,
+        count(*) as holders,
+        cast(
+            round(log2(cast(max(tellers.tellers) as double) / cast(count(*) as double)), 3)
+            as decimal(9, 3)
+        ) as bits
+    from told
+    inner join tellers on told.as_of = tellers.as_of and told.basis = tellers.basis
+    group by told.as_of, told.basis, told.interest
+
+),
+
+kindred as (
+
+    select
+        one.as_of,
+        one.basis,
+        one.person_id as one_id,
+        other.person_id as other_id
+    from told as one
+    inner join specific
+        on
+            one.as_of = specific.as_of
+            and one.basis = specific.basis
+            and one.interest = specific.interest
+            and specific.holders <= {{ few }}
+            and specific.bits > 0
+    -- a row per pair of those who have it
+    inner join told as other
+        on
+            one.as_of = other.as_of
+            and one.basis = other.basis
+            and one.interest = other.interest
+            and one.person_id < other.person_id
+
+),
+
+pairs as (
+
+    select as_of, basis, one_id, other_id from ties
+    union
+    select as_of, basis, one_id, other_id from kept
+    union
+    select as_of, basis, one_id, other_id from kindred
+
+),
+
+shared as (
+
+    select
+        pairs.as_of,
+        pairs.basis,
+        pairs.one_id,
+        pairs.other_id,
+        count(*) as mutual_interests,
+        max(specific.bits) as bits
+    from pairs
+    -- a row per interest that both told us
+    inner join told as one
+        on
+            pairs.as_of = one.as_of
+            and pairs.basis = one.basis
+            and pairs.one_id = one.person_id
+    inner join told as other
+        on
+            pairs.as_of = other.as_of
+            and pairs.basis = other.basis
+            and pairs.other_id = other.person_id
+            and one.interest = other.interest
+    inner join specific
+        on
+            one.as_of = specific.as_of
+            and one.basis = specific.basis
+            and one.interest = specific.interest
+    group by pairs.as_of, pairs.basis, pairs.one_id, pairs.other_id
+
+),
+
+---------- how far it shall go: the owner's word, never ours
+
+stages as (
+
+    select
+        fields_told.entity_id as person_id,
+        fields_told.value_text as stage,
+        row_number() over (
+            partition by fields_told.entity_id
+            order by
+                fields_told.record_changed_at desc nulls last,
+                fields_told.source,
+                fields_told.field,
+                fields_told.value_text
+        ) as choice
+    from {{ ref('dim_custom_field') }} as fields_told
+    inner join {{ source('control', 'column_meanings') }} as meanings
+        on
+            meanings.meaning = 'bond_stage'
+            and fields_told.source = meanings.source
+            and fields_told.stream = meanings.stream
+            and fields_told.field = meanings.field
+    where
+        fields_told.entity = 'person'
+        and fields_told.pii = 'none'
+        and fields_told.value_text is not null
+
+),
+
+---------- all of it, one row per pair
+
+joined as (
+
+    select
+        pairs.as_of,
+        pairs.basis,
+        pairs.one_id,
+        pairs.other_id,
+        coalesce(one.party_kind, 'unknown') as person_kind,
+        coalesce(other.party_kind, 'unknown') as other_person_kind,
+        cast(coalesce(ties.strength, 0) as decimal(9, 6)) as strength,
+        coalesce(ties.is_direct, false) as is_two_way,
+        coalesce(ties.from_one, 0) as acts_from_person,
+        coalesce(ties.from_other, 0) as acts_from_other_person,
+        coalesce(ties.days_turned_to, 0) as days_turned_to,
+        coalesce(ties.threads_met, 0) as threads_met,
+        {{ days_between('ties.last_day', 'pairs.as_of') }} as days_since,
+        coalesce(ties.places, 0) as places,
+        ties.silos,
+        case when tellers.tellers is not null then coalesce(shared.mutual_interests, 0) end
+            as mutual_interests,
+        shared.bits,
+        kept.owner_person_id,
+        case when kept.owner_person_id is not null then stages.stage end as stage,
+        coalesce(seen.coverage, 0) as coverage,
+        snapshots.known_at
+    from pairs
+    inner join snapshots on pairs.as_of = snapshots.as_of and pairs.basis = snapshots.basis
+    {%- for table in ['ties', 'shared', 'kept'] %}
+    left join {{ table }}
+        on
+            pairs.as_of = {{ table }}.as_of
+            and pairs.basis = {{ table }}.basis
+            and pairs.one_id = {{ table }}.one_id
+            and pairs.other_id = {{ table }}.other_id
+    {%- endfor %}
+    left join people as one on pairs.one_id = one.person_id
+    left join people as other on pairs.other_id = other.person_id
+    left join stages on kept.kept_id = stages.person_id and stages.choice = 1
+    left join tellers on pairs.as_of = tellers.as_of and pairs.basis = tellers.basis
+    left join seen on pairs.as_of = seen.as_of and pairs.basis = seen.basis
+
+),
+
+final as (
+
+    select
+        ---------- grain
+        as_of,
+        basis,
+        one_id as person_id,
+        other_id as other_person_id,
+
+        ---------- whom it joins
+        person_kind,
+        other_person_kind,
+        case
+            when person_kind <= other_person_kind then person_kind || '-' || other_person_kind
+            else other_person_kind || '-' || person_kind
+        end as kind_pair,
+        owner_person_id,
+
+        ---------- exchange
+        strength,
+        is_two_way,
+        acts_from_person,
+        acts_from_other_person,
+        {{ share(
+            'least(acts_from_person, acts_from_other_person)',
+            'greatest(acts_from_person, acts_from_other_person)',
+        ) }} as reciprocity,
+        days_turned_to,
+        threads_met,
+        days_since,
+        places,
+        silos,
+
+        ---------- what they have in common
+        mutual_interests,
+        bits as specificity_bits,
+
+        ---------- the owner's word
+        stage,
+
+        ---------- in words
+        case
+            when is_two_way
+                then 'turned to each other, on ' || {{ counted('days_turned_to', 'day') }}
+                    || ' in a year, last ' || {{ counted('days_since', 'day') }} || ' ago'
+            when acts_from_person + acts_from_other_person > 0
+                then 'one turned to the other ' || {{
+                    times('acts_from_person + acts_from_other_person')
+                }} || ' in a year and got no word back'
+            when threads_met > 0
+                then 'met in ' || {{ counted('threads_met', 'thread') }}
+                    || ' in a year, without a word to each other'
+        end as reason_1,
+        case
+            when bits >= 1
+                then 'both told us of an interest that 1 in '
+                    || cast(cast(round(power(2, cast(bits as double))) as bigint) as string)
+                    || ' has'
+            when mutual_interests > 0 then 'what they have in common, most people have'
+        end as reason_2,
+
+        ---------- provenance
+        acts_from_person + acts_from_other_person + threads_met as n,
+        coverage,
+        known_at,
+        {{ metric_version() }} as metric_version
+    from joined
+
+)
+
+select * from final

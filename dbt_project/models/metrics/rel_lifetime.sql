@@ -1,0 +1,642 @@
+{{ config(**snapshot_table()) }}
+
+{%- set grain = ['as_of', 'basis', 'step', 'quiet_days', 'cohort_type', 'cohort'] %}
+{%- set points = [30, 90, 180, 270, 365, 545, 730] %}
+{%- set horizons = [365, 730] %}
+{%- set fewest = 20 %}
+
+with
+
+snapshots as (
+
+    {{ snapshots() }}
+
+),
+
+settings as (
+
+    {{ metric_settings() }}
+
+),
+
+seen as (
+
+    {{ silos_seen(['crm', 'forum', 'support', 'orders']) }}
+
+),
+
+party_steps as (
+
+    select * from {{ ref('int_parties__steps') }}
+
+),
+
+parties as (
+
+    select party_id
+    from party_steps
+    group by party_id
+
+),
+
+cohorts as (
+
+    {{ lasting_cohorts('parties') }}
+
+),
+
+---------- silences so long that a party counts as gone, by four measures and the strategy's own
+
+windows as (
+
+    select quiet_days from settings
+    {%- for days in [90, 180, 270, 365] %}
+    union
+    select {{ days }} as quiet_days
+    {%- endfor %}
+
+),
+
+silences as (
+
+    select
+        party_steps.step,
+        party_steps.is_community_only,
+        windows.quiet_days,
+        party_steps.party_id,
+        party_steps.first_day,
+        party_steps.day as last_day,
+        party_steps.next_day,
+        party_steps.steps,
+        row_number() over (
+            partition by party_steps.step, windows.quiet_days, party_steps.party_id
+            order by party_steps.day
+        ) as number
+    from party_steps
+    inner join windows
+        on
+            party_steps.next_day is null
+            or {{ days_between('party_steps.day', 'party_steps.next_day') }} > windows.quiet_days
+
+),
+
+-- Who did the same is one row: snapshots look at what is different, not at what is many.
+alike as (
+
+    select
+        silences.step,
+        silences.is_community_only,
+        silences.quiet_days,
+        cohorts.cohort_type,
+        cohorts.cohort,
+        silences.first_day,
+        silences.last_day,
+        silences.next_day,
+        silences.steps,
+        silences.number,
+        count(*) as parties
+    from silences
+    inner join cohorts on silences.party_id = cohorts.party_id
+    group by
+        silences.step,
+        silences.is_community_only,
+        silences.quiet_days,
+        cohorts.cohort_type,
+        cohorts.cohort,
+        silences.first_day,
+        silences.last_day,
+        silences.next_day,
+        silences.steps,
+        silences.number
+
+),
+
+on_the_day as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        alike.*,
+        {{ days_between('alike.last_day', 'snapshots.as_of') }} > alike.quiet_days as is_over
+    from snapshots
+    inner join alike on alike.first_day <= snapshots.as_of
+
+),
+
+---------- how long it lasts: up to the first such silence
+
+-- What happened within the last quiet_days cannot be judged yet, for the living and the gone
+-- alike: lives are watched up to then.
+lives as (
+
+    select
+        as_of,
+        basis,
+        step,
+        is_community_only,
+        quiet_days,
+        cohort_type,
+        cohort,
+        first_day,
+        is_over,
+        case
+            when is_over then {{ days_between('first_day', 'last_day') }}
+            else {{ days_between('first_day', 'as_of') }} - quiet_days
+        end as lived,
+        parties
+    from on_the_day
+    where number = 1
+
+),
+
+lives_in_cohorts as (
+
+    {{ in_cohorts('lives', [
+        'as_of', 'basis', 'step', 'is_community_only', 'quiet_days', 'first_day', 'is_over',
+        'lived', 'parties',
+    ]) }}
+
+),
+
+counts as (
+
+    select
+        {{ grain | join(', ') }},
+        span_number,
+        bool_or(is_community_only) as is_community_only,
+        min(first_day) as earliest_day,
+        cast(sum(parties) as bigint) as came,
+        cast(sum(case when is_over or lived >= 0 then parties else 0 end) as bigint) as watched,
+        cast(sum(case when is_over then parties else 0 end) as bigint) as ended
+    from lives_in_cohorts
+    group by {{ grain | join(', ') }}, span_number
+
+),
+
+watched_lives as (
+
+    select * from lives_in_cohorts
+    where lived >= 0
+
+),
+
+curves as (
+
+    {{ survival_curve('watched_lives', grain, 'lived', 'is_over', many='parties') }}
+
+),
+
+lasting as (
+
+    {{ survival_points('curves', grain, points, horizons) }}
+
+),
+
+---------- against those who came one span before, over the days for which the younger were watched
+
+judged as (
+
+    select
+        *,
+        least(730, (span_number - 1) * {{ span_length() }} - quiet_days) as horizon,
+        least(730, (span_number - 2) * {{ span_length() }} - quiet_days) as next_horizon
+    from lives_in_cohorts
+    where span_number is not null
+
+),
+
+means as (
+
+    {%- for role, horizon, shift in [('this', 'horizon', 0), ('prior', 'next_horizon', 1)] %}
+    select
+        as_of,
+        basis,
+        step,
+        quiet_days,
+        cohort_type,
+        span_number - {{ shift }} as span_number,
+        '{{ role }}' as role,
+        {{ horizon }} as horizon,
+        sum(parties) as n,
+        cast(sum(parties * {{ cut('lived', horizon) }}) as double) / sum(parties) as mean,
+        cast(
+            sum(parties)
+            * sum(parties * {{ cut('lived', horizon) }} * {{ cut('lived', horizon) }})
+            - sum(parties * {{ cut('lived', horizon) }}) * sum(parties * {{ cut('lived', horizon) }})
+            as double
+        ) / (cast(sum(parties) as double) * cast(sum(parties) - 1 as double)) as variance
+    from judged
+    where {{ horizon }} >= 28
+    group by as_of, basis, step, quiet_days, cohort_type, span_number, {{ horizon }}
+    having sum(parties) >= {{ fewest }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+),
+
+compared as (
+
+    select
+        this.as_of,
+        this.basis,
+        this.step,
+        this.quiet_days,
+        this.cohort_type,
+        cast(this.span_number as string) as cohort,
+        this.horizon,
+        this.mean - prior.mean as delta,
+        sqrt(this.variance / this.n + prior.variance / prior.n) as error,
+        count(*) over (
+            partition by this.as_of, this.basis, this.step, this.quiet_days, this.cohort_type
+        ) as comparisons
+    from means as this
+    inner join means as prior
+        on
+            this.as_of = prior.as_of
+            and this.basis = prior.basis
+            and this.step = prior.step
+            and this.quiet_days = prior.quiet_days
+            and this.cohort_type = prior.cohort_type
+            and this.span_number = prior.span_number
+    where this.role = 'this' and prior.role = 'prior' and this.variance + prior.variance > 0
+
+),
+
+---------- how often they came before they went
+
+gone as (
+
+    select
+        as_of,
+        basis,
+        step,
+        quiet_days,
+        cohort_type,
+        cohort,
+        first_day,
+        steps,
+        parties
+    from on_the_day
+    where is_over and (next_day is null or next_day > as_of)
+
+),
+
+gone_in_cohorts as (
+
+    {{ in_cohorts('gone', [
+        'as_of', 'basis', 'step', 'quiet_days', 'first_day', 'steps', 'parties',
+    ]) }}
+
+),
+
+gone_by_steps as (
+
+    select
+        {{ grain | join(', ') }},
+        steps,
+        sum(parties) as parties,
+        sum(sum(parties)) over (
+            partition by {{ grain | join(', ') }} order by steps
+            rows between unbounded preceding and current row
+        ) as up_to,
+        sum(sum(parties)) over (partition by {{ grain | join(', ') }}) as gone
+    from gone_in_cohorts
+    group by {{ grain | join(', ') }}, steps
+
+),
+
+goings as (
+
+    select
+        {{ grain | join(', ') }},
+        cast(max(gone) as bigint) as gone,
+        cast(sum(parties * steps) as double) / cast(max(gone) as double) as mean_steps,
+        -- of an even number the mean of the middle two
+        cast(
+            (
+                min(case when 2 * up_to >= gone then steps end)
+                + min(case when 2 * up_to > gone then steps end)
+            ) as decimal(10, 1)
+        ) / 2 as median_steps,
+        sum(case when steps = 1 then parties else 0 end) as after_one,
+        sum(case when steps >= 4 then parties else 0 end) as after_four
+    from gone_by_steps
+    group by {{ grain | join(', ') }}
+
+),
+
+---------- who was there in the last 28 days, of those who were there in the 28 before
+
+recent as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        party_steps.step,
+        party_steps.party_id,
+        party_steps.first_day,
+        max(case when party_steps.day > {{ days_after('snapshots.as_of', -28) }} then 1 else 0 end)
+            as is_active,
+        max(case when party_steps.day <= {{ days_after('snapshots.as_of', -28) }} then 1 else 0 end)
+            as was_active
+    from snapshots
+    inner join party_steps
+        on
+            party_steps.day <= snapshots.as_of
+            and party_steps.day > {{ days_after('snapshots.as_of', -56) }}
+    group by
+        snapshots.as_of,
+        snapshots.basis,
+        party_steps.step,
+        party_steps.party_id,
+        party_steps.first_day
+
+),
+
+recent_alike as (
+
+    select
+        recent.as_of,
+        recent.basis,
+        recent.step,
+        recent.first_day,
+        recent.is_active,
+        cohorts.cohort_type,
+        cohorts.cohort,
+        count(*) as parties
+    from recent
+    inner join cohorts on recent.party_id = cohorts.party_id
+    where recent.was_active = 1
+    group by
+        recent.as_of,
+        recent.basis,
+        recent.step,
+        recent.first_day,
+        recent.is_active,
+        cohorts.cohort_type,
+        cohorts.cohort
+
+),
+
+recent_in_cohorts as (
+
+    {{ in_cohorts(
+        'recent_alike', ['as_of', 'basis', 'step', 'first_day', 'is_active', 'parties']
+    ) }}
+
+),
+
+retained as (
+
+    select
+        as_of,
+        basis,
+        step,
+        cohort_type,
+        cohort,
+        cast(sum(parties) as bigint) as previous_active,
+        cast(sum(parties * is_active) as bigint) as retained
+    from recent_in_cohorts
+    group by as_of, basis, step, cohort_type, cohort
+
+),
+
+---------- what BG/NBD expects of those who buy
+
+fits as (
+
+    select * from {{ ref('int_purchases__fits') }}
+    where model = 'bg_nbd' and state = 'fitted'
+
+),
+
+expected as (
+
+    select
+        histories.as_of,
+        histories.basis,
+        histories.first_day,
+        cohorts.cohort_type,
+        cohorts.cohort,
+        sum(cast(outlook.expected as decimal(18, 9))) as expected,
+        count(*) as parties
+    from {{ ref('int_purchases__histories') }} as histories
+    inner join {{ ref('int_purchases__outlook') }} as outlook
+        on
+            histories.as_of = outlook.as_of
+            and histories.basis = outlook.basis
+            and histories.repeats = outlook.repeats
+            and histories.recency_days = outlook.recency_days
+            and histories.age_days = outlook.age_days
+    inner join cohorts on histories.party_id = cohorts.party_id
+    where outlook.model = 'bg_nbd'
+    group by
+        histories.as_of,
+        histories.basis,
+        histories.first_day,
+        cohorts.cohort_type,
+        cohorts.cohort
+
+),
+
+expected_in_cohorts as (
+
+    {{ in_cohorts('expected', ['as_of', 'basis', 'first_day', 'expected', 'parties']) }}
+
+),
+
+expectations as (
+
+    select
+        as_of,
+        basis,
+        cohort_type,
+        cohort,
+        cast(sum(expected) as double) / cast(sum(parties) as double) as expected_purchases
+    from expected_in_cohorts
+    group by as_of, basis, cohort_type, cohort
+
+),
+
+---------- together
+
+joined as (
+
+    select
+        counts.*,
+        counts.quiet_days = settings.quiet_days as is_chosen,
+        settings.outlook_days,
+        {%- for point in points %}
+        cast(lasting.share_beyond_{{ point }} as double) as alive_{{ point }}d,
+        {%- endfor %}
+        lasting.median_wait as median_days,
+        {%- for horizon in horizons %}
+        cast(lasting.mean_{{ horizon }} as double) as mean_{{ horizon }},
+        1.959964 * sqrt(cast(lasting.variance_{{ horizon }} as double)) as reach_{{ horizon }},
+        {%- endfor %}
+        compared.horizon,
+        compared.delta,
+        compared.error,
+        compared.comparisons,
+        coalesce(goings.gone, 0) as gone,
+        goings.mean_steps,
+        goings.median_steps,
+        {{ share('goings.after_one', 'goings.gone') }} as one_step_share,
+        {{ share('goings.after_four', 'goings.gone') }} as four_steps_share,
+        coalesce(retained.previous_active, 0) as previous_active,
+        retained.retained,
+        case when counts.step = 'purchase' then fits.a end as a,
+        case when counts.step = 'purchase' then fits.b end as b,
+        case when counts.step = 'purchase' then expectations.expected_purchases end
+            as expected_purchases,
+        snapshots.known_at,
+        case
+            when counts.step = 'purchase' then case when seen.sees_orders then 1.0 else 0.0 end
+            when counts.is_community_only then case when seen.sees_forum then 1.0 else 0.0 end
+            when counts.step = 'any act' then seen.coverage
+            else cast(
+                case when seen.sees_crm then 1 else 0 end
+                + case when seen.sees_forum then 1 else 0 end
+                + case when seen.sees_support then 1 else 0 end as double
+            ) / 3
+        end as coverage
+    from counts
+    cross join settings
+    inner join snapshots on counts.as_of = snapshots.as_of and counts.basis = snapshots.basis
+    {%- for part in ['lasting', 'compared', 'goings'] %}
+    left join {{ part }}
+        on
+            {%- for column in grain %}
+            {% if not loop.first %}and {% endif %}counts.{{ column }} = {{ part }}.{{ column }}
+            {%- endfor %}
+    {%- endfor %}
+    left join retained
+        on
+            counts.as_of = retained.as_of
+            and counts.basis = retained.basis
+            and counts.step = retained.step
+            and counts.cohort_type = retained.cohort_type
+            and counts.cohort = retained.cohort
+    left join fits
+        on
+            counts.as_of = fits.as_of
+            and counts.basis = fits.basis
+            and counts.cohort_type = 'all'
+    left join expectations
+        on
+            counts.as_of = expectations.as_of
+            and counts.basis = expectations.basis
+            and counts.cohort_type = expectations.cohort_type
+            and counts.cohort = expectations.cohort
+    left join seen on counts.as_of = seen.as_of and counts.basis = seen.basis
+
+),
+
+found as (
+
+    select
+        *,
+        -- as sure as 1 in 20 over all comparisons of this kind on this day, not in each of them
+        case
+            when abs(delta) > error * {{ normal_beyond('0.025 / comparisons') }}
+                then case when delta > 0 then 'longer' else 'shorter' end
+            when delta is not null then 'no difference'
+        end as delta_finding
+    from joined
+
+),
+
+final as (
+
+    select
+        ---------- grain
+        as_of,
+        basis,
+        step,
+        cast(quiet_days as int) as quiet_days,
+        cohort_type,
+        cohort,
+        is_chosen,
+        case
+            when span_number is not null
+                then {{ days_after('as_of', '1 - span_number * ' ~ span_length()) }}
+        end as came_from,
+        case
+            when span_number is not null
+                then {{ days_after('as_of', '-(span_number - 1) * ' ~ span_length()) }}
+        end as came_until,
+        came,
+        watched,
+        ended,
+
+        ---------- how long it lasts
+        {%- for point in points %}
+        alive_{{ point }}d,
+        {%- endfor %}
+        cast(median_days as bigint) as median_days,
+        {%- for horizon, months in [(365, 12), (730, 24)] %}
+        mean_{{ horizon }} as rmst_{{ months }}m_days,
+        -- an end of the interval that is unknown must not become the bound
+        case
+            when mean_{{ horizon }} is not null
+                then greatest(mean_{{ horizon }} - reach_{{ horizon }}, 0)
+        end as rmst_{{ months }}m_low,
+        case
+            when mean_{{ horizon }} is not null
+                then least(mean_{{ horizon }} + reach_{{ horizon }}, {{ horizon }})
+        end as rmst_{{ months }}m_high,
+        {%- endfor %}
+
+        ---------- against the prior cohort
+        cast(horizon as int) as delta_horizon_days,
+        delta as delta_days,
+        delta - 1.959964 * error as delta_low,
+        delta + 1.959964 * error as delta_high,
+        delta_finding,
+
+        ---------- before they go
+        gone,
+        mean_steps as gone_after_mean,
+        cast(median_steps as decimal(10, 1)) as gone_after_median,
+        one_step_share as gone_after_one_share,
+        four_steps_share as gone_after_four_share,
+        b / (a + b) as model_beyond_1,
+        b / (a + b) * (b + 1) / (a + b + 1) as model_beyond_2,
+        b / (a + b) * (b + 1) / (a + b + 1) * (b + 2) / (a + b + 2) as model_beyond_3,
+        expected_purchases,
+        cast(outlook_days as int) as expected_within_days,
+
+        ---------- who stays, by two other definitions
+        previous_active as previous_active_28d,
+        {{ share('coalesce(retained, 0)', 'previous_active') }} as period_retention_28d,
+        {{ share('came - gone', 'came') }} as rolling_retention,
+
+        ---------- in words
+        case
+            when delta_finding in ('longer', 'shorter')
+                then 'those who came then stay '
+                    || {{ rounded_days('cast(abs(delta) as decimal(10, 1))') }}
+                    || ' ' || delta_finding || ' than those before, of the first '
+                    || cast(horizon as string)
+        end as reason_1,
+        case
+            when gone > 0
+                then cast(gone as string) || ' of ' || cast(came as string)
+                    || ' have not come for ' || {{ counted('quiet_days', 'day') }}
+                    || '; half of these came '
+                    || case
+                        when median_steps = 1 then 'once'
+                        else 'no more than ' || {{ days_number('median_steps') }} || ' times'
+                    end
+        end as reason_2,
+
+        ---------- provenance
+        watched as n,
+        coverage,
+        known_at,
+        {{ metric_version() }} as metric_version
+    from found
+
+)
+
+select * from final
