@@ -121,10 +121,15 @@ def febrl(folder: Path) -> list[str]:
 def build(folder: Path) -> Cost:
     """Build the identity models on the profiles in the folder, and write who is who there."""
     ours("project", folder)
+    return again(folder)
+
+
+def again(folder: Path) -> Cost:
+    """Build what is laid out, on what the last build left, if there was one."""
     target = str(folder / "target")
     command = [
         sys.executable, "-m", "rapport.dbt", str(folder),
-        "build", "--exclude-resource-type", "test", "-s", "+identity_person_map",
+        "build", "--exclude-resource-type", "test", "-s", "+identity_person_map", "+identity_seen",
         "--project-dir", str(folder), "--profiles-dir", str(folder),
         "--target-path", target, "--log-path", target,
     ]  # fmt: skip
