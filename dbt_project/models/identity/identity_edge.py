@@ -19,15 +19,11 @@ def model(dbt, session):
     nicknames = Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall())
     traits = dbt.ref("identity_trait")
     links, vetoes = overrides(dbt.ref("identity_override"))
-    candidates, reach = dbt.ref("identity_candidate"), dbt.ref("identity_reach")
-    dbt.ref("identity_delta")
+    candidates = dbt.ref("identity_candidate")
+    dbt.ref("identity_delta"), dbt.ref("identity_reach")  # asked by name
     does_part = begin(dbt, session, REACHED)
     if does_part:
-        left = reach.project("profile_key as left_key")
-        right = reach.project("profile_key as right_key")
-        candidates = candidates.join(left, "left_key", how="semi").union(
-            candidates.join(left, "left_key", how="anti").join(right, "right_key", how="semi")
-        )
+        candidates = candidates.filter(REACHED)
     candidates = (
         candidates.project(f"*, rule_id in {ASKING_RULES} as asks_in_doubt")
         .project(", ".join(PAIRS.names))
