@@ -22,8 +22,7 @@
 {%- endmacro %}
 
 {#
-    Keep a model from run to run, but for rows whose `columns` stand in a
-    touched list under `keys`.
+    Keep a model from run to run, but for rows whose `columns` stand in a touched list under `keys`.
 #}
 {% macro kept_but(touched, columns, keys=['profile_key']) -%}
 {%- set hook = "{{ forget('" ~ touched ~ "', " ~ columns ~ ", " ~ keys ~ ") }}" -%}
@@ -58,9 +57,12 @@ and {{ column }} in (select profile_key from {{ listed }})
 {%- endif -%}
 {%- endmacro %}
 
-{# A table as the last run left it, before this one touches it; none on the first. #}
+{# A table as the last run left it, before this one touches it; none on the first, or on Spark. #}
 {% macro left_by_last_run(name) -%}
-{{ return(adapter.get_relation(this.database, this.schema, name) if execute else none) }}
+{%- if not execute or target.type != 'duckdb' -%}
+    {{ return(none) }}
+{%- endif -%}
+{{ return(adapter.get_relation(this.database, this.schema, name)) }}
 {%- endmacro %}
 
 {# A number that differs between rows that differ. #}
