@@ -3,6 +3,7 @@
 python -m benchmarks.identity_cases profiles FOLDER COUNT  generate about so many profiles
 python -m benchmarks.identity_cases hostile FOLDER COUNT   as many profiles for each kind of trap
 python -m benchmarks.identity_cases project FOLDER         the identity models on those alone
+python -m benchmarks.identity_cases advance FOLDER         let 1 % of the profiles come, change, go
 python -m benchmarks.identity_cases febrl FOLDER N         score the records of FEBRL N
 """
 
@@ -16,8 +17,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from benchmarks.costs import ROOT
-from rapport import dbt
-from rapport.identity import state
+from rapport import build, config, dbt
 from rapport.identity.attributes import Attribute, likely_pairs
 
 FEBRL = (
@@ -122,9 +122,25 @@ select
     source = 'forum' as is_single_account, false as is_known_by_name,
     false as is_deleted, false as is_bot, null::text as merged_into, null::text as converted_into,
     timestamptz '2024-01-01' as created_at, timestamptz '2024-01-01' as first_seen_at,
-    timestamptz '2024-01-01' as last_seen_at
+    timestamptz '2024-01-01' as last_seen_at, null::text as custom
 from profiles order by hash(profile_key)
 """
+NO_HANDLE = "select '' as source, '' as profile_key, '' as handle where false"
+ADVANCE = """
+select * replace (
+    case when hash(profile_key) % 250 = 1 then family_name || 'son' else family_name end
+        as family_name,
+    case when hash(profile_key) % 250 = 1 then full_name || 'son' else full_name end as full_name,
+    case when hash(profile_key) % 250 = 2 then replace(email, '@', '2@') else email end as email
+)
+from profiles where hash(profile_key) % 1000 > 0
+union all by name
+select * replace (profile_key || '-b' as profile_key, reference_key || '-b' as reference_key,
+    native_id || '-b' as native_id)
+from profiles where hash(profile_key) % 1000 = 500
+"""
+"""Of 1,000 profiles four get another name, four another address, one goes, and one comes."""
+
 PROFILE_MODEL = "select * from read_parquet('%s')"
 PROJECT = """
 name: rapport
@@ -138,21 +154,6 @@ bench:
   outputs: {duckdb: {type: duckdb, path: '%s/bench.duckdb', schema: main, threads: 2,
                      settings: {TimeZone: UTC, memory_limit: 1500MB}}}
 """
-CONTROL = """
-create schema control;
-create table control.run (as_of date, known_at timestamptz);
-insert into control.run values (date '2024-01-02', timestamptz '2024-01-02');
-create table control.settings (name text, value text);
-create table control.identity_link (
-    line bigint, action text, left_type text, left_value text, right_type text, right_value text,
-    reason text
-);
-create table control.identity_identifier_flag (
-    line bigint, id_type text, value text, beginning text, ending text, flag text, reason text
-);
-"""
-"""What a build gives the models to read, beside the ledger of the last one."""
-
 SOURCES_FILE = "sources: [{name: control, tables: [%s]}]\n"
 SEEDS = ("free_mail_domain", "identity_rule", "mailbox_word", "nickname")
 
@@ -180,8 +181,10 @@ def project(folder: Path) -> None:
     models.mkdir()
     written = ROOT / "dbt_project" / "models" / "identity"
     for path in (*written.glob("*.sql"), *written.glob("*.py")):
-        shutil.copy(path, models)
+        if path.name != "identity_address_stay.sql":  # of other tables, and read by none of these
+            shutil.copy(path, models)
     (models / "identity_profile.sql").write_text(PROFILE_MODEL % (folder / "profiles.parquet"))
+    (models / "identity_handle.sql").write_text(NO_HANDLE)
     # Copied, not pointed at: dbt writes what it runs of a seed beside an absolute path.
     (folder / "seeds").mkdir()
     for name in SEEDS:
@@ -189,12 +192,21 @@ def project(folder: Path) -> None:
     (folder / "dbt_project.yml").write_text(PROJECT % (ROOT / "dbt_project"))
     (folder / "profiles.yml").write_text(CONNECTION % folder)
     with duckdb.connect(str(folder / "bench.duckdb")) as session:
-        session.execute(CONTROL)
-        state.load(session, folder)
-        tables = session.execute("select table_name from duckdb_tables()").fetchall()
+        nothing = config.parse({"sources": {}}, folder / "rapport.yml")
+        build.write_schemas(session, nothing, build.plan(nothing))
+        tables = session.execute(
+            "select table_name from duckdb_tables() where schema_name = 'control'"
+        ).fetchall()
     names = ", ".join(f"{{name: {name}}}" for (name,) in tables)
     (models / "sources.yml").write_text(SOURCES_FILE % names)
     dbt.ensure_parsed(folder)
+
+
+def advance(folder: Path) -> None:
+    """Change the generated profiles a little, as a day does."""
+    with duckdb.connect() as session:
+        session.execute(f"create table profiles as from '{folder}/profiles.parquet'")
+        session.execute(f"copy ({ADVANCE}) to '{folder}/profiles.parquet'")
 
 
 def febrl(folder: Path, number: int) -> None:
@@ -212,5 +224,7 @@ if __name__ == "__main__":
         hostile(folder, int(sys.argv[3]))
     elif case == "project":
         project(folder)
+    elif case == "advance":
+        advance(folder)
     else:
         febrl(folder, int(sys.argv[3]))

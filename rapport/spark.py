@@ -215,6 +215,8 @@ class _Dbt:
 class _Session:
     """What a model in Python asks dbt for, from Spark's tables as DuckDB's."""
 
+    is_incremental = False
+
     def __init__(self, spark: Any, connection: duckdb.DuckDBPyConnection) -> None:
         self._spark = spark
         self._connection = connection

@@ -7,7 +7,9 @@ right they are on many people (`benchmarks.identity`), or the guards alone
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import duckdb
 import pytest
 
 from tests.dbt.build import build
-from tests.dbt.landing_fixture import Landing
+from tests.dbt.landing_fixture import FIRST_SYNC, Landing
+from tests.dbt.test_incremental import differences
 
 pytestmark = pytest.mark.dbt
 
@@ -84,7 +87,8 @@ def review(rule: str, left: str, right: str, verdict: str) -> tuple[str, ...]:
 def built(folder: Path, landing: Landing) -> Query:
     """Return a way to ask the tables of a build."""
     database = folder / "build.duckdb"
-    build(database, landing, "--select", "+identity_suggestion", "+identity_explanation")
+    last = ("identity_suggestion", "identity_explanation", "identity_seen")
+    build(database, landing, "--select", *(f"+{name}" for name in last))
 
     def query(sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(database), read_only=True) as connection:
@@ -267,6 +271,34 @@ def test_every_joined_profile_has_one_way_to_the_first_of_its_person(later: Quer
         "select count(*) from identity_explanation where (left_id = right_id) <> (state = 'live') "
         "and state in ('live', 'vetoed')"
     ) == [(0,)]
+
+
+def test_a_day_on_top_of_a_build_leaves_what_a_build_of_everything_leaves(
+    first: Query, tmp_path: Path
+) -> None:
+    landing = company()
+    day = FIRST_SYNC + timedelta(days=1)
+    for source, record in (
+        ("desk", {"id": "rare-3", "name": "Max Quillfeather"}),
+        ("desk", {"id": "phone-2", "name": "Emil Stone", "phone": "+1 415 555 0199"}),
+        ("club", {"id": "own-1", "name": "Olivia Reed", "email": "olivia@reed.example"}),
+        ("desk", {"id": "crowd-13", "name": "", "email": "everybody@home.example"}),
+    ):
+        landing.add(
+            "mapped__people", record, source=source, stream="people", version=day, loaded_at=day
+        )
+    landing.delete("mapped__people", "new-3", source="desk", stream="people")
+    folders = tmp_path / "on top", tmp_path / "anew"
+    for folder in folders:
+        folder.mkdir()
+    [(path,)] = first("select path from duckdb_databases() where database_name = 'build'")
+    shutil.copy(path, folders[0] / "build.duckdb")
+    query, _ = (built(folder, landing) for folder in folders)
+    assert [
+        change for (change,) in query("select distinct change from identity_delta order by 1")
+    ] == ["changed", "new"]
+    assert differences(*(folder / "build.duckdb" for folder in folders)) == {}
+    assert len(set(people(query, "own").values())) == 2 > len(set(people(first, "own").values()))
 
 
 def test_every_rule_tells_its_words_and_only_known_bands(first: Query) -> None:

@@ -1,9 +1,12 @@
 {#
     Blocked on one value at a time, never a cross join. Pairs of a flagged value are listed only
     where few share it: the book tells about the others.
+
+    A part of a run looks at whole groups again (`beside`), and keeps of them the pairs of which
+    both are touched: no other can have changed.
 #}
-{% set most_profiles_of_a_flagged_value = 6 %}
-{# of one name: in one place, or in all #}
+{{ kept_but('identity_touched', ['left_key', 'right_key']) }}
+{# of one name in one place #}
 {% set most_profiles_of_a_name = 12 %}
 
 with profiles as (
@@ -28,7 +31,8 @@ identifiers as (
         and identifiers.id_type = book.id_type
         and identifiers.value = book.value
     inner join profiles on identifiers.profile_key = profiles.profile_key
-    where book.flag = 'ok' or book.n_profiles <= {{ most_profiles_of_a_flagged_value }}
+    where (book.flag = 'ok' or book.n_profiles <= {{ most_profiles_of_a_flagged_value() }})
+        {{ only_if_touched('identifiers.profile_key', 'identity_beside') }}
 ),
 
 names as (
@@ -38,7 +42,7 @@ names as (
 full_names as (
     select profile_key, name_key, family
     from names
-    where name_key is not null
+    where name_key is not null {{ only_if_touched('profile_key', 'identity_beside') }}
 ),
 
 -- Own mailboxes of people with a full name, one row per profile and mailbox.
@@ -88,22 +92,6 @@ organization_numbers as (
         on profiles.phone = phones.phone or profiles.further_phone = phones.phone
     where profiles.entity = 'organization' and phones.e164 is not null
     group by profiles.reference_key, phones.e164
-),
-
--- Full names whose family name nobody bears under another given name.
-rare_names as (
-    select profile_key, name_key
-    from (
-        select
-            full_names.profile_key,
-            full_names.name_key,
-            min(full_names.name_key) over (partition by full_names.family) as first_of_family,
-            max(full_names.name_key) over (partition by full_names.family) as last_of_family,
-            count(*) over (partition by full_names.name_key) as n_profiles
-        from full_names
-    ) as counted
-    where first_of_family = last_of_family
-        and n_profiles <= {{ most_profiles_of_a_name }}
 ),
 
 -- A record that is nothing but an address goes to one holder of it, so that it cannot join two.
@@ -274,8 +262,8 @@ candidates as (
 
     select
         'rare_name', 'person', one.profile_key, other.profile_key, 'name', one.name_key, null
-    from rare_names as one
-    inner join rare_names as other
+    from {{ ref('identity_rare_name') }} as one
+    inner join {{ ref('identity_rare_name') }} as other
         on one.name_key = other.name_key and one.profile_key < other.profile_key
 
     union all
@@ -321,6 +309,8 @@ pairs as (
         refusal
     from candidates
     where one <> other
+        {{ only_if_touched('one', 'identity_touched') }}
+        {{ only_if_touched('other', 'identity_touched') }}
 ),
 
 -- One row per pair, rule and evidence; a value seen twice on a profile is one evidence.

@@ -3,11 +3,13 @@
     a new id is made from it, so that the same landing gives the same ids. The weight decides who
     goes on under an id when profiles part: a system of record and a proven address count more.
 #}
+{{ kept_but('identity_reach', ['profile_key']) }}
 with profiles as (
     select
         *,
         coalesce(created_at, first_seen_at) as since
     from {{ ref('identity_profile') }}
+    where true {{ only_if_touched('profile_key', 'identity_reach') }}
 ),
 
 joined as (

@@ -5,29 +5,40 @@ import pyarrow
 from rapport.identity.edges import PAIRS, TRAITS, edges, name_of
 from rapport.identity.names import Nicknames, is_shown_as_another
 from rapport.identity.overrides import refuse_contradictions, refuse_crowds
+from rapport.identity.parts import begin
 from rapport.identity.suppressions import kept_off, kept_out
 
 ASKING_RULES = "('claimed_handle')"  # what somebody told us is asked about before it is thrown away
+REACHED = """left_key in (select profile_key from identity_reach)
+    or right_key in (select profile_key from identity_reach)"""
 OVERRIDE_TIER = 0  # above every rule: neither names nor sizes undo it
 
 
 def model(dbt, session):
-    dbt.config(materialized="table")
+    dbt.config(materialized="incremental", incremental_strategy="append")
     nicknames = Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall())
     traits = dbt.ref("identity_trait")
     links, vetoes = overrides(dbt.ref("identity_override"))
+    candidates = dbt.ref("identity_candidate")
+    dbt.ref("identity_delta"), dbt.ref("identity_reach")  # asked by name
+    does_part = begin(dbt, session, REACHED)
+    if does_part:
+        candidates = candidates.filter(REACHED)
     candidates = (
-        dbt.ref("identity_candidate")
-        .project(f"*, rule_id in {ASKING_RULES} as asks_in_doubt")
+        candidates.project(f"*, rule_id in {ASKING_RULES} as asks_in_doubt")
         .project(", ".join(PAIRS.names))
         .to_arrow_table()
     )
     pairs = pyarrow.concat_tables([candidates.cast(PAIRS), links])
+    if does_part:
+        keys = [*pairs["left_key"].chunks, *pairs["right_key"].chunks]
+        ends = pyarrow.table({"profile_key": pyarrow.chunked_array(keys, pyarrow.string())})
+        traits = traits.join(session.from_arrow(ends), "profile_key", how="semi")
     suppressed = dbt.ref("identity_suppression").project("profile_key, scope, place").fetchall()
     networks = dbt.source("control", "link_policy").filter("not is_own_space")
     vetoes |= kept_off(
         suppressed,
-        ((pair["left_key"], pair["right_key"]) for pair in _rows(pairs) if pair["refusal"] is None),
+        _unrefused(dbt.ref("identity_candidate"), links),
         {source for (source,) in networks.project("source").fetchall()},
     )
     return edges(
@@ -40,9 +51,12 @@ def model(dbt, session):
     )
 
 
-def _rows(table):
-    for batch in table.select(["left_key", "right_key", "refusal"]).to_batches():
-        yield from batch.to_pylist()
+def _unrefused(candidates, links):
+    """Yield all pairs that could join, in a part of a run too: ways lead beyond what it does."""
+    yield from candidates.filter("refusal is null").project("left_key, right_key").fetchall()
+    for pair in links.to_pylist():
+        if pair["refusal"] is None:
+            yield pair["left_key"], pair["right_key"]
 
 
 def doubtful(traits, claims, nicknames):

@@ -1,54 +1,13 @@
+{{ kept_but('identity_delta', ['profile_key']) }}
+-- after {{ ref('identity_delta_value') }}, which reads what the last run left here
 with profiles as (
-    select * from {{ ref('identity_profile') }} where not is_bot
+    select *
+    from {{ ref('identity_profile') }}
+    where not is_bot {{ only_if_touched('profile_key', 'identity_delta') }}
 ),
 
 phones as (
     select * from {{ ref('identity_phone') }} where e164 is not null
-),
-
--- Who writes from where, per organization of a source.
-writers as (
-    select
-        source,
-        organization_key,
-        {{ email_domain('email') }} as domain,
-        count(*) as n_people,
-        sum(count(*)) over (
-            partition by source, {{ email_domain('email') }}
-        ) as n_people_of_domain,
-        count(*) over (partition by source, organization_key) as n_domains
-    from profiles
-    where entity = 'person'
-        and not is_deleted
-        and organization_key is not null
-        and {{ email_domain('email') }} not in (select domain from {{ ref('free_mail_domain') }})
-    group by source, organization_key, {{ email_domain('email') }}
-),
-
--- An organization without a web address of its own is known by where its people write from: if
--- that is one place, if most who write from there are its people (not an agency's), and if they
--- are several or the place is called like it.
-people_domains as (
-    select organizations.profile_key, writers.domain
-    from profiles as organizations
-    inner join writers
-        on organizations.source = writers.source
-        and organizations.reference_key = writers.organization_key
-    where organizations.entity = 'organization'
-        and organizations.domain is null
-        and writers.n_domains = 1
-        and writers.n_people * 2 > writers.n_people_of_domain
-        and (
-            writers.n_people > 1
-            or position(
-                {{ company_key("split_part(writers.domain, '.', 1)") }}
-                in {{ company_key('organizations.display_name') }}
-            ) > 0
-            or position(
-                {{ company_key('organizations.display_name') }}
-                in {{ company_key("split_part(writers.domain, '.', 1)") }}
-            ) > 0
-        )
 ),
 
 -- One row per number, not one join on either: that would compare every profile with every number.
@@ -113,7 +72,7 @@ identifiers as (
     union all
 
     select profile_key, 'organization', 'people_domain', domain, domain, false
-    from people_domains
+    from {{ ref('identity_people_domain') }}
 
     union all
 

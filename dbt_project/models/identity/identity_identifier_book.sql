@@ -1,3 +1,9 @@
+{{ kept_but(
+    'identity_touched_value',
+    ['entity', 'id_type', 'value'],
+    ['entity', 'id_type', 'value'],
+) }}
+{% set touched = ref('identity_touched_value') %}
 {% set surnames_per_mailbox = 4 %}
 {% set surnames_per_phone = 3 %}
 {# more profiles than a person may have #}
@@ -6,7 +12,14 @@
 {% set names_per_reissued = 3 %}
 
 with identifiers as (
-    select * from {{ ref('identity_identifier') }}
+    select identifiers.*
+    from {{ ref('identity_identifier') }} as identifiers
+    {% if is_part_run() and is_incremental() -%}
+    inner join {{ touched }} as touched
+        on identifiers.entity = touched.entity
+        and identifiers.id_type = touched.id_type
+        and identifiers.value = touched.value
+    {%- endif %}
 ),
 
 profiles as (
@@ -18,6 +31,7 @@ profiles as (
         ' ' || names.given || ' ' || names.family || ' ' || names.name_key || ' ' as words
     from {{ ref('identity_profile') }} as profiles
     left join {{ ref('identity_name') }} as names on profiles.profile_key = names.profile_key
+    where profiles.profile_key in (select profile_key from identifiers)
 ),
 
 mailbox_words as (
@@ -28,17 +42,8 @@ free_mail_domains as (
     select * from {{ ref('free_mail_domain') }}
 ),
 
--- What an organization gives as its number reaches whoever is there.
 switchboards as (
-    select phones.e164 as value
-    from (
-        select phone from profiles where entity = 'organization'
-        union
-        select further_phone from profiles where entity = 'organization'
-    ) as numbers
-    inner join {{ ref('identity_phone') }} as phones on numbers.phone = phones.phone
-    where phones.e164 is not null
-    group by phones.e164
+    {{ switchboards() }}
 ),
 
 counted as (

@@ -3,6 +3,7 @@
 import pyarrow
 
 from rapport.identity.names import Nicknames, name_key, read_name, telling_words
+from rapport.identity.parts import begin
 
 SCHEMA = pyarrow.schema(
     [
@@ -14,8 +15,12 @@ ROWS_AT_ONCE = 50_000
 
 
 def model(dbt, session):
-    dbt.config(materialized="table")
+    dbt.config(materialized="incremental", incremental_strategy="append")
+    dbt.ref("identity_delta_value")  # reads what the last run left here
     profiles = dbt.ref("identity_profile").filter("entity = 'person'")
+    delta = dbt.ref("identity_delta")
+    if begin(dbt, session, "profile_key in (select profile_key from identity_delta)"):
+        profiles = profiles.join(delta.project("profile_key"), "profile_key", how="semi")
     nicknames = Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall())
     # Equal names follow each other: each is read once, and none is kept.
     ordered = profiles.project("profile_key, given_name, family_name, full_name").order(

@@ -1,5 +1,8 @@
+{{ kept_but('identity_touched', ['profile_key']) }}
 with profiles as (
-    select * from {{ ref('identity_profile') }} where entity = 'person'
+    select *
+    from {{ ref('identity_profile') }}
+    where entity = 'person' {{ only_if_touched('profile_key', 'identity_touched') }}
 ),
 
 mailboxes as (
@@ -10,6 +13,7 @@ mailboxes as (
         and identifiers.id_type = book.id_type
         and identifiers.value = book.value
     where identifiers.id_type = 'email' and book.flag in ('ok', 'reissued')
+        {{ only_if_touched('identifiers.profile_key', 'identity_touched') }}
     group by identifiers.profile_key
 )
 

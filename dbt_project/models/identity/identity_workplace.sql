@@ -2,6 +2,7 @@
     A name that no organization bears (`(private)`) shows no place. Deleted records still show
     where somebody was.
 #}
+{{ kept_but('identity_delta', ['profile_key']) }}
 with profiles as (
     select * from {{ ref('identity_profile') }} where not is_bot
 ),
@@ -16,10 +17,14 @@ organizations as (
     where entity = 'organization'
 ),
 
+people as (
+    select *
+    from profiles
+    where entity = 'person' {{ only_if_touched('profile_key', 'identity_delta') }}
+),
+
 people_domains as (
-    select profile_key, value as domain
-    from {{ ref('identity_identifier') }}
-    where id_type = 'people_domain'
+    select * from {{ ref('identity_people_domain') }}
 ),
 
 -- What an organization goes by.
@@ -39,22 +44,19 @@ known_by as (
 
 told as (
     select profile_key, 'domain' as place_type, {{ email_domain('email') }} as place
-    from profiles
-    where entity = 'person'
+    from people
 
     union all
 
-    select profiles.profile_key, known_by.place_type, known_by.place
-    from profiles
-    inner join known_by on profiles.organization_key = known_by.reference_key
-    where profiles.entity = 'person'
+    select people.profile_key, known_by.place_type, known_by.place
+    from people
+    inner join known_by on people.organization_key = known_by.reference_key
 
     union all
 
-    select profiles.profile_key, known_by.place_type, known_by.place
-    from profiles
-    inner join known_by on {{ company_key('profiles.organization_name') }} = known_by.company_key
-    where profiles.entity = 'person'
+    select people.profile_key, known_by.place_type, known_by.place
+    from people
+    inner join known_by on {{ company_key('people.organization_name') }} = known_by.company_key
 )
 
 select profile_key, place_type, place

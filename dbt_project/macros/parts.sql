@@ -1,0 +1,115 @@
+{#
+    Doing again only what changed profiles can have changed, on DuckDB.
+
+    `identity_delta` says which profiles those are, or that everything is done anew. A model that
+    is kept from run to run forgets the rows of what is touched and adds them again.
+
+    Belongs here: whether this run is such a part, and what a kept model forgets. Does not belong
+    here: what is touched (`identity_delta`, `identity_touched`, `identity_reach`).
+#}
+
+{# Whether this run does only what is touched. Every model that asks comes after `identity_delta`. #}
+{% macro is_part_run() -%}
+{%- set delta = ref('identity_delta') -%}
+{%- if not execute or target.type != 'duckdb' or should_full_refresh() -%}
+    {{ return(false) }}
+{%- endif -%}
+{%- if load_relation(delta) is none -%}
+    {{ return(false) }}
+{%- endif -%}
+{%- set found = run_query("select count(*) from " ~ delta ~ " where change = 'whole'") -%}
+{{ return(found.columns[0].values()[0] == 0) }}
+{%- endmacro %}
+
+{#
+    Keep a model from run to run, but for rows whose `columns` stand in a touched list under `keys`.
+#}
+{% macro kept_but(touched, columns, keys=['profile_key']) -%}
+{%- set hook = "{{ forget('" ~ touched ~ "', " ~ columns ~ ", " ~ keys ~ ") }}" -%}
+{{ config(
+    materialized='incremental' if target.type == 'duckdb' else 'table',
+    incremental_strategy='append',
+    pre_hook=hook,
+) }}
+{%- endmacro %}
+
+{# The statement that takes away what a kept model is about to add again. #}
+{% macro forget(touched, columns, keys=['profile_key']) -%}
+{%- if execute and is_incremental() -%}
+delete from {{ this }}
+    {%- if is_part_run() %} where
+        {%- set listed = 'in (select ' ~ keys | join(', ') ~ ' from ' ~ ref(touched) ~ ')' -%}
+        {%- if keys | length > 1 %} ({{ columns | join(', ') }}) {{ listed }}
+        {%- else -%}
+            {%- for column in columns %}
+            {{ column }} {{ listed }} {{- ' and' if not loop.last }}
+            {%- endfor -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endif -%}
+{%- endmacro %}
+
+{# A condition, in a run that does a part of a kept model alone. #}
+{% macro only_if_touched(column, touched) -%}
+{%- set listed = ref(touched) -%}
+{%- if is_part_run() and is_incremental() -%}
+and {{ column }} in (select profile_key from {{ listed }})
+{%- endif -%}
+{%- endmacro %}
+
+{# A table as the last run left it, before this one touches it; none on the first, or on Spark. #}
+{% macro left_by_last_run(name) -%}
+{%- if not execute or target.type != 'duckdb' -%}
+    {{ return(none) }}
+{%- endif -%}
+{{ return(adapter.get_relation(this.database, this.schema, name)) }}
+{%- endmacro %}
+
+{# A number that differs between rows that differ. #}
+{% macro row_digest(row) -%}
+{{ adapter.dispatch('row_digest', 'rapport')(row) }}
+{%- endmacro %}
+
+{% macro default__row_digest(row) -%}
+cast(hash({{ row }}) as varchar)
+{%- endmacro %}
+
+{% macro spark__row_digest(row) -%}
+cast(xxhash64(struct({{ row }}.*)) as string)
+{%- endmacro %}
+
+{# Taken away when a run begins to change what is kept; `identity_seen` sets it again. #}
+{% macro take_mark() -%}
+{%- set seen = left_by_last_run('identity_seen') -%}
+{%- if seen -%}
+delete from {{ seen }} where profile_key = ''
+{%- endif -%}
+{%- endmacro %}
+
+{# Whether a value of the book lets profiles meet, or is one's own. #}
+{% macro can_join(book) -%}
+({{ book }}.flag in ('ok', 'reissued') or {{ book }}.n_profiles <= {{ most_profiles_of_a_flagged_value() }})
+{%- endmacro %}
+
+{# Pairs of a flagged value are listed only where few share it. #}
+{% macro most_profiles_of_a_flagged_value() -%}
+6
+{%- endmacro %}
+
+{# The numbers of organizations, of all or of those in a list: they reach whoever is there. #}
+{% macro switchboards(only=none) -%}
+select phones.e164 as value
+    from (
+        select profile_key, phone from {{ ref('identity_profile') }} where entity = 'organization'
+        union
+        select profile_key, further_phone
+        from {{ ref('identity_profile') }}
+        where entity = 'organization'
+    ) as numbers
+    inner join {{ ref('identity_phone') }} as phones on numbers.phone = phones.phone
+    where phones.e164 is not null
+        {%- if only %}
+        and numbers.profile_key in (select profile_key from {{ ref(only) }})
+        {%- endif %}
+    group by phones.e164
+{%- endmacro %}

@@ -1,0 +1,6 @@
+{{ kept_but('identity_delta', ['profile_key']) }}
+-- last of all that is kept: {{ ref('identity_component') }}, {{ ref('identity_workplace') }}
+select profile_key, digest
+from {{ ref('identity_digest') }}
+where true {{ only_if_touched('profile_key', 'identity_delta') }}
+{%- if is_part_run() and is_incremental() %} or profile_key = ''{% endif %}

@@ -1,0 +1,138 @@
+{#
+    Every pair of `identity_candidate` that is another than in the last run has both its ends here.
+#}
+{% set needed = [
+    ref('identity_delta'), ref('identity_delta_value'), ref('identity_identifier'),
+    ref('identity_identifier_book'), ref('identity_name'), ref('identity_override'),
+    ref('identity_profile'), ref('identity_rare_name'), ref('identity_suppression'),
+    ref('identity_touched_value'),
+] %}
+{% if is_part_run() -%}
+with delta as (
+    select profile_key from {{ ref('identity_delta') }}
+),
+
+candidates as (
+    select * from {{ left_by_last_run('identity_candidate') }}
+),
+
+profiles as (
+    select profile_key, merged_into, converted_into from {{ ref('identity_profile') }}
+),
+
+-- Values that could join, or show what is somebody's own, before or now.
+live as (
+    select
+        before.entity,
+        before.id_type,
+        before.value,
+        coalesce(before.flag = 'ok', false) <> coalesce(book.flag = 'ok', false) as is_turned
+    from {{ ref('identity_touched_value') }} as before
+    left join {{ ref('identity_identifier_book') }} as book
+        on before.entity = book.entity
+        and before.id_type = book.id_type
+        and before.value = book.value
+    where {{ can_join('before') }} or {{ can_join('book') }}
+),
+
+holders as (
+    select identifiers.profile_key, live.is_turned
+    from {{ ref('identity_identifier') }} as identifiers
+    -- an id of one type meets one of another
+    inner join live on identifiers.entity = live.entity and identifiers.value = live.value
+),
+
+name_keys as (
+    select names.name_key
+    from {{ ref('identity_name') }} as names
+    inner join (
+        select profile_key from delta
+        union
+        select profile_key from holders where is_turned
+    ) as bearers on names.profile_key = bearers.profile_key
+
+    union
+
+    select value from {{ ref('identity_delta_value') }} where id_type = 'name_key'
+),
+
+rare_pairs as (
+    select
+        least(one.profile_key, other.profile_key) as left_key,
+        greatest(one.profile_key, other.profile_key) as right_key
+    from {{ ref('identity_rare_name') }} as one
+    inner join {{ ref('identity_rare_name') }} as other
+        on one.name_key = other.name_key and one.profile_key < other.profile_key
+),
+
+turned_rare_pairs as (
+    select
+        coalesce(rare_pairs.left_key, before.left_key) as left_key,
+        coalesce(rare_pairs.right_key, before.right_key) as right_key
+    from rare_pairs
+    full outer join (select * from candidates where rule_id = 'rare_name') as before
+        on rare_pairs.left_key = before.left_key and rare_pairs.right_key = before.right_key
+    where rare_pairs.left_key is null or before.left_key is null
+),
+
+touched as (
+    select profile_key from delta
+    union
+    select profile_key from holders
+    union
+    select names.profile_key
+    from {{ ref('identity_name') }} as names
+    inner join name_keys on names.name_key = name_keys.name_key
+
+    union
+
+    select candidates.left_key
+    from candidates
+    inner join delta on candidates.right_key = delta.profile_key
+    union
+    select candidates.right_key
+    from candidates
+    inner join delta on candidates.left_key = delta.profile_key
+
+    union
+
+    -- who is merged or converted into another, from either side
+    select profiles.merged_into
+    from profiles
+    inner join delta on profiles.profile_key = delta.profile_key
+    where profiles.merged_into is not null
+    union
+    select profiles.converted_into
+    from profiles
+    inner join delta on profiles.profile_key = delta.profile_key
+    where profiles.converted_into is not null
+    union
+    select profiles.profile_key
+    from profiles
+    inner join delta on profiles.merged_into = delta.profile_key
+    union
+    select profiles.profile_key
+    from profiles
+    inner join delta on profiles.converted_into = delta.profile_key
+
+    union
+
+    select left_key from turned_rare_pairs
+    union
+    select right_key from turned_rare_pairs
+
+    union
+
+    select value from {{ ref('identity_delta_value') }} where id_type = 'said'
+    union
+    select left_key from {{ ref('identity_override') }}
+    union
+    select right_key from {{ ref('identity_override') }}
+    union
+    select profile_key from {{ ref('identity_suppression') }}
+)
+
+select profile_key from touched
+{%- else -%}
+select profile_key from {{ ref('identity_delta') }} where false
+{%- endif %}

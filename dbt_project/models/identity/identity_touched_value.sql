@@ -1,0 +1,78 @@
+{# `flag` and `n_profiles` are those of the last run: this one is not there yet. #}
+with values_of_delta as (
+    select identifiers.entity, identifiers.id_type, identifiers.value
+    from {{ ref('identity_identifier') }} as identifiers
+    inner join {{ ref('identity_delta') }} as delta
+        on identifiers.profile_key = delta.profile_key
+),
+
+switchboards as (
+    {{ switchboards() }}
+),
+
+switchboards_of_delta as (
+    {{ switchboards(only='identity_delta') }}
+),
+
+flags as (
+    select flags.*
+    from {{ source('control', 'identity_identifier_flag') }} as flags
+    inner join {{ ref('identity_delta') }} as delta on delta.profile_key = '#flags'
+),
+
+{% set last_book = left_by_last_run('identity_identifier_book') if is_part_run() -%}
+book as (
+    {% if last_book -%}
+    select entity, id_type, value, flag, n_profiles, reason from {{ last_book }}
+    {%- else -%}
+    select
+        entity, id_type, value, 'ok' as flag, 0 as n_profiles,
+        cast(null as {{ dbt.type_string() }}) as reason
+    from values_of_delta
+    where false
+    {%- endif %}
+),
+
+touched as (
+    select entity, id_type, value from values_of_delta
+
+    union
+
+    select entity, id_type, value
+    from {{ ref('identity_delta_value') }}
+    where id_type not in ('name_key', 'said')
+
+    union
+
+    select 'person', 'phone', value from switchboards_of_delta
+
+    union
+
+    -- of organizations that have another number now, or are no more
+    select book.entity, book.id_type, book.value
+    from book
+    left join switchboards on book.value = switchboards.value
+    where book.id_type = 'phone'
+        and book.reason = 'the number of an organization'
+        and switchboards.value is null
+
+    union
+
+    select identifiers.entity, identifiers.id_type, identifiers.value
+    from {{ ref('identity_identifier') }} as identifiers
+    inner join flags on {{ is_flagged('identifiers', 'flags') }}
+
+    union
+
+    select book.entity, book.id_type, book.value
+    from book
+    inner join {{ ref('identity_delta') }} as delta on delta.profile_key = '#flags'
+    where book.reason like 'people say: %'
+)
+
+select touched.entity, touched.id_type, touched.value, book.flag, book.n_profiles
+from touched
+left join book
+    on touched.entity = book.entity
+    and touched.id_type = book.id_type
+    and touched.value = book.value
