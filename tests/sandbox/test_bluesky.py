@@ -120,6 +120,7 @@ def test_every_answer_is_valid_against_its_lexicon(client):
             "app.bsky.feed.getAuthorFeed": {"actor": "looms.example"},
             "app.bsky.feed.getLikes": {"uri": news},
             "app.bsky.feed.getQuotes": {"uri": news},
+            "app.bsky.feed.getRepostedBy": {"uri": news},
             "app.bsky.feed.getPostThread": {"uri": reply},
             "app.bsky.notification.listNotifications": {"limit": 2},
             "app.bsky.actor.getProfile": {"actor": "ann.bsky.social"},
