@@ -262,7 +262,7 @@ class SocialLife:
         if uri in self.network.posts and did is not None:
             self.network.like(did, uri, at)
             if self.dice.chance(0.15):
-                self.network.repost(uri)
+                self.network.repost(did, uri, at)
 
     def edit(self, at: datetime, uri: str) -> None:
         """Let an author mend a post."""

@@ -13,7 +13,8 @@ what they left out twice, at least an hour apart, is deleted. They are asked wit
 where blocking us does not make a post look deleted.
 Clocks: `createdAt` is what a client claims, `indexedAt` when the network saw it. The earlier
 of both orders posts (https://docs.bsky.app/docs/advanced-guides/timestamps); both are kept.
-Never taken: text, pictures, descriptions, followers, and posts that are not about us.
+Never taken: text, pictures, descriptions, followers, posts that are not about us, and who liked
+what of others.
 
     streams   what is read, as tables     reads   how each stream is read
     client    calls, logins, limits       posts   what a post holds, and whether it is about us
@@ -65,6 +66,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         tags: posts with such a tag are about us; without `#`.
         words: posts with this text are about us, although they do not turn to us: only for
             names that mean nothing else.
+        likers: take who liked and reposted our posts, and their profiles.
         history_days: how far back the first sync searches.
         url: host of the account.
         public_url: host that answers without a login.
@@ -75,6 +77,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     domains: list[str] = []
     tags: list[str] = []
     words: list[str] = []
+    likers: bool = False
     history_days: int = 365
     url: str = "https://bsky.social"
     public_url: str = "https://public.api.bsky.app"
@@ -94,13 +97,16 @@ class Bluesky:
     def __init__(self, name: str, settings: Settings, session: Session) -> None:
         self.name = name
         self.session = session
+        self._settings = settings
         self._network = Network(settings, session)
         self._reader = Reader(self._network, settings)
         self._planner = Planner(self._network, settings)
 
     def streams(self) -> Sequence[Stream]:
-        """Return the streams; they are the same for every account."""
-        return STREAMS
+        """Return the streams, without what the settings do not ask for."""
+        return tuple(
+            stream for stream in STREAMS if stream.name != "reactions" or self._settings.likers
+        )
 
     def check(self) -> Check:
         """Log in, and ask whether searching works."""
@@ -120,7 +126,7 @@ class Bluesky:
 
     def discover(self) -> Discovery:
         """Look at one of our posts, at what others told us, and at who we are."""
-        return discovered(self._network)
+        return discovered(self._network, self.streams())
 
     def plan(self, stream: Stream, state: State, window: Window) -> Cost:
         """Count what `read` would ask for, by the hits of searches and our number of posts."""

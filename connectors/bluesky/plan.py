@@ -18,6 +18,7 @@ from connectors.bluesky.posts import author_of, indexed_at
 from connectors.bluesky.reads import (
     NOTIFICATIONS,
     PER_BATCH,
+    REACTIONS,
     REASONS,
     REREAD_EVERY,
     TAIL,
@@ -65,7 +66,7 @@ class Planner:
         # Streams and both reads of a plan share questions: those of its moment are asked once.
         self._moment: datetime | None = None
         self._found: dict[tuple[str, str, str], _Found] = {}
-        self._listed: _Listed | None = None
+        self._listed: dict[tuple[str, ...], _Listed] = {}
 
     def allowance(self) -> Allowance:
         """Return the limit per address: there is no quota of a day but that of logins."""
@@ -82,11 +83,13 @@ class Planner:
     def plan(self, stream: Stream, state: State, window: Window) -> Cost:
         """Return what `Reader.read` with these arguments would cost."""
         if self._moment != window.now:
-            self._moment, self._found, self._listed = window.now, {}, None
+            self._moment, self._found, self._listed = window.now, {}, {}
         if stream.name == "posts":
             return self._posts(stream, state, window)
         if stream.name == "notifications":
             return self._notifications(stream, state, window)
+        if stream.name == "reactions":
+            return self._reactions(stream, state, window)
         return self._profiles(stream, state, window)
 
     def _posts(self, stream: Stream, state: State, window: Window) -> Cost:
@@ -119,16 +122,25 @@ class Planner:
 
     def _notifications(self, stream: Stream, state: State, window: Window) -> Cost:
         walk = NewestFirstWalk.begin(stream, state, window)
-        step, found, notes = self._told(floor_of(walk, state, window), window)
+        step, found, notes = self._told(REASONS, floor_of(walk, state, window), window)
         if is_due(state, "reread_at", REREAD_EVERY, window):
             young = (window.now - TAIL).isoformat()
             held = {uri for uri, at in state.get("tail", {}).items() if at >= young}
-            count = len(held | set(self._first_notifications().uris))
+            count = len(held | set(self._first_notifications(REASONS).uris))
         else:
             count = len(to_reread(state, window))
         how = "notifications on the first page, and how far apart they are"
         again = _again("posts", count)
         return Cost(steps=(step, again), records=found, records_how=how, notes=notes)
+
+    def _reactions(self, stream: Stream, state: State, window: Window) -> Cost:
+        walk = NewestFirstWalk.begin(stream, state, window)
+        oldest = window.now - timedelta(days=self._settings.history_days)
+        floor = floor_of(walk, state, window) or oldest
+        step, found, _ = self._told(REACTIONS, floor, window)
+        note = "likes and reposts taken back, which take a call per post that had them"
+        how = "notifications on the first page, and how far apart they are"
+        return Cost(steps=(step,), records=found, records_how=how, notes=(f"without {note}",))
 
     def _profiles(self, stream: Stream, state: State, window: Window) -> Cost:
         walk = ChangeWalk.begin(stream, state, window)
@@ -137,7 +149,8 @@ class Planner:
         notes: tuple[str, ...] = ()
         if walk.position is None:
             steps.append(Step(what="our profile", calls=1, how=ALWAYS))
-            step, _, notes = self._told(start, window)
+            likers = REACTIONS if self._settings.likers else ()
+            step, _, notes = self._told((*REASONS, *likers), start, window)
             steps.append(step)
         search, found, more = self._search(start, walk.end)
         steps.append(search)
@@ -200,19 +213,21 @@ class Planner:
             self._found[key] = _Found(hits, len(rows), authors)
         return self._found[key]
 
-    def _first_notifications(self) -> _Listed:
-        if self._listed is None:
-            asked = {"reasons": REASONS, "limit": PER_PAGE}
+    def _first_notifications(self, reasons: tuple[str, ...]) -> _Listed:
+        if reasons not in self._listed:
+            asked = {"reasons": reasons, "limit": PER_PAGE}
             body = self._network.get_signed(NOTIFICATIONS, asked)
             rows = split(body, "notifications")
             uris = [str(values(row, "uri")[0]) for row in rows]
             goes_on = pick(body, "cursor") is not None
-            self._listed = _Listed([indexed_at(row) for row in rows], uris, goes_on)
-        return self._listed
+            self._listed[reasons] = _Listed([indexed_at(row) for row in rows], uris, goes_on)
+        return self._listed[reasons]
 
-    def _told(self, floor: datetime | None, window: Window) -> tuple[Step, int, tuple[str, ...]]:
+    def _told(
+        self, reasons: tuple[str, ...], floor: datetime | None, window: Window
+    ) -> tuple[Step, int, tuple[str, ...]]:
         """Return the calls for the notifications down to `floor`, and how many there are."""
-        listed = self._first_notifications()
+        listed = self._first_notifications(reasons)
         count = sum(floor is None or at >= floor for at in listed.stamps)
         notes: tuple[str, ...] = ()
         what, how = "pages of notifications", f"{count:,} on the first page, which is the last one"

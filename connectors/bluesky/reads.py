@@ -41,11 +41,20 @@ SURE_AFTER = timedelta(hours=1)
 SURE_OF_MANY_AFTER = timedelta(days=1)
 MANY, MANY_SHARE = 20, 0.20
 REASONS = ("mention", "reply", "quote")
+REACTIONS = ("like", "repost")
 AUTHOR_FEED = "app.bsky.feed.getAuthorFeed"
 NOTIFICATIONS = "app.bsky.notification.listNotifications"
 POSTS = ("app.bsky.feed.getPosts", "uris", "posts", "uri")
 PROFILES = ("app.bsky.actor.getProfiles", "actors", "profiles", "did")
 """Method, parameter, list in the answer, and key of those that leave out what is gone."""
+GIVERS = {
+    "app.bsky.feed.like": ("app.bsky.feed.getLikes", "likes"),
+    "app.bsky.feed.repost": ("app.bsky.feed.getRepostedBy", "repostedBy"),
+}
+"""Collection of a record -> method and list in the answer that tell whose such records a post has.
+
+In the first they are the `actor` of a like, in the second just accounts.
+"""
 
 
 class Reader:
@@ -62,6 +71,8 @@ class Reader:
             return self._posts(stream, state, window)
         if stream.name == "notifications":
             return self._notifications(stream, state, window)
+        if stream.name == "reactions":
+            return self._reactions(stream, state, window)
         return self._profiles(stream, state, window)
 
     # Posts
@@ -181,7 +192,7 @@ class Reader:
         """
         walk = NewestFirstWalk.begin(stream, state, window)
         tail = dict(state.get("tail", {}))
-        for number, rows in enumerate(self._told(floor_of(walk, state, window))):
+        for number, rows in enumerate(self._told(REASONS, floor_of(walk, state, window))):
             for row in rows:
                 uri, at = values(row, "uri", "indexedAt")
                 if isinstance(uri, str) and isinstance(at, str):
@@ -194,15 +205,48 @@ class Reader:
         _, gone = self._reread(POSTS, state, window)
         yield Page(tombstones=gone, state=walk.done())
 
-    def _told(self, floor: datetime | None) -> Iterator[list[bytes]]:
-        """Yield pages of mentions, replies and quotes, newest first, down to `floor`."""
-        asked = {"reasons": REASONS, "limit": PER_PAGE}
+    def _told(self, reasons: Sequence[str], floor: datetime | None) -> Iterator[list[bytes]]:
+        """Yield pages of notifications for these reasons, newest first, down to `floor`."""
+        asked = {"reasons": reasons, "limit": PER_PAGE}
         for body in self._network.pages(NOTIFICATIONS, asked, signed=True):
             rows = split(body, "notifications")
             young = [row for row in rows if floor is None or indexed_at(row) >= floor]
             yield young
             if rows and not young:
                 return
+
+    # Reactions
+
+    def _reactions(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
+        """Read who liked or reposted a post of ours; once a day all those of the last 14 days.
+
+        State: that of `NewestFirstWalk`, `tail` (URI -> when, which post) and `reread_at`.
+        """
+        walk = NewestFirstWalk.begin(stream, state, window)
+        is_daily = is_due(state, "reread_at", REREAD_EVERY, window)
+        oldest = window.now - timedelta(days=self._settings.history_days)
+        tail = dict(state.get("tail", {}))
+        shown: set[str] = set()
+        told = self._told(REACTIONS, floor_of(walk, state, window) or oldest)
+        for number, rows in enumerate(told):
+            for row in rows:
+                uri, at, post = values(row, "uri", "indexedAt", "reasonSubject")
+                if isinstance(uri, str) and isinstance(at, str) and isinstance(post, str):
+                    shown.add(uri)
+                    tail[uri] = [at, post]
+                    if number == 0:
+                        walk.see(at)
+            yield Page(records=rows, state={**state, "tail": dict(tail)})
+        tail = {
+            uri: [at, post] for uri, (at, post) in tail.items() if _moment(at) >= window.now - TAIL
+        }
+        gone: list[str] = []
+        if is_daily and window.since is None and window.until is None:
+            missed = {uri: post for uri, (_, post) in tail.items() if uri not in shown}
+            gone = taken_back(self._network, missed)
+            state["reread_at"] = window.now.isoformat()
+        state["tail"] = {uri: held for uri, held in tail.items() if uri not in gone}
+        yield Page(tombstones=[Tombstone(key=uri) for uri in gone], state=walk.done())
 
     # Profiles
 
@@ -227,7 +271,8 @@ class Reader:
         if walk.position is None:
             us = self._network.get("app.bsky.actor.getProfile", {"actor": self._network.us()})
             yield Page(records=taken([us]), state=walk.at(None))
-            for rows in self._told(start):
+            likers = REACTIONS if self._settings.likers else ()
+            for rows in self._told((*REASONS, *likers), start):
                 yield Page(records=taken([author_of(row) for row in rows]), state=walk.at(None))
         for done_to, rows in self._found_in(start, walk.end):
             authors = [
@@ -277,6 +322,34 @@ class Reader:
         state["missing"] = {name: now.isoformat() for name in omitted if name not in gone} | kept
         state["tail"] = {name: at for name, at in tail.items() if name not in gone}
         return list(shown.values()), [Tombstone(key=name) for name in gone]
+
+
+def taken_back(network: Network, missed: Mapping[str, str]) -> list[str]:
+    """Return which likes and reposts (URI -> post) their posts do not show, either.
+
+    Our own list hides those of accounts that block us; a post shows them to everybody else.
+    """
+    shown: dict[tuple[str, str, str], set[str]] = {}
+    gone = []
+    for uri, post in sorted(missed.items()):
+        _, _, did, collection, *_ = uri.split("/")
+        asked = GIVERS.get(collection)
+        if asked is None:
+            continue
+        if (*asked, post) not in shown:
+            shown[*asked, post] = _givers(network, *asked, post)
+        if did not in shown[*asked, post]:
+            gone.append(uri)
+    return gone
+
+
+def _givers(network: Network, nsid: str, listed: str, post: str) -> set[str]:
+    rows = (
+        row
+        for body in network.pages(nsid, {"uri": post, "limit": PER_PAGE})
+        for row in split(body, listed)
+    )
+    return {pick(row, "actor", "did") or pick(row, "did") for row in rows}
 
 
 # What is due, and which questions ask for it

@@ -59,6 +59,22 @@ STREAMS: tuple[Stream, ...] = (
         "accounts that block us; deletions are noticed within 1 day for 14 days, then not any more",
     ),
     Stream(
+        name="reactions",
+        key=("uri",),
+        fields=("uri", "author.did", "reason", "reasonSubject", "record.createdAt", "indexedAt"),
+        cursor="indexedAt",
+        cursor_trusted=False,
+        lookback=PUNCTUAL,
+        deletes="reread",
+        types=by_field(timestamp="indexedAt", json="author record"),
+        pii=by_field(pseudonym="uri author reasonSubject"),
+        unreconciled="the vendor's list of them ends where it likes; those of the last 14 days are "
+        "compared with it, daily",
+        coverage="read with `likers: true` only: likes and reposts of our own posts, as far back "
+        "as the vendor lists them but no further than `history_days`, without accounts that block "
+        "us; what is taken back is noticed within 1 day for 14 days, then not any more",
+    ),
+    Stream(
         name="profiles",
         key=("did",),
         fields=("did", "handle", "displayName", "ours"),
@@ -69,7 +85,8 @@ STREAMS: tuple[Stream, ...] = (
         pii=by_field(pseudonym="did", direct="handle displayName"),
         unreconciled="nobody but us knows which accounts wrote about us; each is asked for again, "
         "daily",
-        coverage="accounts whose posts are about us; those that ask not to be shown to people who "
+        coverage="accounts whose posts are about us, with `likers: true` also those that liked or "
+        "reposted ours; those that ask not to be shown to people who "
         f"are not logged in (`{NO_UNAUTHENTICATED}`) without handle and name",
     ),
 )

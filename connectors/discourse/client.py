@@ -138,16 +138,30 @@ class Forum:
         """Yield (id below which to go on, posts), the newest first, from below `before` to `floor`.
 
         A page may be short or empty without being the last: older versions answer a window of
-        50 ids (https://github.com/discourse/discourse/pull/3126).
+        50 ids (https://github.com/discourse/discourse/pull/3126). Of the first page that says
+        nothing, either: the newest 50 may all be private or deleted.
         """
         while before is None or before > floor:
             rows = split(self.get("/posts.json", before and {"before": before}), "latest_posts")
             ids = [key for row in rows if (key := values(row, "id")[0]) is not None]
             if before is None and not ids:
-                return
+                before = self.newest_listed() + 1
+                continue
             below = max(ids) if before is None else before - 1
             before = min([*ids, below]) if ids else below + 2 - POSTS_WINDOW_IDS
             yield before, rows
+
+    def newest_listed(self) -> int:
+        """Return the newest id of the topic that was written in last; 0: there is none for us."""
+        topics = [
+            (written or bumped, key)
+            for row in split(self.topic_list(None, 0), "topic_list", "topics")
+            for key, written, bumped in [values(row, "id", "last_posted_at", "bumped_at")]
+            if key is not None and (written or bumped)
+        ]
+        _, key = max(topics, key=lambda told: datetime.fromisoformat(told[0]), default=("", None))
+        view = None if key is None else self.topic(key)
+        return max(pick(view, "post_stream", "stream") or [0]) if view else 0
 
     def likers(self, post_id: int, *, with_emoji: bool) -> list[bytes] | None:
         """Return who liked a post; of a forum with emoji also who reacted with which.

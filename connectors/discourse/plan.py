@@ -276,7 +276,7 @@ class Planner:
         rows = split(self._forum.get("/posts.json"), "latest_posts")
         ids = [key for row in rows if (key := values(row, "id")[0]) is not None]
         if len(ids) < POSTS_WINDOW_IDS:  # either the window of older versions, or all there are
-            return max(ids, default=0), POSTS_WINDOW_IDS
+            return max(ids) if ids else self._forum.newest_listed(), POSTS_WINDOW_IDS
         return max(ids), max(ids) - min(ids) + 1
 
     def _active_topics(self, floor: str) -> _Active:

@@ -231,8 +231,9 @@ class Reader:
         floor = max(state.get("high", 0) - LOOKBACK_IDS, 0)
         for at, rows in self._forum.post_pages(walk["at"], floor):
             found = [values(row, "id", "created_at") for row in rows]
-            if top is None:
-                top = max(key for key, _ in found if key is not None) + 1
+            ids = [key for key, _ in found if key is not None]
+            if top is None and ids:
+                top = max(ids) + 1
             is_below = (
                 window.since
                 and rows

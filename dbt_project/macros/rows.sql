@@ -46,7 +46,7 @@
 {% macro given_reaction_row(values) -%}
 {{ typed_row(values, {
     'source': 'string', 'interaction_id': 'string', 'actor_profile_key': 'string',
-    'kind': 'string', 'first_seen_at': 'moment', 'taken_back_at': 'moment',
+    'kind': 'string', 'occurred_at': 'moment', 'first_seen_at': 'moment', 'taken_back_at': 'moment',
 }) }}
 {%- endmacro %}
 

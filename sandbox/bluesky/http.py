@@ -159,6 +159,7 @@ class _Server:
             "app.bsky.feed.getPostThread": self.thread,
             "app.bsky.feed.getPosts": self.posts,
             "app.bsky.feed.getQuotes": self.quotes,
+            "app.bsky.feed.getRepostedBy": self.reposted_by,
             "app.bsky.feed.searchPosts": self.search,
             "app.bsky.notification.listNotifications": self.notifications,
             "com.atproto.identity.resolveHandle": self.resolve,
@@ -433,6 +434,18 @@ class _Server:
         ]
         return {"uri": uri, "likes": views, **cursor}
 
+    def reposted_by(self, request: Request, viewer: str | None) -> Any:
+        query = request.query_params
+        uri = self._uri(query)
+        post = self.network.posts.get(uri)
+        dids = [
+            did
+            for did in (reversed(post.reposts) if post else ())
+            if self.network.is_served(did) and not self.network.are_apart(viewer, did)
+        ]
+        page, cursor = self._page(dids, query, 50)
+        return {"uri": uri, "repostedBy": [self._profile(did, viewer) for did in page], **cursor}
+
     def thread(self, request: Request, viewer: str | None) -> Any:
         query = request.query_params
         uri = self._uri(query)
@@ -488,9 +501,13 @@ class _Server:
         network = self.network
         if not network.is_served(told.did) or network.are_apart(viewer, told.did):
             return False
-        if told.reason == "like":
-            return told.subject in network.posts and told.did in network.posts[told.subject].likes
-        return told.uri in network.posts
+        if told.reason not in ("like", "repost"):
+            return told.uri in network.posts
+        subject = network.posts.get(told.subject or "")
+        if subject is None:
+            return False
+        given = subject.likes if told.reason == "like" else subject.reposts
+        return told.did in given and given[told.did][0] == told.uri
 
     # Accounts
 
@@ -586,7 +603,7 @@ class _Server:
             "record": post.record,
             "bookmarkCount": 0,
             "replyCount": len(post.replies),
-            "repostCount": post.reposts,
+            "repostCount": len(post.reposts),
             "likeCount": len(post.likes),
             "quoteCount": len(post.quotes),
             "indexedAt": iso(post.indexed_at),
@@ -624,7 +641,7 @@ class _Server:
                 "labels": [],
                 "likeCount": len(quoted.likes),
                 "replyCount": len(quoted.replies),
-                "repostCount": quoted.reposts,
+                "repostCount": len(quoted.reposts),
                 "quoteCount": len(quoted.quotes),
                 "indexedAt": iso(quoted.indexed_at),
                 "embeds": [],
@@ -632,12 +649,12 @@ class _Server:
         return {"$type": f"{kind}#view", "record": shown}
 
     def _notification_view(self, told: Notification, viewer: str) -> dict[str, Any]:
-        if told.reason == "like":
+        if told.reason in ("like", "repost"):
             assert told.subject is not None
             subject = self.network.posts[told.subject]
             record: dict[str, Any] = {
-                "$type": "app.bsky.feed.like",
-                "createdAt": iso(told.indexed_at),
+                "$type": f"app.bsky.feed.{told.reason}",
+                "createdAt": told.claimed_at,
                 "subject": {"cid": subject.cid, "uri": subject.uri},
             }
             cid = subject.cid

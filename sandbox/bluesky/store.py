@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 INVALID_HANDLE = "handle.invalid"
 NO_UNAUTHENTICATED = "!no-unauthenticated"
-POST, LIKE = "app.bsky.feed.post", "app.bsky.feed.like"
+POST, LIKE, REPOST = "app.bsky.feed.post", "app.bsky.feed.like", "app.bsky.feed.repost"
 
 _TID_LETTERS = "234567abcdefghijklmnopqrstuvwxyz"
 _HANDLE = re.compile(r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$")
@@ -91,7 +91,7 @@ class Post:
         indexed_at: when the index first saw it; `sort_at`: the earlier of it and the claimed
             `createdAt`.
         parent, root, quoted: URIs, if it is a reply or a quote.
-        likes: DID -> (URI of the like, when).
+        likes, reposts: DID -> (URI of the like or repost, when).
     """
 
     uri: str
@@ -107,17 +107,18 @@ class Post:
     links: tuple[str, ...] = ()
     tags: frozenset[str] = frozenset()
     likes: dict[str, tuple[str, datetime]] = field(default_factory=dict)
-    reposts: int = 0
+    reposts: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     replies: list[str] = field(default_factory=list)
     quotes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What an account is told: `reason` (mention, reply, quote, like), by whom, about what.
+    """What an account is told: `reason` (mention, reply, quote, like, repost), by whom, about what.
 
-    `indexed_at` is what the vendor calls it: of a post it is the `sort_at`, in the AppView's
-    source and as seen on a real one.
+    `indexed_at` is what the vendor calls it: it is the `sort_at` of the post, like or repost, in
+    the AppView's source and, of posts, as seen on a real one. `claimed_at` is what a like's or
+    repost's client claims; a post has its own record.
     """
 
     reason: str
@@ -125,6 +126,7 @@ class Notification:
     did: str
     subject: str | None
     indexed_at: datetime
+    claimed_at: str = ""
 
 
 class Network:
@@ -259,21 +261,28 @@ class Network:
             if holder in self.posts:
                 getattr(self.posts[holder], kin).remove(uri)
 
-    def like(self, did: str, uri: str, at: datetime) -> None:
-        """Like a post, once."""
-        post = self.posts[uri]
-        if did not in post.likes and did != post.did:
-            like = f"at://{did}/{LIKE}/{self._tid(at)}"
-            post.likes[did] = (like, at)
-            self._tell(post.did, Notification("like", like, did, uri, at))
+    def like(
+        self, did: str, uri: str, at: datetime, *, created_at: str | None = None
+    ) -> str | None:
+        """Like a post, once; return the like's URI, None if there is one already or it is theirs.
+
+        `created_at` is what the client claims; default: `at`.
+        """
+        return self._react("like", LIKE, did, uri, at, created_at)
 
     def unlike(self, did: str, uri: str) -> None:
         """Take a like back."""
         self.posts[uri].likes.pop(did, None)
 
-    def repost(self, uri: str) -> None:
-        """Count a repost."""
-        self.posts[uri].reposts += 1
+    def repost(
+        self, did: str, uri: str, at: datetime, *, created_at: str | None = None
+    ) -> str | None:
+        """Repost a post, as `like` likes one."""
+        return self._react("repost", REPOST, did, uri, at, created_at)
+
+    def unrepost(self, did: str, uri: str) -> None:
+        """Take a repost back."""
+        self.posts[uri].reposts.pop(did, None)
 
     # Reading
 
@@ -365,6 +374,19 @@ class Network:
         post.tags = frozenset(f["tag"].lower() for f in features if "tag" in f)
         card = post.record.get("embed", {}).get("external", {}).get("uri")
         post.links = (*(f["uri"] for f in features if "uri" in f), *([card] if card else ()))
+
+    def _react(
+        self, kind: str, collection: str, did: str, uri: str, at: datetime, created_at: str | None
+    ) -> str | None:
+        post = self.posts[uri]
+        given = post.likes if kind == "like" else post.reposts
+        if did in given or did == post.did:
+            return None
+        record, claimed = f"at://{did}/{collection}/{self._tid(at)}", created_at or iso(at)
+        given[did] = (record, at)
+        told = Notification(kind, record, did, uri, _sort_at(claimed, at), claimed)
+        self._tell(post.did, told)
+        return record
 
     def _notify(self, post: Post) -> None:
         """Tell those mentioned, quoted and answered; once each, in this order."""

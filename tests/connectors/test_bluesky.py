@@ -365,6 +365,105 @@ def test_blocking_us_is_not_deleting(site, landed):
     assert uri in live(landed("social.posts"))
 
 
+# Who liked and reposted what we wrote
+
+
+def test_who_liked_our_posts_is_asked_for_only_with_the_setting(site):
+    assert "reactions" not in {stream.name for stream in site.open().streams()}
+    assert "reactions" in {stream.name for stream in site.open(likers=True).streams()}
+    found = site.open().discover()
+    assert "`likers: true`" in next(o.note for o in found.objects if o.name == "reactions")
+    assert "reactions" not in {o.name for o in site.open(likers=True).discover().objects}
+
+
+def test_likes_and_reposts_of_our_posts_arrive_with_who_and_when(site, landed):
+    news, anns = site.post("News", site.us), site.post("hi @looms.example")
+    like = site.network.like(site.ann, news, site.now)
+    dated = iso(site.now - timedelta(hours=3))
+    repost = site.network.repost(site.bob, news, site.now, created_at=dated)
+    site.network.like(site.bob, anns, site.now)
+    site.sync("reactions", site.open(likers=True))
+    held = live(landed("social.reactions"))
+    assert held == {
+        uri: {
+            "uri": uri,
+            "author": {"did": did},
+            "reason": kind,
+            "reasonSubject": news,
+            "record": {"createdAt": at},
+            "indexedAt": at,
+        }
+        for uri, did, kind, at in (
+            (like, site.ann, "like", held[like]["indexedAt"]),
+            (repost, site.bob, "repost", dated),
+        )
+    }
+    assert site.sync("reactions", site.open(likers=True)).rows == 0
+
+
+def test_a_like_taken_back_is_noticed_within_a_day_and_one_given_again_returns(site, landed):
+    news = site.post("News", site.us)
+    liked = site.network.like(site.ann, news, site.now)
+    reposted = site.network.repost(site.ann, news, site.now)
+    kept = site.network.like(site.bob, news, site.now)
+    site.sync("reactions", site.open(likers=True))
+    site.network.unlike(site.ann, news)
+    site.network.unrepost(site.ann, news)
+    site.clock.advance(days=1)
+    assert site.sync("reactions", site.open(likers=True)).deletes == 2
+    rows = landed("social.reactions")
+    assert (rows[liked][0], rows[reposted][0]) == ("delete", "delete")
+    assert set(live(rows)) == {kept}
+    again = site.network.like(site.ann, news, site.now)
+    site.sync("reactions", site.open(likers=True))
+    assert set(live(landed("social.reactions"))) == {kept, again}
+
+
+def test_the_like_of_somebody_who_blocks_us_is_not_taken_back(site, landed):
+    news = site.post("News", site.us)
+    given = {site.network.like(site.ann, news, site.now),
+             site.network.repost(site.ann, news, site.now)}  # fmt: skip
+    site.sync("reactions", site.open(likers=True))
+    site.network.block(site.ann, site.us)
+    for _ in range(2):
+        site.clock.advance(days=1)
+        assert site.sync("reactions", site.open(likers=True)).deletes == 0
+    assert set(live(landed("social.reactions"))) == given
+
+
+def test_likes_older_than_a_fortnight_are_not_asked_for_again(site, landed):
+    news = site.post("News", site.us)
+    old = site.network.like(site.ann, news, site.now)
+    site.sync("reactions", site.open(likers=True))
+    site.network.unlike(site.ann, news)
+    site.clock.advance(days=15)
+    assert site.sync("reactions", site.open(likers=True)).deletes == 0
+    assert set(live(landed("social.reactions"))) == {old}
+    assert site.asked("getLikes") == 0
+
+
+def test_likes_are_read_page_by_page_and_not_beyond_the_history_asked_for(site, landed):
+    posts = [site.post(f"News {number}", site.us) for number in range(60)]
+    for post in posts:
+        for did in (site.ann, site.bob):
+            site.network.like(did, post, site.now)
+    site.clock.advance(days=40)
+    young = site.network.like(site.ann, site.post("Late news", site.us), site.now)
+    site.sync("reactions", site.open(likers=True, history_days=30))
+    assert set(live(landed("social.reactions"))) == {young}
+    site.sync("reactions", site.open(likers=True), full_refresh=True)
+    assert len(live(landed("social.reactions"))) == 121
+
+
+def test_who_liked_us_has_a_profile_when_likers_are_asked_for(site, landed):
+    news = site.post("News", site.us)
+    site.network.repost(site.bob, news, site.now)
+    site.sync("profiles")
+    assert set(live(landed("social.profiles"))) == {site.us}
+    site.sync("profiles", site.open(likers=True), full_refresh=True)
+    assert live(landed("social.profiles"))[site.bob]["handle"] == "bob.bsky.social"
+
+
 # People
 
 
@@ -557,7 +656,7 @@ def test_whatever_a_vendor_answers_is_taken_left_or_quarantined(value):
     source = registry.open_source("social", "bluesky", settings, home=Path())
     assert isinstance(source, Bluesky)
     source._network._did = "did:plc:us"
-    post_stream, _, profiles = bluesky.STREAMS
+    post_stream, *_, profiles = bluesky.STREAMS
     row = json.dumps(value).encode()
     odd = json.dumps({"uri": "u", "indexedAt": "i", "author": {"did": "d"}, "record": value})
     for record in source._reader._about_us([row, odd.encode()], {}, Window(now=START)):

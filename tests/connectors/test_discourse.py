@@ -308,6 +308,32 @@ def test_empty_pages_do_not_end_the_walk(tmp_path, serve, landed, posts_window):
     assert set(live(landed("forum.posts"))) == expected
 
 
+@pytest.mark.parametrize("hide", ["deleted", "private"])
+def test_an_empty_first_page_does_not_end_the_walk(tmp_path, serve, landed, hide):
+    site = Site(tmp_path, serve, posts_window=True, posts_cache_s=0)
+    shown = site.topic(60)
+
+    def hide_the_newest() -> None:
+        if hide == "deleted":
+            site.forum.delete_topic(site.topic(70), site.now)
+        for _ in range(70 if hide == "private" else 0):
+            site.forum.private_message(site.ann, [site.bob], "Dear Bob", "private", site.now)
+
+    liked: set[int] = set()
+    for walk in range(2):
+        new = {*posts_of(site, shown)[:: 20 + walk]} - liked
+        for post in new:
+            site.forum.like(post, site.admin, site.now)
+        liked |= new
+        hide_the_newest()
+        for name in ("posts", "likes"):
+            site.sync(name, site.open(likers=True))
+        assert set(live(landed("forum.posts"))) == {*posts_of(site, shown)}
+        assert {post for post, _ in likes(landed("forum.likes"))} == liked
+        site.forum.reply(shown, site.bob, "A late answer", site.now)
+        site.clock.advance(days=2)
+
+
 def test_a_deleted_post_leaves_and_a_recovered_one_returns(site, landed):
     topic = site.topic(30)
     site.sync("posts")
@@ -552,23 +578,30 @@ def test_a_post_that_became_public_late_is_found_below_the_newest(site, landed):
     later=st.sets(st.integers(601, 700), max_size=20),
     breaks_after=st.lists(st.integers(1, 6), max_size=3),
     is_window=st.booleans(),
+    hidden=st.integers(0, 150),
 )
 def test_the_id_walk_reads_every_post_however_often_it_breaks(
-    visible, later, breaks_after, is_window
+    visible, later, breaks_after, is_window, hidden
 ):
     forum = {"ids": sorted(visible, reverse=True)}
+    topic = {"id": 1, "last_posted_at": START.isoformat(), "archetype": "regular"}
 
-    def posts(path: str, asked: Any = None, hint: str = "") -> bytes:
+    def answer(path: str, asked: Any = None, hint: str = "") -> bytes:
         ids = forum["ids"]
-        if asked and is_window:
-            ids = [key for key in ids if asked["before"] - 50 < key <= asked["before"]]
+        if path == "/filter.json":
+            return msgspec.json.encode({"topic_list": {"topics": [topic] if ids else []}})
+        if path == "/t/1.json":
+            return msgspec.json.encode({**topic, "post_stream": {"stream": ids}})
+        if is_window:  # where the newest posts are hidden, the first one is empty
+            top = asked["before"] if asked else max(ids, default=0) + hidden
+            ids = [key for key in ids if top - 50 < key <= top]
         elif asked:
             ids = [key for key in ids if key < asked["before"]]
         return msgspec.json.encode({"latest_posts": [{"id": key} for key in ids[:50]]})
 
     settings = Settings(url="http://unused", api_key="key")
     asked_forum = AskedForum(settings, Session("forum"))
-    asked_forum.get = posts
+    asked_forum.get = answer
     reader = Reader(asked_forum, settings)
     window = Window(now=START)
     state: State = {}

@@ -38,7 +38,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "custom_objects",
     ),
     "discourse": ("users", "topics", "posts", "categories", "likes"),
-    "bluesky": ("posts", "notifications", "profiles"),
+    "bluesky": ("posts", "notifications", "reactions", "profiles"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     "people": "id name given_name family_name email email_verified phone external_id organization"

@@ -16,7 +16,7 @@ from tests.dbt.landing_fixture import CONTACT, FIRST_SYNC, Landing, sf_id
 
 pytestmark = pytest.mark.dbt
 
-US, ANN, BOB, EVE = (f"did:plc:{name}" for name in ("us", "ann", "bob", "eve"))
+US, ANN, BOB, EVE, FAY = (f"did:plc:{name}" for name in ("us", "ann", "bob", "eve", "fay"))
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -76,6 +76,19 @@ def talk() -> Landing:
     told(EVE, 11, "mention")
     landing.delete("bluesky__notifications", uri(EVE, 11))
     told(EVE, 12, "mention", at="0001-01-01T00:00:00.000Z")
+    for did, number, reason, at in (
+        (ANN, 1, "like", "2026-06-02T05:00:00.000Z"),  # taken back, and given again below
+        (ANN, 2, "like", "2026-06-03T05:00:00.000Z"),
+        (ANN, 3, "repost", "2026-06-03T06:00:00.000Z"),
+        (FAY, 4, "like", "0001-01-01T00:00:00.000Z"),
+        (BOB, 5, "like", "2026-06-04T06:00:00.000Z"),
+    ):
+        record = f"at://{did}/app.bsky.feed.{reason}/{number}"
+        landing.add("bluesky__reactions", {"uri": record, "author": {"did": did}, "reason": reason,
+                    "reasonSubject": uri(US, 1), "record": {"createdAt": at},
+                    "indexedAt": at}, key=record)  # fmt: skip
+        if number in (1, 5):
+            landing.delete("bluesky__reactions", record)
     for likes in (3, 7):
         later = FIRST_SYNC + timedelta(days=likes)
         record = {"uri": uri(US, 1), "cid": "c", "author": {"did": US}, "likeCount": likes,
@@ -156,6 +169,7 @@ def test_nobody_is_joined_to_a_person_by_handle_or_name(rows: Rows) -> None:
         (ANN, "Ann Lee", False, "unknown"),
         (BOB, BOB, False, "unknown"),
         (EVE, EVE, False, "unknown"),
+        (FAY, FAY, False, "unknown"),
         (US, "Looms", True, "staff"),
     ]
     assert rows("select count(*) from identity_edge") == [(0,)]
@@ -172,6 +186,26 @@ def test_every_version_is_an_observation_of_the_counters(rows: Rows) -> None:
     assert rows(
         f"select n_likes from stg_bluesky__posts where uri = '{uri(US, 1)}' order by _seq"
     ) == [(0,), (3,), (7,)]
+
+
+def test_who_liked_our_posts_is_told_with_when_once_per_kind_even_if_given_twice(
+    rows: Rows,
+) -> None:
+    # A clock that shows the year 1 tells no time, and of a like taken back and given again the
+    # later one stands.
+    assert rows(
+        "select split_part(actor_profile_key, 'plc:', 2), kind, polarity, "
+        "strftime(occurred_at, '%m-%d %H'), is_current, a.native_id, t.native_id "
+        "from fct_reaction_given as r "
+        "left join dim_profile as a on r.actor_person_id = a.person_id "
+        "left join dim_profile as t on r.target_person_id = t.person_id "
+        f"where interaction_id = '{key(US, 1)}' order by 1, 2"
+    ) == [
+        ("ann", "like", "positive", "06-03 05", True, ANN, US),
+        ("ann", "repost", "positive", "06-03 06", True, ANN, US),
+        ("bob", "like", "positive", "06-04 06", False, BOB, US),
+        ("fay", "like", "positive", None, True, FAY, US),
+    ]
 
 
 def test_the_handle_a_contact_gave_is_a_custom_field_of_the_contact(rows: Rows) -> None:

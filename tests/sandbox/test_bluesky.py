@@ -108,6 +108,7 @@ def test_every_answer_is_valid_against_its_lexicon(client):
     client.post("I quote what is gone", client.bob, quote=gone)
     client.network.delete(gone)
     client.network.like(client.ann, news, client.now)
+    client.network.repost(client.bob, news, client.now)
     client.network.edit(quote, "Look at this!", client.now)
     client.network.break_handle(client.bob)
     client.network.accounts[client.bob].labels = (NO_UNAUTHENTICATED,)
@@ -119,6 +120,7 @@ def test_every_answer_is_valid_against_its_lexicon(client):
             "app.bsky.feed.getAuthorFeed": {"actor": "looms.example"},
             "app.bsky.feed.getLikes": {"uri": news},
             "app.bsky.feed.getQuotes": {"uri": news},
+            "app.bsky.feed.getRepostedBy": {"uri": news},
             "app.bsky.feed.getPostThread": {"uri": reply},
             "app.bsky.notification.listNotifications": {"limit": 2},
             "app.bsky.actor.getProfile": {"actor": "ann.bsky.social"},
@@ -374,6 +376,40 @@ def test_notifications_come_newest_first_with_their_reason(client):
     assert told(reasons=["reply", "mention"]) == ["reply", "mention"]
     client.post("nice, @looms.example", client.bob, reply_to=news)
     assert told()[0] == "mention"
+
+
+def test_likes_and_reposts_notify_once_at_the_earlier_clock_until_they_are_taken_back(client):
+    news = client.post("News", client.us)
+    like = client.network.like(client.ann, news, client.now)
+    dated = "2026-01-05T00:00:00.000Z"
+    repost = client.network.repost(client.bob, news, client.now, created_at=dated)
+    assert client.network.like(client.ann, news, client.now) is None
+    client.log_in()
+
+    def told() -> list[dict[str, Any]]:
+        params = {"reasons": ["like", "repost"]}
+        answer = client.get("app.bsky.notification.listNotifications", **params)
+        return answer["notifications"]
+
+    def givers() -> tuple[list[str], list[str], tuple[int, int]]:
+        likes = client.get("app.bsky.feed.getLikes", uri=news)["likes"]
+        reposts = client.get("app.bsky.feed.getRepostedBy", uri=news)["repostedBy"]
+        [post] = client.get("app.bsky.feed.getPosts", uris=[news])["posts"]
+        counts = (post["likeCount"], post["repostCount"])
+        return [row["actor"]["did"] for row in likes], [row["did"] for row in reposts], counts
+
+    assert [(one["uri"], one["reason"], one["reasonSubject"]) for one in told()] == [
+        (like, "like", news),
+        (repost, "repost", news),
+    ]
+    assert told()[1]["indexedAt"] == told()[1]["record"]["createdAt"] == dated
+    assert givers() == ([client.ann], [client.bob], (1, 1))
+    client.network.unrepost(client.bob, news)
+    client.network.unlike(client.ann, news)
+    again = client.network.like(client.ann, news, client.now)
+    assert again != like
+    assert [one["uri"] for one in told()] == [again]
+    assert givers() == ([client.ann], [], (1, 0))
 
 
 def test_a_notification_of_a_post_that_was_dated_back_lies_and_looks_as_old_as_it_claims(client):

@@ -1,5 +1,7 @@
 with given as (
     select * from {{ ref('int_discourse__given_reactions') }}
+    union all
+    select * from {{ ref('int_bluesky__given_reactions') }}
 ),
 
 interactions as (
@@ -11,7 +13,7 @@ people as (
 )
 
 select
-    given.interaction_id || '#' || given.actor_profile_key as reaction_id,
+    given.interaction_id || '#' || given.actor_profile_key || '#' || given.kind as reaction_id,
     given.source,
     given.interaction_id,
     given.kind,
@@ -20,6 +22,7 @@ select
     people.person_id as actor_person_id,
     interactions.actor_person_id as target_person_id,
     interactions.organization_id,
+    given.occurred_at,
     given.first_seen_at,
     given.taken_back_at,
     given.taken_back_at is null as is_current

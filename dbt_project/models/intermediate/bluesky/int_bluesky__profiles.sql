@@ -8,9 +8,12 @@ acts as (
     union all
     select _source, author_did, _first_loaded_at, _last_loaded_at
     from {{ current(ref('stg_bluesky__notifications')) }} as notifications
+    union all
+    select _source, author_did, _first_loaded_at, _last_loaded_at
+    from {{ current(ref('stg_bluesky__reactions')) }} as reactions
 ),
 
--- Authors whose account was never shown to us.
+-- Authors, and who liked our posts, whose account was never shown to us.
 authors as (
     select
         _source,
