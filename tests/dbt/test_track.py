@@ -249,6 +249,14 @@ def test_we_are_held_to_the_clock_that_we_hold_them_to(models: Models) -> None:
     assert found(ledger, "conversations_begun", "them") == (pytest.approx(3 / 5), 5)
 
 
+def test_an_answer_after_years_is_told_in_hours(models: Models) -> None:
+    ledger = world(models)
+    hours = 24.0 * 3650
+    acts = [("amy", hours, "case_comment")]
+    thread(ledger, "c", ("customer", "case_opened", 3660), *acts, **DESK)
+    assert found(ledger.build(), "response_hours", "us") == (hours, 1)
+
+
 def test_mails_of_a_source_that_tells_no_threads_are_not_called_unanswered(models: Models) -> None:
     ledger = world(models)
     for number in range(3):

@@ -115,6 +115,8 @@ windowed as (
         occasions.given_by,
         occasions.party_kind,
         occasions.value,
+        -- a double has room for what a decimal's product has not
+        cast(round(power(cast(occasions.value as double), 2), 6) as decimal(38, 6)) as square,
         occasions.day > {{ days_after('snapshots.as_of', -28) }} as is_now
     from snapshots
     inner join occasions
@@ -135,7 +137,7 @@ measured as (
         {{ exact_median('case when ' ~ condition ~ ' then value end') }} as {{ name }}median,
         {%- endfor %}
         cast(sum(value) as double) as sum_of_both,
-        cast(sum(cast(value * value as decimal(38, 6))) as double) as squares_of_both
+        cast(sum(square) as double) as squares_of_both
     from windowed
     group by {{ grain | join(', ') }}
 
