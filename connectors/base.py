@@ -86,6 +86,10 @@ def by_field(**fields_of: str) -> dict[str, str]:
     return {field: word for word, fields in fields_of.items() for field in fields.split()}
 
 
+PrivateClass = Literal["none", "politics", "religion", "health", "children", "sports_fandom"]
+"""What a field tells of somebody's private life; only a field of `none` is taken."""
+
+
 class CustomField(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A field beyond the allow-list, as `fields:` in rapport.yml names it.
 
@@ -95,6 +99,7 @@ class CustomField(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         pii: none, pseudonym, direct or text.
         meaning: the unified column it fills, for example `renewal_date`.
         network: with `meaning: handle`, the source whose handle people wrote there.
+        private: `none` where only the name suggests a private fact.
     """
 
     name: str
@@ -102,6 +107,7 @@ class CustomField(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     pii: Literal["none", "pseudonym", "direct", "text"] = "none"
     meaning: str | None = None
     network: str | None = None
+    private: PrivateClass | None = None
 
 
 def with_fields(stream: Stream, fields: Sequence[str | CustomField], *, inside: str = "") -> Stream:

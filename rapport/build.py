@@ -508,6 +508,7 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
             {"step": "varchar", "behavior": "varchar", "is_community_only": "boolean"},
             chosen.cadence_steps,
         ),
+        "qualities": ({"quality": "varchar", "indicator": "varchar"}, chosen.qualities),
         "service_minutes": ({"kind": "varchar", "minutes": "double"}, chosen.service_minutes),
         "settings": (
             {"name": "varchar", "value": "varchar"},

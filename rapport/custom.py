@@ -13,6 +13,7 @@ from typing import Any
 from connectors.errors import ConfigError, suggestion
 from rapport import mapping, strategy
 from rapport.config import Config, declared_streams
+from rapport.private import refuse_private
 
 HANDLE = "handle"
 """The `meaning` of a field in which people write who they are elsewhere."""
@@ -27,10 +28,11 @@ def checked_strategy(config: Config) -> strategy.Strategy | None:
 
     Raises:
         ConfigError: the file is wrong, a segment names a field that nobody takes or that
-            shows people, or a field claims a handle of no source.
+            shows people, or a field claims a handle of no source or holds a private fact.
     """
     found = strategy.load(config.strategy_path)
     list(handle_fields(config))
+    _refuse_private_fields(config)
     for segment in found.segments if found else ():
         if segment.source.custom is not None:
             _check_segment(config, segment.name, segment.source.custom)
@@ -88,7 +90,29 @@ def _mapped_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
     for mapped in mapping.mapped_streams(config.sources.values(), config.path.name):
         for one in mapped.maps:
             for kept in mapping.kept_fields(one):
-                yield mapped.source, mapped.stream, {"name": kept.name, "pii": kept.pii}
+                entry = {"name": kept.name, "pii": kept.pii, "private": kept.private}
+                yield mapped.source, mapped.stream, entry
+
+
+def _refuse_private_fields(config: Config) -> None:
+    """Raise `ConfigError` for a custom field or an interest that holds a private fact."""
+    where = config.path.name
+    for source, stream, field in custom_fields(config):
+        name = field["name"]
+        way_out = f" If it is about something else, write `{{name: {name}, private: none}}`."
+        refuse_private(f"{where}: {source}.{stream}", name, field.get("private"), way_out)
+    for mapped in mapping.mapped_streams(config.sources.values(), where):
+        for told in mapped.maps:
+            for name in _interest_columns(told):
+                refuse_private(f"{where}: {mapped.source}.{mapped.stream}", name, None)
+
+
+def _interest_columns(told: mapping.Map) -> list[str]:
+    """Return the fields of the record from which a mapping takes interests."""
+    spec = told.columns["interest"] if told.to == "interest" else None
+    if isinstance(spec, mapping.Column):
+        return [name for name in (spec.column, *(spec.first_of or ())) if name]
+    return [spec] if isinstance(spec, str) else []
 
 
 def _check_segment(config: Config, name: str, field: str) -> None:

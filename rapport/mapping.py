@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from connectors.base import PrivateClass
 from connectors.errors import ConfigError, suggestion
 from connectors.mapped import mapped_columns
 from rapport.config import SourceConfig, convert
@@ -165,10 +166,12 @@ class Kept(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         name: a field of the record.
         pii: none, pseudonym (an id), direct (a name, an address) or text (what people write).
+        private: `none` where only the name suggests a private fact.
     """
 
     name: str
     pii: Literal["none", "pseudonym", "direct", "text"] = "none"
+    private: PrivateClass | None = None
 
 
 class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -151,6 +151,32 @@ class SegmentValue(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     column: Literal["party_kind", "industry", "owner"] | None = None
 
 
+Indicator = Literal[
+    "accepted_never_thanked",
+    "answered_within_day",
+    "answers_thanked",
+    "asked_again",
+    "cases_reopened",
+    "contributions_thanked",
+    "conversations_begun",
+    "handed_on",
+    "left_unanswered",
+    "mailings_opted_out",
+    "mailings_responded",
+    "newcomers_answered",
+    "newcomers_ignored",
+    "promises_kept",
+    "promises_overdue",
+    "questions_helped",
+    "reactions_unkind",
+    "response_hours",
+    "survey_satisfaction",
+    "written_despite_refusal",
+    "written_with_consent",
+]
+"""Those of `dbt_project/seeds/track_indicator.csv`."""
+
+
 class Segment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"source": "from"}):
     """One way to divide people and organizations; everybody has one value of it.
 
@@ -176,6 +202,7 @@ class Strategy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     value: Value = msgspec.field(default_factory=Value)
     cadence: list[CadenceStep] = msgspec.field(default_factory=lambda: [CONTRIBUTION])
     segments: list[Segment] = []
+    qualities: dict[str, list[Indicator]] = {}
 
 
 def load(path: Path) -> Strategy | None:
@@ -209,6 +236,7 @@ class Parameters:
         segment_rules: (segment_type, `custom` or `column`, field).
         cadence_steps: (step, behavior, in the community alone).
         service_minutes: (kind of act, minutes it takes us).
+        qualities: (quality, indicator).
     """
 
     weights: list[tuple[str, float | None, float | None]]
@@ -216,6 +244,7 @@ class Parameters:
     segment_rules: list[tuple[str, str, str]]
     cadence_steps: list[tuple[str, str, bool]]
     service_minutes: list[tuple[str, float]]
+    qualities: list[tuple[str, str]]
 
 
 def parameters(path: Path) -> Parameters:
@@ -263,6 +292,11 @@ def parameters(path: Path) -> Parameters:
             for behavior in dict.fromkeys(step.behaviors)
         ],
         service_minutes=sorted(chosen.value.service_minutes.items()),
+        qualities=[
+            (quality, indicator)
+            for quality, indicators in chosen.qualities.items()
+            for indicator in dict.fromkeys(indicators)
+        ],
     )
 
 
@@ -298,6 +332,7 @@ def _check(strategy: Strategy, where: str) -> None:
         {"all", "silo", "place", "arrival_28d", "arrival_84d", "arrival_364d"},
         where,
     )
+    _check_names(list(strategy.qualities), "qualities", (), where)
     for segment in strategy.segments:
         if (segment.source.custom is None) == (segment.source.column is None):
             raise ConfigError(

@@ -105,6 +105,7 @@ _CONTROL = {
     "behavior_weights": "behavior varchar, weight double, half_life_days double",
     "segment_rules": "segment_type varchar, origin varchar, field varchar",
     "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
+    "qualities": "quality varchar, indicator varchar",
     "settings": "name varchar, value varchar",
     "custom_fields": "source varchar, stream varchar, field varchar, type varchar, pii varchar",
     "custom_objects": "source varchar, stream varchar, object_name varchar",

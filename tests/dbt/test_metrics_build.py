@@ -46,9 +46,9 @@ def warehouse(
         result = dbtRunner().invoke(
             [
                 *("--quiet", "build", "--select", "path:models/metrics"),
-                *("default_behavior_weights", "asking_kind", "--project-dir", str(PROJECT)),
-                *("--profiles-dir", str(PROJECT), "--target-path", str(tmp_path)),
-                *("--log-path", str(tmp_path), *arguments),
+                *("default_behavior_weights", "asking_kind", "track_indicator", "track_quality"),
+                *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+                *("--target-path", str(tmp_path), "--log-path", str(tmp_path), *arguments),
             ]
         )
         assert result.success, result.exception or [

@@ -31,6 +31,7 @@ def test_what_a_leader_writes_becomes_parameters(tmp_path: Path) -> None:
         "value: {service_hour: 55, service_minutes: {meeting: 60, call: 15}}\n"
         "segments: [{name: tier, from: {custom: Tier__c}}, "
         "{name: kind, from: {column: party_kind}}]\n"
+        "qualities: {fairness: [promises_kept, asked_again, promises_kept]}\n"
     )
     chosen = strategy.parameters(path)
     assert chosen.weights == [("answer", 6.0, None), ("post", None, 9.0), ("question", 3.0, None)]
@@ -41,6 +42,7 @@ def test_what_a_leader_writes_becomes_parameters(tmp_path: Path) -> None:
     assert settings["strategy_version"] == "2026-11"
     assert (settings["service_hour"], settings["outlook_days"]) == ("55.0", "365")
     assert "margin_share" not in settings, "what nobody says stays unknown"
+    assert chosen.qualities == [("fairness", "promises_kept"), ("fairness", "asked_again")]
     assert chosen.service_minutes == [("call", 15.0), ("meeting", 60.0)]
     assert (settings["leading_share"], settings["contributing_share"]) == ("0.99", "0.9")
     assert chosen.segment_rules == [("tier", "custom", "Tier__c"), ("kind", "column", "party_kind")]
@@ -56,6 +58,8 @@ def test_what_a_leader_writes_becomes_parameters(tmp_path: Path) -> None:
         (MINIMAL + "community: {quick_ratoi: 1}\n", "Did you mean `quick_ratio`?"),
         (MINIMAL + "behaviors: {half_life_days: {call: 0}}\n", "half_life_days.call is 0"),
         (MINIMAL + "disengagement: {save_list: 0}\n", "disengagement.save_list is 0"),
+        (MINIMAL + "qualities: {fairness: [promises]}\n", "invalid enum value 'promises'"),
+        (MINIMAL + "qualities: {Fair play: [asked_again]}\n", "`Fair play` under qualities"),
         (MINIMAL + "value: {outlook_days: 0}\n", "value.outlook_days is 0"),
         (MINIMAL + "value: {margin: 0.4}\n", "Did you mean `margin_share`?"),
         (MINIMAL + "segments: [{name: arrival_28d, from: {custom: T}}]\n", "is taken"),

@@ -336,3 +336,9 @@ end)
             {% if not loop.first %}and {% endif %}medians.{{ column }} = strata.{{ column }}
             {%- endfor %}
 {% endmacro %}
+
+
+{# 1 where a condition holds, else 0, so that a mean of them is a share. #}
+{% macro one_if(condition) -%}
+cast(case when {{ condition }} then 1 else 0 end as decimal(18, 6))
+{%- endmacro %}
