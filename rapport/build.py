@@ -509,6 +509,14 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
             chosen.cadence_steps,
         ),
         "service_minutes": ({"kind": "varchar", "minutes": "double"}, chosen.service_minutes),
+        "goals": (
+            {"goal": "varchar", "relationship": "varchar", "metric_table": "varchar",
+             "metric": "varchar", "unit": "varchar", "is_additive": "boolean",
+             "segment_type": "varchar", "segment": "varchar", "direction": "varchar",
+             "target": "double", "due_on": "date", "owner": "varchar", "horizon": "varchar",
+             "why": "varchar"},
+            chosen.goals,
+        ),
         "settings": (
             {"name": "varchar", "value": "varchar"},
             [
