@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import date
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import jsonschema
 import pytest
@@ -13,7 +15,11 @@ import yaml
 from connectors.errors import ConfigError
 from rapport import goals as known_goals
 from rapport import strategy
+from rapport.config import read_yaml
 
+ROOT = Path(__file__).parents[2]
+STARTS = ROOT / "examples" / "strategies"
+WEIGHTS = ROOT / "dbt_project" / "seeds" / "default_behavior_weights.csv"
 GOAL = "{metric: reciprocity, target: '>= 0.3', by: 2027-03, owner: community_lead}"
 MINIMAL = 'version: 2026-11\nvision: {statement: "Makers help makers", archetype: community}\n'
 
@@ -147,9 +153,22 @@ def test_a_mistake_is_named_with_its_remedy(tmp_path: Path, text: str, said: str
 
 
 def test_the_page_names_every_column_that_takes_a_goal() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "strategy.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "strategy.md").read_text(encoding="utf-8")
     listed = re.search(r"These columns take goals:\n\n(.+?)\n\n", page, re.DOTALL)
     assert listed
     assert set(re.findall(r"`(\w+)`", listed[1])) == {
         word for metric in known_goals.metrics() for word in (metric.name, metric.table)
     }
+
+
+@pytest.mark.parametrize("archetype", get_args(get_type_hints(strategy.Vision)["archetype"]))
+def test_every_archetype_has_a_strategy_to_start_from(archetype: str) -> None:
+    path = STARTS / archetype / "strategy.yml"
+    found = strategy.load(path)
+    assert found is not None
+    assert found.vision.archetype == archetype
+    assert strategy.parameters(path).goals
+    with WEIGHTS.open(encoding="utf-8", newline="") as lines:
+        assert found.behaviors.weights.keys() <= {row["behavior"] for row in csv.DictReader(lines)}
+    editors = jsonschema.Draft202012Validator(strategy.json_schema())
+    assert editors.is_valid(read_yaml(path))
