@@ -4,8 +4,7 @@ Belongs here: which columns of the relationship tables take a goal, which never 
 a goal's words as values. Does not belong here: the shape of strategy.yml (`rapport.strategy`),
 how a goal fares (`rel_scoreboard`).
 
-The columns come from the YAML beside the dbt models, so a number that is added there can have a
-goal at once.
+The columns come from the YAML beside the dbt models; the macro `goal_columns` names the same ones.
 """
 
 from __future__ import annotations

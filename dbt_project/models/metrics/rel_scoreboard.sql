@@ -18,7 +18,7 @@ goals as (
 
 numbers as (
 
-    {{ goal_numbers(['rel_community_health', 'rel_engagement_segment']) }}
+    {{ goal_numbers() }}
 
 ),
 
