@@ -25,7 +25,7 @@ from connectors.base import Rejected
 from connectors.errors import BuildError
 from connectors.landing import Landing
 from connectors.quarantine import Quarantine
-from rapport import dbt, mapping, strategy
+from rapport import dbt, mapping, strategy, strategy_versions
 from rapport.config import Config, declared_streams
 from rapport.custom import checked_strategy, custom_fields, handle_fields
 from rapport.identity import claims, overrides, pins, state, suppressions, verdicts
@@ -218,10 +218,12 @@ def prepare(config: Config, plan: BuildPlan) -> None:
     """Write the schemas `landing` and `control` into build.duckdb.
 
     Raises:
-        ConfigError: a mapping refers to something that is not there.
+        ConfigError: strategy.yml is wrong, or a mapping refers to something that is not there.
     """
     config.home.mkdir(parents=True, exist_ok=True)
     _note(config, {UNFINISHED: plan.known_at.isoformat()})
+    checked_strategy(config)  # a wrong one never was in force
+    strategy_versions.record(config.strategy_path, config.home, plan.known_at)
     with duckdb.connect(str(config.home / BUILD_NAME)) as connection:
         connection.execute("begin")
         write_schemas(connection, config, plan)
@@ -510,6 +512,19 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
         ),
         "qualities": ({"quality": "varchar", "indicator": "varchar"}, chosen.qualities),
         "service_minutes": ({"kind": "varchar", "minutes": "double"}, chosen.service_minutes),
+        "goals": (
+            {"goal": "varchar", "relationship": "varchar", "metric_table": "varchar",
+             "metric": "varchar", "unit": "varchar", "is_additive": "boolean",
+             "segment_type": "varchar", "segment": "varchar", "direction": "varchar",
+             "target": "double", "due_on": "date", "owner": "varchar", "horizon": "varchar",
+             "why": "varchar"},
+            chosen.goals,
+        ),
+        "strategy_versions": (
+            {"number": "bigint", "version": "varchar", "since": "timestamptz",
+             "fingerprint": "varchar", "changes": "varchar"},
+            strategy_versions.rows(config.home),
+        ),
         "settings": (
             {"name": "varchar", "value": "varchar"},
             [

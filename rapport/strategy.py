@@ -8,17 +8,22 @@ and no verdict.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, suggestion
+from rapport import goals
 from rapport.config import convert, read_yaml
 
 STRATEGY_NAME = "strategy.yml"
+EVERYBODY = "all"
+"""Type and value of the segment that is the whole business."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -189,6 +194,40 @@ class Segment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={
     source: SegmentValue
 
 
+class Goal(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a number of a relationship is to come to.
+
+    Attributes:
+        metric: a column that stands per segment; `rapport.goals` tells which.
+        target: at least or at most a number, like `>= 0.8`.
+        by: a day, or a month for its last one.
+        owner: who answers for it.
+        horizon: whether it is about next steps or about what lasts.
+    """
+
+    metric: str
+    target: str
+    by: str
+    owner: str
+    horizon: Literal["short", "long"] = "long"
+
+
+class Relationship(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A relationship that matters, and its goals.
+
+    Attributes:
+        id: what it is called in the tables.
+        why: one sentence, shown beside its goals.
+        segment: name of a segment -> its value; none: everybody.
+        goals: what is to become of it.
+    """
+
+    id: str
+    why: str = ""
+    segment: dict[str, str] = {}
+    goals: list[Goal] = []
+
+
 class Strategy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The whole file; every key but `vision` has a default."""
 
@@ -203,6 +242,7 @@ class Strategy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     cadence: list[CadenceStep] = msgspec.field(default_factory=lambda: [CONTRIBUTION])
     segments: list[Segment] = []
     qualities: dict[str, list[Indicator]] = {}
+    relationships: list[Relationship] = []
 
 
 def load(path: Path) -> Strategy | None:
@@ -237,6 +277,7 @@ class Parameters:
         cadence_steps: (step, behavior, in the community alone).
         service_minutes: (kind of act, minutes it takes us).
         qualities: (quality, indicator).
+        goals: one per goal, in the order of the file.
     """
 
     weights: list[tuple[str, float | None, float | None]]
@@ -245,6 +286,43 @@ class Parameters:
     cadence_steps: list[tuple[str, str, bool]]
     service_minutes: list[tuple[str, float]]
     qualities: list[tuple[str, str]]
+    goals: list[GoalRow]
+
+
+class GoalRow(NamedTuple):
+    """A goal as SQL joins it.
+
+    Attributes:
+        goal: the name of the relationship, a dot, and the metric.
+        relationship: its `id`.
+        metric_table: the table that has the metric.
+        metric: the column.
+        unit: what it is counted in.
+        is_additive: the numbers of segments add up to that of the whole.
+        segment_type: name of the segment, or `all`.
+        segment: its value, or `all`.
+        direction: `at least` or `at most`.
+        target: the number to come to.
+        due_on: by the end of this day.
+        owner: who answers for it.
+        horizon: `short` or `long`.
+        why: why the relationship matters.
+    """
+
+    goal: str
+    relationship: str
+    metric_table: str
+    metric: str
+    unit: str
+    is_additive: bool
+    segment_type: str
+    segment: str
+    direction: str
+    target: float
+    due_on: date
+    owner: str
+    horizon: str
+    why: str
 
 
 def parameters(path: Path) -> Parameters:
@@ -297,7 +375,39 @@ def parameters(path: Path) -> Parameters:
             for quality, indicators in chosen.qualities.items()
             for indicator in dict.fromkeys(indicators)
         ],
+        goals=list(_goals(chosen, path.name)),
     )
+
+
+def _goals(strategy: Strategy, where: str) -> Iterator[GoalRow]:
+    """Yield every goal; raise `ConfigError` for one that means nothing."""
+    for relationship in strategy.relationships:
+        for goal in relationship.goals:
+            place = f"{where}: relationships.{relationship.id}.goals"
+            metric = goals.metric(goal.metric, f"{place}.metric")
+            comparison, number = goals.target(goal.target, f"{place}.{metric.name}.target")
+            if not goal.owner.strip():
+                raise ConfigError(
+                    f"{place}.{metric.name}.owner is empty. A goal that nobody answers for is a "
+                    "wish; write who does."
+                )
+            [(segment_type, segment)] = relationship.segment.items() or [(EVERYBODY, EVERYBODY)]
+            yield GoalRow(
+                goal=f"{relationship.id}.{metric.name}",
+                relationship=relationship.id,
+                metric_table=metric.table,
+                metric=metric.name,
+                unit=metric.unit,
+                is_additive=metric.is_additive,
+                segment_type=segment_type,
+                segment=segment,
+                direction="at least" if comparison == ">=" else "at most",
+                target=number,
+                due_on=goals.due_on(goal.by, f"{place}.{metric.name}.by"),
+                owner=goal.owner.strip(),
+                horizon=goal.horizon,
+                why=relationship.why,
+            )
 
 
 def _check(strategy: Strategy, where: str) -> None:
@@ -339,6 +449,27 @@ def _check(strategy: Strategy, where: str) -> None:
                 f"{where}: segments.{segment.name}.from needs exactly one of `custom` (a custom "
                 "field) and `column`."
             )
+    _check_names([one.id for one in strategy.relationships], "relationships", (), where)
+    known = {segment.name for segment in strategy.segments}
+    for relationship in strategy.relationships:
+        place = f"{where}: relationships.{relationship.id}"
+        if len(relationship.segment) > 1:
+            raise ConfigError(
+                f"{place}.segment names {len(relationship.segment)} segments. "
+                "Write one segment and its value, or none for everybody."
+            )
+        for name in relationship.segment.keys() - known:
+            raise ConfigError(
+                f"{place}.segment is of `{name}`, which is not under segments."
+                f"{suggestion(name, known)} Add it there."
+            )
+        metrics = [goal.metric for goal in relationship.goals]
+        if len(set(metrics)) < len(metrics):
+            raise ConfigError(
+                f"{place}.goals has two goals for one metric. Keep one; goals for parts of the "
+                "business are relationships of their own."
+            )
+    list(_goals(strategy, where))
 
 
 def _check_names(names: Sequence[str], place: str, taken: Container[str], where: str) -> None:
@@ -353,8 +484,14 @@ def _check_names(names: Sequence[str], place: str, taken: Container[str], where:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of strategy.yml for editors."""
+    """Return the JSON Schema of strategy.yml for editors; it names every metric of a goal."""
+    schema = msgspec.json.schema(Strategy)
+    goal = schema["$defs"]["Goal"]["properties"]
+    goal["metric"] = {"enum": sorted(metric.name for metric in goals.metrics())}
+    goal["target"] = {"type": "string", "pattern": goals.TARGET.pattern}
+    goal["owner"] = {"type": "string", "pattern": r"\S"}
+    schema["$defs"]["Relationship"]["properties"]["segment"]["maxProperties"] = 1
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": STRATEGY_NAME,
-    } | msgspec.json.schema(Strategy)
+    } | schema

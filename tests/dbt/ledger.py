@@ -35,6 +35,11 @@ CONTROL = {
     "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
     "qualities": "quality varchar, indicator varchar",
     "service_minutes": "kind varchar, minutes double",
+    "goals": (
+        "goal varchar, relationship varchar, metric_table varchar, metric varchar, unit varchar, "
+        "is_additive boolean, segment_type varchar, segment varchar, direction varchar, "
+        "target double, due_on date, owner varchar, horizon varchar, why varchar"
+    ),
     "settings": "name varchar, value varchar",
     "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
 }
@@ -55,6 +60,7 @@ SNAPSHOT_TABLES = (
     "rel_journey_case",
     "rel_organization",
     "rel_data_trust",
+    "rel_scoreboard",
     "rel_track",
     "rel_value",
     "rel_value_model",

@@ -1048,6 +1048,24 @@ def random_world(
     ledger = Ledger(models, as_of, backcast=[as_of - timedelta(days=n) for n in (31, 59, 90)])
     ledger.configure(forum="forum", crm="crm", shop="orders")
     ledger.add("control.streams", {"source": "forum", "stream": "posts", "rows": acts})
+    for metric, table in (
+        ("reciprocity", "community_health"),
+        ("people_28d", "engagement_segment"),
+    ):
+        ledger.add(
+            "control.goals",
+            {
+                "goal": f"maker.{metric}",
+                "metric_table": f"rel_{table}",
+                "metric": metric,
+                "is_additive": metric == "people_28d",
+                "segment_type": "all",
+                "segment": "all",
+                "direction": "at least",
+                "target": 8,
+                "due_on": as_of + timedelta(days=50),
+            },
+        )
     names = [f"per_{number:03}" for number in range(people)]
     rows: list[Callable[[], None]] = []
     for number, name in enumerate(names):
@@ -1202,6 +1220,7 @@ def test_a_world_moved_by_some_days_has_the_same_numbers(
     moving = {
         *("as_of", "day", "last_act_at", "last_inbound_at", "last_outbound_at", "renewal_date"),
         *("opened_at", "closed_at", "last_step_at", "scored_on", "came_from", "came_until"),
+        "due_on",
     }
     here = random_world(models, random.Random(seed)).build()
     there = random_world(models, random.Random(seed), as_of=AS_OF + timedelta(days=days)).build()

@@ -330,6 +330,25 @@ def test_a_segment_by_a_field_that_nobody_takes_or_that_shows_people_is_refused(
     assert said in str(caught.value)
 
 
+def test_a_strategy_is_noted_by_the_first_build_that_reads_it(shop: Config) -> None:
+    path = shop.folder / "strategy.yml"
+    told = "version: 2026-11\nvision: {statement: x, archetype: peer}\n"
+    path.write_text(told + "community: {absence_factor: 0.5}\n")
+    with pytest.raises(ConfigError):
+        build.prepare(shop, build.plan(shop))
+    first = build.plan(shop)
+    for text in (told, told, told + "community: {absence_factor: 9}\n"):
+        path.write_text(text)
+        build.prepare(shop, first if text == told else build.plan(shop))
+    with duckdb.connect(str(shop.home / build.BUILD_NAME), read_only=True) as connection:
+        rows = connection.execute(
+            "select number, version, since, changes from control.strategy_versions order by 1"
+        ).fetchall()
+    assert [row[:2] for row in rows] == [(1, "2026-11"), (2, "2026-11")]
+    assert rows[0][2] == first.known_at < rows[1][2]
+    assert rows[1][3] == "community.absence_factor is 9"
+
+
 def test_every_type_of_source_opens_without_a_request(tmp_path: Path) -> None:
     """Definitions are loaded from declarations alone."""
     settings = {"url": "http://127.0.0.1:1", "api_key": "${KEY}"}

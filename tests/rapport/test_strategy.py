@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import csv
+import re
+from datetime import date
 from pathlib import Path
+from typing import get_args, get_type_hints
 
+import jsonschema
 import pytest
+import yaml
 
 from connectors.errors import ConfigError
+from rapport import goals as known_goals
 from rapport import strategy
+from rapport.config import read_yaml
 
+ROOT = Path(__file__).parents[2]
+STARTS = ROOT / "examples" / "strategies"
+WEIGHTS = ROOT / "dbt_project" / "seeds" / "default_behavior_weights.csv"
+GOAL = "{metric: reciprocity, target: '>= 0.3', by: 2027-03, owner: community_lead}"
 MINIMAL = 'version: 2026-11\nvision: {statement: "Makers help makers", archetype: community}\n'
+
+
+def goals(*written: str, segment: str = "{}") -> str:
+    """Return a relationship with these goals."""
+    return f"relationships: [{{id: maker, segment: {segment}, goals: [{', '.join(written)}]}}]\n"
 
 
 def test_without_the_file_the_defaults_hold_and_no_verdict_is_given(tmp_path: Path) -> None:
@@ -49,6 +66,46 @@ def test_what_a_leader_writes_becomes_parameters(tmp_path: Path) -> None:
     assert chosen.cadence_steps == [("talk", "call", False), ("talk", "meeting", False)]
 
 
+def test_a_goal_becomes_a_row_with_its_metric_looked_up(tmp_path: Path) -> None:
+    path = tmp_path / "strategy.yml"
+    path.write_text(
+        MINIMAL + "segments: [{name: kind, from: {column: party_kind}}]\n"
+        "relationships:\n"
+        "  - {id: maker, why: they help, goals: [" + GOAL + "]}\n"
+        "  - id: supplier\n"
+        "    segment: {kind: supplier}\n"
+        "    goals: [{metric: people_28d, target: <=4, by: 2027-01-15, owner: purchasing, "
+        "horizon: short}]\n"
+    )
+    one, other = strategy.parameters(path).goals
+    assert (one.goal, one.metric_table, one.unit) == (
+        "maker.reciprocity", "rel_community_health", "share",
+    )  # fmt: skip
+    assert (one.segment_type, one.segment, one.is_additive) == ("all", "all", False)
+    assert (one.direction, one.target, one.due_on) == ("at least", 0.3, date(2027, 3, 31))
+    assert (one.owner, one.horizon, one.why) == ("community_lead", "long", "they help")
+    assert (other.metric_table, other.is_additive) == ("rel_engagement_segment", True)
+    assert (other.segment_type, other.segment, other.horizon) == ("kind", "supplier", "short")
+    assert (other.direction, other.target, other.due_on) == ("at most", 4, date(2027, 1, 15))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_right"),
+    [
+        ("reciprocity", "answered_7d_share", True),
+        ("reciprocity", "margin_365d", False),
+        ("reciprocity", "calls_made", False),
+        ("reciprocity", "handle_time", False),
+        (">= 0.3", ">= 3000 EUR", False),
+        (", owner: community_lead", "", False),
+        ("community_lead", "' '", False),
+    ],
+)
+def test_editors_refuse_the_same_goals(old: str, new: str, is_right: bool) -> None:
+    said = yaml.safe_load(MINIMAL + goals(GOAL.replace(old, new)))
+    assert jsonschema.Draft202012Validator(strategy.json_schema()).is_valid(said) == is_right
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -69,6 +126,26 @@ def test_what_a_leader_writes_becomes_parameters(tmp_path: Path) -> None:
         (MINIMAL + "segments: [{name: a, from: {}}]\n", "exactly one of `custom`"),
         (MINIMAL + "segments: [{name: a, from: {column: parti_kind}}]\n", "invalid enum value"),
         (MINIMAL + "cadence: [{name: purchase, behaviors: [call]}]\n", "under cadence is taken"),
+        (MINIMAL + goals(GOAL.replace("reciprocity", "reciprocty")), "Did you mean `reciprocity`?"),
+        (
+            MINIMAL + goals(GOAL.replace("reciprocity", "p_return")),
+            "`p_return`, which is no number",
+        ),
+        (MINIMAL + goals(GOAL.replace("reciprocity", "margin_365d")), "an amount of money"),
+        (MINIMAL + goals(GOAL.replace(">= 0.3", ">= 3000 EUR")), "an amount of money"),
+        (MINIMAL + goals(GOAL.replace("reciprocity", "calls_made")), "how much our people do"),
+        (MINIMAL + goals(GOAL.replace("reciprocity", "handle_time")), "the time our people take"),
+        (
+            MINIMAL + goals(GOAL.replace(", owner: community_lead", "")),
+            "goals[0].owner` is missing",
+        ),
+        (MINIMAL + goals(GOAL.replace("community_lead", "' '")), "reciprocity.owner is empty"),
+        (MINIMAL + goals(GOAL.replace(">= 0.3", "0.3")), "Write at least or at most a number"),
+        (MINIMAL + goals(GOAL.replace("2027-03", "2027-13")), "a month like `2027-03`"),
+        (MINIMAL + goals(GOAL, GOAL), "two goals for one metric"),
+        (MINIMAL + goals(GOAL, segment="{kind: customer}"), "`kind`, which is not under segments"),
+        (MINIMAL + goals(GOAL, segment="{kind: customer, tier: gold}"), "names 2 segments"),
+        (MINIMAL + goals(GOAL).replace("maker", "Maker"), "`Maker` under relationships"),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(tmp_path: Path, text: str, said: str) -> None:
@@ -77,3 +154,25 @@ def test_a_mistake_is_named_with_its_remedy(tmp_path: Path, text: str, said: str
     with pytest.raises(ConfigError) as caught:
         strategy.load(path)
     assert said in str(caught.value)
+
+
+def test_the_page_names_every_column_that_takes_a_goal() -> None:
+    page = (ROOT / "docs" / "strategy.md").read_text(encoding="utf-8")
+    listed = re.search(r"These columns take goals:\n\n(.+?)\n\n", page, re.DOTALL)
+    assert listed
+    assert set(re.findall(r"`(\w+)`", listed[1])) == {
+        word for metric in known_goals.metrics() for word in (metric.name, metric.table)
+    }
+
+
+@pytest.mark.parametrize("archetype", get_args(get_type_hints(strategy.Vision)["archetype"]))
+def test_every_archetype_has_a_strategy_to_start_from(archetype: str) -> None:
+    path = STARTS / archetype / "strategy.yml"
+    found = strategy.load(path)
+    assert found is not None
+    assert found.vision.archetype == archetype
+    assert strategy.parameters(path).goals
+    with WEIGHTS.open(encoding="utf-8", newline="") as lines:
+        assert found.behaviors.weights.keys() <= {row["behavior"] for row in csv.DictReader(lines)}
+    editors = jsonschema.Draft202012Validator(strategy.json_schema())
+    assert editors.is_valid(read_yaml(path))
