@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -94,7 +94,8 @@ class Org:
 
     def deleted(self, object_name: str, start: datetime, end: datetime) -> str:
         """Return the path of the delete log of a span; seconds are cut off by the vendor."""
-        span = {"start": f"{start:%Y-%m-%dT%H:%M:%SZ}", "end": f"{end:%Y-%m-%dT%H:%M:%SZ}"}
+        bounds = {"start": start, "end": end}
+        span = {k: f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for k, at in bounds.items()}
         path = f"/services/data/v{self.api_version}/sobjects/{object_name}/deleted/"
         return f"{path}?{urlencode(span)}"
 

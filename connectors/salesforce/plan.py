@@ -15,6 +15,7 @@ from connectors.salesforce.reads import (
     deletions_from,
     is_census_due,
     literal,
+    new_fields,
     spans_for,
 )
 from connectors.salesforce.shape import Shape
@@ -45,6 +46,8 @@ class Planner:
         if stream.deletes != "none" and is_census_due(state, window):
             steps.append(_page_step("census of ids", self._org.count(stream.object_name, [])))
         again = self._reader.reread(stream, shape, state, window)
+        is_new = new_fields(shape, state)
+        why_again = "all for new fields" if is_new else "formulas read again"
         backfill = state.get("backfill")
         spans = [ChangeWalk.of(span) for span in backfill["spans"]] if backfill else []
         if spans:
@@ -63,7 +66,7 @@ class Planner:
             if due >= bulk.FROM_RECORDS and shape.fits_bulk:
                 steps.append(_job_step(due))
             else:
-                what = "formulas read again" if walk is again else "pages of changed records"
+                what = why_again if walk is again else "pages of changed records"
                 steps.append(_page_step(what, due))
             records += due
         if shape.has_delete_log and "cursor" in state and deletions_from(state, window):

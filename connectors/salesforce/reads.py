@@ -56,7 +56,7 @@ class _Found(NamedTuple):
 
 
 class Reread(ChangeWalk):
-    """Reads what has not changed, as a walk of its own beside the cursor.
+    """Reads what has no new stamp, as a walk of its own beside the cursor.
 
     In the state it is `reread`: `end` and `position`.
     """
@@ -92,7 +92,8 @@ class Reader:
         State: that of `ChangeWalk`, whose position is [stamp, id] among pages and an object
         among jobs; `since` (where the user let history begin), `counted` (by the source, when
         the last sync ended), `deleted_to` (how far the delete log is read), `census_at`,
-        `reread_at`, and `reread` (see `Reread`) while records are read again.
+        `reread_at`, `reread` (see `Reread`) while records are read again, and `fields` (those
+        that all that is held was asked for).
         """
         shape = self.shape(stream)
         if not shape.fields:
@@ -119,6 +120,9 @@ class Reader:
             gone, state, has_gap = self._deletions(stream, state, window)
             is_census = is_census or has_gap
             yield Page(tombstones=gone, state=state)
+        new = new_fields(shape, state)
+        if is_first or not (window.since or window.until):
+            state["fields"] = list(shape.fields)
         if again is not None:
             again = again.within(state)
             read = 0
@@ -126,7 +130,7 @@ class Reader:
                 read += len(page.records)
                 yield page
             state = again.done() | {"reread_at": literal(window.now)}
-            which = ", ".join(shape.formulas)
+            which = ", ".join(new or shape.formulas) or "fields that are new"
             note = f"{stream.object_name}: {read:,} records read again for {which}"
             yield Page(state=state, notes=(note,))
         notes = (shape.coverage,) if shape.coverage else ()
@@ -146,17 +150,23 @@ class Reader:
         yield from self._walk(stream, self.shape(stream), ChangeWalk.of(state))
 
     def reread(self, stream: Stream, shape: Shape, state: State, window: Window) -> Reread | None:
-        """Return the walk over unchanged records whose formulas may have changed; None: not due."""
+        """Return the walk over records that no stamp brings; None: not due.
+
+        Formulas change without one, and a field that the user may see since today is empty in
+        all that is held.
+        """
         cursor = parse_stamp(state.get("cursor", ""))
-        by_hand = window.since or window.until or window.full_refresh
-        if not (shape.formulas and self._reread_days and cursor) or by_hand:
+        if cursor is None or window.since or window.until or window.full_refresh:
             return None
+        anew = Reread(None, cursor - stream.lookback, None, state, True)
+        if new_fields(shape, state):
+            return anew
         if "reread" in state:
             end = parse_stamp(state["reread"]["end"]) or cursor
             return Reread(None, end, state["reread"]["position"], state, True)
-        if not is_due(state, "reread_at", timedelta(days=self._reread_days), window):
-            return None
-        return Reread(None, cursor - stream.lookback, None, state, True)
+        every = timedelta(days=self._reread_days)
+        is_on = shape.formulas and self._reread_days
+        return anew if is_on and is_due(state, "reread_at", every, window) else None
 
     def _backfill(
         self, stream: Stream, shape: Shape, walk: ChangeWalk, spans: int, window: Window
@@ -168,7 +178,7 @@ class Reader:
         begin = walk.start or parse_stamp(
             self._org.earliest(stream.object_name, str(shape.cursor)) or ""
         )
-        live = after = walk.done()
+        live = after = {**walk.done(), "fields": list(shape.fields)}
         if window.full_refresh and stream.deletes != "none":
             after = {**live, "census_at": literal(window.now - CENSUS_EVERY)}
         return Backfill(spans=cut_walk(walk, begin or walk.end, spans), live=live, after=after)
@@ -463,6 +473,14 @@ def spans_for(shape: Shape, records: int) -> int:
 def literal(at: datetime) -> str:
     """Return a moment as SOQL writes it."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_fields(shape: Shape, state: State) -> tuple[str, ...]:
+    """Return the fields that what is held was not asked for: added by rapport.yml or the vendor's
+    administrator since. What is read as a whole each time has none."""
+    if shape.cursor is None or "fields" not in state:
+        return ()
+    return tuple(name for name in shape.fields if name not in state["fields"])
 
 
 def is_census_due(state: State, window: Window) -> bool:

@@ -27,7 +27,7 @@ _TYPES = by_field(
     boolean="CanStorePiiElsewhere DoNotCall HasOptedOutGeoTracking HasOptedOutOfEmail "
     "HasOptedOutOfFax HasOptedOutProcessing HasOptedOutProfiling HasOptedOutSolicit "
     "HasOptedOutTracking HasResponded Incoming IsActive IsAllDayEvent IsChild IsClosed "
-    "IsConverted IsDirect IsEscalated IsExternallyVisible IsGroupEvent IsInvite IsParent "
+    "IsConverted IsDirect IsEscalated IsExternallyVisible IsGroupEvent IsInvitee IsParent "
     "IsPersonAccount IsPrimary IsPrivate IsPublished IsWhat IsWon PersonHasOptedOutOfEmail "
     "SendIndividualData ShouldForget",
 )
@@ -41,6 +41,7 @@ ONLY_IN_SOME_ORGS = {
     "Account": "FirstName LastName IsPersonAccount PersonContactId PersonEmail "
     "PersonMobilePhone PersonTitle PersonHasOptedOutOfEmail",
     "Contact": "IsPersonAccount IndividualId",
+    "EventRelation": "IsWhat IsParent",
     "Lead": "IndividualId",
     "Opportunity": "CurrencyIsoCode",
 }
@@ -54,6 +55,7 @@ OBJECTS_ONLY_IN_SOME_ORGS = frozenset(
         "ContactPointTypeConsent",
         "EmailMessageRelation",
         "Individual",
+        "TaskRelation",
     }
 )
 """Objects of such features."""
@@ -162,8 +164,9 @@ STREAMS: tuple[Stream, ...] = (
     _stream(
         "event_relations",
         "EventRelation",
-        "EventId RelationId IsWhat IsParent IsInvite Status RespondedDate",
+        "EventId RelationId IsWhat IsParent IsInvitee Status RespondedDate",
     ),
+    _stream("task_relations", "TaskRelation", "TaskId RelationId IsWhat"),
     _stream(
         "email_messages",
         "EmailMessage",

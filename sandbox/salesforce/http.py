@@ -67,6 +67,7 @@ _UNEXPECTED = ApiError(
     "An unexpected error occurred. Please include this ErrorId if you contact support: "
     "1594283190-37516 (1594283190)",
 )
+_QUERY_TIMEOUT = ApiError(400, "QUERY_TIMEOUT", "Your query request was running for too long.")
 _UNAVAILABLE = ApiError(503, "SERVER_UNAVAILABLE", "The server is too busy to handle the request")
 
 _LOGIN_HOSTS = ("login.", "test.")
@@ -99,7 +100,7 @@ def app(org: Org, clock: Clock, faults: Faults | None = None) -> Starlette:
 
     Run it with the server's own `Date` header off: answers carry the clock's. Besides the
     vendor's paths it has the side door of `sandbox.control`. Kinds of faults of its own:
-    `500` and `503` (the vendor's JSON), `limit_daily`, `limit_concurrent`,
+    `500` and `503` (the vendor's JSON), `limit_daily`, `limit_concurrent`, `query_timeout`,
     `expired_session` (all tokens die), `expired_locator` (all cursors die), `expired_job`
     (all bulk jobs are gone), `406` and `420` (the front end is in a mood).
     """
@@ -176,6 +177,7 @@ class _Api:
             "500": lambda _: self.refusal(_UNEXPECTED),
             "503": lambda _: self.refusal(_UNAVAILABLE),
             "limit_daily": lambda _: self.refusal(_DAILY_LIMIT),
+            "query_timeout": lambda _: self.refusal(_QUERY_TIMEOUT),
             "limit_concurrent": lambda _: self.refusal(_CONCURRENT_LIMIT),
             "expired_session": expire(self._sessions, _BAD_SESSION),
             "expired_locator": expire(self._cursors, _BAD_LOCATOR),

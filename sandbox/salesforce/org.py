@@ -197,6 +197,7 @@ class Org:
             `schema.FIELD_HISTORY`); OpportunityHistory keeps its own without being told.
         archive_after: closed tasks and past events older than this leave `query` and stay
             in `queryAll`; None: never.
+        shared_activities: whether tasks and events may have several contacts.
         merge_moves_children: whether a merge moves the SystemModstamp of the children it
             gives to the winner; by default it does not.
         session_lifetime: how long an access token lives after its last use.
@@ -232,6 +233,7 @@ class Org:
         self.late_every = 1
         self.tracked_fields: dict[str, set[str]] = {}
         self.archive_after: timedelta | None = timedelta(days=365)
+        self.shared_activities = False
         self.merge_moves_children = False
         self.session_lifetime = timedelta(hours=2)
         self.daily_limit = 100_000
@@ -253,6 +255,8 @@ class Org:
         self._lower_names = {name.lower(): name for name in self._tables}
         self._described_at = founded
         self._writes = 0
+        self._copies: dict[str, str] = {}
+        """Relation of an invited user -> the event's copy in that user's calendar."""
         self.user_id = schema.mint_id("005", 1)
         self.insert(
             "User",
@@ -271,7 +275,7 @@ class Org:
     def sobjects(self) -> list[SObject]:
         """Return the objects, in the order they were declared."""
         there = (table.sobject for table in self._tables.values())
-        return [sobject for sobject in there if sobject.name not in self.absent_objects]
+        return [sobject for sobject in there if self.has(sobject.name)]
 
     def sobject(self, name: str) -> SObject:
         """Return an object by name, whatever its case; ApiError NOT_FOUND without one."""
@@ -279,20 +283,29 @@ class Org:
 
     def table(self, name: str) -> Table:
         """Return the records of an object, whatever the name's case."""
-        exact = self._lower_names.get(name.lower())
-        if exact is None or exact in self.absent_objects:
+        if not self.has(name):
             raise ApiError(404, "NOT_FOUND", "The requested resource does not exist")
-        return self._tables[exact]
+        return self._tables[self._lower_names[name.lower()]]
 
     def has(self, name: str) -> bool:
         """Return whether there is an object of this name, whatever its case."""
-        return self._lower_names.get(name.lower(), "") not in {"", *self.absent_objects}
+        exact = self._lower_names.get(name.lower())
+        if exact is None or exact in self.absent_objects:
+            return False
+        return self.shared_activities or exact not in schema.ONLY_WITH_SHARED_ACTIVITIES
 
     def readable_fields(self, name: str) -> dict[str, FieldDescription]:
         """Return the fields the integration's user may see, by name."""
         fields = self.sobject(name).fields
-        hidden = self.hidden_fields.get(name, ())
+        hidden = self.unseen_fields(name)
         return {n: f for n, f in fields.items() if n not in hidden} if hidden else fields
+
+    def unseen_fields(self, name: str) -> set[str]:
+        """Return the fields of an object that nobody, or not this user, gets to see."""
+        hidden = self.hidden_fields.get(name, set())
+        if self.shared_activities or name not in schema.FIELDS_OF_SHARED_ACTIVITIES:
+            return hidden
+        return hidden | schema.FIELDS_OF_SHARED_ACTIVITIES[name]
 
     def rows(self, name: str) -> list[Row]:
         """Return every record of an object as it truly is: deleted and unseen ones too.
@@ -406,6 +419,7 @@ class Org:
             self._derive(table, row, None, at)
             self._commit(table, row, at)
             self._remember(table, row, None, at, user)
+            self._relate(table, row, None, at, user)
             return str(row["Id"])
 
     def update(
@@ -433,6 +447,7 @@ class Org:
             self._derive(table, row, before, at)
             self._commit(table, row, at)
             self._remember(table, row, before, at, by or self.user_id)
+            self._relate(table, row, before, at, by or self.user_id)
 
     def log_in(self, user_id: str, at: datetime) -> None:
         """Let a user log in: LoginHistory has a row of it, with LoginTime as its only stamp."""
@@ -482,11 +497,17 @@ class Org:
                     if described.get("cascade") and child["Id"] not in going:
                         going[child["Id"]] = child_table
                         queue.append(child["Id"])
+                        if (copy := self._copies.get(child["Id"])) is not None:
+                            going[copy] = self._tables["Event"]
+            is_relation = table.sobject.name in schema.RELATIONS.values()
             for key, its_table in going.items():
-                if its_table.sobject.name in schema.SKIPS_BIN:
+                is_root = key == row["Id"]
+                if its_table.sobject.name in schema.SKIPS_BIN or (is_relation and is_root):
                     self.purge(its_table.sobject.name, key, at)
                 else:
                     self._bin(its_table, its_table.rows[key], at, by, root=row["Id"])
+            if is_relation:
+                self._part(table, row, at, by)
 
     def undelete(self, name: str, id: str, at: datetime, *, by: str | None = None) -> None:
         """Take a record, and what was deleted with it, out of the recycle bin."""
@@ -617,6 +638,68 @@ class Org:
                 "opportunity_id": opportunity_id,
             }
 
+    # Who else an activity is with
+
+    def _relate(self, table: Table, row: Row, before: Row | None, at: datetime, user: str) -> None:
+        """Keep the relations of an activity in step with its fields, and those with calendars.
+
+        With Shared Activities who and what it is about are relations, too. A user who is invited
+        has a copy of the event, which is a child of it.
+        """
+        name = table.sobject.name
+        if name == "EventRelation" and before is None and row["IsInvitee"]:
+            self._invite(row, at, user)
+        if not self.shared_activities or name not in schema.RELATIONS or row.get("IsChild"):
+            return
+        relations = self._tables[schema.RELATIONS[name]]
+        activity = f"{name}Id"
+        held = {r["RelationId"]: r for r in relations.pointing(activity, row["Id"])}
+        for field in ("WhoId", "WhatId"):
+            old, new = before and before[field], row[field]
+            if old is not None and old != new and old in held:
+                self.purge(relations.sobject.name, held[old]["Id"], at)
+            if new is not None and new != old and new not in held:
+                parent = {"IsParent": True} if name == "Event" else {}
+                related = {activity: row["Id"], "RelationId": new, **parent}
+                self.insert(relations.sobject.name, related, at, by=user)
+
+    def _invite(self, relation: Row, at: datetime, user: str) -> None:
+        """Make a group event of an event, and put a copy into the calendar of an invited user."""
+        events = self._tables["Event"]
+        event = events.rows[relation["EventId"]]
+        if not event["IsGroupEvent"]:
+            event = event | {"IsGroupEvent": True}
+            self._stamp(event, at, user)
+            self._commit(events, event, at)
+        if relation["RelationId"].startswith("005"):
+            copy = event | {"Id": self._mint(events), "OwnerId": relation["RelationId"]}
+            copy |= {"IsChild": True, "CreatedDate": wire_datetime(at), "CreatedById": user}
+            self._stamp(copy, at, user)
+            self._commit(events, copy, at)
+            self._copies[relation["Id"]] = copy["Id"]
+
+    def _part(self, table: Table, relation: Row, at: datetime, by: str | None) -> None:
+        """Let an activity know that a relation of it was deleted.
+
+        Another person takes the place of the one it was with (Object Reference: EventRelation).
+        """
+        name = table.sobject.name.removesuffix("Relation")
+        activities = self._tables[name]
+        if (copy := self._copies.pop(relation["Id"], None)) is not None:
+            self.delete("Event", copy, at, by=by)
+        row = activities.rows[relation[f"{name}Id"]]
+        for field in ("WhoId", "WhatId"):
+            if row[field] == relation["RelationId"]:
+                left = [
+                    other["RelationId"]
+                    for other in table.pointing(f"{name}Id", row["Id"])
+                    if field == "WhoId" and not other["IsWhat"] and other.get("IsParent", True)
+                ]
+                row = row | {field: left[0] if left else None}
+                row["AccountId"] = self._account_of(row)
+                self._stamp(row, at, by)
+                self._commit(activities, row, at)
+
     # What the system writes down by itself
 
     def _remember(
@@ -719,9 +802,10 @@ class Org:
         """Return wire values of what a writer gave, or refuse them as the vendor does."""
         sobject = table.sobject
         checked: Row = {}
+        unseen = self.unseen_fields(sobject.name)
         for given_name, value in fields.items():
             name = sobject.by_lower_name.get(given_name.lower())
-            if name is None or name in self.hidden_fields.get(sobject.name, ()):
+            if name is None or name in unseen:
                 raise ApiError(
                     400,
                     "INVALID_FIELD",
@@ -833,6 +917,12 @@ class Org:
                 self._derive_event(row)
                 row["AccountId"] = self._account_of(row)
                 self._mark_activity(row, at)
+            case "EventRelation" | "TaskRelation":
+                row["IsWhat"] = not row["RelationId"].startswith(("003", "00Q", "005"))
+                if table.sobject.name == "EventRelation" and row["IsWhat"]:
+                    row["IsParent"] = True
+                elif table.sobject.name == "EventRelation":
+                    row["IsInvitee"] = row["IsInvitee"] or not row["IsParent"]
             case "CampaignMember":
                 responded = row["Status"] == "Responded"
                 if responded and not row["HasResponded"]:

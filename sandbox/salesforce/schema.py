@@ -392,12 +392,19 @@ _STANDARD: tuple[tuple[str, str, str, str, str], ...] = (
     """),
     ("EventRelation", "Event Relation", "Event Relations", "0RE", """
         EventId                 reference(Event) required children=EventRelations cascade
-        RelationId              reference(Contact|Lead|User) required children=EventRelations
-        IsWhat                  boolean calculated required
-        IsParent                boolean calculated required
-        IsInvite                boolean calculated required
+        RelationId reference(Contact|Lead|User|Account|Opportunity|Case) required
+        IsWhat                  boolean required
+        IsParent                boolean required
+        IsInvitee               boolean required
+        IsOrganizer             boolean calculated required
         Status                  picklist(New|Declined|Accepted)
         RespondedDate           datetime
+        Response                string(255)
+    """),
+    ("TaskRelation", "Task Relation", "Task Relations", "0RT", """
+        TaskId                  reference(Task) required children=TaskRelations cascade
+        RelationId              reference(Contact|Lead|Account|Opportunity|Case) required
+        IsWhat                  boolean required
     """),
     ("Individual", "Individual", "Individuals", "0PK", """
         Name                    name
@@ -498,6 +505,13 @@ _WRITTEN_BY_THE_SYSTEM = {*FIELD_HISTORY.values(), "OpportunityHistory", "LoginH
 _NOT_DELETABLE = {"User", *_WRITTEN_BY_THE_SYSTEM}
 SKIPS_BIN = {"CampaignMember"}
 """Objects whose deletion is final at once."""
+RELATIONS = {"Event": "EventRelation", "Task": "TaskRelation"}
+"""Activity -> who else, and what, it is about. A relation deleted by itself skips the bin; one that
+went with its activity does not (Object Reference: TaskRelation, `IsDeleted`)."""
+ONLY_WITH_SHARED_ACTIVITIES = {"TaskRelation"}
+FIELDS_OF_SHARED_ACTIVITIES = {"EventRelation": {"IsParent", "IsWhat"}}
+"""What an org has only with Shared Activities switched on (Object Reference: TaskRelation,
+EventRelation; Field Reference: EventRelation)."""
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "Lead": {"Status": "Open - Not Contacted"},
@@ -506,6 +520,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Event": {"ShowAs": "Busy", "EventSubtype": "Event", "DurationInMinutes": 60},
     "CampaignMember": {"Status": "Sent"},
     "EmailMessage": {"Status": "3"},
+    "EventRelation": {"Status": "New"},
     "User": {"IsActive": True, "UserType": "Standard", "TimeZoneSidKey": "GMT"},
 }
 """Values a new record takes when the writer gives none (booleans default to false)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +261,74 @@ def test_a_chain_of_merges_can_be_followed_to_its_end(crm, landed):
     assert set(live(rows)) == {third}
 
 
+@pytest.mark.parametrize("is_stamped", [False, True])
+def test_children_of_a_merged_record_are_led_on_by_its_tombstone(crm, landed, is_stamped):
+    crm.org.merge_moves_children = is_stamped
+    master, loser = crm.insert("Account", 2, Name="Mill")
+    (child,) = crm.insert("Contact", LastName="Weaver", AccountId=loser)
+    crm.sync("accounts")
+    crm.sync("contacts")
+    crm.org.merge("Account", master, [loser], crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    crm.sync("accounts")
+    assert crm.sync("contacts").rows == int(is_stamped)
+    held = live(landed("crm.contacts"))[child]["AccountId"]
+    assert held == (master if is_stamped else loser)
+    assert landed("crm.accounts")[loser][:2] == ("delete", master)
+    crm.org.update("Contact", child, {"Title": "Dyer"}, crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    crm.sync("contacts")
+    assert live(landed("crm.contacts"))[child]["AccountId"] == master
+
+
+def test_a_converted_lead_stays_and_names_what_came_of_it(crm, landed):
+    (lead,) = crm.insert("Lead", LastName="Carder", Company="Wool")
+    (task,) = crm.insert("Task", Subject="Call", WhoId=lead, Status="Completed")
+    for stream in ("leads", "tasks"):
+        crm.sync(stream)
+    came = crm.org.convert_lead(lead, crm.clock.now(), opportunity={"Amount": 5})
+    crm.clock.advance(seconds=3600)
+    streams = ("leads", "accounts", "contacts", "opportunities", "opportunity_contact_roles")
+    for stream in streams:
+        assert (crm.sync(stream).rows, crm.sync(stream).missing) == (1, 0)
+    told = live(landed("crm.leads"))[lead]
+    assert told["IsConverted"] is True and told["ConvertedDate"] == "2026-03-01"
+    assert told["ConvertedContactId"] == came["contact_id"] in landed("crm.contacts")
+    assert told["ConvertedAccountId"] == came["account_id"] in landed("crm.accounts")
+    assert told["ConvertedOpportunityId"] == came["opportunity_id"] in landed("crm.opportunities")
+    # its task went to the contact without a stamp: the lead leads there
+    assert crm.sync("tasks").rows == 0
+    assert live(landed("crm.tasks"))[task]["WhoId"] == lead
+
+
+def test_only_whole_descriptions_are_asked_for(tmp_path, serve):
+    asked: list[tuple[str, dict[bytes, bytes]]] = []
+
+    class Listening(Crm):
+        def listen(self) -> Any:
+            async def heard(scope: Any, receive: Any, send: Any) -> None:
+                if scope["type"] == "http":
+                    asked.append((scope["path"], dict(scope["headers"])))
+                await self.emulator(scope, receive, send)
+
+            return heard
+
+    crm = Listening(tmp_path, serve)
+    crm.settings["url"] = serve(crm.listen())
+    source = crm.open()
+    for _ in range(2):
+        crm.sync("contacts", source)
+    described = [headers for path, headers in asked if path.endswith("/describe")]
+    # the client library takes a 304 for a failure
+    assert len(described) == 2 and not any(b"if-modified-since" in found for found in described)
+
+
+def test_the_delete_log_is_asked_in_utc_whatever_the_offset(crm):
+    east = timezone(timedelta(hours=5))
+    path = crm.open()._org.deleted("Lead", START.astimezone(east), START + timedelta(days=1))
+    assert "start=2026-03-01T09%3A00%3A00Z&end=2026-03-02T09%3A00%3A00Z" in path
+
+
 def test_a_merge_is_known_though_its_loser_left_the_bin_before_the_log_told(crm, landed):
     loser, master = crm.insert("Contact", 2, LastName="Weaver")
     crm.sync("contacts")
@@ -331,6 +399,22 @@ def test_an_expired_locator_costs_one_page_at_most(crm, landed):
     assert set(live(landed("crm.contacts"))) == set(ids)
 
 
+def test_records_of_one_stamp_arrive_once_though_the_walk_breaks_off_among_them(crm, landed):
+    at = crm.clock.now()
+    ids = [crm.org.insert("Contact", {"LastName": "Mass"}, at) for _ in range(4_500)]
+    crm.clock.advance(seconds=3600)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "503", "match": "/query/0", "after": 1, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("contacts", source)
+    held = len(landed("crm.contacts"))
+    crm.set_faults({"kind": "expired_locator", "match": "/query/0", "times": 1})
+    result = crm.sync("contacts")
+    assert 0 < held < len(ids) and (result.rows, result.duplicates) == (len(ids) - held, 0)
+    assert set(live(landed("crm.contacts"))) == set(ids)
+
+
 def test_a_session_that_ends_in_the_middle_is_renewed_once(crm, landed):
     ids = crm.insert("Contact", 2_500, LastName="Weaver")
     crm.set_faults({"kind": "expired_session", "match": "/query", "after": 1, "times": 1})
@@ -382,6 +466,40 @@ def test_a_field_the_user_may_not_see_is_coverage_and_not_an_error(crm, landed):
     result = crm.sync("contacts")
     assert result.notes == ("Contact: not visible to this user: Email, Phone",)
     assert "Email" not in live(landed("crm.contacts"))[key]
+
+
+def test_a_field_seen_again_is_read_of_every_record_once(crm, landed):
+    ids = crm.insert("Contact", 4_500, LastName="Weaver", Email="w@mill.example")
+    crm.org.hidden_fields["Contact"] = {"Email"}
+    crm.sync("contacts")
+    crm.org.hidden_fields.clear()
+    crm.settings["fields"] = {"Contact": ["AssistantName"]}
+    source = crm.open()
+    due = Landing(crm.home).stream("crm", "contacts").footer().state
+    cost = source.plan(crm.stream("contacts", source), due, Window(now=crm.clock.now()))
+    assert {"all for new fields"} < {step.what for step in cost.steps} and cost.records == 4_500
+    crm.set_faults({"kind": "limit_daily", "match": "/query/0", "times": None})
+    early = crm.sync("contacts", source)
+    assert early.ended_early and 0 < early.rows < 4_500
+    crm.set_faults()
+    result = crm.sync("contacts")
+    assert early.rows + result.rows == 4_500
+    assert {record["Email"] for record in live(landed("crm.contacts")).values()} == {
+        "w@mill.example"
+    }
+    assert crm.sync("contacts").notes == () and set(live(landed("crm.contacts"))) == set(ids)
+
+
+def test_a_field_of_a_window_asked_for_by_hand_is_still_due_elsewhere(crm, landed):
+    (early,) = crm.insert("Contact", LastName="Weaver", Email="w@mill.example")
+    crm.org.hidden_fields["Contact"] = {"Email"}
+    crm.sync("contacts")
+    crm.org.hidden_fields.clear()
+    source = crm.open()
+    sync_stream(source, crm.stream("contacts", source), crm.home, since=crm.clock.now())
+    result = crm.sync("contacts")
+    assert result.notes == ("Contact: 1 records read again for Email",)
+    assert live(landed("crm.contacts"))[early]["Email"] == "w@mill.example"
 
 
 def test_custom_fields_and_objects_come_by_configuration(crm, landed):
@@ -691,6 +809,64 @@ def test_a_removed_campaign_member_is_found_though_it_skips_the_bin(crm, landed)
     crm.clock.advance(seconds=3600)
     assert crm.sync("campaign_members").deletes == 1
     assert set(live(landed("crm.campaign_members"))) == set(members[1:])
+
+
+@pytest.mark.parametrize("is_final", [False, True])
+def test_a_person_taken_off_a_deal_is_found_with_and_without_the_bin(crm, landed, is_final):
+    (deal,) = crm.insert(
+        "Opportunity", Name="Looms", StageName="Prospecting", CloseDate="2026-06-30"
+    )
+    people = crm.insert("Contact", 2, LastName="Weaver")
+    first, second = (
+        crm.insert("OpportunityContactRole", OpportunityId=deal, ContactId=id, Role="Evaluator")[0]
+        for id in people
+    )
+    assert crm.sync("opportunity_contact_roles").rows == 2
+    remove = crm.org.purge if is_final else crm.org.delete
+    remove("OpportunityContactRole", first, crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    result = crm.sync("opportunity_contact_roles")
+    assert (result.deletes, result.extra) == (1, 0)
+    assert set(live(landed("crm.opportunity_contact_roles"))) == {second}
+
+
+@pytest.mark.parametrize(("activity", "field"), [("Event", "EventId"), ("Task", "TaskId")])
+def test_who_else_an_activity_is_with_is_read_and_who_was_removed_is_gone(
+    crm, landed, activity, field
+):
+    crm.org.shared_activities = True
+    (mill,) = crm.insert("Account", Name="Mill")
+    first, second, third = crm.insert("Contact", 3, LastName="Weaver")
+    when = {"StartDateTime": START} if activity == "Event" else {}
+    (act,) = crm.insert(activity, WhoId=first, WhatId=mill, **when)
+    relation = f"{activity}Relation"
+    more = [crm.insert(relation, **{field: act, "RelationId": id})[0] for id in (second, third)]
+    stream = f"{activity.lower()}_relations"
+    assert crm.sync(stream).rows == 4  # who and what it is about, too
+    told = live(landed(f"crm.{stream}"))
+    assert {row["RelationId"]: row["IsWhat"] for row in told.values()} == {
+        first: False, second: False, third: False, mill: True,
+    }  # fmt: skip
+    assert "Response" not in told[more[0]]
+    crm.org.delete(relation, more[0], crm.clock.now())  # without the bin
+    crm.clock.advance(seconds=3600)
+    assert crm.sync(stream).deletes == 1 and more[0] not in live(landed(f"crm.{stream}"))
+    crm.org.delete(activity, act, crm.clock.now())
+    crm.clock.advance(seconds=3600)
+    assert crm.sync(stream).deletes == 3 and not live(landed(f"crm.{stream}"))
+
+
+def test_without_shared_activities_relations_are_invitations_and_nothing_is_hidden(crm, landed):
+    assert crm.sync("task_relations").notes == (
+        "TaskRelation: not switched on in this org, or not visible to this user",
+    )
+    (event,) = crm.insert("Event", StartDateTime=START)
+    (guest,) = crm.insert("Contact", LastName="Weaver")
+    (id,) = crm.insert("EventRelation", EventId=event, RelationId=guest, Status="Accepted")
+    result = crm.sync("event_relations")
+    assert (result.rows, result.notes) == (1, ())
+    told = live(landed("crm.event_relations"))[id]
+    assert (told["IsInvitee"], told["Status"]) == (True, "Accepted") and "IsWhat" not in told
 
 
 def test_of_a_message_only_who_and_when_is_landed(crm, landed):

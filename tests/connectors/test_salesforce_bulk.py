@@ -150,6 +150,16 @@ def test_a_spent_bulk_quota_goes_on_by_pages_where_the_jobs_ended(crm, landed):
     assert set(live(landed("crm.contacts"))) == set(ids)
 
 
+def test_a_query_that_takes_the_org_too_long_is_left_to_a_job(crm, landed):
+    ids = spread(crm, LARGE - 1)
+    crm.set_faults({"kind": "query_timeout", "match": "/queryAll", "times": 1})
+    result = crm.sync("contacts")
+    assert (result.rows, result.missing, jobs(crm)) == (len(ids), 0, 1)
+    crm.set_faults({"kind": "query_timeout", "match": "/queryAll", "times": None})
+    with pytest.raises(ServerError, match=r"gave up on a query .* `QUERY_TIMEOUT`"):
+        crm.sync("contacts")
+
+
 def test_fields_that_csv_cannot_say_keep_an_object_out_of_bulk(crm, landed):
     ids = spread(crm, 40, LastName="Weaver", MailingCity="Ghent")
     source = crm.open(fields={"Contact": ["MailingAddress"]})

@@ -862,6 +862,117 @@ def test_only_every_nth_write_is_late_when_told():
     assert len(ask(org, "SELECT Id FROM Account", NOW + 60 * SECOND)) == 9
 
 
+# Who an activity is with
+
+
+def sharing(people: int) -> tuple[Org, list[str]]:
+    """Return an org with Shared Activities, and contacts of one account."""
+    org = Org()
+    org.shared_activities = True
+    _, contacts = acme(org, people)
+    return org, contacts
+
+
+def colleague(org: Org) -> str:
+    who = {"LastName": "Loom", "Email": "l@x.example", "Username": "l@x.example", "Alias": "loom",
+           "CommunityNickname": "loom"}  # fmt: skip
+    return org.insert("User", who, EARLIER)
+
+
+def test_without_shared_activities_a_relation_is_an_invitation_and_tasks_have_none(tenant: Tenant):
+    org = tenant.org
+    _, (first, second) = acme(org, 2)
+    event = org.insert("Event", {"StartDateTime": NOW, "WhoId": first}, EARLIER)
+    assert org.rows("EventRelation") == []
+    org.insert("EventRelation", {"EventId": event, "RelationId": second}, EARLIER)
+    described = {field["name"] for field in tenant.client().EventRelation.describe()["fields"]}
+    assert "IsInvitee" in described and not {"IsParent", "IsWhat"} & described
+    (told,) = tenant.client().query("SELECT RelationId, IsInvitee, Status FROM EventRelation")[
+        "records"
+    ]
+    assert (told["RelationId"], told["IsInvitee"], told["Status"]) == (second, True, "New")
+    assert org.get("Event", event)["IsGroupEvent"] is True
+    assert tenant.get("sobjects/TaskRelation/describe").status_code == 404
+
+
+def test_with_shared_activities_who_and_what_are_relations_that_follow_the_fields():
+    org, (first, second, third) = sharing(3)
+    account = org.get("Contact", first)["AccountId"]
+    task = org.insert("Task", {"WhoId": first, "WhatId": account}, EARLIER)
+    org.insert("TaskRelation", {"TaskId": task, "RelationId": second}, EARLIER)
+
+    def relations() -> dict[str, bool]:
+        found = ask(org, "SELECT RelationId, IsWhat FROM TaskRelation")
+        return {row["RelationId"]: row["IsWhat"] for row in found}
+
+    assert relations() == {first: False, second: False, account: True}
+    org.update("Task", task, {"WhoId": third, "WhatId": None}, NOW - HOUR)
+    assert relations() == {second: False, third: False}
+
+
+def test_a_relation_deleted_by_itself_skips_the_bin_and_one_with_its_task_does_not(tenant: Tenant):
+    org = tenant.org
+    org.shared_activities = True
+    _, (first, second) = acme(org, 2)
+    task = org.insert("Task", {"WhoId": first}, EARLIER)
+    relation = org.insert("TaskRelation", {"TaskId": task, "RelationId": second}, EARLIER)
+    org.delete("TaskRelation", relation, NOW - HOUR)
+    client = tenant.client()
+    everything = "SELECT Id, IsDeleted FROM TaskRelation"
+    (left,) = client.query_all(everything, include_deleted=True)["records"]
+    assert left["IsDeleted"] is False
+    assert client.TaskRelation.deleted(NOW - DAY, NOW)["deletedRecords"][0]["id"] == relation
+    org.delete("Task", task, NOW - HOUR)
+    (gone,) = client.query_all(everything, include_deleted=True)["records"]
+    assert (gone["Id"], gone["IsDeleted"]) == (left["Id"], True)
+
+
+def test_who_is_removed_from_an_event_makes_room_for_the_next():
+    org, (first, second) = sharing(2)
+    event = org.insert("Event", {"StartDateTime": NOW, "WhoId": first}, EARLIER)
+    org.insert("EventRelation", {"EventId": event, "RelationId": second, "IsParent": True}, EARLIER)
+    (who,) = (row["Id"] for row in org.rows("EventRelation") if row["RelationId"] == first)
+    org.delete("EventRelation", who, NOW - HOUR)
+    assert org.get("Event", event)["WhoId"] == second
+
+
+def test_an_invited_user_has_a_copy_of_the_event_that_goes_with_the_invitation_or_the_event():
+    org, (first,) = sharing(1)
+    user, other = colleague(org), org.user_id
+    event = org.insert("Event", {"StartDateTime": NOW, "WhoId": first}, EARLIER)
+
+    def copies() -> list[Any]:
+        found = ask(org, "SELECT OwnerId, WhoId FROM Event WHERE IsChild = true")
+        return [(row["OwnerId"], row["WhoId"]) for row in found]
+
+    invited = {"EventId": event, "RelationId": user}
+    invitation = org.insert("EventRelation", invited, EARLIER)
+    assert copies() == [(user, first)]
+    org.delete("EventRelation", invitation, EARLIER + HOUR)
+    assert copies() == []
+    org.insert("EventRelation", invited | {"RelationId": other}, EARLIER)
+    assert copies() == [(other, first)]
+    org.delete("Event", event, NOW - HOUR)
+    assert copies() == []
+
+
+def test_a_converted_leads_activities_and_their_relations_go_to_the_contact_silently():
+    org, _ = sharing(0)
+    lead = org.insert("Lead", {"LastName": "Carder", "Company": "Wool"}, EARLIER)
+    org.insert("Task", {"WhoId": lead}, EARLIER)
+    (before,) = org.rows("TaskRelation")
+    contact = org.convert_lead(lead, NOW - HOUR)["contact_id"]
+    (after,) = org.rows("TaskRelation")
+    assert (before["RelationId"], after["RelationId"]) == (lead, contact)
+    assert after["SystemModstamp"] == before["SystemModstamp"]
+
+
+def test_a_moment_without_an_offset_is_refused_as_the_client_writes_it(tenant: Tenant):
+    naive = datetime(2026, 11, 21)
+    with pytest.raises(SalesforceMalformedRequest, match="not a valid value"):
+        tenant.client().Contact.updated(naive, naive + DAY)
+
+
 def test_old_activities_leave_query_and_stay_in_query_all():
     org = Org()
     old = NOW - timedelta(days=400)
