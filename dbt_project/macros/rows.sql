@@ -59,6 +59,13 @@
 }) }}
 {%- endmacro %}
 
+{% macro assignment_row(values) -%}
+{{ typed_row(values, {
+    'assignment_id': 'string', 'case_id': 'string', 'actor_key': 'string', 'owner_key': 'string',
+    'occurred_at': 'moment', 'loaded_at': 'moment',
+}) }}
+{%- endmacro %}
+
 {% macro deal_row(values) -%}
 {{ typed_row(values, {
     'deal_id': 'string', 'source': 'string', 'organization_key': 'string', 'owner_key': 'string',

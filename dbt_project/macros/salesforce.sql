@@ -3,8 +3,8 @@
     An owner can be a queue, which is nobody.
 #}
 
-{% macro salesforce_user(id) -%}
-case when {{ id }} like '005%' then {{ profile_key('users', id) }} end
+{% macro salesforce_user(id, source='_source') -%}
+case when {{ id }} like '005%' then {{ profile_key('users', id, source) }} end
 {%- endmacro %}
 
 {% macro salesforce_person(id) -%}

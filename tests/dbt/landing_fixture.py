@@ -28,7 +28,10 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "accounts", "contacts", "leads", "opportunities", "opportunity_contact_roles", "cases",
         "case_comments", "tasks", "events", "users", "campaigns", "campaign_members",
         "individuals", "contact_point_emails", "contact_point_phones", "contact_point_consents",
-        "contact_point_type_consents", "account_contact_relations", "custom_objects",
+        "contact_point_type_consents", "account_contact_relations", "event_relations",
+        "task_relations", "email_messages", "email_message_relations", "opportunity_history",
+        "opportunity_field_history", "case_history", "account_history", "contact_history",
+        "lead_history", "custom_objects",
     ),
     "hubspot": (
         "contacts", "companies", "deals", "tickets", "calls", "emails", "meetings", "notes",
@@ -256,8 +259,8 @@ def sf_time(text: str) -> str:
     return text.replace(" ", "T") + ":00.000+0000"
 
 
-ACCOUNT, CONTACT, LEAD, DEAL, CASE, TASK, EVENT, USER = (
-    "001", "003", "00Q", "006", "500", "00T", "00U", "005",
+ACCOUNT, CONTACT, LEAD, DEAL, CASE, TASK, EVENT, USER, GUEST = (
+    "001", "003", "00Q", "006", "500", "00T", "00U", "005", "0RE",
 )  # fmt: skip
 
 
@@ -634,6 +637,46 @@ def _activities(landing: Landing) -> None:
             "StartDateTime": sf_time("2026-07-15 09:00"),
         },
     )
+    # whom the event itself names, what it is about, two records of one person, one who will not
+    # come, one who was taken off, a room, a program, and its owner
+    for number, (who, more) in enumerate(
+        (
+            (sf_id(LEAD, 2), {"IsParent": True}),
+            (sf_id(DEAL, 2), {"IsParent": True, "IsWhat": True}),
+            (sf_id(CONTACT, 1), {"Status": "Accepted"}),
+            (sf_id(CONTACT, 5), {}),
+            (sf_id(CONTACT, 2), {"Status": "Declined"}),
+            (sf_id(CONTACT, 3), {}),
+            ("023gL0000000001AAA", {}),
+            (robot, {}),
+            (dana, {}),
+            (sf_id(CONTACT, 4), {"Status": "New"}),
+        ),
+        start=1,
+    ):
+        relation = {"Id": sf_id(GUEST, number), "EventId": sf_id(EVENT, 1), "RelationId": who}
+        landing.add("salesforce__event_relations", relation | more)
+    landing.delete("salesforce__event_relations", sf_id(GUEST, 6))
+    for number, task in enumerate((1, 2, 3), start=1):
+        shared = {
+            "Id": f"0RT{number}",
+            "TaskId": sf_id(TASK, task),
+            "RelationId": sf_id(CONTACT, 3),
+        }
+        landing.add("salesforce__task_relations", shared | {"CreatedDate": opened})
+    for number, (field, old, new) in enumerate(
+        (
+            ("created", None, None),
+            ("Owner", "00GgL0000000001AAA", dana[:15]),
+            ("Owner", "Support", "Dana Scully"),
+            ("Status", "New", "Working on it"),
+            ("ownerEscalated", dana, "00GgL0000000001AAA"),
+            ("Owner", "Dana Scully", "Dr. Dana Scully, MD"[:18]),
+        )
+    ):
+        change = {"CaseId": sf_id(CASE, 1), "Field": field, "OldValue": old, "NewValue": new}
+        stamp = {"CreatedById": robot, "CreatedDate": sf_time(f"2026-06-01 10:1{number}")}
+        landing.add("salesforce__case_history", {"Id": f"017{number}"} | change | stamp)
 
 
 def _forum(landing: Landing) -> None:

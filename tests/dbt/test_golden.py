@@ -19,6 +19,7 @@ from tests.dbt.landing_fixture import (
     CONTACT,
     DEAL,
     EVENT,
+    GUEST,
     KNOWN_AT,
     LEAD,
     TASK,
@@ -467,6 +468,49 @@ def test_activities_have_a_direction_and_an_open_task_is_no_act(tables: Tables) 
     ]
 
 
+def test_everybody_at_a_meeting_was_met_once_and_nobody_who_did_not_come(tables: Tables) -> None:
+    event, owner = f"crm:events:{sf_id(EVENT, 1)}", tables.person(DANA)
+    named = f"crm:leads:{sf_id(LEAD, 2)}"
+    assert tables.rows(
+        "select interaction_id, kind, direction, thread_id, actor_person_id, target_person_id "
+        "from fct_interaction where stream = 'event_relations' and not is_deleted order by 1"
+    ) == [
+        (f"crm:event_relations:{sf_id(GUEST, n)}", "meeting", "outbound", event, *people)
+        for n, people in (
+            (3, (owner, tables.person(ROBERT))),
+            (8, (tables.person(f"crm:users:{sf_id(USER, 2)}"), tables.person(named))),
+            (10, (owner, tables.person(f"crm:contacts:{sf_id(CONTACT, 4)}"))),
+        )
+    ]
+    assert tables.values(
+        "select interaction_id from fct_interaction where stream = 'event_relations' and is_deleted"
+    ) == [f"crm:event_relations:{sf_id(GUEST, 6)}"]
+
+
+def test_a_call_with_two_people_is_an_act_of_each_and_an_open_task_of_none(tables: Tables) -> None:
+    third = tables.person(f"crm:contacts:{sf_id(CONTACT, 3)}")
+    assert tables.rows(
+        "select interaction_id, kind, direction, actor_person_id, target_person_id, occurred_at "
+        "from fct_interaction where stream = 'task_relations' order by 1"
+    ) == [
+        ("crm:task_relations:0RT1", "call", "inbound", third, tables.person(DANA),
+         datetime(2026, 5, 4, tzinfo=UTC)),
+        ("crm:task_relations:0RT2", "email", "outbound", tables.person(DANA), third,
+         datetime(2026, 6, 20, 9, tzinfo=UTC)),
+    ]  # fmt: skip
+
+
+def test_who_a_case_was_given_to_is_told_once_and_a_queue_is_nobody(tables: Tables) -> None:
+    robot = tables.person(f"crm:users:{sf_id(USER, 2)}")
+    assert tables.rows(
+        "select case_event_id, actor_person_id, is_staff, assigned_person_id, is_public "
+        "from fct_case_event where kind = 'assigned' order by 1"
+    ) == [
+        ("crm:case_history:0171", robot, False, tables.person(DANA), False),
+        ("crm:case_history:0174", robot, False, None, False),
+    ]
+
+
 def test_the_first_response_is_a_person_s_that_the_asker_could_see(tables: Tables) -> None:
     case = f"crm:cases:{sf_id(CASE, 1)}"
     assert tables.rows(
@@ -483,6 +527,8 @@ def test_the_first_response_is_a_person_s_that_the_asker_could_see(tables: Table
         ("opened", False, True),
         ("comment", False, True),
         ("note", True, False),
+        ("assigned", False, False),
+        ("assigned", False, False),
         ("comment", True, True),
         ("closed", None, True),
     ]

@@ -27,7 +27,9 @@ responses as (
         min(case when events.kind = 'comment' and events.is_staff
             and events.occurred_at >= cases.opened_at then events.occurred_at end)
             as first_response_at,
-        count(distinct case when events.is_staff then events.actor_person_id end) as n_staff
+        -- who only gave it to somebody did nothing about it
+        count(distinct case when events.is_staff and events.kind <> 'assigned'
+            then events.actor_person_id end) as n_staff
     from {{ ref('fct_case_event') }} as events
     inner join cases on events.case_id = cases.case_id
     group by events.case_id

@@ -8,6 +8,16 @@ with cases as (
 
 interactions as (
     select * from {{ ref('fct_interaction') }} where not is_deleted
+),
+
+assignments as (
+    select * from {{ ref('int_salesforce__assignments') }}
+),
+
+people as (
+    select map.profile_key, people.person_id, people.is_staff
+    from {{ ref('identity_person_map') }} as map
+    inner join {{ ref('dim_person') }} as people on map.person_id = people.person_id
 )
 
 select
@@ -21,6 +31,7 @@ select
     interactions.actor_person_id,
     case when interactions.actor_person_id is not null
         then interactions.is_staff_actor and not interactions.is_bot_actor end as is_staff,
+    cast(null as {{ dbt.type_string() }}) as assigned_person_id,
     interactions.visibility = 'public' as is_public,
     interactions.occurred_at,
     interactions.loaded_at
@@ -35,8 +46,27 @@ select
     'closed',
     cast(null as {{ dbt.type_string() }}),
     cast(null as boolean),
+    cast(null as {{ dbt.type_string() }}),
     true,
     closed_at,
     loaded_at
 from cases
 where closed_at is not null and not is_deleted
+
+union all
+
+select
+    assignments.assignment_id,
+    cases.case_id,
+    'assigned',
+    actors.person_id,
+    actors.is_staff,
+    owners.person_id,
+    false,
+    assignments.occurred_at,
+    assignments.loaded_at
+from assignments
+inner join cases on assignments.case_id = cases.case_id
+left join people as actors on assignments.actor_key = actors.profile_key
+left join people as owners on assignments.owner_key = owners.profile_key
+where not cases.is_deleted

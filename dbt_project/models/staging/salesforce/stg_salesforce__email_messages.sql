@@ -1,0 +1,15 @@
+{{ stage_records(source('landing', 'salesforce__email_messages'), [
+    ['email_message_id', 'Id', 'text'],
+    ['case_id', 'ParentId', 'text'],
+    ['related_to_id', 'RelatedToId', 'text'],
+    ['reply_to_id', 'ReplyToEmailMessageId', 'text'],
+    ['created_by_id', 'CreatedById', 'text'],
+    ['status', 'Status', 'text'],
+    ['from_address', 'FromAddress', 'text'],
+    ['to_address', 'ToAddress', 'text'],
+    ['cc_address', 'CcAddress', 'text'],
+    ['is_incoming', 'Incoming', 'boolean'],
+    ['is_externally_visible', 'IsExternallyVisible', 'boolean'],
+    ['message_at', 'MessageDate', 'timestamp'],
+    ['created_at', 'CreatedDate', 'timestamp'],
+]) }}
