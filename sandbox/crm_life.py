@@ -636,6 +636,11 @@ class CrmLife:
         elif time.chance(0.01):
             fields["ActivityDate"] = None
         task = self.org.insert("Task", fields, at, by=owner)
+        dice = Dice(random.Random(f"{time.seed}/{task}/others"))
+        if who is not None and dice.chance(self.rates.task_with_others):
+            for contact in self._others(dice, who):
+                related = {"TaskId": task, "RelationId": contact}
+                self.org.insert("TaskRelation", related, at, by=owner)
         if fields["Status"] != "Completed" and fields["ActivityDate"] and not odd:
             self._plan_finish(at, task, fields["ActivityDate"])
         if odd:
@@ -680,8 +685,57 @@ class CrmLife:
         if time.chance(0.05):
             fields |= {"IsAllDayEvent": True, "StartDateTime": day, "DurationInMinutes": 1440}
         event = self.org.insert("Event", fields, at, by=owner)
+        self._ask_others(at, event, start)
         if time.chance(self.rates.meeting_cancelled):
             time.at(at + (start - at) / 2, self._cancel_meeting, event)
+
+    def _ask_others(self, at: datetime, event: str, start: datetime) -> None:
+        """Invite further people of the customer, and colleagues, to a meeting.
+
+        On dice of its own, so that nothing else in the world depends on it.
+        """
+        rates, row = self.rates, self.org.get("Event", event)
+        dice = Dice(random.Random(f"{self.time.seed}/{event}/others"))
+        guests = []
+        if row["WhoId"] is not None and dice.chance(rates.meeting_with_others):
+            guests += self._others(dice, row["WhoId"])
+        colleagues = [p.user_id for p in self.staff if p.user_id != row["OwnerId"]]
+        if colleagues and dice.chance(rates.meeting_with_colleague):
+            guests.append(dice.rng.choice(colleagues))
+        for guest in guests:
+            asked = {"EventId": event, "RelationId": guest, "IsInvitee": True}
+            invitation = self.org.insert("EventRelation", asked, at, by=row["OwnerId"])
+            answers, shares = zip(*rates.invitation_answered_by, strict=True)
+            (answer,) = dice.rng.choices(answers, shares)
+            soon = at + (start - at) * 0.3
+            if answer != "New":
+                self.time.at(soon, self._answer_invitation, invitation, answer)
+            elif dice.chance(rates.taken_off_meeting):
+                self.time.at(soon, self._take_off, invitation)
+
+    def _others(self, dice: Dice, contact: str) -> list[str]:
+        """Return one to three further contacts of the same organization, as far as there are."""
+        organization = self._listed_at.get(contact)
+        if organization is None:
+            return []
+        others = [c for c in organization.contact_ids if c != contact and self._alive("Contact", c)]
+        return dice.rng.sample(others, min(len(others), dice.rng.randint(1, 3)))
+
+    def _answer_invitation(self, at: datetime, invitation: str, answer: str) -> None:
+        told = {"Status": answer, "RespondedDate": at}
+        self._update("EventRelation", invitation, told, at)
+        if answer == "Declined" and self._alive("EventRelation", invitation):
+            self._trap_guest("declined_invitation", invitation, at)
+
+    def _take_off(self, at: datetime, invitation: str) -> None:
+        if self._alive("EventRelation", invitation):
+            self._trap_guest("taken_off_meeting", invitation, at)
+            self.org.delete("EventRelation", invitation, at)
+
+    def _trap_guest(self, trap: str, invitation: str, at: datetime) -> None:
+        guest = self.person_of.get(self.org.get("EventRelation", invitation)["RelationId"])
+        true_id = guest.id if guest is not None else None
+        self.truth.trap(trap, "salesforce", "event_relations", invitation, true_id, at)
 
     def _cancel_meeting(self, at: datetime, event: str) -> None:
         if self._alive("Event", event):

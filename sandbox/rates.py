@@ -142,6 +142,13 @@ class Rates:
     tasks: float = 0.081
     meetings: float = 0.027
     meeting_cancelled: float = 0.08
+    meeting_with_others: float = 0.4
+    meeting_with_colleague: float = 0.25
+    invitation_answered_by: tuple[tuple[str, float], ...] = (
+        ("Accepted", 0.6), ("Declined", 0.12), ("New", 0.28),
+    )  # fmt: skip
+    taken_off_meeting: float = 0.05
+    task_with_others: float = 0.1
     cases: float = 0.022
     case_reopened: float = 0.06
     case_handed_off: float = 0.15

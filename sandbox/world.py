@@ -73,6 +73,9 @@ COUNTED = {
     "case_comments": "CaseComment",
     "tasks": "Task",
     "events": "Event",
+    "event_relations": "EventRelation",
+    "task_relations": "TaskRelation",
+    "case_history": "CaseHistory",
 }
 
 COUNTED_IN_PORTAL = (
@@ -161,6 +164,14 @@ class World:
         self.org = Org(domain="harborlooms.my", founded=self.founded_at)
         self.org.late_visible_s = LATE_VISIBLE_S
         self.org.late_every = 3
+        self.org.shared_activities = True
+        self.org.tracked_fields = {
+            "Account": {"Name", "OwnerId"},
+            "Contact": {"AccountId", "Email", "OwnerId"},
+            "Lead": {"OwnerId", "Status"},
+            "Opportunity": {"Amount", "CloseDate", "OwnerId", "StageName"},
+            "Case": {"OwnerId", "Priority", "Status"},
+        }
         self.forum = Forum(
             at=self.founded_at,
             title="Harbor Looms Community",

@@ -670,7 +670,7 @@ def _activities(landing: Landing) -> None:
             "RelationId": sf_id(CONTACT, 3),
         }
         landing.add("salesforce__task_relations", shared | {"CreatedDate": opened})
-    for number, (field, old, new) in enumerate(
+    for number, (changed, old, new) in enumerate(
         (
             ("created", None, None),
             ("Owner", "00GgL0000000001AAA", dana[:15]),
@@ -680,7 +680,7 @@ def _activities(landing: Landing) -> None:
             ("Owner", "Dana Scully", "Dr. Dana Scully, MD"[:18]),
         )
     ):
-        change = {"CaseId": sf_id(CASE, 1), "Field": field, "OldValue": old, "NewValue": new}
+        change = {"CaseId": sf_id(CASE, 1), "Field": changed, "OldValue": old, "NewValue": new}
         stamp = {"CreatedById": robot, "CreatedDate": sf_time(f"2026-06-01 10:1{number}")}
         landing.add("salesforce__case_history", {"Id": f"017{number}"} | change | stamp)
 

@@ -25,7 +25,7 @@ from sandbox.world import VENDORS, World
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 OBJECTS = (
     "Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole", "Case",
-    "CaseComment", "Task", "Event", "User",
+    "CaseComment", "Task", "TaskRelation", "Event", "EventRelation", "CaseHistory", "User",
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
@@ -237,11 +237,30 @@ TRAPS = {
     "anonymized", "hostile_text", "very_long_text", "other_script", "forum_email_plus",
     "forum_email_private", "single_sign_on", "sso_15_characters", "unconfirmed_email",
     "handle_volunteered", "deleted_post", "deleted_topic",
+    "declined_invitation", "taken_off_meeting",
 }  # fmt: skip
 
 
 def test_every_trap_is_laid_at_least_once(truth: dict[str, list[dict]]) -> None:
     assert TRAPS - {row["trap"] for row in truth["traps"]} == set()
+
+
+def test_meetings_and_calls_are_with_several_people_and_hand_offs_are_on_record(
+    world: World,
+) -> None:
+    org = world.org
+    people = [row for row in org.rows("EventRelation") if not row["IsWhat"]]
+    guests = [row for row in people if row["IsInvitee"]]
+    meetings = [row for row in org.rows("Event") if not row["IsChild"]]
+    assert 0.1 < len(guests) / len(meetings) < 2
+    assert {row["Status"] for row in guests} == {"New", "Accepted", "Declined"}
+    assert {row["RelationId"][:3] for row in guests} == {"003", "005"}
+    shared = [row for row in org.rows("TaskRelation") if not row["IsWhat"]]
+    with_somebody = [row for row in org.rows("Task") if row["WhoId"] is not None]
+    assert len(with_somebody) < len(shared) < 1.5 * len(with_somebody)
+    given = [row for row in org.rows("CaseHistory") if row["Field"] == "Owner"]
+    escalated = [row for row in org.rows("Case") if row["IsEscalated"]]
+    assert len(given) == 2 * len(escalated) > 0  # by id and by name
 
 
 def test_traps_sit_on_records_that_show_them(world: World, truth: dict[str, list[dict]]) -> None:

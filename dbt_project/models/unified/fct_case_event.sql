@@ -15,9 +15,9 @@ assignments as (
 ),
 
 people as (
-    select map.profile_key, people.person_id, people.is_staff
-    from {{ ref('identity_person_map') }} as map
-    inner join {{ ref('dim_person') }} as people on map.person_id = people.person_id
+    select profiles.profile_key, people.person_id, people.is_staff
+    from {{ ref('identity_person_map') }} as profiles
+    inner join {{ ref('dim_person') }} as people on profiles.person_id = people.person_id
 )
 
 select
