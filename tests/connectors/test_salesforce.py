@@ -890,3 +890,24 @@ def test_values_of_a_multiple_choice_stay_one_text(crm, landed):
     crm.sync("account_contact_relations")
     relation = live(landed("crm.account_contact_relations"))[id]
     assert relation["Roles"] == "Decision Maker;Influencer"
+
+
+def test_what_a_sync_of_everything_costs_when_nothing_has_changed_is_as_the_page_says(crm):
+    crm.org.shared_activities = True
+    source = crm.open()
+    for stream in source.streams():
+        sync_stream(source, stream, crm.home)
+
+    def calls() -> int:
+        before = crm.asked()
+        for stream in source.streams():
+            assert sync_stream(source, stream, crm.home).rows == 0
+        return sum(crm.asked().values()) - sum(before.values())
+
+    told = (Path(__file__).parents[2] / "docs/connect/salesforce.md").read_text()
+    at_once = calls()
+    crm.clock.advance(seconds=3700)
+    after_an_hour = calls()
+    assert f"{at_once} calls for all of them, {after_an_hour} once an hour" in " ".join(
+        told.split()
+    )
