@@ -238,10 +238,13 @@ class Reader:
                 may_split = False
                 continue
             if path == first:
-                spans = spans_for(shape, pick(body, "totalSize")) if may_split else 1
+                found_in_all = pick(body, "totalSize")
+                if not isinstance(found_in_all, int):
+                    raise self._org.foreign()
+                spans = spans_for(shape, found_in_all) if may_split else 1
                 if spans > 1:
                     raise _LongHistory(spans)
-                if may_use_jobs and pick(body, "totalSize") >= bulk.FROM_RECORDS:
+                if may_use_jobs and found_in_all >= bulk.FROM_RECORDS:
                     raise _TooMany
             found = _sorted_out(split(body, "records"), shape)
             position = found.last or position

@@ -51,7 +51,12 @@ POSTGRES = {"url": "postgresql://vendor.invalid/shop"}
 
 @pytest.mark.parametrize(
     ("stream", "fault"),
-    [("task_relations", "deleted"), ("task_relations", "merge_chain"), ("case_history", "ties")],
+    [
+        ("task_relations", "deleted"),
+        ("task_relations", "merge_chain"),
+        ("case_history", "ties"),
+        ("case_history", "error_inside"),
+    ],
 )
 def test_what_skips_the_bin_and_what_is_only_added_holds_every_law_too(stream, fault):
     [verdict] = battery.examine("salesforce", {}, faults=battery.chosen([fault]), streams=[stream])
