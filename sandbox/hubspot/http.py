@@ -1574,7 +1574,7 @@ class _Api:
             answer |= {
                 "userAgent": "Mozilla/5.0",
                 "browser": {"family": "Firefox", "name": "Firefox", "type": "Browser"},
-                "location": {"city": "Boston", "state": "massachusetts", "country": "UNITED STATES"},
+                "location": {"city": "Boston", "country": "UNITED STATES"},
             }
         if one.kind == "CLICK":
             answer |= {"url": "https://harborlooms.example/", "referer": "", "linkId": 0}

@@ -188,8 +188,8 @@ class MarketingEmail:
 class EmailEvent:
     """What became of one e-mail at one recipient; an event is known by its id and its moment.
 
-    `email`: the mailing; `sent`: of the message it is about, None in the event that tells the sending itself;
-    `obsolete`: of the event that overrules this one; `more`: what only this kind has.
+    `email`: the mailing; `sent`: id and moment of the message it is about, None where this is
+    its sending; `obsolete`: of the event that overrules this one; `more`: what its kind has.
     """
 
     id: str
