@@ -8,6 +8,7 @@ https://developers.hubspot.com/docs/api-reference/legacy/email-analytics-v1/guid
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from connectors.records import members, parse_stamp, pick, split, values
 
 EVENTS_PATH = "/email/public/v1/events"
 ROWS_PER_PAGE = 1_000
+_EPOCH = datetime(2006, 1, 1, tzinfo=UTC)  # before the vendor was founded nothing was sent
 ADDRESSES_KEPT = 100_000
 """Addresses whose contact is remembered, so that a mailing's events ask once for each."""
 
@@ -40,7 +42,7 @@ def read(account: Account, stream: Stream, state: State, window: Window) -> Iter
 def pages(account: Account, walk: ChangeWalk) -> Iterator[tuple[list[bytes], int]]:
     """Yield pages of events from a walk's position down, each with the position behind it.
 
-    Both ends of a span belong to it. How long an `offset` holds is not documented: one that is
+    Both ends of a span belong to it; a moment outside of it is no place to go on from. How long an `offset` holds is not documented: one that is
     refused is left for another span, which ends at the oldest event seen.
     """
     position = walk.position or int(ms(walk.end)) - 1
@@ -56,7 +58,8 @@ def pages(account: Account, walk: ChangeWalk) -> Iterator[tuple[list[bytes], int
             guard = LoopGuard(account.session.place)
             continue
         rows = split(body, "events")
-        moments = [int(at) for row in rows if (at := values(row, "created")[0]) is not None]
+        low = walk.start or _EPOCH
+        moments = [int(ms(at)) for row in rows if (at := _moment(row)) is not None and at >= low]
         position = min([position, *moments])
         yield rows, position
         offset = pick(body, "offset")
@@ -64,6 +67,10 @@ def pages(account: Account, walk: ChangeWalk) -> Iterator[tuple[list[bytes], int
             return
         guard.check(str(offset))
         query = query | {"offset": offset}
+
+
+def _moment(row: bytes) -> datetime | None:
+    return parse_stamp(str(values(row, "created")[0]))
 
 
 def _span(walk: ChangeWalk, end_ms: int) -> dict[str, Any]:
@@ -82,8 +89,7 @@ def _records(
     contacts |= dict.fromkeys(unknown) | account.contacts_at(unknown)
     records = []
     for row, email in zip(rows, emails, strict=True):
-        told = members(row)
-        at = parse_stamp(str(values(row, "created")[0]))
-        more = {"contactId": contacts.get(email), "created": at.isoformat() if at else ""}
-        records.append(msgspec.json.encode({**told, **more}))
+        at = _moment(row)
+        told = {"contactId": contacts.get(email), "created": at.isoformat() if at else ""}
+        records.append(msgspec.json.encode({**members(row), **told}))
     return records

@@ -1,7 +1,8 @@
-"""The stage of a HubSpot account: contacts, what lies beside them, a short list, and forms."""
+"""The stage of a HubSpot account: contacts, what lies beside them, forms, mailings, a short list."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -20,24 +21,24 @@ _TYPES = {"integer": "number", "decimal": "number", "boolean": "bool", "timestam
 class Stage(Emulated):
     """A portal whose contacts are linked to one company and came by a form, and two owners.
 
-    What was submitted stays said, whatever becomes of the contact.
+    Each contact got an e-mail. What was submitted and sent stays so, whatever becomes of them.
     """
 
     type = vendor = "hubspot"
-    streams = ("contacts", "associations", "owners", "form_submissions")
+    streams = ("contacts", "associations", "owners", "form_submissions", "email_events")
     kinds: ClassVar = {
         "limited": ("limit_ten_secondly", "limit_secondly", "423", "477"),
         "refused_token": ("expired_token",),
         "quota": ("limit_daily",),
         "lost_place": ("cursor_gone",),
     }
-    beside = ("associations", "form_submissions")
+    beside = ("associations", "form_submissions", "email_events")
     pages_ahead = 1
-    lists = (("results",),)
-    pointers = (("paging", "next", "after"),)
+    lists = (("results",), ("events",))
+    pointers = (("paging", "next", "after"), ("offset",))
     totals = (("total",),)
     retyped = (("properties", "jobtitle"), ("properties", "phone"), ("lastName",))
-    stamps = (("updatedAt",), ("properties", "lastmodifieddate"))
+    stamps = (("updatedAt",), ("properties", "lastmodifieddate"), ("created",))
     wrong: ClassVar = {"status": "error", "message": "internal error", "category": "INTERNAL_ERROR"}
     lacks: ClassVar = {
         "restores": "left to the machines: a restored contact may have lost its e-mail address",
@@ -55,9 +56,10 @@ class Stage(Emulated):
             "refresh_token": self.portal.refresh_token,
             "calls_per_10_s": 1_000_000,
             "searches_per_s": 1_000_000,
+            "email_events": True,
             **{name: settings[name] for name in ("fields", "objects") if name in settings},
         }
-        for name in settings.get("objects", ()):
+        for name in set(settings.get("objects", ())) - self.portal.tables.keys():
             self.portal.add_custom_object(name, singular=name, properties=())
         for name, fields in settings.get("fields", {}).items():
             for field in fields:
@@ -68,6 +70,8 @@ class Stage(Emulated):
             self.portal.add_owner(f"{name}@example.com", name, "Owner", at)
         self.form = self.portal.add_form("Sign up", at)
         self.submitted: dict[str, str] = {}
+        self.mail = self.portal.add_marketing_email("Hello", "Hello", at)
+        self.noted: dict[str, str] = {}
 
     def _add_property(self, name: str, field: str | Mapping[str, str]) -> None:
         given = CustomField(name=field) if isinstance(field, str) else CustomField(**field)  # type: ignore[arg-type]
@@ -93,6 +97,8 @@ class Stage(Emulated):
             made.append(key)
             submission = self.portal.submit_form(self.form, {"email": properties["email"]}, at)
             self.submitted[submission] = self.form
+            self.portal.note_delivery(self.mail, key, "sent", at)
+        self.noted |= {key: event.kind for key, event in self.portal.email_events.items()}
         self.portal.add_owner(f"o{len(self.portal.owners)}@example.com", "New", "Owner", at)
         return made
 
@@ -141,6 +147,8 @@ class Stage(Emulated):
             return portal.owners
         if stream == "form_submissions":
             return self.submitted
+        if stream == "email_events":
+            return self.noted
         table = portal.tables["contacts"]
         if stream == "contacts":
             return {str(key): table.records[key].properties for key in table.live}
@@ -153,6 +161,8 @@ class Stage(Emulated):
     def agrees(self, stream: str, record: dict[str, Any], true: Any) -> bool:
         if stream == "form_submissions":
             return bool(record["formId"] == true)
+        if stream == "email_events":
+            return bool(record["type"] == true)
         if stream == "owners":
             return all(true.get(name) == value for name, value in record.items())
         if stream == "contacts":
@@ -173,6 +183,9 @@ class Stage(Emulated):
                 seen[path] = 1
                 start = "MA==" if "/form" in path else "0"  # forms hide the number in a cursor
                 return {**body, "results": [], "paging": {"next": {"after": start}}}
+            if isinstance(body, dict) and "events" in body and not seen.setdefault(path, 0):
+                seen[path] = 1
+                return {"events": [], "hasMore": True, "offset": _AT_THE_TOP}
             return body
 
         return empty
@@ -180,6 +193,9 @@ class Stage(Emulated):
     def _now(self, tied: bool) -> Any:
         return self.clock.now() if tied else self.clock.advance(seconds=1)
 
+
+_AT_THE_TOP = b64encode(b"9999-12-31T00:00:00+00:00 ").decode()
+"""A cursor of the log of e-mails before everything in it."""
 
 _WORKED_OUT = {"hs_object_id", "createdate", "associatedcompanyid"}
 

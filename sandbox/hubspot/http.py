@@ -15,7 +15,7 @@ import hashlib
 import re
 import time
 import uuid
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -1515,8 +1515,8 @@ class _Api:
         last = min(_moment(call.one("endTimestamp"), datetime.max), self.clock.now())
         end = bisect_right(log, epoch_ms(last), key=lambda one: epoch_ms(one.at))
         if call.one("offset"):
-            behind = bisect_right(log, _place(call.one("offset")), key=lambda one: (one.at, one.id))
-            end = min(end, behind - 1)
+            place = _place(call.one("offset"))
+            end = min(end, bisect_left(log, place, key=lambda one: (one.at, one.id)))
         first = _moment(call.one("startTimestamp"), datetime.min)
         found: list[EmailEvent] = []
         for one in reversed(log[:end]):

@@ -423,10 +423,12 @@ def test_what_they_said_about_email_is_kept(tables: Tables) -> None:
 def test_consent_is_what_was_answered_and_never_asked_is_no_answer(tables: Tables) -> None:
     assert tables.rows(
         "select profile_key, person_id, purpose, answer, legal_basis, is_current, occurred_at, "
-        "loaded_at from fct_consent order by occurred_at, purpose"
+        f"loaded_at from fct_consent where profile_key = '{ADA}' order by occurred_at, purpose"
     ) == [
         (ADA, tables.person(ADA), "News", "granted", "consent_with_notice", False,
          at("2025-04-01T09:00:00"), FIRST_SYNC),
+        # by the contact's flag: what is said of all mail was not read here
+        (ADA, tables.person(ADA), "all", "refused", None, True, FIRST_SYNC, FIRST_SYNC),
         (ADA, tables.person(ADA), "502", "refused", None, True, at("2026-06-05T09:00:00"), MOVED),
         (ADA, tables.person(ADA), "News", "refused", None, True, at("2026-06-05T09:00:00"), MOVED),
     ]  # fmt: skip
@@ -477,13 +479,14 @@ def test_messages_and_what_people_and_programs_did_with_them_stand_by_person(
     ]
 
 
-def test_a_lead_is_the_person_it_is_about_and_no_person_of_its_own(tables: Tables) -> None:
+def test_a_lead_is_the_person_it_is_about_and_one_of_its_own_only_if_nobody_is_known(tables: Tables) -> None:
     assert tables.rows(
         "select profile_key, person_id, display_name, party_kind, owner_profile_key, is_deleted "
         "from dim_profile where stream = 'leads' order by 1"
     ) == [
         ("hub:leads:201", tables.person(BEN), "Ben - autumn fair", "prospect", DANA, False),
         ("hub:leads:202", tables.person(ADA), "Ada", "prospect", DANA, True),
+        ("hub:leads:203", tables.person("hub:leads:203"), "Nobody", "prospect", DANA, False),
     ]
     assert tables.rows(
         f"select display_name from dim_person where person_id = '{tables.person(BEN)}'"

@@ -114,10 +114,7 @@ select {{ profile_row({
     'custom': 'leads.custom',
 }) }}
 from leads
-inner join lead_contacts
+left join lead_contacts
     on leads._source = lead_contacts._source and leads.lead_id = lead_contacts.from_id
 left join {{ hubspot_merges() }} as merges
     on lead_contacts._source = merges._source and lead_contacts.contact_id = merges._key
-inner join contacts
-    on lead_contacts._source = contacts._source
-    and coalesce(merges.contact_id, lead_contacts.contact_id) = contacts._key
