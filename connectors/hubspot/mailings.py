@@ -42,8 +42,9 @@ def read(account: Account, stream: Stream, state: State, window: Window) -> Iter
 def pages(account: Account, walk: ChangeWalk) -> Iterator[tuple[list[bytes], int]]:
     """Yield pages of events from a walk's position down, each with the position behind it.
 
-    Both ends of a span belong to it; a moment outside of it is no place to go on from. How long an `offset` holds is not documented: one that is
-    refused is left for another span, which ends at the oldest event seen.
+    Both ends of a span belong to it; a moment outside of it is no place to go on from. How long an
+    `offset` holds is not documented: one that is refused is left for another span, which ends at
+    the oldest event seen.
     """
     position = walk.position or int(ms(walk.end)) - 1
     query: dict[str, Any] = _span(walk, position)

@@ -1,4 +1,4 @@
-"""The stage of a HubSpot account: contacts, what lies beside them, forms, mailings, a short list."""
+"""The stage of a HubSpot account: contacts, what lies beside them, what they sent and were sent."""
 
 from __future__ import annotations
 

@@ -70,15 +70,13 @@ def consent(landing: Landing, contact: int, *said: tuple[int, str, str],
         | ({"legalBasis": "CONSENT_WITH_NOTICE"} if word == "SUBSCRIBED" else {})
         for number, word, day in said
     ]
+    told = {"status": "UNSUBSCRIBED", "timestamp": f"{left_all}T09:00:00Z"}
+    unit = {"wideStatusType": "BUSINESS_UNIT_WIDE", "businessUnitId": 7}
+    wide = [told | {"wideStatusType": "PORTAL_WIDE"}, told | unit] if left_all else []
     landing.add(
         "hubspot__subscription_statuses",
         {"contactId": str(contact), "statuses": statuses}
-        | ({} if left_all == "not read" else {"wideStatuses": [
-            {"wideStatusType": "PORTAL_WIDE", "status": "UNSUBSCRIBED",
-             "timestamp": f"{left_all}T09:00:00Z"},
-            {"wideStatusType": "BUSINESS_UNIT_WIDE", "businessUnitId": 7, "status": "UNSUBSCRIBED",
-             "timestamp": "2020-01-01T09:00:00Z"},
-        ] if left_all else []}),
+        | ({} if left_all == "not read" else {"wideStatuses": wide}),
         key=str(contact),
         version=when,
         loaded_at=when,
@@ -244,8 +242,9 @@ def mailing(landing: Landing) -> None:
     def event(key: str, kind: str, contact: int | None, hour: int, **more: Any) -> None:
         told = {"id": key, "type": kind, "contactId": contact and str(contact),
                 "created": f"2026-06-20T{hour:02}:00:00+00:00", "emailCampaignId": 901}  # fmt: skip
-        sent = more.pop("sent", None)
-        landing.add("hubspot__email_events", told | more | ({"sentBy": {"id": sent}} if sent else {}))
+        if sent := more.pop("sent", None):
+            told["sentBy"] = {"id": sent}
+        landing.add("hubspot__email_events", told | more)
 
     event("s1", "SENT", 1, 9)  # to the contact that was merged into 99 since
     event("s2", "SENT", 2, 9)
@@ -479,7 +478,9 @@ def test_messages_and_what_people_and_programs_did_with_them_stand_by_person(
     ]
 
 
-def test_a_lead_is_the_person_it_is_about_and_one_of_its_own_only_if_nobody_is_known(tables: Tables) -> None:
+def test_a_lead_is_whom_it_is_about_and_a_person_of_its_own_if_nobody_is_known(
+    tables: Tables,
+) -> None:
     assert tables.rows(
         "select profile_key, person_id, display_name, party_kind, owner_profile_key, is_deleted "
         "from dim_profile where stream = 'leads' order by 1"
