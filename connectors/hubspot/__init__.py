@@ -26,6 +26,7 @@ Never taken: any text (bodies, notes, subjects, comments of a survey).
     discover, plan                            beside    links, consents, history of properties
                                               forms     what was submitted
                                               mailings  what became of each message
+                                              behavior  what people did elsewhere
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from connectors.hubspot.discover import discovered
 from connectors.hubspot.plan import Planner
 from connectors.hubspot.reads import Reader
 from connectors.hubspot.streams import (
+    BEHAVIOR,
     EMAIL_EVENTS,
     LEADS,
     LINKED,
@@ -90,6 +92,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         history: stream -> properties whose earlier values are read, too.
         members_of: names of lists whose members are read; `*` stands for any text.
         email_events: read what became of each marketing e-mail at each recipient.
+        events: types of events of behavior that are read, for example `e_visited_page`.
     """
 
     access_token: str | None = None
@@ -104,6 +107,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     history: dict[str, list[str]] = {}
     members_of: list[str] = []
     email_events: bool = False
+    events: list[str] = []
 
 
 def connect(name: str, settings: Settings, session: Session) -> HubSpot:
@@ -133,6 +137,7 @@ class HubSpot:
             LEADS: LEADS in settings.objects,
             MEMBERSHIPS: bool(settings.members_of),
             EMAIL_EVENTS: settings.email_events,
+            BEHAVIOR: bool(settings.events),
         }
         declared = [stream for stream in STREAMS if asked_for.get(stream.name, True)]
         streams = with_configured(
@@ -142,8 +147,9 @@ class HubSpot:
         self._account = Account(name, settings, session)
         linked = LINKED | dict.fromkeys(settings.objects, LINKED_TO_CUSTOM)
         beside = Beside(linked, settings.history)
-        self._reader = Reader(self._account, beside, settings.members_of)
-        self._planner = Planner(self._account, self._reader, beside, settings.members_of)
+        named = settings.members_of, settings.events
+        self._reader = Reader(self._account, beside, *named)
+        self._planner = Planner(self._account, self._reader, beside, *named)
 
     def streams(self) -> Sequence[Stream]:
         """Return the standard streams with configured properties, then the custom objects."""

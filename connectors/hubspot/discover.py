@@ -21,6 +21,7 @@ from connectors.discovery import (
 )
 from connectors.hubspot.client import Account, ScopeMissing
 from connectors.hubspot.streams import (
+    BEHAVIOR,
     EMAIL_EVENTS,
     ENVELOPE,
     LEADS,
@@ -42,10 +43,14 @@ _OF_ITS_OWN = (
         label="What became of each e-mail at each recipient",
         note="`email_events: true` takes them",
     ),
+    FoundObject(
+        name=BEHAVIOR,
+        label="Events of behavior",
+        note="`events` takes those of the types it names",
+    ),
     FoundObject(name=LEADS, label="Leads", can_be_read=True),
 )
 """Streams that are read only where rapport.yml asks for them."""
-_NOT_READ = (FoundObject(name="events", label="Events of behavior", note="not built"),)
 
 
 def discovered(account: Account, streams: tuple[Stream, ...]) -> Discovery:
@@ -60,7 +65,7 @@ def discovered(account: Account, streams: tuple[Stream, ...]) -> Discovery:
         how = "what HubSpot is known to have; own objects need the scope `crm.schemas.custom.read`"
     return Discovery(
         streams=tuple(_found(account, stream) for stream in streams),
-        objects=(*own, *_NOT_READ, *not_asked_for),
+        objects=(*own, *not_asked_for),
         how=how,
     )
 

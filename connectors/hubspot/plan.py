@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from connectors.base import State, Stream, Window
 from connectors.errors import AuthError, BadRequest
-from connectors.hubspot import forms, mailings, members
+from connectors.hubspot import behavior, forms, mailings, members
 from connectors.hubspot.beside import (
     INPUTS_PER_ASSOCIATION_CALL,
     INPUTS_PER_CONSENT_CALL,
@@ -31,6 +31,7 @@ from connectors.hubspot.client import (
 from connectors.hubspot.objects import COUNT_EVERY, change_filters, is_list_due
 from connectors.hubspot.reads import Reader
 from connectors.hubspot.streams import (
+    BEHAVIOR,
     EMAIL_EVENTS,
     HISTORY,
     MEMBERSHIPS,
@@ -54,10 +55,16 @@ class Planner:
     """Plans for one account."""
 
     def __init__(
-        self, account: Account, reader: Reader, beside: Beside, members_of: Sequence[str] = ()
+        self,
+        account: Account,
+        reader: Reader,
+        beside: Beside,
+        members_of: Sequence[str] = (),
+        events: Sequence[str] = (),
     ) -> None:
         self._account = account
         self._members_of = members_of
+        self._events = events
         self._reader = reader
         self._lying_beside = beside
         self._searches = ((account.searches_per_s, 1.0),)
@@ -103,6 +110,8 @@ class Planner:
                 return self._short_list(stream, window)
             if stream.name == "form_submissions":
                 return self._submissions(stream, state, window)
+            if stream.name == BEHAVIOR:
+                return self._behavior(stream, state, window)
             if stream.name == EMAIL_EVENTS:
                 return self._email_events(stream, state, window)
             if stream.name == MEMBERSHIPS:
@@ -160,6 +169,23 @@ class Planner:
                 f"{forms.ROWS_PER_PAGE} take a call, and their addresses another",
             ),
         )
+
+    def _behavior(self, stream: Stream, state: State, window: Window) -> Cost:
+        looks = records = 0
+        notes: list[str] = []
+        for name in self._events:
+            known = (state.get("types") or {}).get(name) or {}
+            for walk in change_walks(stream, known, window):
+                rows, after = next(behavior.pages(self._account, name, walk))
+                looks, records = looks + 1, records + len(rows)
+                if after is not None:
+                    notes.append(
+                        f"more than {len(rows):,} of `{name}`, which are not counted: each further "
+                        f"{ROWS_PER_LIST} take a call"
+                    )
+        how = "the first page of each type was looked at"
+        step = Step(what="pages of events", calls=looks, how=how)
+        return Cost(steps=(step,), records=records, records_how=how, notes=tuple(notes))
 
     def _email_events(self, stream: Stream, state: State, window: Window) -> Cost:
         steps: list[Step] = []

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import Page, State, Stream, Window
-from connectors.hubspot import beside, forms, mailings, members, objects
+from connectors.hubspot import behavior, beside, forms, mailings, members, objects
 from connectors.hubspot.client import (
     CAMPAIGNS_PATH,
     NEXT,
@@ -19,6 +19,7 @@ from connectors.hubspot.client import (
     spliced,
 )
 from connectors.hubspot.streams import (
+    BEHAVIOR,
     EMAIL_EVENTS,
     LEADS,
     MEMBERSHIPS,
@@ -39,11 +40,16 @@ class Reader:
     """Reads the streams of one account."""
 
     def __init__(
-        self, account: Account, lying_beside: beside.Beside, members_of: Sequence[str] = ()
+        self,
+        account: Account,
+        lying_beside: beside.Beside,
+        members_of: Sequence[str] = (),
+        events: Sequence[str] = (),
     ) -> None:
         self._account = account
         self._beside = lying_beside
         self._members_of = members_of
+        self._events = events
         self._short: dict[str, Callable[[], Iterator[list[bytes]]]] = {
             "owners": self._owners,
             "pipelines": self._pipelines,
@@ -65,6 +71,8 @@ class Reader:
                 yield from forms.read(self._account, stream, state, window)
             elif stream.name == EMAIL_EVENTS:
                 yield from mailings.read(self._account, stream, state, window)
+            elif stream.name == BEHAVIOR:
+                yield from behavior.read(self._account, stream, self._events, state, window)
             elif stream.name == MEMBERSHIPS:
                 yield from members.read(
                     self._account, self.lists(), self._members_of, state, window

@@ -20,6 +20,7 @@ HISTORY = "property_history"
 MEMBERSHIPS = "list_memberships"
 LEADS = "leads"
 EMAIL_EVENTS = "email_events"
+BEHAVIOR = "behavior_events"
 
 _TYPES = by_field(
     timestamp="createdate lastmodifieddate hs_lastmodifieddate hs_createdate closedate closed_date "
@@ -266,6 +267,17 @@ STREAMS: tuple[Stream, ...] = (
         coverage="only where `email_events` asks for it; who got a message is known while a "
         "contact has the address that it went to",
     ),
+    Stream(
+        name=BEHAVIOR,
+        key=("id",),
+        fields=("id", "eventType", "objectType", "objectId", "occurredAt"),
+        cursor="occurredAt",
+        lag=LAG,
+        lookback=LOOKBACK,
+        types={"occurredAt": "timestamp"},
+        unreconciled="the vendor does not count them",
+        coverage="only the types that `events` names; how long they are kept is not documented",
+    ),
 )
 
 _ENGAGEMENTS = ("calls", "emails", "meetings", "notes", "tasks", "communications")
@@ -300,11 +312,12 @@ _SCOPES = {
     "pipelines": "crm.objects.deals.read` and `tickets",
     "associations": "crm.objects.contacts.read",
     HISTORY: "crm.objects.contacts.read",
+    BEHAVIOR: "crm.objects.contacts.read` and a plan of the tier `Enterprise",
 }
 OPTIONAL = {
     *("tickets", "emails", "communications", "postal_mail", "feedback_submissions"),
     *("marketing_emails", EMAIL_EVENTS, "subscription_types", "subscription_statuses"),
-    *("campaigns", "lists", MEMBERSHIPS, "forms", "form_submissions"),
+    *("campaigns", "lists", MEMBERSHIPS, "forms", "form_submissions", BEHAVIOR),
 }
 """Streams that many accounts do not have: a missing scope is coverage there, not a mistake."""
 

@@ -1499,6 +1499,59 @@ class _Api:
                 return answer, "content", f"{base}/{{created}}/{{id}}"
         return None, "", f"{base}/?"
 
+    def behavior(self, call: _Call) -> tuple[Handler | None, str, str]:
+        """Find what answers below `/events`."""
+        match call.method, call.parts[1:]:
+            case "GET", ["events" | "event-occurrences"]:
+                return lambda: self.occurrences(call), "", "events"
+            case "GET", ["events" | "event-occurrences", "event-types"]:
+                return self.event_types, "", "events/event-types"
+        return None, "", "events/?"
+
+    def event_types(self) -> Response:
+        """`GET event-types`: those of the vendor, and what has occurred."""
+        seen = {one.kind for one in self.portal.occurrences}
+        return self.done({"eventTypes": sorted(seen | {"e_visited_page"})})
+
+    def occurrences(self, call: _Call) -> Response:
+        """`GET events`: newest first unless sorted by `occurredAt`."""
+        limit = call.limit(PAGE_DEFAULT, PAGE_MAX)
+        if (id := call.one("objectId")) and not call.one("objectType"):
+            raise ApiError(400, "VALIDATION_ERROR", f"objectId `{id}` needs an objectType")
+        sorts = call.words("sort")
+        if len(sorts) > 1 or (sorts and sorts[0].removeprefix("-") != "occurredAt"):
+            raise ApiError(
+                400, "VALIDATION_ERROR", "Only a single sort field 'occurredAt' is supported"
+            )
+        after = _moment(call.one("occurredAfter"), datetime.min)
+        before = min(_moment(call.one("occurredBefore"), datetime.max), self.clock.now())
+        found = [
+            one
+            for one in self.portal.occurrences
+            if after < one.at < before
+            and call.one("eventType") in ("", one.kind)
+            and call.one("objectType").upper() in ("", one.object_type)
+            and id in ("", str(one.object_id))
+        ]
+        found.sort(key=lambda one: (one.at, one.id), reverse=sorts != ["occurredAt"])
+        start = _offset(call.one("after"))
+        answer: dict[str, Any] = {
+            "results": [
+                {
+                    "id": one.id,
+                    "eventType": one.kind,
+                    "objectType": one.object_type,
+                    "objectId": str(one.object_id),
+                    "occurredAt": iso(one.at),
+                    "properties": dict(one.properties),
+                }
+                for one in found[start : start + limit]
+            ]
+        }
+        if start + limit < len(found):
+            answer["paging"] = call.next_page(_cursor(start + limit))
+        return self.done(answer)
+
     def email_events(self, call: _Call) -> Response:
         """`GET events`: newest first; both ends of a span belong to it."""
         limit = call.limit(EVENTS_DEFAULT, EVENTS_MAX)
@@ -1799,6 +1852,7 @@ _ROUTES: dict[str, Callable[[_Api, _Call], tuple[Handler | None, str, str]]] = {
     "marketing": _Api.marketing,
     "form-integrations": _Api.submissions,
     "email": _Api.email_log,
+    "events": _Api.behavior,
 }
 
 

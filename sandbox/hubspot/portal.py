@@ -202,6 +202,18 @@ class EmailEvent:
     obsolete: tuple[str, datetime] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """Something that a record did, by the vendor's name for it (`e_visited_page`)."""
+
+    id: str
+    at: datetime
+    kind: str
+    object_type: str
+    object_id: int
+    properties: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Submission:
     """A form somebody filled in; `values`: field -> what they wrote."""
@@ -327,6 +339,7 @@ class Portal:
         self.opt_outs: dict[str, Consent] = {}
         self.marketing_emails: dict[str, MarketingEmail] = {}
         self.email_events: dict[str, EmailEvent] = {}
+        self.occurrences: list[Occurrence] = []
         self._noted = 0
         self._log: tuple[tuple[int, int], list[EmailEvent]] = (0, 0), []
         self._messages: dict[tuple[str, int], dict[str, str]] = {}
@@ -873,6 +886,10 @@ class Portal:
             self.email_events = {
                 id: one for id, one in self.email_events.items() if one.recipient not in emails
             }
+            self.occurrences = [
+                one for one in self.occurrences
+                if (one.object_type, one.object_id) != ("CONTACT", record.id)
+            ]  # fmt: skip
             self._messages = {
                 key: known for key, known in self._messages.items() if known.get("to") not in emails
             }
@@ -1164,6 +1181,17 @@ class Portal:
         else:
             device = "UNKNOWN" if is_filtered else "COMPUTER"
             note(event.upper(), at, filteredEvent=is_filtered, deviceType=device)
+
+    def note_occurrence(
+        self, kind: str, name: str, id: str | int, at: datetime, **properties: str
+    ) -> str:
+        """Note that a record did something; this moves nothing of the record."""
+        with self.lock:
+            self._noted += 1
+            key = _uuid(f"occurrence:{self.portal_id}:{self._noted}")
+            of = self.table(name).kind.singular.upper()
+            self.occurrences.append(Occurrence(key, at, kind, of, _number(id), properties))
+            return key
 
     def email_log(self) -> list[EmailEvent]:
         """Return the events of e-mails, oldest first."""

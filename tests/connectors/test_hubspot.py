@@ -953,14 +953,66 @@ def test_leads_come_where_objects_names_them_with_whom_they_are_about(crm, lande
     assert not told.ok and "`crm.objects.leads.read`" in told.detail
 
 
+def visits(crm: Crm, contact: str, count: int, kind: str = "e_visited_page") -> list[str]:
+    keys = []
+    for _ in range(count):
+        crm.clock.advance(seconds=60)
+        at = {"hs_url": "https://harborlooms.example/secret", "hs_city": "lund"}
+        keys.append(crm.portal.note_occurrence(kind, "contacts", contact, crm.now, **at))
+    crm.clock.advance(seconds=3600)
+    return keys
+
+
+def test_events_of_behavior_come_by_the_types_that_are_named(crm, landed):
+    assert "behavior_events" not in [stream.name for stream in crm.open().streams()]
+    crm.settings["events"] = ["e_visited_page"]
+    (ada,) = crm.create("contacts", lastname="Weaver")
+    seen = visits(crm, ada, 230)
+    bought = visits(crm, ada, 2, "pe1_bought")
+    crm.sync("behavior_events")
+    rows = live(landed("crm.behavior_events"))
+    assert set(rows) == {*seen} and crm.asked()["GET events"] == 3
+    assert rows[seen[0]].keys() == {"id", "eventType", "objectType", "objectId", "occurredAt"}
+    assert (rows[seen[0]]["objectType"], rows[seen[0]]["objectId"]) == ("CONTACT", ada)
+    crm.settings["events"] = ["e_visited_page", "pe1_bought"]  # its past is read as well
+    later = visits(crm, ada, 1)
+    source = crm.open()
+    stream = crm.stream("behavior_events", source)
+    state = Landing(crm.home).stream("crm", "behavior_events").footer().state
+    assert source.plan(stream, state, Window(now=crm.now)).calls == 2
+    crm.sync("behavior_events")
+    assert set(landed("crm.behavior_events")) == {*seen, *bought, *later}
+    assert not crm.sync("behavior_events").changed
+    (note,) = source.plan(stream, {}, Window(now=crm.now)).notes
+    assert note.startswith("more than 100 of `e_visited_page`")
+
+
+def test_behavior_goes_on_after_a_break_and_begins_anew_where_its_cursor_is_forgotten(crm, landed):
+    crm.settings["events"] = ["e_visited_page"]
+    (ada,) = crm.create("contacts", lastname="Weaver")
+    seen = visits(crm, ada, 250)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/events", "after": 1, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("behavior_events", source, checkpoint_bytes=1)
+    assert len(landed("crm.behavior_events")) == 100
+    crm.set_faults({"kind": "cursor_gone", "match": "/events", "times": 1})
+    crm.sync("behavior_events")
+    assert set(landed("crm.behavior_events")) == {*seen}
+    crm.set_faults({"kind": "cursor_gone", "match": "/events", "times": None})
+    with pytest.raises(BadRequest):  # what has no cursor was not refused for its sake
+        crm.sync("behavior_events")
+
+
 def test_discover_tells_how_to_take_what_is_read_only_where_it_is_asked_for(crm):
     def found(**settings: Any) -> dict[str, str]:
         return {found.name: found.note for found in crm.open(**settings).discover().objects or ()}
 
-    assert {"list_memberships", "email_events", "leads"} <= found().keys()
+    assert {"list_memberships", "email_events", "behavior_events", "leads"} <= found().keys()
     assert found()["email_events"] == "`email_events: true` takes them"
-    taken = found(objects=["leads"], email_events=True, members_of=["*"])
-    assert not {"list_memberships", "email_events", "leads"} & taken.keys()
+    taken = found(objects=["leads"], email_events=True, members_of=["*"], events=["e_x"])
+    assert not {"list_memberships", "email_events", "behavior_events", "leads"} & taken.keys()
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,18 @@ def test_a_connector_holds_every_law_through_a_few_faults(type_):
     assert [(v.fault.id, v.why_not, v.broken) for v in verdicts] == [(n, None, ()) for n in names]
 
 
-@pytest.mark.parametrize("fault", ["empty_page", "future_stamps", "place_lost"])
-def test_a_log_that_shows_the_newest_first_holds_every_law(fault):
-    [verdict] = battery.examine(
-        "hubspot", {}, faults=battery.chosen([fault]), streams=["email_events"]
-    )
+@pytest.mark.parametrize(
+    ("stream", "fault"),
+    [
+        ("leads", "deleted"),
+        ("email_events", "empty_page"),
+        ("email_events", "future_stamps"),
+        ("email_events", "place_lost"),
+        ("behavior_events", "place_lost"),
+    ],
+)
+def test_what_hubspot_reads_where_it_is_asked_for_holds_every_law(stream, fault):
+    [verdict] = battery.examine("hubspot", {}, faults=battery.chosen([fault]), streams=[stream])
     assert (verdict.why_not, verdict.broken) == (None, ())
 
 

@@ -1140,6 +1140,30 @@ def test_an_erased_contacts_mails_leave_the_log_and_what_they_do_later_is_not_wr
     assert {one["recipient"] for one in told} == {"n0@acme.example", "n2@acme.example"}
 
 
+def test_events_of_behavior_are_filtered_by_type_record_and_time(tenant: Tenant):
+    portal = tenant.portal
+    one, other = people(portal, 2)
+    for hours, contact in enumerate((one, other, one)):
+        at = EARLIER + hours * HOUR
+        portal.note_occurrence("e_visited_page", "contacts", contact, at, hs_city="lund")
+    portal.note_occurrence("pe1_bought", "contacts", one, EARLIER)
+    api = tenant.client().events.events_api
+    page = api.get_page(event_type="e_visited_page", limit=2)
+    assert [event.object_id for event in page.results] == [one, other]
+    rest = api.get_page(event_type="e_visited_page", limit=2, after=page.paging.next.after)
+    assert (rest.results[0].occurred_at, rest.paging) == (EARLIER, None)
+    mine = api.get_page(object_type="contact", object_id=int(one), sort=["occurredAt"])
+    assert len(mine.results) == 3 and mine.results[-1].occurred_at == EARLIER + 2 * HOUR
+    span = api.get_page(occurred_after=EARLIER, occurred_before=EARLIER + 2 * HOUR)
+    assert [event.object_id for event in span.results] == [other]
+    for query in ({"objectId": one}, {"sort": "id"}):
+        assert tenant.call("GET", "/events/v3/events", params=query).status_code == 400
+    dated = tenant.get("/events/event-occurrences/2026-03/event-types")
+    assert dated == {"eventTypes": ["e_visited_page", "pe1_bought"]}
+    portal.erase(one, NOW)
+    assert len(tenant.get("/events/v3/events")["results"]) == 1
+
+
 def test_a_lead_is_about_a_contact(tenant: Tenant):
     (contact,) = people(tenant.portal, 1)
     properties = {"hs_lead_name": "Loom for No", "hs_pipeline_stage": "new-stage-id"}
