@@ -53,6 +53,7 @@ from connectors.hubspot.streams import (
     MEMBERSHIPS,
     OPTIONAL,
     STREAMS,
+    TYPE_IDS,
     custom_object,
     has_properties,
     scope_of,
@@ -133,19 +134,20 @@ class HubSpot:
         self.name = name
         self.session = session
         self._settings = settings
+        objects = [TYPE_IDS.get(name, name) for name in settings.objects]
         asked_for = {
-            LEADS: LEADS in settings.objects,
+            LEADS: LEADS in objects,
             MEMBERSHIPS: bool(settings.members_of),
             EMAIL_EVENTS: settings.email_events,
             BEHAVIOR: bool(settings.events),
         }
         declared = [stream for stream in STREAMS if asked_for.get(stream.name, True)]
         streams = with_configured(
-            name, declared, settings.fields, settings.objects, custom_object, inside="properties."
+            name, declared, settings.fields, objects, custom_object, inside="properties."
         )
         self._streams = with_history(name, streams, settings.history)
         self._account = Account(name, settings, session)
-        linked = LINKED | dict.fromkeys(settings.objects, LINKED_TO_CUSTOM)
+        linked = dict.fromkeys(objects, LINKED_TO_CUSTOM) | LINKED
         beside = Beside(linked, settings.history)
         named = settings.members_of, settings.events
         self._reader = Reader(self._account, beside, *named)

@@ -43,8 +43,8 @@ def pages(account: Account, walk: ChangeWalk) -> Iterator[tuple[list[bytes], int
     """Yield pages of events from a walk's position down, each with the position behind it.
 
     Both ends of a span belong to it; a moment outside of it is no place to go on from. How long an
-    `offset` holds is not documented: one that is refused is left for another span, which ends at
-    the oldest event seen.
+    `offset` holds is not documented: one that is refused or missing is left for another span,
+    which ends at the oldest event seen.
     """
     position = walk.position or int(ms(walk.end)) - 1
     query: dict[str, Any] = _span(walk, position)
@@ -63,11 +63,11 @@ def pages(account: Account, walk: ChangeWalk) -> Iterator[tuple[list[bytes], int
         moments = [int(ms(at)) for row in rows if (at := _moment(row)) is not None and at >= low]
         position = min([position, *moments])
         yield rows, position
-        offset = pick(body, "offset")
-        if not pick(body, "hasMore") or not offset:
+        if not pick(body, "hasMore"):
             return
-        guard.check(str(offset))
-        query = query | {"offset": offset}
+        offset = pick(body, "offset")
+        guard.check(str(offset or position))
+        query = query | {"offset": offset} if offset else _span(walk, position)
 
 
 def _moment(row: bytes) -> datetime | None:

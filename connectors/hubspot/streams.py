@@ -280,6 +280,12 @@ STREAMS: tuple[Stream, ...] = (
     ),
 )
 
+TYPE_IDS = {
+    "0-1": "contacts", "0-2": "companies", "0-3": "deals", "0-5": "tickets", "0-27": "tasks",
+    "0-46": "notes", "0-47": "meetings", "0-48": "calls", "0-49": "emails", "0-136": LEADS,
+}  # fmt: skip
+"""The vendor's own objects by the ids that stand for them; the account's own have none here."""
+
 _ENGAGEMENTS = ("calls", "emails", "meetings", "notes", "tasks", "communications")
 LINKED_TO_CUSTOM = ("contacts", "companies")
 LINKED: dict[str, Sequence[str]] = {

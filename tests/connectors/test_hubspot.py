@@ -853,6 +853,23 @@ def test_a_log_that_breaks_off_goes_on_where_it_was_and_needs_no_cursor_for_it(
         crm.sync("email_events")
 
 
+def test_a_page_that_promises_more_without_a_cursor_loses_nothing(crm, landed, monkeypatch):
+    monkeypatch.setattr(mailings, "ROWS_PER_PAGE", 50)
+    crm.settings["email_events"] = True
+    mailing(crm, 100)
+    asked = client.Account.ask_path
+
+    def forgetful(self, method, path, **what):
+        told = json.loads(asked(self, method, path, **what))
+        return json.dumps(
+            {name: value for name, value in told.items() if name != "offset"}
+        ).encode()
+
+    monkeypatch.setattr(client.Account, "ask_path", forgetful)
+    crm.sync("email_events")
+    assert len(landed("crm.email_events")) == 200
+
+
 def test_more_events_of_one_moment_than_fit_a_page_are_read_and_end(crm, landed, monkeypatch):
     monkeypatch.setattr(mailings, "ROWS_PER_PAGE", 10)
     crm.settings["email_events"] = True
@@ -935,6 +952,7 @@ def test_leads_come_where_objects_names_them_with_whom_they_are_about(crm, lande
     assert "leads" not in [stream.name for stream in crm.open().streams()]
     with pytest.raises(ConfigError, match="`fields: leads` names no object"):
         crm.open(fields={"leads": ["source"]})
+    assert "leads" in [stream.name for stream in crm.open(objects=["0-136"]).streams()]
     crm.settings["objects"] = ["leads"]
     (ada,) = crm.create("contacts", lastname="Weaver")
     (lead,) = crm.create("leads", hs_lead_name="Ada Weaver", hs_pipeline_stage="new-stage-id")
