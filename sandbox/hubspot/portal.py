@@ -1149,7 +1149,7 @@ class Portal:
         if "to" not in known:
             return
 
-        def note(kind: str, at: datetime, **more: Any) -> str:
+        def note(kind: str, at: datetime, more: Mapping[str, Any]) -> str:
             self._noted += 1
             id = _uuid(f"event:{self.portal_id}:{self._noted}")
             sent = self.email_events[known["SENT"]] if "SENT" in known else None
@@ -1159,28 +1159,22 @@ class Portal:
             return id
 
         if event == "sent":
-            known["SENT"] = note("SENT", at)
-            delivered = note("DELIVERED", at + timedelta(seconds=2), response="250 2.0.0 OK")
-            known["DELIVERED"] = delivered
+            known["SENT"] = note("SENT", at, {})
+            known["DELIVERED"] = note("DELIVERED", at + timedelta(seconds=2), _ACCEPTED)
         elif event == "bounce":
-            bounce = note("BOUNCE", at, category="UNKNOWN_USER", status="5.1.1",
-                          response="550 5.1.1 The account does not exist")  # fmt: skip
+            bounce = note("BOUNCE", at, _NOBODY_THERE)
             told = self.email_events[known["DELIVERED"]]
             self.email_events[told.id] = replace(told, obsolete=(bounce, at))
         elif event == "unsubscribed":
             of_one = email.subscription_id is not None
-            note(
-                "STATUSCHANGE",
-                at,
-                source="SOURCE_RECIPIENT",
-                portalSubscriptionStatus="UNSUBSCRIBED" if is_wide else "SUBSCRIBED",
-                subscriptions=[{"id": email.subscription_id, "status": "UNSUBSCRIBED"}] * of_one,
-            )
+            left = [{"id": email.subscription_id, "status": "UNSUBSCRIBED"}] * of_one
+            status = "UNSUBSCRIBED" if is_wide else "SUBSCRIBED"
+            more = {"portalSubscriptionStatus": status, "subscriptions": left}
+            note("STATUSCHANGE", at, {"source": "SOURCE_RECIPIENT", **more})
         elif event == "spamreport":
-            note("SPAMREPORT", at)
+            note("SPAMREPORT", at, {})
         else:
-            device = "UNKNOWN" if is_filtered else "COMPUTER"
-            note(event.upper(), at, filteredEvent=is_filtered, deviceType=device)
+            note(event.upper(), at, _BY_A_PROGRAM if is_filtered else _BY_A_PERSON)
 
     def note_occurrence(
         self, kind: str, name: str, id: str | int, at: datetime, **properties: str
@@ -1276,6 +1270,16 @@ class Portal:
             self.writes += 1
             del self.lists[list_id]
 
+
+# What events have besides: there are many of them, and few of these.
+_ACCEPTED = {"response": "250 2.0.0 OK"}
+_NOBODY_THERE = {
+    "category": "UNKNOWN_USER",
+    "status": "5.1.1",
+    "response": "550 5.1.1 The account does not exist",
+}
+_BY_A_PROGRAM = {"filteredEvent": True, "deviceType": "UNKNOWN"}
+_BY_A_PERSON = {"filteredEvent": False, "deviceType": "COMPUTER"}
 
 _DELIVERY = {
     "sent": ("hs_email_delivered", "hs_email_last_send_date"),
