@@ -214,7 +214,7 @@ def account() -> Landing:
     consent(landing, 1, (501, *granted))
     landing.delete("hubspot__subscription_statuses", "1")
     consent(landing, 99, (501, *granted), (502, "NOT_SPECIFIED", "2019-03-04"))
-    consent(landing, 99, (501, *refused), (502, *refused), when=MOVED)
+    consent(landing, 99, (501, *refused), (502, *refused), when=MOVED, left_all=None)
     consent(landing, 2, (502, "NOT_SPECIFIED", "2019-03-04"))
     # Kit left all mail, came back a week later, and Iris left all mail but for one kind
     consent(landing, 4, (501, *granted), left_all="2026-05-01")
@@ -426,7 +426,7 @@ def test_consent_is_what_was_answered_and_never_asked_is_no_answer(tables: Table
     ) == [
         (ADA, tables.person(ADA), "News", "granted", "consent_with_notice", False,
          at("2025-04-01T09:00:00"), FIRST_SYNC),
-        # by the contact's flag: what is said of all mail was not read here
+        # by the contact's flag alone: it was another address of hers
         (ADA, tables.person(ADA), "all", "refused", None, True, FIRST_SYNC, FIRST_SYNC),
         (ADA, tables.person(ADA), "502", "refused", None, True, at("2026-06-05T09:00:00"), MOVED),
         (ADA, tables.person(ADA), "News", "refused", None, True, at("2026-06-05T09:00:00"), MOVED),

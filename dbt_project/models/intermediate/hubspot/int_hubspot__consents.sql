@@ -1,7 +1,7 @@
 {#
     The vendor tells the last answer to each kind of e-mail; earlier ones are known as far as we
-    read them. Who was never asked gave no answer. Who left all e-mail is told beside that, or,
-    where consents are not visible, by a flag of the contact.
+    read them. Who was never asked gave no answer. Who left all e-mail is told beside that, or by a
+    flag of the contact alone: consents are not visible, or it was another address of theirs.
 #}
 with consenting as (
     select * from {{ current(ref('stg_hubspot__subscription_statuses')) }} as consenting
@@ -68,6 +68,7 @@ looks as (
         versions._version,
         versions._seq,
         versions._loaded_at,
+        'status' as told_by,
         left_all._seq is not null as is_out,
         left_all.left_at
     from versions
@@ -85,24 +86,24 @@ looks as (
         flagged._version,
         flagged._seq,
         flagged._loaded_at,
+        'flag',
         flagged.has_opted_out_of_email,
         null
     from {{ known(ref('stg_hubspot__contacts')) }} as flagged
     inner join contacts on flagged._source = contacts._source and flagged._key = contacts._key
     where flagged.has_opted_out_of_email is not null
         and not exists (
-            select 1 from versions
-            where versions._source = flagged._source
-                and versions._key = flagged._key
-                and versions.wide_statuses is not null
+            select 1 from left_all
+            where left_all._source = flagged._source and left_all._key = flagged._key
         )
 ),
 
 turns as (
     select
         *,
-        coalesce(lag(is_out) over (partition by _source, _key order by _version, _seq), false)
-            as was_out
+        coalesce(
+            lag(is_out) over (partition by _source, _key, told_by order by _version, _seq), false
+        ) as was_out
     from looks
 )
 
