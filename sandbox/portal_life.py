@@ -27,6 +27,8 @@ from sandbox.truth import Truth
 NEWSLETTER, UPDATES, EVENTS = 9101, 9102, 9103
 PARENT_COMPANY = 13
 """Association type from a company to its parent."""
+LEAD_PRIMARY_CONTACT = 578
+"""Association type from a lead to whom it is about."""
 
 WAITING = 5
 """How many duplicates and test records lie about before the oldest is cleared away."""
@@ -126,7 +128,7 @@ class PortalLife:
         self._sign_up_form = portal.add_form(
             "Loom Letter", at, fields=("email", "firstname", "lastname")
         )
-        portal.add_campaign("Loom Letter", at)
+        self._letters = portal.add_campaign("Loom Letter", at)
         self._readers = portal.add_list("Readers of the Loom Letter", at, processing="DYNAMIC")
         self._guild = portal.add_list("Guild meet-up guests", at)
 
@@ -171,12 +173,61 @@ class PortalLife:
         if contact is None:
             return
         self._people.append(person)
+        self._weigh(at, person)
         if dice.chance(rates.portal_second_contact):
             self.time.at(at + dice.waits(90), self._sign_up_again, person)
         if dice.chance(rates.portal_archived):
             self.time.at(at + dice.waits(150), self._archive, person)
         elif dice.chance(rates.portal_erased):
             self.time.at(at + dice.waits(150), self._erase, person)
+
+    def _weigh(self, at: datetime, person: Person) -> None:
+        """Let sales look into a prospect who signed up. Leads have dice of their own."""
+        dice = Dice(Random(f"{self.time.seed}/leads/{person.id}"))
+        if person.kind == "prospect" and dice.chance(self.rates.portal_lead):
+            self.time.at(at + dice.waits(4), self._open_lead, person, dice)
+
+    def _open_lead(self, at: datetime, person: Person, dice: Dice) -> None:
+        contact = self._live(person)
+        if contact is None:
+            return
+        portal = self.portal
+        lead = portal.create(
+            "leads",
+            {
+                "hs_lead_name": person.name,
+                "hs_lead_type": "NEW_BUSINESS",
+                "hs_lead_label": dice.rng.choice(("HOT", "WARM", "WARM", "COLD")),
+                "hs_pipeline": "lead-pipeline-id",
+                "hs_pipeline_stage": "new-stage-id",
+                "hubspot_owner_id": dice.rng.choice([*self._owner_of.values(), None]),
+            },
+            at,
+        )
+        portal.associate("leads", lead, "contacts", contact, at, types=[LEAD_PRIMARY_CONTACT])
+        company = self._company_of(person)
+        if company is not None:
+            portal.associate("leads", lead, "companies", company, at)
+        self.truth.profile("hubspot", "leads", lead, person.id, at)
+        ends = "qualified" if dice.chance(self.rates.lead_qualified) else "unqualified"
+        for stage in ("attempting", "connected", ends):
+            at += dice.waits(3)
+            self.time.at(at, self._move_lead, person, lead, stage)
+
+    def _move_lead(self, at: datetime, person: Person, lead: str, stage: str) -> None:
+        """Bring a lead on; of one that is qualified the contact is an opportunity."""
+        portal = self.portal
+        if portal.get("leads", lead).archived_at is not None:
+            return
+        portal.update("leads", lead, {"hs_pipeline_stage": f"{stage}-stage-id"}, at)
+        contact = self._live(person)
+        if stage == "qualified" and contact is not None:
+            portal.update("contacts", contact, {"lifecyclestage": "opportunity"}, at)
+            self.truth.trap("qualified_lead", "hubspot", "leads", lead, person.id, at, contact)
+
+    def _drop_leads(self, at: datetime, contact: str) -> None:
+        for lead, _ in self.portal.links("contacts", int(contact), "leads"):
+            self.portal.archive("leads", lead, at)
 
     def _add_contact(self, at: datetime, person: Person, address: str) -> str | None:
         """Write a person down under an address; None when somebody has it already."""
@@ -408,6 +459,7 @@ class PortalLife:
     def _archive(self, at: datetime, person: Person) -> None:
         contact = self._live(person)
         if contact is not None:
+            self._drop_leads(at, contact)
             self.portal.archive("contacts", contact, at)
             self.truth.trap("archived_contact", "hubspot", "contacts", contact, person.id, at)
 
@@ -423,6 +475,7 @@ class PortalLife:
     def _erase(self, at: datetime, person: Person) -> None:
         contact = self._live(person)
         if contact is not None:
+            self._drop_leads(at, contact)
             self.portal.erase(contact, at)
             self.truth.trap("erased_contact", "hubspot", "contacts", contact, person.id, at)
 
@@ -795,8 +848,10 @@ class PortalLife:
             f"{name}: {dice.rng.choice(texts.THINGS)}",
             at - timedelta(days=2),
             subscription=subscription,
+            campaign=self._letters if subscription == NEWSLETTER else None,
         )
         portal.publish(email, at)
+        scanners = Dice(Random(f"{self.time.seed}/scanners/{email}"))
         for person in self._people:
             contact = self._live(person)
             if contact is None:
@@ -809,6 +864,10 @@ class PortalLife:
             if address not in known:
                 portal.note_delivery(email, contact, "bounce", at + timedelta(minutes=1))
                 continue
+            if scanners.chance(self.rates.mail_scanned):  # opens and clicks all there is, at once
+                for seconds, event in ((4, "open"), (5, "click")):
+                    when = at + timedelta(seconds=seconds)
+                    portal.note_delivery(email, contact, event, when, is_filtered=True)
             if dice.chance(self.rates.mail_opened) and not person.quiet(at):
                 opened = at + dice.lognormal(3.0, 1.2)
                 self.time.at(opened, self._read, email, contact, "open")
@@ -827,8 +886,9 @@ class PortalLife:
     def _unsubscribe(
         self, at: datetime, email: str, contact: str, address: str, subscription: int
     ) -> None:
-        self.portal.note_delivery(email, contact, "unsubscribed", at)
-        if self.dice.chance(0.4):
+        is_wide = self.dice.chance(0.4)
+        self.portal.note_delivery(email, contact, "unsubscribed", at, is_wide=is_wide)
+        if is_wide:
             self.portal.opt_out(address, at)
         else:
             self.portal.set_consent(

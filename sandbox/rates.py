@@ -190,6 +190,8 @@ class Rates:
     portal_archived: float = 0.02
     portal_erased: float = 0.008
     portal_company_twice: float = 0.05
+    portal_lead: float = 0.6
+    lead_qualified: float = 0.5
     tickets: float = 0.0019
     ticket_reopened: float = 0.05
     ticket_note: float = 0.3
@@ -204,6 +206,7 @@ class Rates:
     mail_opened: float = 0.36
     mail_clicked: float = 0.18
     mail_unsubscribed: float = 0.004
+    mail_scanned: float = 0.07
 
     # The shop. How people buy differs widely: the mean gap of one is log-normal around a median,
     # the chance to stop is beta with this mean, as in models of buying.

@@ -128,7 +128,8 @@ class Sandbox:
                 "type": "hubspot",
                 "url": self.urls["hubspot"],
                 "access_token": self.world.portal.access_token,
-                "objects": [machines],
+                "objects": [machines, "leads"],
+                "email_events": True,
                 "fields": {**PORTAL_FIELDS_TAKEN, machines: MACHINE_FIELDS_TAKEN},
             }
             if not self.world.vendor_limits:  # as somebody on a higher plan would write down

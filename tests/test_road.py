@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,6 +101,40 @@ def test_analysts_see_how_every_stream_compares_with_its_source(config: Config) 
         assert (result == "unknown") == (missing is None), place
         assert calls > 0 or how is why is None, place  # files are read without a call
         assert per_change is None if not changes else abs(per_change - calls / changes) < 1e-3
+
+
+def test_what_became_of_every_mailing_and_all_leads_stand_there_as_the_vendor_has_them(
+    config: Config, sandbox: Sandbox
+) -> None:
+    portal = sandbox.world.portal
+    log = portal.email_log()
+    sent = dict(
+        query(
+            config, "select message_sent_id, person_id from fct_message_sent where source = 'hub'"
+        )
+    )
+    assert sent.keys() == {f"hub:email_events:{one.id}" for one in log if one.kind == "SENT"}
+    nobodys = sum(person is None for person in sent.values())  # archived since they got it
+    assert nobodys < 0.1 * len(sent)
+    kinds = {"OPEN": "open", "CLICK": "click", "BOUNCE": "bounce", "STATUSCHANGE": "unsubscribe"}
+    assert Counter(
+        query(config, "select kind, is_automatic from fct_message_response where source = 'hub'")
+    ) == Counter(
+        (kinds[one.kind], one.more.get("filteredEvent")) for one in log if one.kind in kinds
+    )
+    leads = query(
+        config, "select profile_key from dim_profile where stream = 'leads' and source = 'hub' "
+        "and not is_deleted"
+    )  # fmt: skip
+    assert {key for (key,) in leads} == {f"hub:leads:{key}" for key in portal.table("leads").live}
+    left = query(
+        config, "select count(distinct profile_key) from fct_consent where source = 'hub' "
+        "and purpose_id = 'all' and answer = 'refused' and is_current"
+    )  # fmt: skip
+    contacts = portal.table("contacts")
+    live = [contacts.records[key].properties for key in contacts.live]
+    out = [one for one in live if one.get("hs_email_optout") == "true"]
+    assert left == [(len(out),)] and out
 
 
 def test_the_first_build_shows_a_year_of_snapshots_and_says_that_they_are_rebuilt(

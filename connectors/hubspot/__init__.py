@@ -2,8 +2,9 @@
 
 Speaks the CRM API v3 (associations v4) through hubspot-api-client, which knows paths, parameters
 and the bearer header: its typed endpoints build each request, our session sends it, and what
-they return is the answer's bytes. Four calls are ours: the client has the retired form of one
-(the OAuth token) and lacks the others (the account's details and usage, consents v4).
+they return is the answer's bytes. Some calls are ours: the client has the retired form of one
+(the OAuth token) and lacks the others (the account's details and usage, consents v4, campaigns,
+submissions, the log of e-mail events).
 https://developers.hubspot.com/docs/api/overview
 
 Auth: a service key (or the token of a private app, which can no longer be made), or OAuth with
@@ -11,7 +12,8 @@ a refresh token (access lasts 30 minutes).
 https://developers.hubspot.com/changelog/legacy-private-app-creation-sunset
 Scopes: `crm.objects.{contacts,companies,deals,owners,feedback_submissions}.read`, `tickets`,
 `sales-email-read`, `content`, `communication_preferences.{read,statuses.batch.read}`; streams of
-products that many accounts lack stay empty without theirs, and say so.
+products that many accounts lack stay empty without theirs, and say so. `crm.objects.leads.read`
+and `crm.objects.custom.read` where `objects` asks for them.
 Limits: 100 calls per 10 s and app (more on higher plans: `calls_per_10_s`), searches 5 per
 second and account, a number per day. A 429 names its policy and brings no `Retry-After`.
 Deletes: archived records have a list of their own; a merge leaves the old ids in a property of
@@ -23,6 +25,8 @@ Never taken: any text (bodies, notes, subjects, comments of a survey).
     client    single calls and their errors   objects   records with a change stamp
     discover, plan                            beside    links, consents, history of properties
                                               forms     what was submitted
+                                              mailings  what became of each message
+                                              behavior  what people did elsewhere
 """
 
 from __future__ import annotations
@@ -41,11 +45,15 @@ from connectors.hubspot.discover import discovered
 from connectors.hubspot.plan import Planner
 from connectors.hubspot.reads import Reader
 from connectors.hubspot.streams import (
+    BEHAVIOR,
+    EMAIL_EVENTS,
+    LEADS,
     LINKED,
     LINKED_TO_CUSTOM,
     MEMBERSHIPS,
     OPTIONAL,
     STREAMS,
+    TYPE_IDS,
     custom_object,
     has_properties,
     scope_of,
@@ -81,9 +89,11 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         calls_per_10_s: calls the plan allows in 10 seconds: 100, 190 or 250.
         searches_per_s: searches to leave in a second; the account's 5 are shared by all.
         fields: stream -> further properties to take.
-        objects: custom objects, by name or type id (`2-123456`).
+        objects: custom objects, by name or type id (`2-123456`); `leads`, too.
         history: stream -> properties whose earlier values are read, too.
         members_of: names of lists whose members are read; `*` stands for any text.
+        email_events: read what became of each marketing e-mail at each recipient.
+        events: types of events of behavior that are read, for example `e_visited_page`.
     """
 
     access_token: str | None = None
@@ -97,6 +107,8 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     objects: list[str] = []
     history: dict[str, list[str]] = {}
     members_of: list[str] = []
+    email_events: bool = False
+    events: list[str] = []
 
 
 def connect(name: str, settings: Settings, session: Session) -> HubSpot:
@@ -122,19 +134,24 @@ class HubSpot:
         self.name = name
         self.session = session
         self._settings = settings
+        objects = [TYPE_IDS.get(name, name) for name in settings.objects]
+        asked_for = {
+            LEADS: LEADS in objects,
+            MEMBERSHIPS: bool(settings.members_of),
+            EMAIL_EVENTS: settings.email_events,
+            BEHAVIOR: bool(settings.events),
+        }
+        declared = [stream for stream in STREAMS if asked_for.get(stream.name, True)]
         streams = with_configured(
-            name, STREAMS, settings.fields, settings.objects, custom_object, inside="properties."
+            name, declared, settings.fields, objects, custom_object, inside="properties."
         )
-        self._streams = tuple(
-            stream
-            for stream in with_history(name, streams, settings.history)
-            if stream.name != MEMBERSHIPS or settings.members_of
-        )
+        self._streams = with_history(name, streams, settings.history)
         self._account = Account(name, settings, session)
-        linked = LINKED | dict.fromkeys(settings.objects, LINKED_TO_CUSTOM)
+        linked = dict.fromkeys(objects, LINKED_TO_CUSTOM) | LINKED
         beside = Beside(linked, settings.history)
-        self._reader = Reader(self._account, beside, settings.members_of)
-        self._planner = Planner(self._account, self._reader, beside, settings.members_of)
+        named = settings.members_of, settings.events
+        self._reader = Reader(self._account, beside, *named)
+        self._planner = Planner(self._account, self._reader, beside, *named)
 
     def streams(self) -> Sequence[Stream]:
         """Return the standard streams with configured properties, then the custom objects."""

@@ -21,7 +21,6 @@ from connectors.hubspot.client import (
     Account,
     ScopeMissing,
     id_of,
-    spliced,
 )
 from connectors.hubspot.objects import record_pages
 from connectors.hubspot.streams import HISTORY, scope_of
@@ -114,16 +113,24 @@ def _gathered(
 def _consents(account: Account, rows: Sequence[bytes]) -> tuple[list[bytes], list[Tombstone]]:
     """Return what contacts said to each kind of e-mail, by contact in place of address.
 
-    Version 4 alone tells `no` from `never asked`; the client library has version 3.
+    Version 4 alone tells `no` from `never asked`; the client library has version 3. Who left all
+    e-mail at once is told apart: that goes before anything said of one kind.
     """
     records = []
     found = [values(row, "id", "properties") for row in rows]
     ids = {told["email"].lower(): str(key) for key, told in found if told and told.get("email")}
     for emails in batches(list(ids), INPUTS_PER_CONSENT_CALL):
+        wide = {
+            str(values(row, "subscriberIdString")[0]).lower(): members(row)["wideStatuses"]
+            for body in account.batch(account.wide_consents, emails)
+            for row in split(body, "results")
+            if "wideStatuses" in members(row)
+        }
         for body in account.batch(account.consents, emails):
             for row in split(body, "results"):
                 email = str(values(row, "subscriberIdString")[0]).lower()
-                records.append(spliced(row, contactId=ids.get(email, "")))
+                told = {"wideStatuses": wide.get(email, msgspec.Raw(b"[]")), **members(row)}
+                records.append(msgspec.json.encode({"contactId": ids.get(email, ""), **told}))
     silent = {str(key) for key, _ in found} - {*ids.values()}
     return records, [Tombstone(key=key) for key in sorted(silent)]
 

@@ -6,7 +6,7 @@ belong here: which records are due, and what is made of them (`reads`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +18,7 @@ from connectors import redaction
 from connectors.budget import Usage
 from connectors.errors import AuthError, BadRequest, RapportError, ServerError
 from connectors.hubspot.streams import scope_of
-from connectors.pagination import cursors
+from connectors.pagination import batches, cursors
 from connectors.records import members, pick, split, values
 from connectors.session import Limit, Session, with_renewal
 
@@ -31,6 +31,9 @@ TOKEN_PATH = "/oauth/2026-03/token"
 ACCOUNT_PATH = "/account-info/v3/details"
 USAGE_PATH = "/account-info/v3/api-usage/daily"
 CONSENT_PATH = "/communication-preferences/v4/statuses/batch/read?channel=EMAIL"
+WIDE_CONSENT_PATH = (
+    "/communication-preferences/v4/statuses/batch/unsubscribe-all/read?channel=EMAIL"
+)
 CAMPAIGNS_PATH = "/marketing/v3/campaigns?limit=100&properties=hs_name"
 ROWS_PER_LIST = 100
 ROWS_PER_SEARCH = 200
@@ -216,6 +219,23 @@ class Account:
     def consents(self, emails: Sequence[str]) -> bytes:
         """Return what is known of these addresses' consents; the client has an older form."""
         return self.ask_path("POST", CONSENT_PATH, json={"inputs": emails})
+
+    def wide_consents(self, emails: Sequence[str]) -> bytes:
+        """Return which of these addresses left all e-mail, of the account or of a unit of it."""
+        return self.ask_path("POST", WIDE_CONSENT_PATH, json={"inputs": emails})
+
+    def contacts_at(self, emails: Iterable[str]) -> dict[str, str]:
+        """Return which live contacts have these addresses (lower case), as first or further one."""
+        found: dict[str, str] = {}
+        for some in batches(sorted(emails), ROWS_PER_LIST):
+            names = ["email", "hs_additional_emails"]
+            for body in self.read_batch("contacts", some, names, by="email"):
+                for row in split(body, "results"):
+                    told = values(row, "properties")[0] or {}
+                    further = (told.get("hs_additional_emails") or "").split(";")
+                    known = [email for email in (told.get("email"), *further) if email]
+                    found |= dict.fromkeys(map(str.lower, known), str(id_of(row)))
+        return found
 
     def properties(self, kind: str) -> list[dict[str, Any]]:
         """Return the properties that the account has, sensitive ones left out by the vendor."""

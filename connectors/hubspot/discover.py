@@ -20,21 +20,43 @@ from connectors.discovery import (
     taken_fields,
 )
 from connectors.hubspot.client import Account, ScopeMissing
-from connectors.hubspot.streams import ENVELOPE, MEMBERSHIPS, has_properties, scope_of
+from connectors.hubspot.streams import (
+    BEHAVIOR,
+    EMAIL_EVENTS,
+    ENVELOPE,
+    LEADS,
+    MEMBERSHIPS,
+    has_properties,
+    scope_of,
+)
 
 _TYPE_OF = by_field(decimal="number", boolean="bool", timestamp="datetime", date="date")
 """The vendor's types of properties -> ours; all others are text."""
-_MEMBERSHIPS = FoundObject(
-    name=MEMBERSHIPS,
-    label="Members of lists",
-    note="`members_of` takes those of the lists it names",
+_OF_ITS_OWN = (
+    FoundObject(
+        name=MEMBERSHIPS,
+        label="Members of lists",
+        note="`members_of` takes those of the lists it names",
+    ),
+    FoundObject(
+        name=EMAIL_EVENTS,
+        label="What became of each e-mail at each recipient",
+        note="`email_events: true` takes them",
+    ),
+    FoundObject(
+        name=BEHAVIOR,
+        label="Events of behavior",
+        note="`events` takes those of the types it names",
+    ),
+    FoundObject(name=LEADS, label="Leads", can_be_read=True),
 )
-_NOT_READ = (FoundObject(name="events", label="Events of behavior", note="not built"),)
+"""Streams that are read only where rapport.yml asks for them."""
 
 
 def discovered(account: Account, streams: tuple[Stream, ...]) -> Discovery:
     """List the properties of every kind of record that is read, and the account's own objects."""
-    is_taken = any(stream.name == MEMBERSHIPS for stream in streams)
+    taken_names = {stream.name for stream in streams}
+    not_asked_for = (found for found in _OF_ITS_OWN if found.name not in taken_names)
     how = "the account's own objects, and what HubSpot is known to have besides"
     try:
         own = _own_objects(account, {stream.object_name for stream in streams})
@@ -43,7 +65,7 @@ def discovered(account: Account, streams: tuple[Stream, ...]) -> Discovery:
         how = "what HubSpot is known to have; own objects need the scope `crm.schemas.custom.read`"
     return Discovery(
         streams=tuple(_found(account, stream) for stream in streams),
-        objects=(*own, *_NOT_READ, *([] if is_taken else [_MEMBERSHIPS])),
+        objects=(*own, *not_asked_for),
         how=how,
     )
 

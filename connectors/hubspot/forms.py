@@ -15,9 +15,9 @@ import requests
 
 from connectors.base import Page, State, Stream, Window
 from connectors.errors import BadRequest
-from connectors.hubspot.client import NEXT, ROWS_PER_LIST, Account, id_of
+from connectors.hubspot.client import NEXT, ROWS_PER_LIST, Account
 from connectors.incremental import NewestFirstWalk
-from connectors.pagination import LoopGuard, batches
+from connectors.pagination import LoopGuard
 from connectors.records import parse_stamp, pick, split, values
 
 ROWS_PER_PAGE = 50
@@ -102,14 +102,7 @@ def _page(account: Account, form: str, after: str | None) -> bytes:
 def _records(account: Account, form: str, rows: Sequence[bytes]) -> list[bytes]:
     """Return what is kept of submissions: which, when, by which contact."""
     emails = {values(row, "conversionId")[0]: _email(row) for row in rows}
-    contacts: dict[str, str] = {}
-    for some in batches(sorted({email for email in emails.values() if email}), ROWS_PER_LIST):
-        names = ["email", "hs_additional_emails"]
-        for body in account.read_batch("contacts", some, names, by="email"):
-            for row in split(body, "results"):
-                told = values(row, "properties")[0] or {}
-                known = [told.get("email"), *(told.get("hs_additional_emails") or "").split(";")]
-                contacts |= {email.lower(): str(id_of(row)) for email in known if email}
+    contacts = account.contacts_at({email for email in emails.values() if email})
     records = []
     for row in rows:
         key = values(row, "conversionId")[0]

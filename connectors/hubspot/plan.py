@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from connectors.base import State, Stream, Window
 from connectors.errors import AuthError, BadRequest
-from connectors.hubspot import forms, members
+from connectors.hubspot import behavior, forms, mailings, members
 from connectors.hubspot.beside import (
     INPUTS_PER_ASSOCIATION_CALL,
     INPUTS_PER_CONSENT_CALL,
@@ -31,9 +31,12 @@ from connectors.hubspot.client import (
 from connectors.hubspot.objects import COUNT_EVERY, change_filters, is_list_due
 from connectors.hubspot.reads import Reader
 from connectors.hubspot.streams import (
+    BEHAVIOR,
+    EMAIL_EVENTS,
     HISTORY,
     MEMBERSHIPS,
     OPTIONAL,
+    STREAMS,
     has_properties,
     scope_of,
     wanted,
@@ -44,15 +47,24 @@ from connectors.records import split, values
 
 Filters = Sequence[Mapping[str, str]]
 
+_COUNTED = ("sent", "delivered", "open", "click", "bounce", "unsubscribed", "spamreport", "reply")
+"""Counters of an e-mail that are events of recipients, too."""
+
 
 class Planner:
     """Plans for one account."""
 
     def __init__(
-        self, account: Account, reader: Reader, beside: Beside, members_of: Sequence[str] = ()
+        self,
+        account: Account,
+        reader: Reader,
+        beside: Beside,
+        members_of: Sequence[str] = (),
+        events: Sequence[str] = (),
     ) -> None:
         self._account = account
         self._members_of = members_of
+        self._events = events
         self._reader = reader
         self._lying_beside = beside
         self._searches = ((account.searches_per_s, 1.0),)
@@ -98,6 +110,10 @@ class Planner:
                 return self._short_list(stream, window)
             if stream.name == "form_submissions":
                 return self._submissions(stream, state, window)
+            if stream.name == BEHAVIOR:
+                return self._behavior(stream, state, window)
+            if stream.name == EMAIL_EVENTS:
+                return self._email_events(stream, state, window)
             if stream.name == MEMBERSHIPS:
                 return self._memberships(state, window)
             if not has_properties(stream):
@@ -153,6 +169,57 @@ class Planner:
                 f"{forms.ROWS_PER_PAGE} take a call, and their addresses another",
             ),
         )
+
+    def _behavior(self, stream: Stream, state: State, window: Window) -> Cost:
+        looks = records = 0
+        notes: list[str] = []
+        for name in self._events:
+            known = (state.get("types") or {}).get(name) or {}
+            for walk in change_walks(stream, known, window):
+                rows, after = next(behavior.pages(self._account, name, walk))
+                looks, records = looks + 1, records + len(rows)
+                if after is not None:
+                    notes.append(
+                        f"more than {len(rows):,} of `{name}`, which are not counted: each further "
+                        f"{ROWS_PER_LIST} take a call"
+                    )
+        how = "the first page of each type was looked at"
+        step = Step(what="pages of events", calls=looks, how=how)
+        return Cost(steps=(step,), records=records, records_how=how, notes=tuple(notes))
+
+    def _email_events(self, stream: Stream, state: State, window: Window) -> Cost:
+        steps: list[Step] = []
+        notes: list[str] = []
+        records = 0
+        for walk in change_walks(stream, state, window):
+            rows, _ = next(mailings.pages(self._account, walk))
+            told = [values(row, "recipient")[0] for row in rows]
+            found, addresses, how = len(rows), len({*told}), "the newest page was looked at"
+            if found == mailings.ROWS_PER_PAGE and walk.start is None and not walk.position:
+                found, how = self._counted_events(window), "the counters of the e-mails"
+                addresses = min(found, self._count("contacts", [filtered("email", "HAS_PROPERTY")]))
+            elif found == mailings.ROWS_PER_PAGE:
+                notes.append(
+                    f"more than {found:,} events, the log does not tell how many: each further "
+                    f"{found:,} take a call, and every {ROWS_PER_LIST} addresses another"
+                )
+            read = pages(found, mailings.ROWS_PER_PAGE)
+            steps.append(Step(what="pages of events", calls=read, how=how))
+            asked = math.ceil(addresses / ROWS_PER_LIST)
+            who = f"{addresses:,} addresses, {ROWS_PER_LIST} at once"
+            steps.append(Step(what="who they were", calls=asked, how=who))
+            records += found
+        return Cost(steps=tuple(steps), records=records, records_how=how, notes=tuple(notes))
+
+    def _counted_events(self, window: Window) -> int:
+        """Return how many events the counters of all e-mails to many tell of."""
+        emails = next(stream for stream in STREAMS if stream.name == "marketing_emails")
+        counters = [
+            ((values(row, "stats")[0] or {}).get("counters") or {})
+            for page in self._reader.read(emails, {}, window)
+            for row in page.records
+        ]
+        return sum(told.get(name) or 0 for told in counters for name in _COUNTED)
 
     def _objects(self, stream: Stream, state: State, window: Window) -> Cost:
         kind = stream.object_name
@@ -232,8 +299,8 @@ class Planner:
         given = [filtered("email", "HAS_PROPERTY")]
         filters = given if is_whole else [*given, *change_filters(kind, walk)]
         addresses = self._count(kind, filters) if found else 0
-        calls = math.ceil(addresses / INPUTS_PER_CONSENT_CALL)
-        how = f"{addresses:,} addresses, {INPUTS_PER_CONSENT_CALL} at once"
+        calls = 2 * math.ceil(addresses / INPUTS_PER_CONSENT_CALL)
+        how = f"{addresses:,} addresses, {INPUTS_PER_CONSENT_CALL} at once, of each kind and of all"
         return Step(what="what they said", calls=calls, how=how), addresses
 
     def _pages(

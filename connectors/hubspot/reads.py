@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import Page, State, Stream, Window
-from connectors.hubspot import beside, forms, members, objects
+from connectors.hubspot import behavior, beside, forms, mailings, members, objects
 from connectors.hubspot.client import (
     CAMPAIGNS_PATH,
     NEXT,
@@ -18,7 +18,15 @@ from connectors.hubspot.client import (
     ScopeMissing,
     spliced,
 )
-from connectors.hubspot.streams import MEMBERSHIPS, OPTIONAL, has_properties, scope_of
+from connectors.hubspot.streams import (
+    BEHAVIOR,
+    EMAIL_EVENTS,
+    LEADS,
+    MEMBERSHIPS,
+    OPTIONAL,
+    has_properties,
+    scope_of,
+)
 from connectors.pagination import LoopGuard, cursors
 from connectors.records import pick, split, values
 
@@ -32,11 +40,16 @@ class Reader:
     """Reads the streams of one account."""
 
     def __init__(
-        self, account: Account, lying_beside: beside.Beside, members_of: Sequence[str] = ()
+        self,
+        account: Account,
+        lying_beside: beside.Beside,
+        members_of: Sequence[str] = (),
+        events: Sequence[str] = (),
     ) -> None:
         self._account = account
         self._beside = lying_beside
         self._members_of = members_of
+        self._events = events
         self._short: dict[str, Callable[[], Iterator[list[bytes]]]] = {
             "owners": self._owners,
             "pipelines": self._pipelines,
@@ -56,6 +69,10 @@ class Reader:
                 yield Page(state={}, census_complete=True)
             elif stream.name == "form_submissions":
                 yield from forms.read(self._account, stream, state, window)
+            elif stream.name == EMAIL_EVENTS:
+                yield from mailings.read(self._account, stream, state, window)
+            elif stream.name == BEHAVIOR:
+                yield from behavior.read(self._account, stream, self._events, state, window)
             elif stream.name == MEMBERSHIPS:
                 yield from members.read(
                     self._account, self.lists(), self._members_of, state, window
@@ -81,7 +98,7 @@ class Reader:
             yield from self._account.pages_of(page)
 
     def _pipelines(self) -> Iterator[list[bytes]]:
-        for kind in ("deals", "tickets"):
+        for kind in ("deals", "tickets", *([LEADS] if LEADS in self._beside.linked else [])):
 
             def ask(client: Client, kind: str = kind) -> Any:
                 return client.crm.pipelines.pipelines_api.get_all(kind, _preload_content=False)

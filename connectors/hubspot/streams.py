@@ -18,6 +18,9 @@ LOOKBACK = timedelta(hours=1)  # how far the search index has been seen behind
 
 HISTORY = "property_history"
 MEMBERSHIPS = "list_memberships"
+LEADS = "leads"
+EMAIL_EVENTS = "email_events"
+BEHAVIOR = "behavior_events"
 
 _TYPES = by_field(
     timestamp="createdate lastmodifieddate hs_lastmodifieddate hs_createdate closedate closed_date "
@@ -29,7 +32,7 @@ _TYPES = by_field(
 )
 _PII = by_field(
     direct="email hs_additional_emails firstname lastname phone mobilephone hs_email_from_email "
-    "hs_email_to_email",
+    "hs_email_to_email hs_lead_name",
 )
 ENVELOPE = ("id", "createdAt", "updatedAt", "archived")
 _ENVELOPE_TYPES = by_field(timestamp="createdAt updatedAt", boolean="archived")
@@ -39,7 +42,9 @@ def _properties(names: Iterable[str], of: Mapping[str, str]) -> dict[str, str]:
     return {f"properties.{name}": of[name] for name in names if name in of}
 
 
-def _object(name: str, properties: str, object_name: str = "") -> Stream:
+def _object(
+    name: str, properties: str, object_name: str = "", coverage: str | None = None
+) -> Stream:
     names = properties.split()
     return Stream(
         name=name,
@@ -54,6 +59,7 @@ def _object(name: str, properties: str, object_name: str = "") -> Stream:
         "weekly, and daily while more is held than counted",
         types=_ENVELOPE_TYPES | _properties(names, _TYPES),
         pii=_properties(names, _PII),
+        coverage=coverage,
     )
 
 
@@ -138,6 +144,12 @@ STREAMS: tuple[Stream, ...] = (
         "hs_response_group hs_submission_timestamp hs_contact_id hs_createdate "
         "hs_lastmodifieddate",
     ),
+    _object(
+        LEADS,
+        "hs_lead_name hs_lead_type hs_lead_label hs_pipeline hs_pipeline_stage hubspot_owner_id "
+        "hs_createdate hs_lastmodifieddate",
+        coverage="only where `objects` names them",
+    ),
     Stream(
         name="associations",
         key=("fromType", "fromId", "toType"),
@@ -158,11 +170,15 @@ STREAMS: tuple[Stream, ...] = (
                 f"statuses.{field}"
                 for field in ("subscriptionId", "status", "source", "timestamp", "legalBasis")
             ),
+            *(
+                f"wideStatuses.{field}"
+                for field in ("wideStatusType", "businessUnitId", "status", "timestamp")
+            ),
         ),
         lag=LAG,
         lookback=LOOKBACK,
         deletes="census",
-        types={"statuses": "json"},
+        types={"statuses": "json", "wideStatuses": "json"},
         reconciles="the consents of all contacts, weekly",
         coverage="a consent that changes without its contact is noticed within 7 days",
     ),
@@ -201,8 +217,8 @@ STREAMS: tuple[Stream, ...] = (
     _list(
         "marketing_emails",
         "id name state type publishDate createdAt updatedAt archived campaign subscriptionDetails "
-        "stats.counters",
-        json="subscriptionDetails stats",
+        "allEmailCampaignIds stats.counters",
+        json="allEmailCampaignIds subscriptionDetails stats",
     ),
     _list(
         "subscription_types",
@@ -232,7 +248,43 @@ STREAMS: tuple[Stream, ...] = (
         unreconciled="a form does not tell how often it was submitted",
         coverage="forms that were archived show nothing any more",
     ),
+    Stream(
+        name=EMAIL_EVENTS,
+        key=("id",),
+        fields=(
+            *("id", "created", "type", "contactId", "emailCampaignId", "sentBy.id"),
+            *("filteredEvent", "source", "portalSubscriptionStatus"),
+            *("subscriptions.id", "subscriptions.status", "category"),
+        ),
+        cursor="created",
+        lag=LAG,
+        lookback=LOOKBACK,
+        types={
+            **by_field(timestamp="created", boolean="filteredEvent", json="subscriptions"),
+            "sentBy": "json",
+        },
+        unreconciled="the log does not tell how many events it has",
+        coverage="only where `email_events` asks for it; who got a message is known while a "
+        "contact has the address that it went to",
+    ),
+    Stream(
+        name=BEHAVIOR,
+        key=("id",),
+        fields=("id", "eventType", "objectType", "objectId", "occurredAt"),
+        cursor="occurredAt",
+        lag=LAG,
+        lookback=LOOKBACK,
+        types={"occurredAt": "timestamp"},
+        unreconciled="the vendor does not count them",
+        coverage="only the types that `events` names; how long they are kept is not documented",
+    ),
 )
+
+TYPE_IDS = {
+    "0-1": "contacts", "0-2": "companies", "0-3": "deals", "0-5": "tickets", "0-27": "tasks",
+    "0-46": "notes", "0-47": "meetings", "0-48": "calls", "0-49": "emails", "0-136": LEADS,
+}  # fmt: skip
+"""The vendor's own objects by the ids that stand for them; the account's own have none here."""
 
 _ENGAGEMENTS = ("calls", "emails", "meetings", "notes", "tasks", "communications")
 LINKED_TO_CUSTOM = ("contacts", "companies")
@@ -251,12 +303,12 @@ _SCOPES = {
     "tickets": "tickets",
     "emails": "sales-email-read",
     "feedback_submissions": "crm.objects.feedback_submissions.read",
-    "marketing_emails": "content",
+    **dict.fromkeys(("marketing_emails", EMAIL_EVENTS), "content"),
     "subscription_types": "communication_preferences.read",
     "subscription_statuses": "communication_preferences.statuses.batch.read",
     **{
         name: f"crm.objects.{name}.read"
-        for name in ("contacts", "companies", "deals", "owners", "custom")
+        for name in ("contacts", "companies", "deals", "owners", LEADS, "custom")
     },
     **dict.fromkeys(("calls", "meetings", "notes", "tasks"), "crm.objects.contacts.read"),
     **dict.fromkeys(("communications", "postal_mail"), "crm.objects.contacts.read"),
@@ -266,11 +318,12 @@ _SCOPES = {
     "pipelines": "crm.objects.deals.read` and `tickets",
     "associations": "crm.objects.contacts.read",
     HISTORY: "crm.objects.contacts.read",
+    BEHAVIOR: "crm.objects.contacts.read` and a plan of the tier `Enterprise",
 }
 OPTIONAL = {
     *("tickets", "emails", "communications", "postal_mail", "feedback_submissions"),
-    *("marketing_emails", "subscription_types", "subscription_statuses"),
-    *("campaigns", "lists", MEMBERSHIPS, "forms", "form_submissions"),
+    *("marketing_emails", EMAIL_EVENTS, "subscription_types", "subscription_statuses"),
+    *("campaigns", "lists", MEMBERSHIPS, "forms", "form_submissions", BEHAVIOR),
 }
 """Streams that many accounts do not have: a missing scope is coverage there, not a mistake."""
 

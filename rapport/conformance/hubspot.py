@@ -1,7 +1,8 @@
-"""The stage of a HubSpot account: contacts, what lies beside them, a short list, and forms."""
+"""The stage of a HubSpot account: contacts, what lies beside them, what they sent and were sent."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -20,24 +21,28 @@ _TYPES = {"integer": "number", "decimal": "number", "boolean": "bool", "timestam
 class Stage(Emulated):
     """A portal whose contacts are linked to one company and came by a form, and two owners.
 
-    What was submitted stays said, whatever becomes of the contact.
+    Each contact is looked into by a lead, got an e-mail and visited a page. What was submitted,
+    sent and done stays so, whatever becomes of them.
     """
 
     type = vendor = "hubspot"
-    streams = ("contacts", "associations", "owners", "form_submissions")
+    streams = (
+        *("contacts", "leads", "associations", "owners"),
+        *("form_submissions", "email_events", "behavior_events"),
+    )
     kinds: ClassVar = {
         "limited": ("limit_ten_secondly", "limit_secondly", "423", "477"),
         "refused_token": ("expired_token",),
         "quota": ("limit_daily",),
         "lost_place": ("cursor_gone",),
     }
-    beside = ("associations", "form_submissions")
+    beside = ("associations", "form_submissions", "email_events")
     pages_ahead = 1
-    lists = (("results",),)
-    pointers = (("paging", "next", "after"),)
+    lists = (("results",), ("events",))
+    pointers = (("paging", "next", "after"), ("offset",))
     totals = (("total",),)
     retyped = (("properties", "jobtitle"), ("properties", "phone"), ("lastName",))
-    stamps = (("updatedAt",), ("properties", "lastmodifieddate"))
+    stamps = (("updatedAt",), ("properties", "lastmodifieddate"), ("created",), ("occurredAt",))
     wrong: ClassVar = {"status": "error", "message": "internal error", "category": "INTERNAL_ERROR"}
     lacks: ClassVar = {
         "restores": "left to the machines: a restored contact may have lost its e-mail address",
@@ -55,9 +60,12 @@ class Stage(Emulated):
             "refresh_token": self.portal.refresh_token,
             "calls_per_10_s": 1_000_000,
             "searches_per_s": 1_000_000,
-            **{name: settings[name] for name in ("fields", "objects") if name in settings},
+            "email_events": True,
+            "events": ["e_visited_page"],
+            "fields": settings.get("fields", {}),
+            "objects": list(dict.fromkeys([*settings.get("objects", ()), "leads"])),
         }
-        for name in settings.get("objects", ()):
+        for name in set(settings.get("objects", ())) - self.portal.tables.keys():
             self.portal.add_custom_object(name, singular=name, properties=())
         for name, fields in settings.get("fields", {}).items():
             for field in fields:
@@ -68,6 +76,10 @@ class Stage(Emulated):
             self.portal.add_owner(f"{name}@example.com", name, "Owner", at)
         self.form = self.portal.add_form("Sign up", at)
         self.submitted: dict[str, str] = {}
+        self.mail = self.portal.add_marketing_email("Hello", "Hello", at)
+        self.noted: dict[str, str] = {}
+        self.visits: dict[str, str] = {}
+        self.leads: dict[str, str] = {}
 
     def _add_property(self, name: str, field: str | Mapping[str, str]) -> None:
         given = CustomField(name=field) if isinstance(field, str) else CustomField(**field)  # type: ignore[arg-type]
@@ -93,17 +105,28 @@ class Stage(Emulated):
             made.append(key)
             submission = self.portal.submit_form(self.form, {"email": properties["email"]}, at)
             self.submitted[submission] = self.form
+            self.portal.note_delivery(self.mail, key, "sent", at)
+            visit = self.portal.note_occurrence("e_visited_page", "contacts", key, at)
+            self.visits[visit] = key
+            lead = {"hs_lead_name": properties["lastname"]}
+            self.leads[key] = self.portal.create("leads", lead, at)
+        self.noted |= {key: event.kind for key, event in self.portal.email_events.items()}
         self.portal.add_owner(f"o{len(self.portal.owners)}@example.com", "New", "Owner", at)
         return made
 
     def change(self, names: Collection[str], *, tied: bool = False) -> None:
         for name in names:
             at = self._now(tied)
-            self.portal.update("contacts", name, {"jobtitle": f"changed {at:%d %H:%M:%S}"}, at)
+            changed = f"changed {at:%d %H:%M:%S}"
+            self.portal.update("contacts", name, {"jobtitle": changed}, at)
+            if name in self.leads:
+                self.portal.update("leads", self.leads[name], {"hs_lead_name": changed}, at)
 
     def delete(self, names: Collection[str]) -> None:
         for name in names:
             self.portal.archive("contacts", name, self._now(False))
+            if name in self.leads:
+                self.portal.archive("leads", self.leads[name], self._now(False))
 
     def purge(self, names: Collection[str]) -> None:
         """Erase records: they leave no trace."""
@@ -113,6 +136,8 @@ class Stage(Emulated):
     def restore(self, names: Collection[str]) -> None:
         for name in names:
             self.portal.restore("contacts", name, self._now(False))
+            if name in self.leads:
+                self.portal.restore("leads", self.leads[name], self._now(False))
 
     def merge(self, names: Sequence[str]) -> str:
         """Merge into the first, which gets another id; return that."""
@@ -141,8 +166,12 @@ class Stage(Emulated):
             return portal.owners
         if stream == "form_submissions":
             return self.submitted
-        table = portal.tables["contacts"]
-        if stream == "contacts":
+        if stream == "email_events":
+            return self.noted
+        if stream == "behavior_events":
+            return self.visits
+        table = portal.tables["leads" if stream == "leads" else "contacts"]
+        if stream in ("contacts", "leads"):
             return {str(key): table.records[key].properties for key in table.live}
         return {
             f'["contacts","{key}","companies"]': {other for other, _ in links}
@@ -153,9 +182,13 @@ class Stage(Emulated):
     def agrees(self, stream: str, record: dict[str, Any], true: Any) -> bool:
         if stream == "form_submissions":
             return bool(record["formId"] == true)
+        if stream == "email_events":
+            return bool(record["type"] == true)
+        if stream == "behavior_events":
+            return bool(record["objectId"] == true)
         if stream == "owners":
             return all(true.get(name) == value for name, value in record.items())
-        if stream == "contacts":
+        if stream in ("contacts", "leads"):
             return all(true.get(name) == value for name, value in record["properties"].items()
                        if name not in _WORKED_OUT)  # fmt: skip
         return bool({link["toObjectId"] for link in record["to"]} == true)
@@ -171,8 +204,12 @@ class Stage(Emulated):
         def empty(path: str, body: Any) -> Any:
             if isinstance(body, dict) and "paging" in body and not seen.setdefault(path, 0):
                 seen[path] = 1
-                start = "MA==" if "/form" in path else "0"  # forms hide the number in a cursor
+                hides = "/form" in path or "/events" in path  # the number, in a cursor
+                start = "MA==" if hides else "0"
                 return {**body, "results": [], "paging": {"next": {"after": start}}}
+            if isinstance(body, dict) and "events" in body and not seen.setdefault(path, 0):
+                seen[path] = 1
+                return {"events": [], "hasMore": True, "offset": _AT_THE_TOP}
             return body
 
         return empty
@@ -181,7 +218,10 @@ class Stage(Emulated):
         return self.clock.now() if tied else self.clock.advance(seconds=1)
 
 
-_WORKED_OUT = {"hs_object_id", "createdate", "associatedcompanyid"}
+_AT_THE_TOP = b64encode(b"9999-12-31T00:00:00+00:00 ").decode()
+"""A cursor of the log of e-mails before everything in it."""
+
+_WORKED_OUT = {"hs_object_id", "createdate", "hs_createdate", "associatedcompanyid"}
 
 
 def make(settings: Mapping[str, Any]) -> Stage:

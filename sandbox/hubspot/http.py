@@ -15,7 +15,7 @@ import hashlib
 import re
 import time
 import uuid
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -39,6 +39,7 @@ from sandbox.hubspot import search
 from sandbox.hubspot.portal import (
     ApiError,
     Campaign,
+    EmailEvent,
     Form,
     MarketingEmail,
     Portal,
@@ -58,8 +59,14 @@ MEMBERS_DEFAULT, MEMBERS_MAX = 100, 250
 FORMS_DEFAULT, FORMS_MAX = 20, 100
 SUBMISSIONS_DEFAULT, SUBMISSIONS_MAX = 20, 50
 CAMPAIGNS_DEFAULT, CAMPAIGNS_MAX = 50, 100
+EVENTS_DEFAULT, EVENTS_MAX = 10, 1_000
+EMAIL_EVENT_TYPES = (
+    "DROPPED", "UNBOUNCE", "STATUSCHANGE", "DELIVERED", "FORWARD", "BOUNCE", "REPLY", "PRINT",
+    "PROCESSED", "UNSUBSCRIBED", "SUPPRESSED", "CLICK_ON_IDENTIFIED_LINK", "SENT", "SELECTED",
+    "SPAMREPORT", "OPT_IN_CHANGE", "DEFERRED", "ERROR", "OPEN", "MTA_DROPPED", "CLICK",
+)  # fmt: skip
 URL_BYTES_MAX = 15_000
-NOT_GRANTED = ("goal_targets", "leads", "line_items", "products", "quotes")
+NOT_GRANTED = ("goal_targets", "line_items", "products", "quotes")
 """Objects that every portal knows, and for which this app was given no scope."""
 SEARCH_MEMORY = 4
 
@@ -871,10 +878,16 @@ class _Api:
     def _create(self, table: Table, fields: Mapping[str, Any]) -> str:
         self._refuse_read_only(table.kind)
         name, now = table.kind.name, self.clock.now()
-        id = self.portal.create(name, fields.get("properties") or {}, now, source="INTEGRATION")
+        properties = fields.get("properties") or {}
+        links = []
         for one in fields.get("associations") or ():
             types, to = _type_ids(one.get("types")), one.get("to") or {}
-            target = self._target_of(name, types)
+            links.append((self._target_of(name, types), to, types))
+        is_about = any(target == "contacts" for target, _, _ in links)
+        if name == "leads" and not (is_about and properties.get("hs_lead_name")):
+            raise ApiError(400, "VALIDATION_ERROR", "A lead needs hs_lead_name and a contact")
+        id = self.portal.create(name, properties, now, source="INTEGRATION")
+        for target, to, types in links:
             self.portal.associate(name, id, target, str(to.get("id")), now, types=types)
         return id
 
@@ -1323,7 +1336,7 @@ class _Api:
                 answer = partial(self.statuses, call, email)
                 return answer, scope, f"{base}/statuses/{{email}}"
             case "GET", ["statuses", email, "unsubscribe-all"] if call.version != "v3":
-                answer = partial(self.status_wide, email)
+                answer = partial(self.status_wide, call, email)
                 return answer, scope, f"{base}/statuses/{{email}}/unsubscribe-all"
             case "POST", ["statuses", "batch", "read"] if call.version != "v3":
                 return lambda: self.batch_statuses(call), batch_scope, f"{base}/statuses/batch/read"
@@ -1392,20 +1405,25 @@ class _Api:
         _want_channel(call)
         return self.action(self._statuses(email, call.one("subscriptionId")))
 
-    def wide(self, email: str) -> dict[str, Any]:
-        """Return whether somebody wants no e-mail at all."""
+    def wide(self, email: str) -> list[dict[str, Any]]:
+        """Return that somebody wants no e-mail at all; nothing of who did not say so."""
         said = self.portal.opt_outs.get(email.lower())
-        return {
-            "channel": "EMAIL",
-            "subscriberIdString": email,
-            "wideStatusType": "PORTAL_WIDE",
-            "status": "UNSUBSCRIBED" if said else "NOT_SPECIFIED",
-            "timestamp": iso(said.at if said else self.portal.founded),
-        }
+        if said is None:
+            return []
+        return [
+            {
+                "channel": "EMAIL",
+                "subscriberIdString": email,
+                "wideStatusType": "PORTAL_WIDE",
+                "status": said.status,
+                "timestamp": iso(said.at),
+            }
+        ]
 
-    def status_wide(self, email: str) -> Response:
+    def status_wide(self, call: _Call, email: str) -> Response:
         """`GET v4/statuses/<email>/unsubscribe-all`."""
-        return self.action([self.wide(email)])
+        _want_channel(call)
+        return self.action(self.wide(email))
 
     def batch_statuses(self, call: _Call) -> Response:
         """`POST v4/statuses/batch/read?channel=EMAIL`; what is no address is an error."""
@@ -1418,7 +1436,7 @@ class _Api:
         """`POST v4/statuses/batch/unsubscribe-all/read?channel=EMAIL`."""
         _want_channel(call)
         good, errors = self._addresses(call)
-        rows = [{"subscriberIdString": one, "wideStatuses": [self.wide(one)]} for one in good]
+        rows = [{"subscriberIdString": one, "wideStatuses": self.wide(one)} for one in good]
         return self.batch(rows, errors)
 
     def _addresses(self, call: _Call) -> tuple[list[str], list[dict[str, Any]]]:
@@ -1469,6 +1487,151 @@ class _Api:
             case "GET", ["submissions", "forms", id] if call.version == "v1":
                 return lambda: self.submitted(call, id), "forms", shown
         return None, "", "form-integrations/?"
+
+    def email_log(self, call: _Call) -> tuple[Handler | None, str, str]:
+        """Find what answers below `/email/public`, which has a version 1 alone."""
+        base = "email/public/events"
+        match call.method, call.parts[1:]:
+            case "GET", ["public", "events"] if call.version == "v1":
+                return lambda: self.email_events(call), "content", base
+            case "GET", ["public", "events", created, id] if call.version == "v1":
+                answer = partial(self.email_event, created, id)
+                return answer, "content", f"{base}/{{created}}/{{id}}"
+        return None, "", f"{base}/?"
+
+    def behavior(self, call: _Call) -> tuple[Handler | None, str, str]:
+        """Find what answers below `/events`."""
+        match call.method, call.parts[1:]:
+            case "GET", ["events" | "event-occurrences"]:
+                return lambda: self.occurrences(call), "", "events"
+            case "GET", ["events" | "event-occurrences", "event-types"]:
+                return self.event_types, "", "events/event-types"
+        return None, "", "events/?"
+
+    def event_types(self) -> Response:
+        """`GET event-types`: those of the vendor, and what has occurred."""
+        seen = {one.kind for one in self.portal.occurrences}
+        return self.done({"eventTypes": sorted(seen | {"e_visited_page"})})
+
+    def occurrences(self, call: _Call) -> Response:
+        """`GET events`: newest first unless sorted by `occurredAt`."""
+        limit = call.limit(PAGE_DEFAULT, PAGE_MAX)
+        if (id := call.one("objectId")) and not call.one("objectType"):
+            raise ApiError(400, "VALIDATION_ERROR", f"objectId `{id}` needs an objectType")
+        sorts = call.words("sort")
+        if len(sorts) > 1 or (sorts and sorts[0].removeprefix("-") != "occurredAt"):
+            raise ApiError(
+                400, "VALIDATION_ERROR", "Only a single sort field 'occurredAt' is supported"
+            )
+        after = _moment(call.one("occurredAfter"), datetime.min)
+        before = min(_moment(call.one("occurredBefore"), datetime.max), self.clock.now())
+        found = [
+            one
+            for one in self.portal.occurrences
+            if after < one.at < before
+            and call.one("eventType") in ("", one.kind)
+            and call.one("objectType").upper() in ("", one.object_type)
+            and id in ("", str(one.object_id))
+        ]
+        found.sort(key=lambda one: (one.at, one.id), reverse=sorts != ["occurredAt"])
+        start = _offset(call.one("after"))
+        answer: dict[str, Any] = {
+            "results": [
+                {
+                    "id": one.id,
+                    "eventType": one.kind,
+                    "objectType": one.object_type,
+                    "objectId": str(one.object_id),
+                    "occurredAt": iso(one.at),
+                    "properties": dict(one.properties),
+                }
+                for one in found[start : start + limit]
+            ]
+        }
+        if start + limit < len(found):
+            answer["paging"] = call.next_page(_cursor(start + limit))
+        return self.done(answer)
+
+    def email_events(self, call: _Call) -> Response:
+        """`GET events`: newest first; both ends of a span belong to it."""
+        limit = call.limit(EVENTS_DEFAULT, EVENTS_MAX)
+        kind, of = call.one("eventType"), call.one("recipient").lower()
+        if kind and kind not in EMAIL_EVENT_TYPES:
+            raise ApiError(
+                400,
+                "VALIDATION_ERROR",
+                "Invalid input JSON on line -1, column -1: Cannot deserialize value of type "
+                f'`com.hubspot.email.events.EventType` from String "{kind}": not one of the values '
+                f"accepted for Enum class: [{', '.join(EMAIL_EVENT_TYPES)}]",
+            )
+        log, mailings = self.portal.email_log(), self.portal.marketing_emails
+        last = min(_moment(call.one("endTimestamp"), datetime.max), self.clock.now())
+        end = bisect_right(log, epoch_ms(last), key=lambda one: epoch_ms(one.at))
+        if call.one("offset"):
+            place = _place(call.one("offset"))
+            end = min(end, bisect_left(log, place, key=lambda one: (one.at, one.id)))
+        first = _moment(call.one("startTimestamp"), datetime.min)
+        found: list[EmailEvent] = []
+        for one in reversed(log[:end]):
+            if epoch_ms(one.at) < epoch_ms(first) or len(found) > limit:
+                break
+            if (
+                kind in ("", one.kind)
+                and of in ("", one.recipient)
+                and call.one("campaignId") in ("", str(mailings[one.email].sending))
+                and not (call.flag("excludeFilteredEvents") and one.more.get("filteredEvent"))
+            ):
+                found.append(one)
+        shown = found[:limit]
+        return self.done(
+            {
+                "hasMore": len(found) > limit,
+                "offset": _cursor(f"{shown[-1].at.isoformat()} {shown[-1].id}") if shown else "",
+                "events": [self.email_event_shown(one) for one in shown],
+            }
+        )
+
+    def email_event(self, created: str, id: str) -> Response:
+        """`GET events/<created>/<id>`."""
+        one = self.portal.email_events.get(id)
+        if one is None or created != str(epoch_ms(one.at)):
+            raise not_found()
+        return self.done(self.email_event_shown(one))
+
+    def email_event_shown(self, one: EmailEvent) -> dict[str, Any]:
+        """Return an event; what does not apply to it is left out."""
+        email = self.portal.marketing_emails[one.email]
+        answer: dict[str, Any] = {
+            "appId": 113,
+            "appName": "Batch",
+            "created": epoch_ms(one.at),
+            "emailCampaignId": email.sending,
+            "id": one.id,
+            "portalId": self.portal.portal_id,
+            "recipient": one.recipient,
+            "type": one.kind,
+            **one.more,
+        }
+        for name, told in (("sentBy", one.sent), ("obsoletedBy", one.obsolete)):
+            if told is not None:
+                answer[name] = {"id": told[0], "created": epoch_ms(told[1])}
+        if one.kind == "SENT":
+            answer |= {
+                "subject": email.subject,
+                "from": f"{email.from_name} <{email.reply_to}>",
+                "replyTo": [email.reply_to],
+                "cc": [],
+                "bcc": [],
+            }
+        if one.kind in ("OPEN", "CLICK"):
+            answer |= {
+                "userAgent": "Mozilla/5.0",
+                "browser": {"family": "Firefox", "name": "Firefox", "type": "Browser"},
+                "location": {"city": "Boston", "country": "UNITED STATES"},
+            }
+        if one.kind == "CLICK":
+            answer |= {"url": "https://harborlooms.example/", "referer": "", "linkId": 0}
+        return answer
 
     def forms(self, call: _Call) -> Response:
         """`GET forms`: the vendor's own kind unless `formTypes` names others, or `all`."""
@@ -1634,8 +1797,15 @@ class _Api:
             "createdAt": iso(email.created_at),
             "updatedAt": iso(email.updated_at),
         }
+        if email.campaign_id is not None:
+            answer |= {
+                "campaign": email.campaign_id,
+                "campaignName": self.portal.campaigns[email.campaign_id].properties["hs_name"],
+            }
         if email.published_at is not None:
             answer |= {
+                "primaryEmailCampaignId": str(email.sending),
+                "allEmailCampaignIds": [str(email.sending)],
                 "publishedAt": iso(email.published_at),
                 "publishDate": iso(email.published_at),
             }
@@ -1681,6 +1851,8 @@ _ROUTES: dict[str, Callable[[_Api, _Call], tuple[Handler | None, str, str]]] = {
     "communication-preferences": _Api.preferences,
     "marketing": _Api.marketing,
     "form-integrations": _Api.submissions,
+    "email": _Api.email_log,
+    "events": _Api.behavior,
 }
 
 
@@ -1788,7 +1960,7 @@ def _links_page(
     return found, _cursor(found[-1][0]) if start + limit < len(links) else None
 
 
-def _cursor(position: int) -> str:
+def _cursor(position: int | str) -> str:
     """Return a position as the vendor hides it in a cursor."""
     return base64.b64encode(str(position).encode()).decode()
 
@@ -1798,6 +1970,15 @@ def _offset(cursor: str) -> int:
         return 0
     try:
         return int(base64.b64decode(cursor, validate=True))
+    except ValueError:
+        raise ApiError(400, "VALIDATION_ERROR", f"Invalid paging cursor `{cursor}`") from None
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    """Return the moment and id that a cursor of the log of e-mails hides."""
+    try:
+        at, _, id = base64.b64decode(cursor, validate=True).decode().partition(" ")
+        return datetime.fromisoformat(at), id
     except ValueError:
         raise ApiError(400, "VALIDATION_ERROR", f"Invalid paging cursor `{cursor}`") from None
 

@@ -163,9 +163,13 @@ def _drop(ids: list[int], key: int) -> None:
 
 @dataclass
 class MarketingEmail:
-    """An e-mail to many; `counters`: what became of it, by the vendor's names."""
+    """An e-mail to many; `counters`: what became of it, by the vendor's names.
+
+    `sending`: the id by which the events of its sending name it (`emailCampaignId`).
+    """
 
     id: str
+    sending: int
     name: str
     subject: str
     state: str
@@ -173,10 +177,41 @@ class MarketingEmail:
     updated_at: datetime
     published_at: datetime | None
     subscription_id: int | None
+    campaign_id: str | None
     from_name: str
     reply_to: str
     counters: Counter[str] = field(default_factory=Counter)
     archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EmailEvent:
+    """What became of one e-mail at one recipient; an event is known by its id and its moment.
+
+    `email`: the mailing; `sent`: id and moment of the message it is about, None where this is
+    its sending; `obsolete`: of the event that overrules this one; `more`: what its kind has.
+    """
+
+    id: str
+    at: datetime
+    kind: str
+    recipient: str
+    email: str
+    sent: tuple[str, datetime] | None
+    more: Mapping[str, Any]
+    obsolete: tuple[str, datetime] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """Something that a record did, by the vendor's name for it (`e_visited_page`)."""
+
+    id: str
+    at: datetime
+    kind: str
+    object_type: str
+    object_id: int
+    properties: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -303,6 +338,11 @@ class Portal:
         self.consents: dict[tuple[str, int], Consent] = {}
         self.opt_outs: dict[str, Consent] = {}
         self.marketing_emails: dict[str, MarketingEmail] = {}
+        self.email_events: dict[str, EmailEvent] = {}
+        self.occurrences: list[Occurrence] = []
+        self._noted = 0
+        self._log: tuple[tuple[int, int], list[EmailEvent]] = (0, 0), []
+        self._messages: dict[tuple[str, int], dict[str, str]] = {}
         self.lists: dict[str, ContactList] = {}
         self.forms: dict[str, Form] = {}
         self.campaigns: dict[str, Campaign] = {}
@@ -843,6 +883,16 @@ class Portal:
                     one for one in form.submissions
                     if one.values.get("email", "").lower() not in emails
                 ]  # fmt: skip
+            self.email_events = {
+                id: one for id, one in self.email_events.items() if one.recipient not in emails
+            }
+            self.occurrences = [
+                one for one in self.occurrences
+                if (one.object_type, one.object_id) != ("CONTACT", record.id)
+            ]  # fmt: skip
+            self._messages = {
+                key: known for key, known in self._messages.items() if known.get("to") not in emails
+            }
 
     # Links
 
@@ -1015,6 +1065,7 @@ class Portal:
         at: datetime,
         *,
         subscription: int | None = None,
+        campaign: str | None = None,
         from_name: str = "Harbor Looms",
         reply_to: str = "hello@harborlooms.example",
     ) -> str:
@@ -1022,9 +1073,11 @@ class Portal:
         with self.lock:
             self.writes += 1
             id = str(150_000_001 + 137 * len(self.marketing_emails))
+            sending = 90_000_003 + 211 * len(self.marketing_emails)
             self.marketing_emails[id] = MarketingEmail(
-                id, name, subject, "DRAFT", at, at, None, subscription, from_name, reply_to
-            )
+                id, sending, name, subject, "DRAFT", at, at, None, subscription, campaign,
+                from_name, reply_to,
+            )  # fmt: skip
             return id
 
     def publish(self, email_id: str, at: datetime) -> None:
@@ -1034,16 +1087,32 @@ class Portal:
             email = self.marketing_emails[email_id]
             email.state, email.published_at, email.updated_at = "PUBLISHED", at, at
 
-    def note_delivery(self, email_id: str, contact: str | int, event: str, at: datetime) -> None:
-        """Count what became of an e-mail at one contact; this moves the contact's stamp.
+    def note_delivery(
+        self,
+        email_id: str,
+        contact: str | int,
+        event: str,
+        at: datetime,
+        *,
+        is_filtered: bool = False,
+        is_wide: bool = False,
+    ) -> None:
+        """Note what became of an e-mail at one contact; this moves the contact's stamp.
 
         Args:
-            event: `sent` (and delivered), `bounce`, `open`, `click` or `unsubscribed`.
+            event: `sent` (and delivered), `bounce`, `open`, `click`, `unsubscribed` or
+                `spamreport`.
+            is_filtered: a program did it, which the portal knows and leaves out of its
+                counters, and of the contact's.
+            is_wide: of `unsubscribed`: from all e-mail.
         """
         with self.lock:
             table = self.tables["contacts"]
             record = table.get(_number(contact))
             email = self.marketing_emails[email_id]
+            self._note_events(email, _number(contact), record, event, at, is_filtered, is_wide)
+            if is_filtered:
+                return
             email.counters[event] += 1
             if event == "sent":
                 email.counters["delivered"] += 1
@@ -1062,6 +1131,69 @@ class Portal:
                 values["hs_email_hard_bounce_reason_enum"] = "UNKNOWN_USER"
             if values:
                 self._put(table, record, values, at, None, "EMAIL")
+
+    def _note_events(
+        self,
+        email: MarketingEmail,
+        contact: int,
+        record: Record | None,
+        event: str,
+        at: datetime,
+        is_filtered: bool,
+        is_wide: bool,
+    ) -> None:
+        """Write the log of events; a contact keeps the address that the message went to."""
+        known = self._messages.setdefault((email.id, contact), {})
+        if event == "sent" and record is not None:
+            known["to"] = record.properties.get("email", "")
+        if "to" not in known:
+            return
+
+        def note(kind: str, at: datetime, more: Mapping[str, Any]) -> str:
+            self._noted += 1
+            id = _uuid(f"event:{self.portal_id}:{self._noted}")
+            sent = self.email_events[known["SENT"]] if "SENT" in known else None
+            of = (sent.id, sent.at) if sent is not None else None
+            event = EmailEvent(id, at, kind, known["to"], email.id, of, more)
+            self.email_events[id] = event
+            return id
+
+        if event == "sent":
+            known["SENT"] = note("SENT", at, {})
+            known["DELIVERED"] = note("DELIVERED", at + timedelta(seconds=2), _ACCEPTED)
+        elif event == "bounce":
+            bounce = note("BOUNCE", at, _NOBODY_THERE)
+            told = self.email_events[known["DELIVERED"]]
+            self.email_events[told.id] = replace(told, obsolete=(bounce, at))
+        elif event == "unsubscribed":
+            of_one = email.subscription_id is not None
+            left = [{"id": email.subscription_id, "status": "UNSUBSCRIBED"}] * of_one
+            status = "UNSUBSCRIBED" if is_wide else "SUBSCRIBED"
+            more = {"portalSubscriptionStatus": status, "subscriptions": left}
+            note("STATUSCHANGE", at, {"source": "SOURCE_RECIPIENT", **more})
+        elif event == "spamreport":
+            note("SPAMREPORT", at, {})
+        else:
+            note(event.upper(), at, _BY_A_PROGRAM if is_filtered else _BY_A_PERSON)
+
+    def note_occurrence(
+        self, kind: str, name: str, id: str | int, at: datetime, **properties: str
+    ) -> str:
+        """Note that a record did something; this moves nothing of the record."""
+        with self.lock:
+            self._noted += 1
+            key = _uuid(f"occurrence:{self.portal_id}:{self._noted}")
+            of = self.table(name).kind.singular.upper()
+            self.occurrences.append(Occurrence(key, at, kind, of, _number(id), properties))
+            return key
+
+    def email_log(self) -> list[EmailEvent]:
+        """Return the events of e-mails, oldest first."""
+        state = self._noted, len(self.email_events)
+        if self._log[0] != state:
+            events = sorted(self.email_events.values(), key=lambda one: (one.at, one.id))
+            self._log = state, events
+        return self._log[1]
 
     def add_campaign(self, name: str, at: datetime, **properties: str) -> str:
         """Add a campaign and return its id."""
@@ -1138,6 +1270,16 @@ class Portal:
             self.writes += 1
             del self.lists[list_id]
 
+
+# What events have besides: there are many of them, and few of these.
+_ACCEPTED = {"response": "250 2.0.0 OK"}
+_NOBODY_THERE = {
+    "category": "UNKNOWN_USER",
+    "status": "5.1.1",
+    "response": "550 5.1.1 The account does not exist",
+}
+_BY_A_PROGRAM = {"filteredEvent": True, "deviceType": "UNKNOWN"}
+_BY_A_PERSON = {"filteredEvent": False, "deviceType": "COMPUTER"}
 
 _DELIVERY = {
     "sent": ("hs_email_delivered", "hs_email_last_send_date"),

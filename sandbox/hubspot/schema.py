@@ -329,6 +329,15 @@ _TICKET: list[_Declared] = [
     *_moments("createdate hs_lastmodifieddate", **_ROBOT),
 ]
 
+_LEAD: list[_Declared] = [
+    *_texts("hs_lead_name hs_lead_disqualification_note"),
+    _choice("hs_lead_type", "NEW_BUSINESS RE_ATTEMPTING UPSELL", fieldType="radio"),
+    _choice("hs_lead_label", "HOT WARM COLD", fieldType="radio"),
+    _choice("hs_pipeline", "", externalOptions=True),
+    _choice("hs_pipeline_stage", "", fieldType="radio", externalOptions=True),
+    *_moments("hs_createdate hs_lastmodifieddate", **_ROBOT),
+]
+
 _ENGAGEMENT: list[_Declared] = [
     *_moments("hs_timestamp"),
     *_moments("hs_createdate hs_lastmodifieddate", **_ROBOT),
@@ -389,12 +398,13 @@ _TYPE_IDS = {
     "contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0-5",
     "feedback_submissions": "0-19", "tasks": "0-27", "notes": "0-46", "meetings": "0-47",
     "calls": "0-48", "emails": "0-49", "communications": "0-18", "postal_mail": "0-116",
+    "leads": "0-136",
 }  # fmt: skip
 _SINGULAR = {
     "contacts": "contact", "companies": "company", "deals": "deal", "tickets": "ticket",
     "feedback_submissions": "feedback_submission", "tasks": "task", "notes": "note",
     "meetings": "meeting_event", "calls": "call", "emails": "email",
-    "communications": "communication", "postal_mail": "postal_mail",
+    "communications": "communication", "postal_mail": "postal_mail", "leads": "lead",
 }  # fmt: skip
 ALSO_CALLED = {"meeting": "meetings", "feedback-submissions": "feedback_submissions"}
 
@@ -417,6 +427,7 @@ _SEARCHED = {
     "notes": ("hs_note_body",),
     "tasks": ("hs_task_body", "hs_task_subject"),
     "feedback_submissions": ("hs_submission_name", "hs_content"),
+    "leads": ("hs_lead_name",),
 }
 
 
@@ -429,6 +440,7 @@ def object_types() -> dict[str, ObjectType]:
         "tickets": _TICKET,
         **{name: [*_ENGAGEMENT, *_KINDS[name]] for name in ENGAGEMENTS},
         "feedback_submissions": _FEEDBACK,
+        "leads": _LEAD,
     }
     types = {}
     for name, properties in declared.items():
@@ -521,11 +533,20 @@ _PLAIN: dict[tuple[str, str], tuple[int, int]] = {
     ("postal_mail", "companies"): (459, 460),
     ("feedback_submissions", "contacts"): (98, 97),
     ("feedback_submissions", "tickets"): (100, 99),
+    ("leads", "contacts"): (608, 607),
+    ("leads", "companies"): (610, 609),
+    ("leads", "calls"): (596, 595),
+    ("leads", "emails"): (598, 597),
+    ("leads", "meetings"): (600, 599),
+    ("leads", "communications"): (602, 601),
+    ("leads", "tasks"): (646, 645),
+    ("leads", "notes"): (854, 853),
 }
 _PRIMARY: dict[tuple[str, str], tuple[int, int]] = {
     ("contacts", "companies"): (1, 2),
     ("deals", "companies"): (5, 6),
     ("tickets", "companies"): (26, 25),
+    ("leads", "contacts"): (578, 577),
 }
 AssociationTypes = dict[tuple[str, str], dict[int, AssociationType]]
 
@@ -568,7 +589,7 @@ def plain_type(types: Mapping[int, AssociationType]) -> AssociationType:
 
 
 def pipelines(at: datetime) -> dict[str, list[dict[str, Any]]]:
-    """Return the pipelines a new portal has, for deals and tickets."""
+    """Return the pipelines a new portal has, for deals, tickets and leads."""
     deal_stages = (
         ("appointmentscheduled", "Appointment Scheduled", "0.2"),
         ("qualifiedtobuy", "Qualified To Buy", "0.4"),
@@ -590,7 +611,17 @@ def pipelines(at: datetime) -> dict[str, list[dict[str, Any]]]:
         ),
         ("4", "Closed", {"isClosed": "true", "ticketState": "CLOSED"}),
     ]
+    lead_stages = ("New", "Attempting", "Connected", "Qualified", "Unqualified")
+    lead_metadata = [
+        (
+            f"{label.lower()}-stage-id",
+            label,
+            {"isClosed": str("qualified" in label.lower()).lower()},
+        )
+        for label in lead_stages
+    ]
     return {
+        "leads": [pipeline("lead-pipeline-id", "Lead pipeline", lead_metadata, at)],
         "deals": [pipeline("default", "Sales Pipeline", deal_metadata, at)],
         "tickets": [pipeline("0", "Support Pipeline", ticket_metadata, at)],
     }

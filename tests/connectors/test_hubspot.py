@@ -16,7 +16,7 @@ import requests
 from connectors import hubspot, registry
 from connectors.base import Stream, Window
 from connectors.errors import AuthError, BadRequest, ConfigError, ServerError
-from connectors.hubspot import beside, client
+from connectors.hubspot import beside, client, mailings
 from connectors.landing import Landing
 from connectors.planning import plan_source
 from connectors.sync import SyncResult, sync_stream
@@ -766,6 +766,271 @@ def test_submissions_are_read_newest_first_down_to_those_that_are_known(crm, lan
     assert crm.asked()[pages] - before <= 4
     crm.portal.archive_form(forms[0], crm.now)
     assert not crm.sync("form_submissions").changed  # what was said stays said
+
+
+def mailing(crm: Crm, count: int) -> tuple[str, list[str]]:
+    """Send an e-mail to so many, a minute apart; return it and who got it."""
+    crm.portal.add_subscription(1, "News", "What is new", crm.now)
+    email = crm.portal.add_marketing_email("June", "A secret subject", crm.now, subscription=1)
+    crm.portal.publish(email, crm.now)
+    ids = [
+        crm.portal.create("contacts", {"email": f"n{n}@mill.example"}, crm.now)
+        for n in range(count)
+    ]
+    for key in ids:
+        crm.clock.advance(seconds=60)
+        crm.portal.note_delivery(email, key, "sent", crm.now)
+    crm.clock.advance(seconds=3600)
+    return email, ids
+
+
+def test_what_became_of_a_mailing_is_read_only_where_it_is_asked_for(crm, landed):
+    assert "email_events" not in [stream.name for stream in crm.open().streams()]
+    crm.settings["email_events"] = True
+    email, (ada, bo, cy) = mailing(crm, 3)
+    crm.portal.note_delivery(email, ada, "click", crm.now)
+    crm.portal.note_delivery(email, bo, "open", crm.now, is_filtered=True)
+    crm.portal.note_delivery(email, cy, "unsubscribed", crm.now, is_wide=True)
+    clicked_at = crm.now
+    crm.clock.advance(seconds=3600)
+    crm.sync("email_events")
+    rows = landed("crm.email_events")
+    told = {(one["contactId"], one["type"]): one for one in live(rows).values()}
+    assert set(told) == {
+        *((key, kind) for key in (ada, bo, cy) for kind in ("SENT", "DELIVERED")),
+        (ada, "CLICK"), (bo, "OPEN"), (cy, "STATUSCHANGE"),
+    }  # fmt: skip
+    for secret in ("mill.example", "secret", "harborlooms", "Boston", "Mozilla"):
+        assert secret not in str(rows)
+    assert told[ada, "CLICK"] == {
+        "id": told[ada, "CLICK"]["id"], "created": clicked_at.isoformat(), "type": "CLICK",
+        "contactId": ada, "emailCampaignId": crm.portal.marketing_emails[email].sending,
+        "sentBy": {"id": told[ada, "SENT"]["id"]}, "filteredEvent": False,
+    }  # fmt: skip
+    assert told[bo, "OPEN"]["filteredEvent"] is True
+    assert told[cy, "STATUSCHANGE"]["portalSubscriptionStatus"] == "UNSUBSCRIBED"
+    crm.sync("marketing_emails")
+    (mail,) = live(landed("crm.marketing_emails")).values()
+    assert mail["allEmailCampaignIds"] == [str(told[ada, "CLICK"]["emailCampaignId"])]
+
+
+def test_later_events_are_asked_for_by_span_and_addresses_once(crm, landed, monkeypatch):
+    monkeypatch.setattr(mailings, "ROWS_PER_PAGE", 100)
+    crm.settings["email_events"] = True
+    email, ids = mailing(crm, 120)
+    crm.sync("email_events")
+    assert len(landed("crm.email_events")) == 240
+    assert crm.asked()["GET email/public/events"] == 3
+    assert crm.asked()["POST crm/objects/{type}/batch/read"] == 3  # 50, 50 and 20 new addresses
+    crm.clock.advance(days=2)
+    crm.portal.note_delivery(email, ids[0], "open", crm.now)
+    crm.clock.advance(seconds=3600)
+    assert crm.sync("email_events").rows == 1
+    assert crm.asked()["GET email/public/events"] == 4
+    assert not crm.sync("email_events").changed
+
+
+def test_a_log_that_breaks_off_goes_on_where_it_was_and_needs_no_cursor_for_it(
+    crm, landed, monkeypatch
+):
+    monkeypatch.setattr(mailings, "ROWS_PER_PAGE", 50)
+    crm.settings["email_events"] = True
+    email, ids = mailing(crm, 100)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/events", "after": 2, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("email_events", source, checkpoint_bytes=1)
+    assert len(landed("crm.email_events")) == 100
+    crm.portal.note_delivery(email, ids[0], "open", crm.now)
+    crm.clock.advance(seconds=3600)
+    # the cursor of the next page is refused once, and what came meanwhile is read as well
+    crm.set_faults({"kind": "cursor_gone", "match": "/events", "after": 1, "times": 1})
+    crm.sync("email_events")
+    assert len(landed("crm.email_events")) == 201
+    crm.set_faults({"kind": "cursor_gone", "match": "/events", "times": None})
+    with pytest.raises(BadRequest):  # what has no cursor was not refused for its sake
+        crm.sync("email_events")
+
+
+def test_a_page_that_promises_more_without_a_cursor_loses_nothing(crm, landed, monkeypatch):
+    monkeypatch.setattr(mailings, "ROWS_PER_PAGE", 50)
+    crm.settings["email_events"] = True
+    mailing(crm, 100)
+    asked = client.Account.ask_path
+
+    def forgetful(self, method, path, **what):
+        told = json.loads(asked(self, method, path, **what))
+        return json.dumps(
+            {name: value for name, value in told.items() if name != "offset"}
+        ).encode()
+
+    monkeypatch.setattr(client.Account, "ask_path", forgetful)
+    crm.sync("email_events")
+    assert len(landed("crm.email_events")) == 200
+
+
+def test_more_events_of_one_moment_than_fit_a_page_are_read_and_end(crm, landed, monkeypatch):
+    monkeypatch.setattr(mailings, "ROWS_PER_PAGE", 10)
+    crm.settings["email_events"] = True
+    email, (ada,) = mailing(crm, 1)
+    for _ in range(35):
+        crm.portal.note_delivery(email, ada, "open", crm.now)
+    crm.clock.advance(seconds=3600)
+    crm.set_faults({"kind": "cursor_gone", "match": "/events", "after": 2, "times": 1})
+    crm.sync("email_events")
+    assert len(landed("crm.email_events")) == 37
+    crm.set_faults({"kind": "cursor_gone", "match": "/events", "after": 1, "times": None})
+    with pytest.raises(BadRequest):  # no span is shorter than a moment
+        crm.sync("email_events", full_refresh=True)
+
+
+def test_who_got_a_message_is_nobody_once_no_contact_has_the_address(crm, landed):
+    crm.settings["email_events"] = True
+    _, (ada, bo) = mailing(crm, 2)
+    crm.portal.archive("contacts", ada, crm.now)
+    merged = crm.portal.merge("contacts", bo, crm.create("contacts", email="b@home.example")[0],
+                              crm.now)  # fmt: skip
+    crm.clock.advance(seconds=3600)
+    crm.sync("email_events")
+    told = [one["contactId"] for one in live(landed("crm.email_events")).values()]
+    assert sorted(told, key=str) == sorted([None, None, merged, merged], key=str)
+
+
+def test_a_log_costs_what_its_plan_says(crm, monkeypatch):
+    monkeypatch.setattr(mailings, "ROWS_PER_PAGE", 100)
+    crm.settings["email_events"] = True
+    email, ids = mailing(crm, 150)
+
+    def told_and_made() -> tuple[int, int, int | None, int]:
+        source = crm.open()
+        stream = crm.stream("email_events", source)
+        footer = Landing(crm.home).stream("crm", "email_events").footer()
+        cost = source.plan(stream, footer.state if footer else {}, Window(now=crm.now))
+        result = crm.sync("email_events")
+        return cost.calls, result.requests - 1, cost.records, result.rows  # the clock's
+
+    assert told_and_made() == (3 + 2, 3 + 3, 300, 300)  # a page asks for those it is first to show
+    crm.clock.advance(days=1)
+    crm.portal.note_delivery(email, ids[0], "open", crm.now)
+    crm.clock.advance(seconds=3600)
+    assert told_and_made() == (1 + 1, 1 + 1, 5, 1)  # the last hour is read again
+    crm.clock.advance(days=1)
+    for key in ids:
+        crm.portal.note_delivery(email, key, "click", crm.now)
+    crm.clock.advance(seconds=3600)
+    source = crm.open()
+    state = Landing(crm.home).stream("crm", "email_events").footer().state
+    cost = source.plan(crm.stream("email_events", source), state, Window(now=crm.now))
+    assert cost.notes == (
+        "more than 100 events, the log does not tell how many: each further 100 take a call, and "
+        "every 100 addresses another",
+    )
+
+
+def test_who_left_all_mail_is_told_apart_from_who_left_one_kind(crm, landed):
+    crm.portal.add_subscription(1, "News", "What is new", crm.now)
+    ada, bo = (
+        crm.portal.create("contacts", {"email": f"{name}@mill.example"}, crm.now)
+        for name in ("ada", "bo")
+    )
+    crm.portal.opt_out("ada@mill.example", crm.now)
+    left_at = crm.now
+    crm.portal.set_consent("bo@mill.example", 1, "UNSUBSCRIBED", crm.now)
+    crm.clock.advance(seconds=3600)
+    crm.sync("subscription_statuses")
+    told = live(landed("crm.subscription_statuses"))
+    assert told[bo]["wideStatuses"] == []
+    assert told[ada]["wideStatuses"] == [
+        {"wideStatusType": "PORTAL_WIDE", "status": "UNSUBSCRIBED",
+         "timestamp": left_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    ]  # fmt: skip
+    assert [one["status"] for one in told[ada]["statuses"]] == ["UNSUBSCRIBED"]
+
+
+def test_leads_come_where_objects_names_them_with_whom_they_are_about(crm, landed):
+    assert "leads" not in [stream.name for stream in crm.open().streams()]
+    with pytest.raises(ConfigError, match="`fields: leads` names no object"):
+        crm.open(fields={"leads": ["source"]})
+    assert "leads" in [stream.name for stream in crm.open(objects=["0-136"]).streams()]
+    crm.settings["objects"] = ["leads"]
+    (ada,) = crm.create("contacts", lastname="Weaver")
+    (lead,) = crm.create("leads", hs_lead_name="Ada Weaver", hs_pipeline_stage="new-stage-id")
+    crm.portal.associate("leads", lead, "contacts", ada, crm.now, types=[578])
+    crm.clock.advance(seconds=3600)
+    for name in ("leads", "associations", "pipelines"):
+        crm.sync(name)
+    assert live(landed("crm.leads"))[lead]["properties"]["hs_lead_name"] == "Ada Weaver"
+    assert to_ids(live(landed("crm.associations"))[f'["leads","{lead}","contacts"]']) == [ada]
+    assert '["leads","lead-pipeline-id"]' in landed("crm.pipelines")
+    crm.portal.archive("leads", lead, crm.now)
+    crm.clock.advance(seconds=3600)
+    assert crm.sync("leads").deletes == 1
+    crm.portal.scopes -= {"crm.objects.leads.read"}
+    told = crm.open().check()
+    assert not told.ok and "`crm.objects.leads.read`" in told.detail
+
+
+def visits(crm: Crm, contact: str, count: int, kind: str = "e_visited_page") -> list[str]:
+    keys = []
+    for _ in range(count):
+        crm.clock.advance(seconds=60)
+        at = {"hs_url": "https://harborlooms.example/secret", "hs_city": "lund"}
+        keys.append(crm.portal.note_occurrence(kind, "contacts", contact, crm.now, **at))
+    crm.clock.advance(seconds=3600)
+    return keys
+
+
+def test_events_of_behavior_come_by_the_types_that_are_named(crm, landed):
+    assert "behavior_events" not in [stream.name for stream in crm.open().streams()]
+    crm.settings["events"] = ["e_visited_page"]
+    (ada,) = crm.create("contacts", lastname="Weaver")
+    seen = visits(crm, ada, 230)
+    bought = visits(crm, ada, 2, "pe1_bought")
+    crm.sync("behavior_events")
+    rows = live(landed("crm.behavior_events"))
+    assert set(rows) == {*seen} and crm.asked()["GET events"] == 3
+    assert rows[seen[0]].keys() == {"id", "eventType", "objectType", "objectId", "occurredAt"}
+    assert (rows[seen[0]]["objectType"], rows[seen[0]]["objectId"]) == ("CONTACT", ada)
+    crm.settings["events"] = ["e_visited_page", "pe1_bought"]  # its past is read as well
+    later = visits(crm, ada, 1)
+    source = crm.open()
+    stream = crm.stream("behavior_events", source)
+    state = Landing(crm.home).stream("crm", "behavior_events").footer().state
+    assert source.plan(stream, state, Window(now=crm.now)).calls == 2
+    crm.sync("behavior_events")
+    assert set(landed("crm.behavior_events")) == {*seen, *bought, *later}
+    assert not crm.sync("behavior_events").changed
+    (note,) = source.plan(stream, {}, Window(now=crm.now)).notes
+    assert note.startswith("more than 100 of `e_visited_page`")
+
+
+def test_behavior_goes_on_after_a_break_and_begins_anew_where_its_cursor_is_forgotten(crm, landed):
+    crm.settings["events"] = ["e_visited_page"]
+    (ada,) = crm.create("contacts", lastname="Weaver")
+    seen = visits(crm, ada, 250)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/events", "after": 1, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("behavior_events", source, checkpoint_bytes=1)
+    assert len(landed("crm.behavior_events")) == 100
+    crm.set_faults({"kind": "cursor_gone", "match": "/events", "times": 1})
+    crm.sync("behavior_events")
+    assert set(landed("crm.behavior_events")) == {*seen}
+    crm.set_faults({"kind": "cursor_gone", "match": "/events", "times": None})
+    with pytest.raises(BadRequest):  # what has no cursor was not refused for its sake
+        crm.sync("behavior_events")
+
+
+def test_discover_tells_how_to_take_what_is_read_only_where_it_is_asked_for(crm):
+    def found(**settings: Any) -> dict[str, str]:
+        return {found.name: found.note for found in crm.open(**settings).discover().objects or ()}
+
+    assert {"list_memberships", "email_events", "behavior_events", "leads"} <= found().keys()
+    assert found()["email_events"] == "`email_events: true` takes them"
+    taken = found(objects=["leads"], email_events=True, members_of=["*"], events=["e_x"])
+    assert not {"list_memberships", "email_events", "behavior_events", "leads"} & taken.keys()
 
 
 @pytest.mark.parametrize(

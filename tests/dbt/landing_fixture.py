@@ -38,7 +38,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "tasks", "communications", "feedback_submissions", "associations", "subscription_statuses",
         "owners", "pipelines", "property_history", "subscription_types", "marketing_emails",
         "postal_mail", "campaigns", "lists", "list_memberships", "forms", "form_submissions",
-        "custom_objects",
+        "email_events", "leads", "behavior_events", "custom_objects",
     ),
     "discourse": ("users", "topics", "posts", "categories", "likes"),
     "bluesky": ("posts", "notifications", "reactions", "profiles"),

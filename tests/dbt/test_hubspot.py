@@ -64,15 +64,19 @@ def link(landing: Landing, kind: str, key: int, other: str, *to: tuple[int, str 
 
 
 def consent(landing: Landing, contact: int, *said: tuple[int, str, str],
-            when: datetime = FIRST_SYNC) -> None:  # fmt: skip
+            when: datetime = FIRST_SYNC, left_all: str | None = "not read") -> None:  # fmt: skip
     statuses = [
         {"subscriptionId": number, "status": word, "timestamp": f"{day}T09:00:00Z"}
         | ({"legalBasis": "CONSENT_WITH_NOTICE"} if word == "SUBSCRIBED" else {})
         for number, word, day in said
     ]
+    told = {"status": "UNSUBSCRIBED", "timestamp": f"{left_all}T09:00:00Z"}
+    unit = {"wideStatusType": "BUSINESS_UNIT_WIDE", "businessUnitId": 7}
+    wide = [told | {"wideStatusType": "PORTAL_WIDE"}, told | unit] if left_all else []
     landing.add(
         "hubspot__subscription_statuses",
-        {"contactId": str(contact), "statuses": statuses},
+        {"contactId": str(contact), "statuses": statuses}
+        | ({} if left_all == "not read" else {"wideStatuses": wide}),
         key=str(contact),
         version=when,
         loaded_at=when,
@@ -210,8 +214,14 @@ def account() -> Landing:
     consent(landing, 1, (501, *granted))
     landing.delete("hubspot__subscription_statuses", "1")
     consent(landing, 99, (501, *granted), (502, "NOT_SPECIFIED", "2019-03-04"))
-    consent(landing, 99, (501, *refused), (502, *refused), when=MOVED)
+    consent(landing, 99, (501, *refused), (502, *refused), when=MOVED, left_all=None)
     consent(landing, 2, (502, "NOT_SPECIFIED", "2019-03-04"))
+    # Kit left all mail, came back a week later, and Iris left all mail but for one kind
+    consent(landing, 4, (501, *granted), left_all="2026-05-01")
+    consent(landing, 4, (501, *granted), when=MOVED, left_all=None)
+    consent(landing, 9, (502, *granted), left_all="2026-06-01")
+    mailing(landing)
+    leads(landing)
     # the sign-on's number for Cy is Ben's by chance
     landing.add(
         "discourse__users",
@@ -219,6 +229,52 @@ def account() -> Landing:
     )
     second_crm(landing)
     return landing
+
+
+def mailing(landing: Landing) -> None:
+    """Add what became of an e-mail: a scanner opens it, its reader clicks and leaves."""
+    landing.add("hubspot__campaigns", {"id": "c1", "properties": {"hs_name": "Looms"}})
+    landing.add(
+        "hubspot__marketing_emails",
+        {"id": "e1", "name": "June news", "campaign": "c1", "allEmailCampaignIds": ["900", "901"]},
+    )
+
+    def event(key: str, kind: str, contact: int | None, hour: int, **more: Any) -> None:
+        told = {"id": key, "type": kind, "contactId": contact and str(contact),
+                "created": f"2026-06-20T{hour:02}:00:00+00:00", "emailCampaignId": 901}  # fmt: skip
+        if sent := more.pop("sent", None):
+            told["sentBy"] = {"id": sent}
+        landing.add("hubspot__email_events", told | more)
+
+    event("s1", "SENT", 1, 9)  # to the contact that was merged into 99 since
+    event("s2", "SENT", 2, 9)
+    event("s3", "SENT", None, 9, emailCampaignId=999)  # by an e-mail that is not listed
+    event("d1", "DELIVERED", 1, 10, sent="s1")
+    event("o1", "OPEN", 1, 10, sent="s1", filteredEvent=True)
+    event("o2", "OPEN", 99, 11, sent="s1", filteredEvent=False)
+    event("k1", "CLICK", 99, 12, sent="s1", filteredEvent=False)
+    unsubscribed = [{"id": 501, "status": "UNSUBSCRIBED"}]
+    event("u1", "STATUSCHANGE", 99, 13, source="SOURCE_RECIPIENT",
+          portalSubscriptionStatus="SUBSCRIBED", subscriptions=unsubscribed)  # fmt: skip
+    event("b1", "BOUNCE", 2, 10, sent="s2", category="UNKNOWN_USER")
+    # staff changes what Kit gets, and a list is imported again: no answers to a message
+    event("u2", "STATUSCHANGE", 4, 13, source="SOURCE_CONTACTS_APP", emailCampaignId=None,
+          portalSubscriptionStatus="UNSUBSCRIBED", subscriptions=[])  # fmt: skip
+    event("u3", "STATUSCHANGE", 2, 14, sent="s2", portalSubscriptionStatus="SUBSCRIBED",
+          subscriptions=[{"id": 501, "status": "SUBSCRIBED"}])  # fmt: skip
+    event("p1", "SPAMREPORT", None, 15, sent="s3")
+
+
+def leads(landing: Landing) -> None:
+    """Add interest in a loom: of a contact, of one that was merged since, and of nobody known."""
+    for key, to, name in ((201, 2, "Ben - autumn fair"), (202, 1, "Ada"), (203, 777, "Nobody")):
+        landing.add(
+            "hubspot__leads",
+            record(key, hs_lead_name=name, hs_lead_label="WARM", hubspot_owner_id="7"),
+        )
+        link(landing, "leads", key, "contacts", (to, "Primary"))
+    landing.delete("hubspot__leads", "202", at=MOVED)
+    landing.delete("hubspot__associations", '["leads", "202", "contacts"]', at=MOVED)
 
 
 def read_by_the_connector(landing: Landing, home: Path) -> dict[str, str]:
@@ -366,13 +422,76 @@ def test_what_they_said_about_email_is_kept(tables: Tables) -> None:
 def test_consent_is_what_was_answered_and_never_asked_is_no_answer(tables: Tables) -> None:
     assert tables.rows(
         "select profile_key, person_id, purpose, answer, legal_basis, is_current, occurred_at, "
-        "loaded_at from fct_consent order by occurred_at, purpose"
+        f"loaded_at from fct_consent where profile_key = '{ADA}' order by occurred_at, purpose"
     ) == [
         (ADA, tables.person(ADA), "News", "granted", "consent_with_notice", False,
          at("2025-04-01T09:00:00"), FIRST_SYNC),
+        # by the contact's flag alone: it was another address of hers
+        (ADA, tables.person(ADA), "all", "refused", None, True, FIRST_SYNC, FIRST_SYNC),
         (ADA, tables.person(ADA), "502", "refused", None, True, at("2026-06-05T09:00:00"), MOVED),
         (ADA, tables.person(ADA), "News", "refused", None, True, at("2026-06-05T09:00:00"), MOVED),
     ]  # fmt: skip
+
+
+def test_who_left_all_mail_is_not_asked_by_what_they_said_of_one_kind(tables: Tables) -> None:
+    kit, iris = tables.person(KIT), tables.person("hub:contacts:9")
+    assert tables.rows(
+        "select person_id, purpose_id, answer, is_current, is_overruled, occurred_at "
+        f"from fct_consent where person_id in ('{kit}', '{iris}') order by person_id = '{iris}', "
+        "occurred_at, purpose_id"
+    ) == [
+        (kit, "501", "granted", True, False, at("2025-04-01T09:00:00")),
+        (kit, "all", "refused", False, False, at("2026-05-01T09:00:00")),
+        (kit, "all", "granted", True, False, MOVED),
+        (iris, "502", "granted", True, True, at("2025-04-01T09:00:00")),
+        (iris, "all", "refused", True, False, at("2026-06-01T09:00:00")),
+    ]
+
+
+def test_messages_and_what_people_and_programs_did_with_them_stand_by_person(
+    tables: Tables,
+) -> None:
+    ada, ben = tables.person(ADA), tables.person(BEN)
+    assert tables.rows(
+        "select message_sent_id, person_id, message_id, message, campaign, channel, occurred_at "
+        "from fct_message_sent where source = 'hub' order by 1"
+    ) == [
+        ("hub:email_events:s1", ada, "e1", "June news", "Looms", "email",
+         at("2026-06-20T09:00:00")),
+        ("hub:email_events:s2", ben, "e1", "June news", "Looms", "email",
+         at("2026-06-20T09:00:00")),
+        ("hub:email_events:s3", None, "999", None, None, "email", at("2026-06-20T09:00:00")),
+    ]  # fmt: skip
+    assert tables.rows(
+        "select message_response_id, message_sent_id, person_id, kind, is_automatic "
+        "from fct_message_response where source = 'hub' order by 1"
+    ) == [
+        (f"hub:email_events:{key}", f"hub:email_events:{sent}", person, kind, automatic)
+        for key, sent, person, kind, automatic in (
+            ("b1", "s2", ben, "bounce", None),
+            ("k1", "s1", ada, "click", False),
+            ("o1", "s1", ada, "open", True),
+            ("o2", "s1", ada, "open", False),
+            ("p1", "s3", None, "complaint", None),
+            ("u1", "s1", ada, "unsubscribe", None),
+        )
+    ]
+
+
+def test_a_lead_is_whom_it_is_about_and_a_person_of_its_own_if_nobody_is_known(
+    tables: Tables,
+) -> None:
+    assert tables.rows(
+        "select profile_key, person_id, display_name, party_kind, owner_profile_key, is_deleted "
+        "from dim_profile where stream = 'leads' order by 1"
+    ) == [
+        ("hub:leads:201", tables.person(BEN), "Ben - autumn fair", "prospect", DANA, False),
+        ("hub:leads:202", tables.person(ADA), "Ada", "prospect", DANA, True),
+        ("hub:leads:203", tables.person("hub:leads:203"), "Nobody", "prospect", DANA, False),
+    ]
+    assert tables.rows(
+        f"select display_name from dim_person where person_id = '{tables.person(BEN)}'"
+    ) == [("Ben Dyer",)]
 
 
 def test_a_deactivated_owner_is_one_of_us_and_a_queue_is_nobody(tables: Tables) -> None:

@@ -284,17 +284,19 @@ def test_hands_and_mailings_count_for_communication(models: Models) -> None:
         )  # fmt: skip
         row = {"case_id": key, "person_id": "customer", "opened_at": days_ago(20)}
         ledger.add("fct_case", row | {"closed_at": days_ago(10), "loaded_at": LOADED})
-    for number, kind in enumerate(("click", "unsubscribe", "bounce", None)):
+    for number, kind in enumerate(("click", "unsubscribe", "bounce", None, "scanned")):
         row = {"message_sent_id": f"m{number}", "source": "crm", "person_id": "customer"}
         ledger.add("fct_message_sent", row | {"occurred_at": days_ago(10), "loaded_at": LOADED})
         if kind:
             answer = {"message_response_id": f"r{number}", "kind": kind, **row}
+            if kind == "scanned":  # a program opens and clicks all there is
+                answer |= {"kind": "click", "is_automatic": True}
             answer |= {"occurred_at": days_ago(9), "loaded_at": LOADED}
             ledger.add("fct_message_response", answer)
     ledger.build()
     assert found(ledger, "handed_on", "us") == (0.5, 2)
-    assert found(ledger, "mailings_responded", "them") == (0.25, 4)
-    assert found(ledger, "mailings_opted_out", "them") == (0.25, 4)
+    assert found(ledger, "mailings_responded", "them") == (0.2, 5)
+    assert found(ledger, "mailings_opted_out", "them") == (0.2, 5)
 
 
 # ---------------------------------------------------------------- appreciation and kindness

@@ -71,6 +71,21 @@ def test_a_connector_holds_every_law_through_a_few_faults(type_):
 
 
 @pytest.mark.parametrize(
+    ("stream", "fault"),
+    [
+        ("leads", "deleted"),
+        ("email_events", "empty_page"),
+        ("email_events", "future_stamps"),
+        ("email_events", "place_lost"),
+        ("behavior_events", "place_lost"),
+    ],
+)
+def test_what_hubspot_reads_where_it_is_asked_for_holds_every_law(stream, fault):
+    [verdict] = battery.examine("hubspot", {}, faults=battery.chosen([fault]), streams=[stream])
+    assert (verdict.why_not, verdict.broken) == (None, ())
+
+
+@pytest.mark.parametrize(
     ("example", "stream", "fault"),
     [
         ("offset", "things", "total_zero"),

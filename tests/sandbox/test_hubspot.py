@@ -1063,6 +1063,135 @@ def test_mailings_count_what_became_of_them_and_move_contacts(tenant: Tenant):
     assert portal.get("contacts", contacts[1]).updated_at == EARLIER + 2 * DAY
 
 
+def mailing(portal: Portal, contacts: list[str]) -> str:
+    """Send an e-mail: one bounces, one is opened by a program and a person, one has enough."""
+    portal.add_subscription(11, "News", "Monthly", EARLIER)
+    email = portal.add_marketing_email("November", "Hello", EARLIER, subscription=11)
+    portal.publish(email, EARLIER)
+    for contact in contacts:
+        portal.note_delivery(email, contact, "sent", EARLIER + DAY)
+    portal.note_delivery(email, contacts[0], "bounce", EARLIER + DAY + HOUR)
+    portal.note_delivery(email, contacts[1], "open", EARLIER + 2 * DAY, is_filtered=True)
+    portal.note_delivery(email, contacts[1], "open", EARLIER + 3 * DAY)
+    portal.note_delivery(email, contacts[2], "unsubscribed", EARLIER + 4 * DAY, is_wide=True)
+    return email
+
+
+def test_what_became_of_each_mail_comes_newest_first_and_points_at_its_sending(tenant: Tenant):
+    portal = tenant.portal
+    mailing(portal, people(portal, 3))
+    events, offset, path = [], None, "/email/public/v1/events"
+    while True:
+        page = tenant.get(path, limit=4, **({"offset": offset} if offset else {}))
+        events += page["events"]
+        if not page["hasMore"]:
+            break
+        offset = page["offset"]
+    assert [one["type"] for one in events] == [
+        "STATUSCHANGE", "OPEN", "OPEN", "BOUNCE", *["DELIVERED"] * 3, *["SENT"] * 3,
+    ]  # fmt: skip
+    sent = {one["recipient"]: {"id": one["id"], "created": one["created"]} for one in events[-3:]}
+    assert all(one["sentBy"] == sent[one["recipient"]] for one in events[:-3])
+    left, human, robot, bounce = events[:4]
+    assert left["portalSubscriptionStatus"] == "UNSUBSCRIBED"
+    assert left["subscriptions"] == [{"id": 11, "status": "UNSUBSCRIBED"}]
+    assert (robot["filteredEvent"], human["filteredEvent"]) == (True, False)
+    (overruled,) = [one for one in events if "obsoletedBy" in one]
+    assert overruled["type"] == "DELIVERED"
+    assert overruled["obsoletedBy"] == {"id": bounce["id"], "created": bounce["created"]}
+    assert tenant.get(f"{path}/{bounce['created']}/{bounce['id']}") == bounce
+    assert tenant.call("GET", f"{path}/1/{bounce['id']}").status_code == 404
+    assert len(tenant.get(path)["events"]) == 10
+    (stats,) = tenant.get("/marketing/v3/emails", includeStats=True)["results"]
+    assert stats["allEmailCampaignIds"] == [str(robot["emailCampaignId"])]
+    assert stats["stats"]["counters"]["open"] == 1
+
+
+def test_both_ends_of_a_span_of_events_belong_to_it(tenant: Tenant):
+    portal = tenant.portal
+    mailing(portal, people(portal, 3))
+    path = "/email/public/v1/events"
+
+    def types(**query: Any) -> list[str]:
+        return [one["type"] for one in tenant.get(path, **query)["events"]]
+
+    bounced = int((EARLIER + DAY + HOUR).timestamp() * 1000)
+    opened = int((EARLIER + 2 * DAY).timestamp() * 1000)
+    span = {"startTimestamp": bounced, "endTimestamp": opened}
+    assert types(**span) == ["OPEN", "BOUNCE"]
+    assert types(**span, excludeFilteredEvents="true") == ["BOUNCE"]
+    assert types(startTimestamp=bounced + 1, endTimestamp=opened - 1) == []
+    assert types(eventType="SENT", recipient="N1@acme.example") == ["SENT"]
+    assert types(campaignId="1") == []
+    assert tenant.call("GET", path, params={"limit": 1001}).status_code == 400
+    refusal = tenant.call("GET", path, params={"eventType": "OPENED"})
+    assert refusal.status_code == 400 and "EventType" in refusal.json()["message"]
+
+
+def test_an_erased_contacts_mails_leave_the_log_and_what_they_do_later_is_not_written(
+    tenant: Tenant,
+):
+    portal = tenant.portal
+    contacts = people(portal, 3)
+    email = mailing(portal, contacts)
+    portal.erase(contacts[1], NOW)
+    portal.note_delivery(email, contacts[1], "click", NOW)
+    told = tenant.get("/email/public/v1/events", limit=1000)["events"]
+    assert {one["recipient"] for one in told} == {"n0@acme.example", "n2@acme.example"}
+
+
+def test_events_of_behavior_are_filtered_by_type_record_and_time(tenant: Tenant):
+    portal = tenant.portal
+    one, other = people(portal, 2)
+    for hours, contact in enumerate((one, other, one)):
+        at = EARLIER + hours * HOUR
+        portal.note_occurrence("e_visited_page", "contacts", contact, at, hs_city="lund")
+    portal.note_occurrence("pe1_bought", "contacts", one, EARLIER)
+    api = tenant.client().events.events_api
+    page = api.get_page(event_type="e_visited_page", limit=2)
+    assert [event.object_id for event in page.results] == [one, other]
+    rest = api.get_page(event_type="e_visited_page", limit=2, after=page.paging.next.after)
+    assert (rest.results[0].occurred_at, rest.paging) == (EARLIER, None)
+    mine = api.get_page(object_type="contact", object_id=int(one), sort=["occurredAt"])
+    assert len(mine.results) == 3 and mine.results[-1].occurred_at == EARLIER + 2 * HOUR
+    span = api.get_page(occurred_after=EARLIER, occurred_before=EARLIER + 2 * HOUR)
+    assert [event.object_id for event in span.results] == [other]
+    for query in ({"objectId": one}, {"sort": "id"}):
+        assert tenant.call("GET", "/events/v3/events", params=query).status_code == 400
+    dated = tenant.get("/events/event-occurrences/2026-03/event-types")
+    assert dated == {"eventTypes": ["e_visited_page", "pe1_bought"]}
+    portal.erase(one, NOW)
+    assert len(tenant.get("/events/v3/events")["results"]) == 1
+
+
+def test_a_lead_is_about_a_contact(tenant: Tenant):
+    (contact,) = people(tenant.portal, 1)
+    properties = {"hs_lead_name": "Loom for No", "hs_pipeline_stage": "new-stage-id"}
+    path = "/crm/v3/objects/leads"
+    assert tenant.post(path, {"properties": properties}).status_code == 400
+    kinds = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 578}]
+    body = {"properties": properties, "associations": [{"to": {"id": contact}, "types": kinds}]}
+    lead = tenant.post(path, body).json()["id"]
+    assert tenant.get("/crm/v3/objects/0-136")["results"][0]["id"] == lead
+    (link,) = tenant.get(f"/crm/v4/objects/leads/{lead}/associations/contacts")["results"]
+    assert {(kind["typeId"], kind["label"]) for kind in link["associationTypes"]} == {
+        (578, "Primary"), (608, None),
+    }  # fmt: skip
+    (line,) = tenant.get("/crm/v3/pipelines/leads")["results"]
+    assert [stage["label"] for stage in line["stages"]][-2:] == ["Qualified", "Unqualified"]
+    tenant.portal.scopes -= {"crm.objects.leads.read"}
+    assert tenant.call("GET", path).status_code == 403
+
+
+def test_who_did_not_leave_all_mail_has_no_wide_status(tenant: Tenant):
+    tenant.portal.opt_out("n0@acme.example", NOW)
+    path = "/communication-preferences/v4/statuses/{}/unsubscribe-all?channel=EMAIL"
+    assert tenant.get(path.format("n1@acme.example"))["results"] == []
+    batch = "/communication-preferences/v4/statuses/batch/unsubscribe-all/read?channel=EMAIL"
+    told = tenant.post(batch, {"inputs": ["n0@acme.example", "n1@acme.example"]}).json()["results"]
+    assert [len(one["wideStatuses"]) for one in told] == [1, 0]
+
+
 def test_the_account_tells_its_calls_of_today(tenant: Tenant):
     assert tenant.get("/account-info/v3/details")["utcOffset"] == "-05:00"
     (usage,) = tenant.get("/account-info/2026-03/api-usage/daily/private-apps")["results"]

@@ -116,13 +116,48 @@ TRAPS = {
     "contact_without_company", "name_odd_case", "merged_contact", "duplicate_contact",
     "name_given_only", "handle_volunteered", "test_record", "restored_contact", "ticket_reopened",
     "nickname", "email_missing", "email_typo", "archived_contact", "erased_contact", "merge_chain",
-    "merged_company", "duplicate_company", "inactive_owner",
+    "merged_company", "duplicate_company", "inactive_owner", "qualified_lead",
 }  # fmt: skip
 
 
 def test_every_trap_is_laid_at_least_once(truth: dict[str, list[dict]]) -> None:
     laid = {row["trap"] for row in truth["traps"] if row["source_type"] == "hubspot"}
     assert laid >= TRAPS
+
+
+def test_mailings_are_opened_by_people_and_scanners_and_some_bounce_or_are_left_for_good(
+    world: World,
+) -> None:
+    portal = world.portal
+    log = portal.email_log()
+    kinds = Counter(event.kind for event in log)
+    filtered = Counter(event.kind for event in log if event.more.get("filteredEvent"))
+    assert kinds["SENT"] == kinds["DELIVERED"] > 5_000
+    assert 0 < kinds["BOUNCE"] < 0.1 * kinds["SENT"]
+    assert 0.04 < filtered["OPEN"] / kinds["SENT"] < 0.10
+    assert filtered["OPEN"] == filtered["CLICK"]
+    assert kinds["OPEN"] - filtered["OPEN"] > 3 * filtered["OPEN"]
+    assert {event.more["portalSubscriptionStatus"] for event in log
+            if event.kind == "STATUSCHANGE"} == {"SUBSCRIBED", "UNSUBSCRIBED"}  # fmt: skip
+    counted = sum((email.counters for email in portal.marketing_emails.values()), Counter())
+    erased = counted["sent"] - kinds["SENT"]  # who was erased is in the counters alone
+    assert 0 <= erased < 0.05 * counted["sent"]
+
+
+def test_leads_are_of_prospects_and_many_of_them_qualify(
+    world: World, truth: dict[str, list[dict]]
+) -> None:
+    portal = world.portal
+    leads = portal.table("leads")
+    assert len(leads.live) > 20
+    stages = Counter(leads.records[key].properties["hs_pipeline_stage"] for key in leads.live)
+    assert stages["qualified-stage-id"] > 5 and stages["unqualified-stage-id"] > 5
+    of_contact = {row["native_id"]: row["person"] for row in truth["profiles"]
+                  if (row["source_type"], row["stream"]) == ("hubspot", "contacts")}  # fmt: skip
+    for row in truth["profiles"]:
+        if (row["source_type"], row["stream"]) == ("hubspot", "leads"):
+            about = portal.links("leads", int(row["native_id"]), "contacts")
+            assert {of_contact[str(contact)] for contact, _ in about} <= {row["person"]}
 
 
 def test_many_people_are_in_two_or_three_silos(truth: dict[str, list[dict]]) -> None:

@@ -14,6 +14,16 @@ responses as (
     union all
 
     select {{ message_response_row({
+        'message_response_id': 'message_response_id', 'source': '_source',
+        'person_key': 'person_key', 'message_sent_id': 'message_sent_id', 'kind': 'kind',
+        'is_automatic': 'is_automatic', 'occurred_at': 'occurred_at',
+        'loaded_at': '_first_loaded_at',
+    }) }}
+    from {{ ref('int_hubspot__responses') }}
+
+    union all
+
+    select {{ message_response_row({
         'message_response_id': "_source || ':' || _stream || ':' || _key", 'source': '_source',
         'person_key': 'person_key', 'organization_key': 'organization_key',
         'message_sent_id': 'message_sent_id', 'kind': 'lower(kind)',

@@ -9,6 +9,15 @@ with messages as (
     union all
 
     select {{ message_sent_row({
+        'message_sent_id': 'message_sent_id', 'source': '_source', 'person_key': 'person_key',
+        'message_id': 'message_id', 'message': 'name', 'campaign': 'campaign',
+        'channel': "'email'", 'occurred_at': 'occurred_at', 'loaded_at': '_first_loaded_at',
+    }) }}
+    from {{ ref('int_hubspot__messages') }}
+
+    union all
+
+    select {{ message_sent_row({
         'message_sent_id': "_source || ':' || _stream || ':' || _key", 'source': '_source',
         'person_key': 'person_key', 'organization_key': 'organization_key',
         'message_id': 'message', 'message': 'message', 'campaign': 'campaign',

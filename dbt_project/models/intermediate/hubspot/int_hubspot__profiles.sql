@@ -17,6 +17,32 @@ employers as (
     where from_type = 'contacts' and link_rank = 1
 ),
 
+leads as (
+    select * from {{ current(ref('stg_hubspot__leads')) }} as leads
+),
+
+-- Whom a lead is about; of one that is gone, whom it was about.
+lead_links as (
+    select _source, from_id, max_by(links, _seq) as links
+    from {{ known(ref('stg_hubspot__associations')) }} as associations
+    where from_type = 'leads' and to_type = 'contacts' and _op <> 'delete'
+    group by _source, from_id
+),
+
+lead_contacts as (
+    select
+        _source,
+        from_id,
+        min_by(
+            {{ custom_value('link', "'toObjectId'") }},
+            case when {{ hubspot_is_primary('link') }} then 0 else 1 end
+        ) as contact_id
+    from (
+        select _source, from_id, {{ text_list('links') }} as link from lead_links
+    ) as spread
+    group by _source, from_id
+),
+
 party_kind_words as (
     select * from {{ ref('party_kind_word') }}
 )
@@ -72,3 +98,23 @@ select {{ profile_row({
     'first_seen_at': '_first_loaded_at', 'last_seen_at': '_last_loaded_at', 'custom': 'custom',
 }) }}
 from owners
+
+union all
+
+-- A lead has no address of its own: it is its contact, as far as people go.
+select {{ profile_row({
+    'source': 'leads._source', 'stream': 'leads._stream', 'native_id': 'leads._key', 'entity': "'person'",
+    'display_name': 'leads.name', 'is_numbered': 'true', 'party_kind': "'prospect'",
+    'owner_profile_key': profile_key('owners', 'leads.owner_id', 'leads._source'),
+    'converted_into': profile_key(
+        'contacts', 'coalesce(merges.contact_id, lead_contacts.contact_id)', 'leads._source'
+    ),
+    'is_deleted': 'leads._is_deleted', 'created_at': 'leads.created_at',
+    'first_seen_at': 'leads._first_loaded_at', 'last_seen_at': 'leads._last_loaded_at',
+    'custom': 'leads.custom',
+}) }}
+from leads
+left join lead_contacts
+    on leads._source = lead_contacts._source and leads.lead_id = lead_contacts.from_id
+left join {{ hubspot_merges() }} as merges
+    on lead_contacts._source = merges._source and lead_contacts.contact_id = merges._key

@@ -4,6 +4,7 @@
     ['state', 'state', 'text'],
     ['email_type', 'type', 'text'],
     ['campaign_id', 'campaign', 'text'],
+    ['sendings', 'allEmailCampaignIds', 'json'],
     ['subscription_type', 'subscriptionDetails', 'json'],
     ['counters', 'stats.counters', 'json'],
     ['published_at', 'publishDate', 'timestamp'],
