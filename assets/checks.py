@@ -152,7 +152,7 @@ def merges(key: dg.AssetKey, found: Merges) -> dg.AssetCheckResult:
         metadata={
             "people_before": found.n_before,
             "merged": found.n_merged,
-            "most_in_one": found.most_in_one,
+            "most_over_one_value": found.most_over_one_value,
         },
     )
 

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from connectors.errors import ConfigError, suggestion
 from rapport.config import Config
+from rapport.identity.lines import digested
 from rapport.identity.ways import LINKS, ways
 from rapport.report import words
 from rapport.report.facts import opened
@@ -110,8 +111,8 @@ def explain(config: Config, asked: str, other: str | None = None) -> Explanation
         ConfigError: there is no such person, organization or profile.
     """
     with opened(config) as query:
-        first = _found(query, config, asked)
-        second = _found(query, config, other) if other else first
+        first = _found(query, config, digested(asked))
+        second = _found(query, config, digested(other)) if other else first
         retired = [one.retired for one in (first, second) if one.retired]
         if first.entity != second.entity:
             raise ConfigError(
@@ -209,7 +210,8 @@ def _profiles(
 ) -> list[dict[str, Any]]:
     """Return the profiles of both, and all others that pairs name; the current ones first."""
     return query.rows(
-        f"select profile_key, source, silo, display_name as name, {first.entity}_id as id "
+        "select profile_key, source, silo, coalesce(display_name, email) as name, "
+        f"{first.entity}_id as id "
         "from dim_profile "
         f"where {first.entity}_id in ($first, $second) or profile_key in (select unnest($keys)) "
         "order by coalesce(is_deleted, false), profile_key",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from connectors.errors import ConfigError
 from rapport.identity.ledger import PREFIXES
-from rapport.identity.lines import FOLDER, choice, day, rows
+from rapport.identity.lines import FOLDER, choice, day, digested, rows
 
 PINS = f"{FOLDER}/pins.csv"
 FIELDS = {
@@ -60,7 +60,7 @@ def load(folder: Path) -> list[Pin]:
                 f"`{PREFIXES[entity]}_0123456789abcdef`, or a profile key like "
                 "`crm:contacts:0035g00000AbCdEEAV`."
             )
-        pin = Pin(line=line, subject=row["subject"], field=row["field"], value=row["value"],
+        pin = Pin(line=line, subject=digested(row["subject"]), field=row["field"], value=row["value"],
                   since=day(where, "date", row["date"]))  # fmt: skip
         other = pins.setdefault((pin.subject, pin.field), pin)
         if other.value != pin.value:

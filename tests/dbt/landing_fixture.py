@@ -7,6 +7,7 @@ come out (`test_golden`), or a generated world (the sandbox).
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,6 +112,11 @@ _CONTROL = {
     "custom_objects": "source varchar, stream varchar, object_name varchar",
     "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
 }
+
+
+def by_address(beginning: str, address: str) -> str:
+    """Return the profile key of somebody of whom an address is all that is known."""
+    return f"{beginning}:mailto:{hashlib.sha256(address.encode()).hexdigest()}"
 
 
 @dataclass

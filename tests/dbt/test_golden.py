@@ -24,6 +24,7 @@ from tests.dbt.landing_fixture import (
     TASK,
     USER,
     Landing,
+    by_address,
     sf_id,
     tricky,
 )
@@ -99,7 +100,7 @@ def test_a_sign_in_is_of_the_person_who_buys_under_the_same_address(tables: Tabl
 def test_an_anonymous_answer_counts_and_one_without_a_time_or_a_number_waits(
     tables: Tables,
 ) -> None:
-    bob = tables.person("shop:orders:mailto:bob.miller@globex.com")
+    bob = tables.person(by_address("shop:orders", "bob.miller@globex.com"))
     assert tables.rows(
         "select survey_answer_id, person_id, kind, score, scale_low, scale_high "
         "from fct_survey_answer order by 1"
@@ -144,7 +145,7 @@ def test_a_planned_campaign_has_told_nobody_and_none_before_it_began(tables: Tab
     ) == [
         (members[0], tables.person(ANN), "Spring 1", "web", "2026-05-10 00:00:00+00"),
         (members[1], lead, "Spring 1", "web", "2026-05-12 10:00:00+00"),
-        ("shop:mails:m1", tables.person("shop:orders:mailto:bob.miller@globex.com"), "June news",
+        ("shop:mails:m1", tables.person(by_address("shop:orders", "bob.miller@globex.com")), "June news",
          "email", "2026-06-15 09:00:00+00"),
     ]  # fmt: skip
 
@@ -153,7 +154,7 @@ def test_a_response_is_of_who_got_the_message_and_one_to_nothing_known_of_nobody
     tables: Tables,
 ) -> None:
     member = f"crm:campaign_members:{sf_id('00v', 1)}"
-    bob = tables.person("shop:orders:mailto:bob.miller@globex.com")
+    bob = tables.person(by_address("shop:orders", "bob.miller@globex.com"))
     assert tables.rows(
         "select message_response_id, message_sent_id, person_id, kind, is_automatic, "
         "occurred_at::varchar from fct_message_response order by 1"
@@ -296,9 +297,9 @@ def test_one_person_across_lead_contact_forum_case_and_order(tables: Tables) -> 
         ROBERT,
         f"crm:contacts:{sf_id(CONTACT, 5)}",
         f"crm:leads:{sf_id(LEAD, 1)}",
-        "crm:cases:mailto:bob.miller@globex.com",
+        by_address("crm:cases", "bob.miller@globex.com"),
         "forum:users:1",
-        "shop:orders:mailto:bob.miller@globex.com",
+        by_address("shop:orders", "bob.miller@globex.com"),
     }
     person = tables.person(ROBERT)
     assert (
@@ -319,7 +320,7 @@ def test_single_sign_on_joins_by_the_short_form_of_an_id(tables: Tables) -> None
 
 
 def test_one_mailbox_is_one_in_all_its_spellings(tables: Tables) -> None:
-    assert tables.person("forum:users:8") == tables.person("shop:orders:mailto:new@gmail.com")
+    assert tables.person("forum:users:8") == tables.person(by_address("shop:orders", "new@gmail.com"))
 
 
 def test_one_of_us_is_one_person(tables: Tables) -> None:
@@ -361,6 +362,26 @@ def test_no_evidence_shows_a_whole_address_or_number(tables: Tables) -> None:
     evidence = tables.values("select evidence from identity_edge where evidence is not null")
     assert "b***@globex.com" in evidence
     assert all("***" in text and "miller" not in text and len(text) < 20 for text in evidence)
+
+
+def test_no_key_of_a_profile_holds_an_address(tables: Tables) -> None:
+    columns = tables.rows(
+        "select table_name, column_name from information_schema.columns where table_schema = 'main' "
+        "and data_type = 'VARCHAR' and table_name not like 'stg_%' "
+        "and (column_name like '%\\_key' escape '\\' or column_name in ('native_id', 'cause'))"
+    )
+    assert ("identity_ledger", "profile_key") in columns
+    for table, column in columns:
+        if column not in ("name_key", "handle_key", "record_key"):
+            found = f"select {column} from {table} where {column} like '%@%'"
+            assert tables.values(found) == [], (table, column)
+    assert tables.rows(
+        "select email, native_id from dim_profile where stream = 'orders' and email is not null "
+        "order by 1"
+    ) == [
+        (address, by_address("", address)[1:])
+        for address in ("bob.miller@globex.com", "new@gmail.com")
+    ]
 
 
 def test_phone_and_agreeing_name_join_across_spellings(tables: Tables) -> None:
@@ -555,7 +576,7 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
 ) -> None:
     database = tmp_path / "build.duckdb"
     maria, hans = (f"crm:contacts:{sf_id(CONTACT, number)}" for number in (4, 6))
-    lead, order = f"crm:leads:{sf_id(LEAD, 1)}", "shop:orders:mailto:new@gmail.com"
+    lead, order = f"crm:leads:{sf_id(LEAD, 1)}", by_address("shop:orders", "new@gmail.com")
     landing = tricky()
     landing.control |= {
         name: tables.rows(f"select * from {name}") for name in ("identity_ledger", "identity_event")
