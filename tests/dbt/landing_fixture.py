@@ -107,6 +107,12 @@ _CONTROL = {
     "segment_rules": "segment_type varchar, origin varchar, field varchar",
     "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
     "qualities": "quality varchar, indicator varchar",
+    "service_minutes": "kind varchar, minutes double",
+    "goals": "goal varchar, relationship varchar, metric_table varchar, metric varchar,"
+    " unit varchar, is_additive boolean, segment_type varchar, segment varchar, direction varchar,"
+    " target double, due_on date, owner varchar, horizon varchar, why varchar",
+    "strategy_versions": "number bigint, version varchar, since timestamptz,"
+    " fingerprint varchar, changes varchar",
     "settings": "name varchar, value varchar",
     "custom_fields": "source varchar, stream varchar, field varchar, type varchar, pii varchar",
     "custom_objects": "source varchar, stream varchar, object_name varchar",

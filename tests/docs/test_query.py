@@ -91,7 +91,8 @@ def whose_champion_left(ask: Asked, rows: list[Row]) -> None:
 def where_we_hang_on_one(ask: Asked, rows: list[Row]) -> None:
     acts = ask(
         "select organization_id, actor_person_id, count(*) as n from fct_interaction "
-        "where not is_staff_actor and not is_deleted and organization_id is not null "
+        "where not is_staff_actor and not is_bot_actor and not is_deleted "
+        "and organization_id is not null "
         f"and occurred_at >= date '{ask.today - timedelta(days=179)}' group by all"
     )
     by_organization: dict[str, list[int]] = defaultdict(list)
