@@ -216,8 +216,13 @@ def _counted(connection: duckdb.DuckDBPyConnection) -> Merges:
     for step in (_MERGED, _JOINED, _OVER_ONE_VALUE):
         connection.execute(step)
     [counts] = connection.execute(_COUNTS).fetchall()
-    return Merges(**dict(zip(("n_before", "n_merged", "most_over_one_value", "has_new_source"), counts,
-                             strict=True)))  # fmt: skip
+    n_before, n_merged, most_over_one_value, has_new_source = counts
+    return Merges(
+        n_before=n_before,
+        n_merged=n_merged,
+        most_over_one_value=most_over_one_value,
+        has_new_source=has_new_source,
+    )
 
 
 def _blamed(connection: duckdb.DuckDBPyConnection) -> tuple[str, str]:

@@ -60,8 +60,13 @@ def load(folder: Path) -> list[Pin]:
                 f"`{PREFIXES[entity]}_0123456789abcdef`, or a profile key like "
                 "`crm:contacts:0035g00000AbCdEEAV`."
             )
-        pin = Pin(line=line, subject=digested(row["subject"]), field=row["field"], value=row["value"],
-                  since=day(where, "date", row["date"]))  # fmt: skip
+        pin = Pin(
+            line=line,
+            subject=digested(row["subject"]),
+            field=row["field"],
+            value=row["value"],
+            since=day(where, "date", row["date"]),
+        )
         other = pins.setdefault((pin.subject, pin.field), pin)
         if other.value != pin.value:
             raise ConfigError(

@@ -61,6 +61,7 @@ MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     "message_responses": "id person organization occurred_at kind message_sent"
     " is_automatic".split(),
     "interests": "id person interest occurred_at".split(),
+    "memberships": "id person organization role started_at ended_at".split(),
 }
 _LANDED = {
     "_source": "varchar",

@@ -138,6 +138,7 @@ def test_a_promise_is_kept_until_its_day_is_over_and_a_log_is_none(tables: Table
 
 def test_a_planned_campaign_has_told_nobody_and_none_before_it_began(tables: Tables) -> None:
     lead = tables.person(f"crm:leads:{sf_id(LEAD, 1)}")
+    bob = tables.person(by_address("shop:orders", "bob.miller@globex.com"))
     members = [f"crm:campaign_members:{sf_id('00v', number)}" for number in (1, 2)]
     assert tables.rows(
         "select message_sent_id, person_id, message, channel, occurred_at::varchar "
@@ -145,8 +146,7 @@ def test_a_planned_campaign_has_told_nobody_and_none_before_it_began(tables: Tab
     ) == [
         (members[0], tables.person(ANN), "Spring 1", "web", "2026-05-10 00:00:00+00"),
         (members[1], lead, "Spring 1", "web", "2026-05-12 10:00:00+00"),
-        ("shop:mails:m1", tables.person(by_address("shop:orders", "bob.miller@globex.com")), "June news",
-         "email", "2026-06-15 09:00:00+00"),
+        ("shop:mails:m1", bob, "June news", "email", "2026-06-15 09:00:00+00"),
     ]  # fmt: skip
 
 
@@ -320,7 +320,9 @@ def test_single_sign_on_joins_by_the_short_form_of_an_id(tables: Tables) -> None
 
 
 def test_one_mailbox_is_one_in_all_its_spellings(tables: Tables) -> None:
-    assert tables.person("forum:users:8") == tables.person(by_address("shop:orders", "new@gmail.com"))
+    assert tables.person("forum:users:8") == tables.person(
+        by_address("shop:orders", "new@gmail.com")
+    )
 
 
 def test_one_of_us_is_one_person(tables: Tables) -> None:
@@ -366,8 +368,8 @@ def test_no_evidence_shows_a_whole_address_or_number(tables: Tables) -> None:
 
 def test_no_key_of_a_profile_holds_an_address(tables: Tables) -> None:
     columns = tables.rows(
-        "select table_name, column_name from information_schema.columns where table_schema = 'main' "
-        "and data_type = 'VARCHAR' and table_name not like 'stg_%' "
+        "select table_name, column_name from information_schema.columns "
+        "where table_schema = 'main' and data_type = 'VARCHAR' and table_name not like 'stg_%' "
         "and (column_name like '%\\_key' escape '\\' or column_name in ('native_id', 'cause'))"
     )
     assert ("identity_ledger", "profile_key") in columns

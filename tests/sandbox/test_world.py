@@ -184,9 +184,7 @@ def test_every_record_of_a_person_or_organization_is_in_the_truth_and_the_other_
     }
     there |= {
         ("customers", "shop", key): False
-        for (key,) in world.shop.rows(
-            "select cast(id as text) from customers"
-        )
+        for (key,) in world.shop.rows("select cast(id as text) from customers")
     }
     there |= {
         ("customers", "shop", address_key(email)): False

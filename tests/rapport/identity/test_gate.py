@@ -60,7 +60,8 @@ def built(
         [
             {
                 "left_key": key(left), "right_key": key(right), "rule_id": rule,
-                "id_type": "email", "evidence": "s***@acme.example", "state": "live", "refusal": None,
+                "id_type": "email", "evidence": "s***@acme.example",
+                "state": "live", "refusal": None,
             }
             for left, right in joined
         ],

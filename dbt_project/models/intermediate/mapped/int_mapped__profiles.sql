@@ -12,6 +12,7 @@
     'messages_sent': ['person_key', 'organization_key'],
     'message_responses': ['person_key', 'organization_key'],
     'interests': ['person_key'],
+    'memberships': ['person_key', 'organization_key'],
 } %}
 
 with people as (
