@@ -72,6 +72,19 @@ class Considered:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shown:
+    """The value of a field that is shown, and why: a row of `dim_person_field`, say."""
+
+    field: str
+    value: str
+    profile_key: str | None
+    rule: str
+    runner_up_value: str | None
+    runner_up_profile_key: str | None
+    n_contradicting: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """What is known of one person or organization, or of two profiles.
 
@@ -81,6 +94,7 @@ class Explanation:
         other_id: the second one's, where two are not one; else None.
         retired: ids that were asked for and lead here now.
         profiles: rows `profile_key`, `source`, `silo`, `name`, `id`.
+        shown: what is shown of it, field by field; of two that are not one, of neither.
         anchor: the profile that was there first.
         ways: from each profile to the anchor, or from the one asked for to the other.
         considered: what speaks for more, and why it was not enough.
@@ -91,6 +105,7 @@ class Explanation:
     other_id: str | None
     retired: Sequence[str]
     profiles: Sequence[Row]
+    shown: Sequence[Shown]
     anchor: str
     ways: Sequence[Way]
     considered: Sequence[Considered]
@@ -148,6 +163,7 @@ def explain(config: Config, asked: str, other: str | None = None) -> Explanation
             other_id=apart,
             retired=list(dict.fromkeys(retired)),
             profiles=profiles,
+            shown=[] if apart else _shown(query, first),
             anchor=anchor,
             ways=told,
             considered=_considered(pairs, first.id, apart, seen),
@@ -219,6 +235,15 @@ def _profiles(
         second=second.id,
         keys=sorted({pair[side] for pair in pairs for side in ("left_key", "right_key")}),
     )
+
+
+def _shown(query: Query, found: _Found) -> list[Shown]:
+    rows = query.rows(
+        f"select {', '.join(Shown.__annotations__)} from dim_{found.entity}_field "
+        f"where {found.entity}_id = $id order by field",
+        id=found.id,
+    )
+    return [Shown(**row) for row in rows]
 
 
 def _step(pair: Row, here: str) -> Step:
@@ -302,6 +327,11 @@ def print_all(console: Console, told: Explanation) -> None:
         for step in way.steps:
             say(f"    - {_because(step.words, step.evidence)}{_standing(step)}")
             say(f"      with {profile(step.there)}")
+    if told.shown:
+        say("Shown, and why:")
+    for field in told.shown:
+        source = f", of {profile(field.profile_key)}" if field.profile_key else ""
+        say(f"  {field.field}: {words.name(field.value)}{source}{_chosen(field)}")
     if told.considered:
         say("Looked at and not joined:")
     elif told.other_id:
@@ -319,6 +349,16 @@ def print_all(console: Console, told: Explanation) -> None:
     more = len(told.considered) - CONSIDERED_PRINTED
     if more > 0:
         say(f"  and {more:,} more: --json has all")
+
+
+def _chosen(shown: Shown) -> str:
+    """Say what a value was chosen before, and by what."""
+    if shown.runner_up_value is None:
+        return "" if shown.rule == "agreed" else f" ({shown.rule})"
+    others = shown.n_contradicting - 1
+    return f" ({shown.rule}; else {words.name(shown.runner_up_value)}" + (
+        f", {words.plural(others, 'other value')} more)" if others > 0 else ")"
+    )
 
 
 def _because(rule: str, evidence: str | None) -> str:

@@ -876,6 +876,9 @@ def _promises(landing: Landing) -> None:
         record = {"id": key, "organization": "shop:firms:Hooli", "kind": "Delivery", **promise}
         landing.add("mapped__commitments", record, stream="promises")
     landing.delete("mapped__commitments", "p5", stream="promises")
+    # a desk that exports its cases and nothing that is done on them
+    case = {"person": "shop:members:1", "opened_at": "2026-06-09T09:00:00Z", "status": "new"}
+    landing.add("mapped__cases", {"id": "k1", **case}, stream="desk")
 
 
 def _mailings(landing: Landing) -> None:

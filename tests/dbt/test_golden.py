@@ -660,6 +660,37 @@ def test_no_source_at_all_gives_typed_empty_tables(tmp_path: Path) -> None:
         assert empty.values(f"select count(*) from {table}") == [0], table
 
 
+def test_every_count_of_the_unified_tables_is_that_of_the_rows_behind_it(tables: Tables) -> None:
+    for party in ("person", "organization"):
+        profiles = (
+            f"select {party}_id, count(*) filter (not is_deleted) as n_profiles from dim_profile "
+            f"where entity = '{party}' and {party}_id is not null group by all"
+        )
+        counted = f"select {party}_id, n_profiles from dim_{party}"
+        assert tables.rows(f"{counted} order by 1") == tables.rows(f"{profiles} order by 1") != []
+        contradicted = f"select 1 from dim_{party}_field where "
+        assert (
+            tables.rows(contradicted + "(runner_up_value is null) <> (n_contradicting = 0)") == []
+        )
+    assert tables.rows(
+        "select 1 from dim_person where n_silos <> len(string_split(silos, ',')) or n_silos <> "
+        "(select count(distinct silo) from dim_profile where person_id = dim_person.person_id)"
+    ) == []  # fmt: skip
+    assert tables.rows(
+        "select case_id, n_staff from fct_case where n_staff is not null order by 1"
+    ) == tables.rows(
+        "select case_id, count(distinct actor_person_id) filter (is_staff) from fct_case_event "
+        "where split_part(case_id, ':', 1) in (select split_part(case_id, ':', 1) "
+        "from fct_case_event where kind in ('comment', 'note')) group by all order by 1"
+    )  # fmt: skip
+
+
+def test_who_acted_on_a_case_is_unknown_where_its_source_tells_of_no_act(tables: Tables) -> None:
+    told = dict(tables.rows("select source, max(n_staff) from fct_case group by all"))
+    assert told["crm"] == 1
+    assert told["shop"] is None
+
+
 @pytest.mark.parametrize(
     ("fact", "person"),
     [
@@ -671,6 +702,7 @@ def test_no_source_at_all_gives_typed_empty_tables(tmp_path: Path) -> None:
         ("fct_commitment", "person_id"),
         ("fct_message_sent", "person_id"),
         ("fct_message_response", "person_id"),
+        ("fct_deal", "owner_person_id"),
     ],
 )
 def test_people_and_organizations_with_the_unknown_ones_add_up_to_the_business(
@@ -693,6 +725,17 @@ def test_people_and_organizations_with_the_unknown_ones_add_up_to_the_business(
     assert business > 0
     assert sum(people) + unknown_person == business
     assert sum(organizations) + unknown_organization == business
+    # each in one segment of such a rule: the segments and nobody's add up to the business, too
+    for party, unknown in (
+        ("person", unknown_person), ("organization", unknown_organization)
+    ):  # fmt: skip
+        column = person if party == "person" else "organization_id"
+        segments = tables.values(
+            f"select count(*) from {fact} as facts "
+            f"inner join bridge_{party}_segment as bridge on facts.{column} = bridge.{party}_id "
+            "where segment_type = 'kind' group by segment"
+        )
+        assert sum(segments) + unknown == business
 
 
 @pytest.mark.parametrize("party", ["person", "organization"])

@@ -384,12 +384,15 @@ def test_parts_know_their_parent_and_the_top(rows: Query) -> None:
         "where one.name <> 'Test' order by one.depth, one.name"
     ) == [
         ("Bureau", None, "Bureau", 0),
+        ("Dyers Guild", None, "Dyers Guild", 0),
         ("Elder", None, "Elder", 0),  # both are told to be part of the other
         ("Group", None, "Group", 0),
         ("Holding", None, "Holding", 0),
         ("Mill", None, "Mill", 0),
         ("Mover", None, "Mover", 0),
+        ("Old Board", None, "Old Board", 0),
         ("Orphan", None, "Orphan", 0),  # its parent was never read
+        ("Rowing Club", None, "Rowing Club", 0),
         ("Us", None, "Us", 0),
         ("Named Only", "Test", "Test", 1),
         ("Unit", "Group", "Group", 1),
