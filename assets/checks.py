@@ -148,11 +148,11 @@ def merges(key: dg.AssetKey, found: Merges) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=MERGES,
-        passed=not (found.are_too_many or found.are_too_large),
+        passed=not (found.are_too_many or found.are_of_one_value),
         metadata={
             "people_before": found.n_before,
             "merged": found.n_merged,
-            "most_in_one": found.most_in_one,
+            "most_over_one_value": found.most_over_one_value,
         },
     )
 

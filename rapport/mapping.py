@@ -103,6 +103,10 @@ TARGETS: dict[str, dict[str, Kind]] = {
     "interest": {
         "id": "text", "person": "person", "interest": "text", "occurred_at": "timestamp",
     },
+    "membership": {
+        "id": "text", "person": "person", "organization": "organization", "role": "text",
+        "started_at": "timestamp", "ended_at": "timestamp",
+    },
 }  # fmt: skip
 """Target -> its columns and what each holds. `id` defaults to the record's key."""
 
@@ -119,6 +123,7 @@ REQUIRED = {
     "message_sent": ("occurred_at",),
     "message_response": ("occurred_at", "kind"),
     "interest": ("person", "interest"),
+    "membership": ("person", "organization"),
 }
 PLURAL = {name: f"{name}s" for name in TARGETS} | {
     "person": "people",
@@ -199,6 +204,7 @@ class Map(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         "message_sent",
         "message_response",
         "interest",
+        "membership",
     ]
     columns: dict[str, str | Column | list[str | Kept]]
     where: dict[str, Scalar | list[Scalar] | None] = {}

@@ -12,6 +12,7 @@ has dice of its own, so that the rest of the world is the same with and without 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -274,7 +275,7 @@ class ShopLife:
 
     def _note_guest(self, at: datetime, buyer: Buyer, address: str) -> None:
         """Note whom an address without account stands for."""
-        key = f"mailto:{address.strip().lower()}"
+        key = address_key(address)
         if ("shop", "customers", key) not in self.truth.profiles:
             true_id = buyer.person.id if buyer.person else None
             self.truth.profile("shop", "customers", key, true_id, at)
@@ -551,6 +552,11 @@ class ShopLife:
         person = buyer.person.id if buyer.person else None
         detail = buyer.organization.id if buyer.person is None and buyer.organization else ""
         self.truth.trap(trap, "shop", stream, native_id, person, at, detail)
+
+
+def address_key(address: str) -> str:
+    """Return the key of somebody of whom an address is all that is known."""
+    return "mailto:" + hashlib.sha256(address.strip().lower().encode()).hexdigest()
 
 
 def _key(order: Order) -> str:

@@ -50,7 +50,8 @@ from checked
 {% endmacro %}
 
 
-{# A staging model over a mapping's canonical columns, which arrive as text. #}
+{# A staging model over a mapping's canonical columns, which arrive as text. What refers to a person
+   is of the type `person`, or `address` for the address that it refers by, if it does. #}
 {% macro stage_mapped(landed, declarations) %}
 with landed as (
     {{ newly_landed(landed) }}
@@ -62,14 +63,14 @@ typed as (
         _op = 'delete' and id is null as _is_tombstone,
         {%- for column, field, type in declarations %}
         {{ typed_text(field, type) }} as {{ column }},
-        {{ field }} as _raw_{{ field }}{{ ',' if not loop.last }}
+        {{ field }} as _raw_{{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
     from landed
 )
 
 {%- set checks = [] %}
-{%- for column, field, type in declarations if type != 'text' %}
-{%- do checks.append([field, type, '_raw_' ~ field ~ ' is not null and ' ~ column ~ ' is null']) %}
+{%- for column, field, type in declarations if type not in ('text', 'person', 'address') %}
+{%- do checks.append([field, type, '_raw_' ~ column ~ ' is not null and ' ~ column ~ ' is null']) %}
 {%- endfor %}
 
 select
@@ -335,6 +336,8 @@ case when {{ is_whole(value) }} then cast({{ value }} as bigint) end
 {%- elif type == 'date' -%} {{ try_date(value) }}
 {%- elif type == 'decimal' -%} {{ try_decimal(value) }}
 {%- elif type == 'boolean' -%} {{ try_boolean(value) }}
+{%- elif type == 'person' -%} {{ referred_key(value) }}
+{%- elif type == 'address' -%} {{ referred_address(value) }}
 {%- else -%} {{ value }}
 {%- endif -%}
 {%- endmacro %}

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from connectors.errors import ConfigError, suggestion
 from rapport.config import Config
+from rapport.identity.lines import digested
 from rapport.identity.ways import LINKS, ways
 from rapport.report import words
 from rapport.report.facts import opened
@@ -71,6 +72,19 @@ class Considered:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shown:
+    """The value of a field that is shown, and why: a row of `dim_person_field`, say."""
+
+    field: str
+    value: str
+    profile_key: str | None
+    rule: str
+    runner_up_value: str | None
+    runner_up_profile_key: str | None
+    n_contradicting: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """What is known of one person or organization, or of two profiles.
 
@@ -80,6 +94,7 @@ class Explanation:
         other_id: the second one's, where two are not one; else None.
         retired: ids that were asked for and lead here now.
         profiles: rows `profile_key`, `source`, `silo`, `name`, `id`.
+        shown: what is shown of it, field by field; of two that are not one, of neither.
         anchor: the profile that was there first.
         ways: from each profile to the anchor, or from the one asked for to the other.
         considered: what speaks for more, and why it was not enough.
@@ -90,6 +105,7 @@ class Explanation:
     other_id: str | None
     retired: Sequence[str]
     profiles: Sequence[Row]
+    shown: Sequence[Shown]
     anchor: str
     ways: Sequence[Way]
     considered: Sequence[Considered]
@@ -110,8 +126,8 @@ def explain(config: Config, asked: str, other: str | None = None) -> Explanation
         ConfigError: there is no such person, organization or profile.
     """
     with opened(config) as query:
-        first = _found(query, config, asked)
-        second = _found(query, config, other) if other else first
+        first = _found(query, config, digested(asked))
+        second = _found(query, config, digested(other)) if other else first
         retired = [one.retired for one in (first, second) if one.retired]
         if first.entity != second.entity:
             raise ConfigError(
@@ -147,6 +163,7 @@ def explain(config: Config, asked: str, other: str | None = None) -> Explanation
             other_id=apart,
             retired=list(dict.fromkeys(retired)),
             profiles=profiles,
+            shown=[] if apart else _shown(query, first),
             anchor=anchor,
             ways=told,
             considered=_considered(pairs, first.id, apart, seen),
@@ -209,7 +226,8 @@ def _profiles(
 ) -> list[dict[str, Any]]:
     """Return the profiles of both, and all others that pairs name; the current ones first."""
     return query.rows(
-        f"select profile_key, source, silo, display_name as name, {first.entity}_id as id "
+        "select profile_key, source, silo, coalesce(display_name, email) as name, "
+        f"{first.entity}_id as id "
         "from dim_profile "
         f"where {first.entity}_id in ($first, $second) or profile_key in (select unnest($keys)) "
         "order by coalesce(is_deleted, false), profile_key",
@@ -217,6 +235,15 @@ def _profiles(
         second=second.id,
         keys=sorted({pair[side] for pair in pairs for side in ("left_key", "right_key")}),
     )
+
+
+def _shown(query: Query, found: _Found) -> list[Shown]:
+    rows = query.rows(
+        f"select {', '.join(Shown.__annotations__)} from dim_{found.entity}_field "
+        f"where {found.entity}_id = $id order by field",
+        id=found.id,
+    )
+    return [Shown(**row) for row in rows]
 
 
 def _step(pair: Row, here: str) -> Step:
@@ -300,6 +327,11 @@ def print_all(console: Console, told: Explanation) -> None:
         for step in way.steps:
             say(f"    - {_because(step.words, step.evidence)}{_standing(step)}")
             say(f"      with {profile(step.there)}")
+    if told.shown:
+        say("Shown, and why:")
+    for field in told.shown:
+        source = f", of {profile(field.profile_key)}" if field.profile_key else ""
+        say(f"  {field.field}: {words.name(field.value)}{source}{_chosen(field)}")
     if told.considered:
         say("Looked at and not joined:")
     elif told.other_id:
@@ -317,6 +349,16 @@ def print_all(console: Console, told: Explanation) -> None:
     more = len(told.considered) - CONSIDERED_PRINTED
     if more > 0:
         say(f"  and {more:,} more: --json has all")
+
+
+def _chosen(shown: Shown) -> str:
+    """Say what a value was chosen before, and by what."""
+    if shown.runner_up_value is None:
+        return "" if shown.rule == "agreed" else f" ({shown.rule})"
+    others = shown.n_contradicting - 1
+    return f" ({shown.rule}; else {words.name(shown.runner_up_value)}" + (
+        f", {words.plural(others, 'other value')} more)" if others > 0 else ")"
+    )
 
 
 def _because(rule: str, evidence: str | None) -> str:

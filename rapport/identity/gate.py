@@ -26,10 +26,10 @@ In generated companies of 20,000 that is 2 to 3 % (a CRM, a forum)."""
 LEAST_MERGED = 20
 """Of so few nothing is refused: half a percent of a small company is nobody."""
 
-MOST_IN_ONE = 20
-"""People that were published that one run may make one."""
+MOST_OVER_ONE_VALUE = 20
+"""People that were published that one run may merge over one identifier, into one or into many."""
 
-_TABLES = ("identity_change", "identity_edge", "identity_ledger")
+_TABLES = ("identity_change", "identity_edge", "identity_identifier", "identity_ledger")
 
 # Links of people are meant. Who was published is in `control`, so that a build which nobody has
 # published yet is held against the last that was.
@@ -43,6 +43,37 @@ inner join (
 where entity = 'person' and event = 'merge' and cause is distinct from 'override_link'
 """
 
+# What a value joins: pairs that hold it and were two people or nobody's before. Evidence is masked,
+# so that different values can look alike there.
+_JOINED = """
+create temp table joined as
+with before as (
+    select profile_key, id from build.control.identity_ledger where retired_at is null
+)
+select edges.id_type, one_held.value, edges.rule_id, edges.evidence, one.id, other.id as other_id
+from build.main.identity_edge as edges
+left join before as one on edges.left_key = one.profile_key
+left join before as other on edges.right_key = other.profile_key
+inner join build.main.identity_identifier as one_held
+    on edges.left_key = one_held.profile_key and edges.id_type = one_held.id_type
+inner join build.main.identity_identifier as other_held
+    on edges.right_key = other_held.profile_key and edges.id_type = other_held.id_type
+    and one_held.value = other_held.value
+where edges.state = 'live' and one.id is distinct from other.id
+"""
+
+_OVER_ONE_VALUE = """
+create temp table over_one_value as
+select id_type, value, count(distinct id) as n_ids
+from (
+    select id_type, value, id from joined
+    union all
+    select id_type, value, other_id from joined
+) as ends
+where id in (select id from merged union all select other_id from merged)
+group by id_type, value
+"""
+
 _COUNTS = """
 select
     (
@@ -50,9 +81,7 @@ select
         where retired_at is null and entity = 'person'
     ),
     (select count(*) from merged),
-    (select coalesce(max(n_ids), 0) + 1 from (
-        select count(*) as n_ids from merged group by other_id
-    ) as sizes),
+    (select coalesce(max(n_ids), 0) from over_one_value),
     exists (
         select split_part(profile_key, ':', 1) from build.main.identity_ledger
         where retired_at is null
@@ -65,14 +94,9 @@ _BLAME = """
 with before as (
     select profile_key, id from build.control.identity_ledger where retired_at is null
 ),
-largest as (
-    select other_id, count(*) as n_ids from merged group by other_id
-    order by n_ids desc, other_id
-    limit $people
-),
 now as (
-    select profile_key, id from build.main.identity_ledger
-    where retired_at is null and id in (select other_id from largest)
+    select profile_key from build.main.identity_ledger
+    where retired_at is null and id in (select other_id from merged)
 )
 select
     edges.rule_id,
@@ -89,6 +113,15 @@ order by n_of_rule desc, n_pairs desc, edges.rule_id, told
 limit 1
 """
 
+_BLAME_VALUE = """
+select id_type, evidence, rule_id, count(*) as n_pairs
+from joined
+inner join over_one_value using (id_type, value)
+group by id_type, value, evidence, rule_id, n_ids
+order by n_ids desc, value, n_pairs desc, rule_id
+limit 1
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Merges:
@@ -97,13 +130,13 @@ class Merges:
     Attributes:
         n_before: people that were published.
         n_merged: how many of them would go on under another's id.
-        most_in_one: how many would become one person; 1 if nobody is merged.
+        most_over_one_value: how many of them one identifier joins with others, 0 if none does.
         has_new_source: a source shows profiles for the first time.
     """
 
     n_before: int
     n_merged: int
-    most_in_one: int
+    most_over_one_value: int
     has_new_source: bool
 
     @property
@@ -117,12 +150,12 @@ class Merges:
         return self.n_merged > max(LEAST_MERGED, self.limit * self.n_before)
 
     @property
-    def are_too_large(self) -> bool:
-        """Whether one person would be made of too many."""
-        return self.most_in_one > MOST_IN_ONE
+    def are_of_one_value(self) -> bool:
+        """Whether one identifier joins so many people that it is likely nobody's own."""
+        return self.most_over_one_value > MOST_OVER_ONE_VALUE
 
 
-_NOTHING = Merges(n_before=0, n_merged=0, most_in_one=1, has_new_source=False)
+_NOTHING = Merges(n_before=0, n_merged=0, most_over_one_value=0, has_new_source=False)
 
 
 class MergesRefused(PublishError):
@@ -141,20 +174,22 @@ def refuse_bad_merges(build: Path) -> None:
     """Hold a build against what was published before it.
 
     Raises:
-        MergesRefused: it merges too many people, or makes one of too many.
+        MergesRefused: it merges too many people, or too many over one identifier.
     """
     with _opened(build) as connection:
         found = _counted(connection)
-        if found.are_too_large:
-            rule, value = _blamed(connection, 1)
+        if found.are_of_one_value:
+            # there is one: it was counted
+            [(id_type, value, rule, n)] = connection.execute(_BLAME_VALUE).fetchall()
             raise MergesRefused(
-                f"{found.most_in_one} people that were published would become one, which is more "
-                f"than {MOST_IN_ONE}; the previous warehouse stays. Most are joined by the rule "
-                f"{rule}, most of those by {value}. Say in identity/identifiers.csv what that "
-                "value is, or run `rapport build --accept-merges` once if they are one."
+                f"{found.most_over_one_value} people that were published would be merged over one "
+                f"identifier, `{id_type}:{value}`, which is more than {MOST_OVER_ONE_VALUE}; the "
+                f"previous warehouse stays. It joins {n} pairs by the rule `{rule}`. Say in "
+                "identity/identifiers.csv what that value is, or run "
+                "`rapport build --accept-merges` once if they are right."
             )
         if found.are_too_many:
-            rule, value = _blamed(connection, found.n_merged)
+            rule, value = _blamed(connection)
             raise MergesRefused(
                 f"{found.n_merged} of {found.n_before} people that were published would be merged "
                 f"into others, which is more than {found.limit:.1%}; the previous warehouse stays. "
@@ -178,14 +213,20 @@ def _counted(connection: duckdb.DuckDBPyConnection) -> Merges:
     ).fetchall()
     if not {(name,) for name in _TABLES} <= set(built):
         return _NOTHING
-    connection.execute(_MERGED)
+    for step in (_MERGED, _JOINED, _OVER_ONE_VALUE):
+        connection.execute(step)
     [counts] = connection.execute(_COUNTS).fetchall()
-    return Merges(**dict(zip(("n_before", "n_merged", "most_in_one", "has_new_source"), counts,
-                             strict=True)))  # fmt: skip
+    n_before, n_merged, most_over_one_value, has_new_source = counts
+    return Merges(
+        n_before=n_before,
+        n_merged=n_merged,
+        most_over_one_value=most_over_one_value,
+        has_new_source=has_new_source,
+    )
 
 
-def _blamed(connection: duckdb.DuckDBPyConnection, people: int) -> tuple[str, str]:
-    """Name the rule and the masked value that join most pairs of the largest of the merged."""
+def _blamed(connection: duckdb.DuckDBPyConnection) -> tuple[str, str]:
+    """Name the rule and the masked value that join most pairs of the merged."""
     # there is one: two ids come together over a pair that was not one before
-    [(rule, value, of_value, of_rule)] = connection.execute(_BLAME, {"people": people}).fetchall()
+    [(rule, value, of_value, of_rule)] = connection.execute(_BLAME).fetchall()
     return f"`{rule}` ({of_rule} pairs)", f"`{value}` ({of_value})"

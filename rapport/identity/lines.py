@@ -8,7 +8,9 @@ and which lines came to nothing. Does not belong here: what a line means (`overr
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -18,6 +20,8 @@ import duckdb
 from connectors.errors import ConfigError, suggestion
 
 FOLDER = "identity"
+
+_OF_ADDRESS = re.compile(r"([^:]+:[^:]+:mailto:)(.+@.+)", re.DOTALL)
 
 
 def rows(
@@ -99,13 +103,25 @@ def day(where: str, column: str, value: str) -> date:
 
 
 def profile_key(where: str, column: str, value: str) -> str:
-    """Return a cell that names one profile as it stands."""
+    """Return the key of the one profile that a cell names."""
     if value.count(":") < 2 or "" in value.split(":", 2):
         raise ConfigError(
             f"{where}: `{column}` is `{value}`; write a profile key like "
             "`crm:contacts:0035g00000AbCdEEAV`."
         )
-    return value
+    return digested(value)
+
+
+def digested(key: str) -> str:
+    """Return a key with the SHA-256 of an address for the address; any other key as it stands.
+
+    People may write `shop:orders:mailto:ann@example.org`: the keys of tables hold no address.
+    """
+    found = _OF_ADDRESS.fullmatch(key)
+    if not found:
+        return key
+    beginning, address = found.groups()
+    return beginning + hashlib.sha256(address.strip().lower().encode()).hexdigest()
 
 
 def unmet(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from connectors.errors import ConfigError
 from rapport.identity import claims, pins, suppressions, verdicts
 from rapport.identity.claims import Claim
-from rapport.identity.lines import FOLDER, choice, day, rows
+from rapport.identity.lines import FOLDER, choice, day, digested, rows
 from rapport.identity.pins import Pin
 from rapport.identity.suppressions import Suppression
 from rapport.identity.verdicts import ACTIONS, REVIEWS, Review
@@ -214,8 +214,8 @@ def _link(line: int, row: Mapping[str, str]) -> Link:
     return Link(
         line=line,
         action=row["action"],
-        left=row["left"],
-        right=row["right"],
+        left=digested(row["left"]),
+        right=digested(row["right"]),
         reason=row["reason"],
         expires=day(where, "expires", row["expires"]) if row["expires"] else None,
     )

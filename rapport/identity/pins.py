@@ -1,7 +1,7 @@
 """What people know of somebody better than every source.
 
 Belongs here: reading `identity/pins.csv`. Does not belong here: which value of several is shown
-where nobody pinned one (`dim_person_field`).
+where nobody pinned one (`dim_person_field`, `dim_organization_field`).
 """
 
 from __future__ import annotations
@@ -12,19 +12,28 @@ from datetime import date
 from pathlib import Path
 
 from connectors.errors import ConfigError
-from rapport.identity.lines import FOLDER, choice, day, rows
+from rapport.identity.ledger import PREFIXES
+from rapport.identity.lines import FOLDER, choice, day, digested, rows
 
 PINS = f"{FOLDER}/pins.csv"
-FIELDS = ("display_name", "given_name", "family_name", "primary_email", "primary_phone", "title")
-"""What can be pinned, as `dim_person` calls it."""
+FIELDS = {
+    "person": (
+        *("display_name", "given_name", "family_name"),
+        *("primary_email", "primary_phone", "title"),
+    ),
+    "organization": ("name", "industry"),
+}
+"""What can be pinned, as `dim_person` and `dim_organization` call it."""
 
 _COLUMNS = ("subject", "field", "value", "reason", "author", "date")
-_PERSON = re.compile(r"per_[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pin:
-    """One line of pins.csv; `subject` is a profile key or a person's id, retired or not."""
+    """One line of pins.csv.
+
+    `subject` is a profile key, or the id of a person or an organization, retired or not.
+    """
 
     line: int
     subject: str
@@ -42,14 +51,22 @@ def load(folder: Path) -> list[Pin]:
     pins: dict[tuple[str, str], Pin] = {}
     for line, row in rows(folder, PINS, _COLUMNS):
         where = place(line)
-        if not _PERSON.fullmatch(row["subject"]) and row["subject"].count(":") < 2:
+        choice(where, "field", row["field"], [name for names in FIELDS.values() for name in names])
+        [entity] = [entity for entity, names in FIELDS.items() if row["field"] in names]
+        is_id = re.fullmatch(rf"{PREFIXES[entity]}_[0-9a-f]{{16}}", row["subject"])
+        if not is_id and row["subject"].count(":") < 2:
             raise ConfigError(
-                f"{where}: `subject` is `{row['subject']}`; write a person's id like "
-                "`per_0123456789abcdef` or a profile key like `crm:contacts:0035g00000AbCdEEAV`."
+                f"{where}: `subject` is `{row['subject']}`; write the id of the {entity}, like "
+                f"`{PREFIXES[entity]}_0123456789abcdef`, or a profile key like "
+                "`crm:contacts:0035g00000AbCdEEAV`."
             )
-        choice(where, "field", row["field"], FIELDS)
-        pin = Pin(line=line, subject=row["subject"], field=row["field"], value=row["value"],
-                  since=day(where, "date", row["date"]))  # fmt: skip
+        pin = Pin(
+            line=line,
+            subject=digested(row["subject"]),
+            field=row["field"],
+            value=row["value"],
+            since=day(where, "date", row["date"]),
+        )
         other = pins.setdefault((pin.subject, pin.field), pin)
         if other.value != pin.value:
             raise ConfigError(

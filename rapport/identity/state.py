@@ -25,6 +25,14 @@ from rapport.identity.ledger import EVENTS, LEDGER
 TABLES = {"identity_ledger": LEDGER, "identity_event": EVENTS}
 """Table of a build -> its shape. The control schema has the last run's under the same names."""
 
+# Before keys had digests of addresses a ledger held the addresses: who is meant stays the same, and
+# with the key the id.
+_DIGEST_ADDRESSES = """
+update control.identity_ledger
+set profile_key = regexp_extract(profile_key, '^[^:]+:[^:]+:mailto:')
+    || sha256(regexp_extract(profile_key, '^[^:]+:[^:]+:mailto:(.+)$', 1))
+where regexp_matches(profile_key, '^[^:]+:[^:]+:mailto:.*@')
+"""
 _PUBLICATION = re.compile(r"\d{8}T\d{12}")
 
 
@@ -49,6 +57,8 @@ def load(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
         else:
             rows = f"read_parquet({_literal(_file(folder, name))})"
         connection.execute(f"create or replace table control.{name} as select * from {rows}")
+        if name == "identity_ledger":
+            connection.execute(_DIGEST_ADDRESSES)
         if folder is None:
             connection.unregister("nothing")
 

@@ -213,7 +213,8 @@ def gather(query: Query, as_of: date, people: Mapping[str, Person]) -> Details:
                 select person_id from dim_person where n_profiles > 1
             ),
             names as (
-                select profile_key, display_name from dim_profile where entity = 'person'
+                select profile_key, coalesce(display_name, email) as display_name
+                from dim_profile where entity = 'person'
             ),
             concerned as (
                 select several.person_id, pairs.*

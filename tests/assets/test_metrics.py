@@ -60,7 +60,7 @@ def test_a_build_that_makes_too_many_people_one_fails_its_check_and_is_not_publi
     def refuse(build) -> None:
         raise gate.MergesRefused("900 of 1000 people")
 
-    found = gate.Merges(n_before=1000, n_merged=900, most_in_one=2, has_new_source=False)
+    found = gate.Merges(n_before=1000, n_merged=900, most_over_one_value=2, has_new_source=False)
     monkeypatch.setattr(gate, "merges", lambda build: found)
     monkeypatch.setattr(lab.warehouse, "publish", refuse)
     result = lab.run("metrics")

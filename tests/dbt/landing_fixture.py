@@ -7,6 +7,7 @@ come out (`test_golden`), or a generated world (the sandbox).
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
     "message_responses": "id person organization occurred_at kind message_sent"
     " is_automatic".split(),
     "interests": "id person interest occurred_at".split(),
+    "memberships": "id person organization role started_at ended_at".split(),
 }
 _LANDED = {
     "_source": "varchar",
@@ -120,6 +122,11 @@ _CONTROL = {
     "custom_objects": "source varchar, stream varchar, object_name varchar",
     "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
 }
+
+
+def by_address(beginning: str, address: str) -> str:
+    """Return the profile key of somebody of whom an address is all that is known."""
+    return f"{beginning}:mailto:{hashlib.sha256(address.encode()).hexdigest()}"
 
 
 @dataclass
@@ -912,6 +919,9 @@ def _promises(landing: Landing) -> None:
         record = {"id": key, "organization": "shop:firms:Hooli", "kind": "Delivery", **promise}
         landing.add("mapped__commitments", record, stream="promises")
     landing.delete("mapped__commitments", "p5", stream="promises")
+    # a desk that exports its cases and nothing that is done on them
+    case = {"person": "shop:members:1", "opened_at": "2026-06-09T09:00:00Z", "status": "new"}
+    landing.add("mapped__cases", {"id": "k1", **case}, stream="desk")
 
 
 def _mailings(landing: Landing) -> None:

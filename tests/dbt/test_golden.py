@@ -25,6 +25,7 @@ from tests.dbt.landing_fixture import (
     TASK,
     USER,
     Landing,
+    by_address,
     sf_id,
     tricky,
 )
@@ -100,7 +101,7 @@ def test_a_sign_in_is_of_the_person_who_buys_under_the_same_address(tables: Tabl
 def test_an_anonymous_answer_counts_and_one_without_a_time_or_a_number_waits(
     tables: Tables,
 ) -> None:
-    bob = tables.person("shop:orders:mailto:bob.miller@globex.com")
+    bob = tables.person(by_address("shop:orders", "bob.miller@globex.com"))
     assert tables.rows(
         "select survey_answer_id, person_id, kind, score, scale_low, scale_high "
         "from fct_survey_answer order by 1"
@@ -138,6 +139,7 @@ def test_a_promise_is_kept_until_its_day_is_over_and_a_log_is_none(tables: Table
 
 def test_a_planned_campaign_has_told_nobody_and_none_before_it_began(tables: Tables) -> None:
     lead = tables.person(f"crm:leads:{sf_id(LEAD, 1)}")
+    bob = tables.person(by_address("shop:orders", "bob.miller@globex.com"))
     members = [f"crm:campaign_members:{sf_id('00v', number)}" for number in (1, 2)]
     assert tables.rows(
         "select message_sent_id, person_id, message, channel, occurred_at::varchar "
@@ -145,8 +147,7 @@ def test_a_planned_campaign_has_told_nobody_and_none_before_it_began(tables: Tab
     ) == [
         (members[0], tables.person(ANN), "Spring 1", "web", "2026-05-10 00:00:00+00"),
         (members[1], lead, "Spring 1", "web", "2026-05-12 10:00:00+00"),
-        ("shop:mails:m1", tables.person("shop:orders:mailto:bob.miller@globex.com"), "June news",
-         "email", "2026-06-15 09:00:00+00"),
+        ("shop:mails:m1", bob, "June news", "email", "2026-06-15 09:00:00+00"),
     ]  # fmt: skip
 
 
@@ -154,7 +155,7 @@ def test_a_response_is_of_who_got_the_message_and_one_to_nothing_known_of_nobody
     tables: Tables,
 ) -> None:
     member = f"crm:campaign_members:{sf_id('00v', 1)}"
-    bob = tables.person("shop:orders:mailto:bob.miller@globex.com")
+    bob = tables.person(by_address("shop:orders", "bob.miller@globex.com"))
     assert tables.rows(
         "select message_response_id, message_sent_id, person_id, kind, is_automatic, "
         "occurred_at::varchar from fct_message_response order by 1"
@@ -297,9 +298,9 @@ def test_one_person_across_lead_contact_forum_case_and_order(tables: Tables) -> 
         ROBERT,
         f"crm:contacts:{sf_id(CONTACT, 5)}",
         f"crm:leads:{sf_id(LEAD, 1)}",
-        "crm:cases:mailto:bob.miller@globex.com",
+        by_address("crm:cases", "bob.miller@globex.com"),
         "forum:users:1",
-        "shop:orders:mailto:bob.miller@globex.com",
+        by_address("shop:orders", "bob.miller@globex.com"),
     }
     person = tables.person(ROBERT)
     assert (
@@ -320,7 +321,9 @@ def test_single_sign_on_joins_by_the_short_form_of_an_id(tables: Tables) -> None
 
 
 def test_one_mailbox_is_one_in_all_its_spellings(tables: Tables) -> None:
-    assert tables.person("forum:users:8") == tables.person("shop:orders:mailto:new@gmail.com")
+    assert tables.person("forum:users:8") == tables.person(
+        by_address("shop:orders", "new@gmail.com")
+    )
 
 
 def test_one_of_us_is_one_person(tables: Tables) -> None:
@@ -362,6 +365,26 @@ def test_no_evidence_shows_a_whole_address_or_number(tables: Tables) -> None:
     evidence = tables.values("select evidence from identity_edge where evidence is not null")
     assert "b***@globex.com" in evidence
     assert all("***" in text and "miller" not in text and len(text) < 20 for text in evidence)
+
+
+def test_no_key_of_a_profile_holds_an_address(tables: Tables) -> None:
+    columns = tables.rows(
+        "select table_name, column_name from information_schema.columns "
+        "where table_schema = 'main' and data_type = 'VARCHAR' and table_name not like 'stg_%' "
+        "and (column_name like '%\\_key' escape '\\' or column_name in ('native_id', 'cause'))"
+    )
+    assert ("identity_ledger", "profile_key") in columns
+    for table, column in columns:
+        if column not in ("name_key", "handle_key", "record_key"):
+            found = f"select {column} from {table} where {column} like '%@%'"
+            assert tables.values(found) == [], (table, column)
+    assert tables.rows(
+        "select email, native_id from dim_profile where stream = 'orders' and email is not null "
+        "order by 1"
+    ) == [
+        (address, by_address("", address)[1:])
+        for address in ("bob.miller@globex.com", "new@gmail.com")
+    ]
 
 
 def test_phone_and_agreeing_name_join_across_spellings(tables: Tables) -> None:
@@ -601,7 +624,7 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
 ) -> None:
     database = tmp_path / "build.duckdb"
     maria, hans = (f"crm:contacts:{sf_id(CONTACT, number)}" for number in (4, 6))
-    lead, order = f"crm:leads:{sf_id(LEAD, 1)}", "shop:orders:mailto:new@gmail.com"
+    lead, order = f"crm:leads:{sf_id(LEAD, 1)}", by_address("shop:orders", "new@gmail.com")
     landing = tricky()
     landing.control |= {
         name: tables.rows(f"select * from {name}") for name in ("identity_ledger", "identity_event")
@@ -683,6 +706,37 @@ def test_no_source_at_all_gives_typed_empty_tables(tmp_path: Path) -> None:
         assert empty.values(f"select count(*) from {table}") == [0], table
 
 
+def test_every_count_of_the_unified_tables_is_that_of_the_rows_behind_it(tables: Tables) -> None:
+    for party in ("person", "organization"):
+        profiles = (
+            f"select {party}_id, count(*) filter (not is_deleted) as n_profiles from dim_profile "
+            f"where entity = '{party}' and {party}_id is not null group by all"
+        )
+        counted = f"select {party}_id, n_profiles from dim_{party}"
+        assert tables.rows(f"{counted} order by 1") == tables.rows(f"{profiles} order by 1") != []
+        contradicted = f"select 1 from dim_{party}_field where "
+        assert (
+            tables.rows(contradicted + "(runner_up_value is null) <> (n_contradicting = 0)") == []
+        )
+    assert tables.rows(
+        "select 1 from dim_person where n_silos <> len(string_split(silos, ',')) or n_silos <> "
+        "(select count(distinct silo) from dim_profile where person_id = dim_person.person_id)"
+    ) == []  # fmt: skip
+    assert tables.rows(
+        "select case_id, n_staff from fct_case where n_staff is not null order by 1"
+    ) == tables.rows(
+        "select case_id, count(distinct actor_person_id) filter (is_staff) from fct_case_event "
+        "where split_part(case_id, ':', 1) in (select split_part(case_id, ':', 1) "
+        "from fct_case_event where kind in ('comment', 'note')) group by all order by 1"
+    )  # fmt: skip
+
+
+def test_who_acted_on_a_case_is_unknown_where_its_source_tells_of_no_act(tables: Tables) -> None:
+    told = dict(tables.rows("select source, max(n_staff) from fct_case group by all"))
+    assert told["crm"] == 1
+    assert told["shop"] is None
+
+
 @pytest.mark.parametrize(
     ("fact", "person"),
     [
@@ -694,6 +748,7 @@ def test_no_source_at_all_gives_typed_empty_tables(tmp_path: Path) -> None:
         ("fct_commitment", "person_id"),
         ("fct_message_sent", "person_id"),
         ("fct_message_response", "person_id"),
+        ("fct_deal", "owner_person_id"),
     ],
 )
 def test_people_and_organizations_with_the_unknown_ones_add_up_to_the_business(
@@ -716,6 +771,17 @@ def test_people_and_organizations_with_the_unknown_ones_add_up_to_the_business(
     assert business > 0
     assert sum(people) + unknown_person == business
     assert sum(organizations) + unknown_organization == business
+    # each in one segment of such a rule: the segments and nobody's add up to the business, too
+    for party, unknown in (
+        ("person", unknown_person), ("organization", unknown_organization)
+    ):  # fmt: skip
+        column = person if party == "person" else "organization_id"
+        segments = tables.values(
+            f"select count(*) from {fact} as facts "
+            f"inner join bridge_{party}_segment as bridge on facts.{column} = bridge.{party}_id "
+            "where segment_type = 'kind' group by segment"
+        )
+        assert sum(segments) + unknown == business
 
 
 @pytest.mark.parametrize("party", ["person", "organization"])

@@ -513,8 +513,10 @@ def test_custom_properties_fill_what_they_mean_and_keep_their_digits(tables: Tab
 def test_links_tell_who_was_where_and_when(tables: Tables) -> None:
     assert tables.rows(
         "select organization_id, title, basis, valid_from, valid_to from "
-        f"bridge_person_organization where person_id = '{tables.person(ADA)}' order by valid_from"
+        f"bridge_person_organization where person_id = '{tables.person(ADA)}' "
+        "order by valid_from, is_primary"
     ) == [
+        (tables.organization(DYERS), "CTO", "relation", at("2025-03-01T08:00:00.250"), MOVED),
         (tables.organization(MILL), "CTO", "record", at("2025-03-01T08:00:00.250"), MOVED),
         (tables.organization(DYERS), "CTO", "record", MOVED, None),
     ]

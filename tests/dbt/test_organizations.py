@@ -6,7 +6,8 @@ make an organization. Does not belong here: which profiles are one person (`test
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.dbt
 MADE = datetime(2024, 1, 10, 8, tzinfo=UTC)
 MOVED = datetime(2026, 6, 10, 9, tzinfo=UTC)
 BACK = datetime(2026, 6, 20, 9, tzinfo=UTC)
+CREATED = "2025-03-01T08:00:00.250Z"
 NUMBER = "+1 415 555 2671"
 NAMESAKES = 60
 
@@ -95,7 +97,7 @@ def _organizations(found: Landing) -> None:
         found.add("salesforce__accounts", record)
     for key, name, parent in (("71", "Workshop", "72"), ("72", "Holding", None)):
         properties = {"name": name, "hs_parent_company_id": parent}
-        record = {"id": key, "properties": properties, "createdAt": "2025-03-01T08:00:00.250Z"}
+        record = {"id": key, "properties": properties, "createdAt": CREATED}
         found.add("hubspot__companies", record)
     # one name for many, and a provider as web address
     for source, number in (("list", NAMESAKES), ("old", 1)):
@@ -156,6 +158,37 @@ def _people(found: Landing) -> None:
         relation["CreatedDate"] = sf_time("2024-01-10 08:00")
         found.add("salesforce__account_contact_relations", relation)
 
+    # companies beside the main one: unlinked and linked again, and made the main one
+    for contact_id, name, versions in (
+        (81, "Lou Links", (((71, True), (72, False)), ((71, True),), ((71, True), (72, False)))),
+        (82, "Pam Raised", (((71, True), (72, False)), ((72, True), (71, False)))),
+    ):
+        given, family = name.split()
+        properties = {"firstname": given, "lastname": family}
+        record = {"id": str(contact_id), "properties": properties, "createdAt": CREATED}
+        found.add("hubspot__contacts", record)
+        for links, at in zip(versions, (FIRST_SYNC, MOVED, BACK), strict=False):
+            key = f'["contacts", "{contact_id}", "companies"]'
+            told = company_links(contact_id, links)
+            found.add("hubspot__associations", told, key=key, version=at, loaded_at=at)
+
+    # memberships by the word of an export: over, going on, to end some day, taken back
+    for key, name in (("club", "Rowing Club"), ("guild", "Dyers Guild"), ("board", "Old Board")):
+        firm = {"id": key, "name": name}
+        found.add("mapped__organizations", firm, source="list", stream="firms")
+    found.add("mapped__people", {"id": "lea", "name": "Lea Oar"}, source="list", stream="people")
+    for key, more in {
+        "m1": {"organization": "list:firms:club", "role": "Cox",
+               "started_at": "2024-05-01T00:00:00Z", "ended_at": "2025-05-01T00:00:00Z"},
+        "m2": {"organization": "list:firms:guild", "role": "Treasurer",
+               "started_at": "2025-03-01T00:00:00Z", "ended_at": "2027-01-01T00:00:00Z"},
+        "m3": {"organization": "list:firms:board", "started_at": "2023-01-01T00:00:00Z"},
+        "m4": {"person": "list:members:mailto:fay@mail.example", "organization": "list:firms:club"},
+    }.items():  # fmt: skip
+        told = {"id": key, "person": "list:people:lea", **more}
+        found.add("mapped__memberships", told, source="list", stream="members")
+    found.delete("mapped__memberships", "m3", source="list", stream="members", at=MOVED)
+
     # merged: what the lost record said of an employer ends nothing
     crm(contact(13, "Mo Twice", "unit"))
     crm(contact(14, "Mo Twice", "mover", CreatedDate=sf_time("2025-02-02 08:00")))
@@ -185,6 +218,25 @@ def _people(found: Landing) -> None:
     found.add("salesforce__users", user | {"UserType": "Standard"})
     # a colleague whom the CRM keeps as a customer's contact
     crm(contact(30, "Cole League", "group", Email="cole@ours.example"))
+
+
+def company_links(contact_id: int, links: Sequence[tuple[int, bool]]) -> dict[str, Any]:
+    """Return the record of a contact's links to companies, (id, whether it is the main one)."""
+    return {
+        "fromType": "contacts",
+        "fromId": str(contact_id),
+        "toType": "companies",
+        "to": [
+            {
+                "toObjectId": company,
+                "associationTypes": [
+                    *([{"category": "HUBSPOT_DEFINED", "typeId": 1, "label": "Primary"}] * is_main),
+                    {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None},
+                ],
+            }
+            for company, is_main in links
+        ],
+    }
 
 
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -267,6 +319,49 @@ def test_relations_tell_since_when_and_with_whom_beside_the_employer(rows: Query
     ]
 
 
+def test_a_company_beside_the_main_one_is_a_membership_while_it_is_linked(rows: Query) -> None:
+    created = datetime(2025, 3, 1, 8, 0, 0, 250_000, tzinfo=UTC)
+    assert stays(rows, "hub:contacts:81") == [
+        ("Holding", "relation", False, False, created, MOVED),
+        ("Workshop", "record", True, False, created, None),
+        ("Holding", "relation", False, True, BACK, None),
+    ]
+    # the other of the two becomes the employer, and neither was left
+    assert stays(rows, "hub:contacts:82") == [
+        ("Holding", "relation", False, False, created, MOVED),
+        ("Workshop", "record", True, False, created, MOVED),
+        ("Workshop", "relation", False, False, MOVED, None),
+        ("Holding", "record", True, False, MOVED, None),
+    ]
+
+
+def test_an_export_says_who_belongs_where_in_which_role_and_until_when(rows: Query) -> None:
+    joined, left = datetime(2024, 5, 1, tzinfo=UTC), datetime(2025, 5, 1, tzinfo=UTC)
+    elected, first = datetime(2025, 3, 1, tzinfo=UTC), datetime(2023, 1, 1, tzinfo=UTC)
+    lea = stays(rows, "list:people:lea")
+    assert [stay for stay in lea if stay[0] == "Dyers Guild"] == [
+        ("Dyers Guild", "relation", True, True, elected, None),
+    ]
+    assert {(name, *span) for name, _, _, _, *span in lea if name == "Rowing Club"} == {
+        ("Rowing Club", joined, elected), ("Rowing Club", elected, left)
+    }  # fmt: skip
+    assert {(name, at) for name, _, _, _, at, _ in lea if name == "Old Board"} >= {
+        ("Old Board", first)
+    }
+    assert max(until for name, *_, until in lea if name == "Old Board") == MOVED
+    assert rows(
+        "select names.name, title from bridge_person_organization as stays "
+        "inner join dim_organization as names using (organization_id) "
+        "where title in ('Cox', 'Treasurer') group by all order by 1"
+    ) == [("Dyers Guild", "Treasurer"), ("Rowing Club", "Cox")]
+
+
+def test_a_member_known_by_an_address_alone_is_somebody(rows: Query) -> None:
+    digest = hashlib.sha256(b"fay@mail.example").hexdigest()
+    [stay] = stays(rows, f"list:members:mailto:{digest}")
+    assert stay == ("Rowing Club", "relation", True, False, FIRST_SYNC, None)
+
+
 def test_a_merged_record_ends_no_stay_of_the_one_that_is_left(rows: Query) -> None:
     assert ("Unit", None) in [(name, until) for name, *_, until in stays(rows, crm_key(13))]
 
@@ -289,12 +384,15 @@ def test_parts_know_their_parent_and_the_top(rows: Query) -> None:
         "where one.name <> 'Test' order by one.depth, one.name"
     ) == [
         ("Bureau", None, "Bureau", 0),
+        ("Dyers Guild", None, "Dyers Guild", 0),
         ("Elder", None, "Elder", 0),  # both are told to be part of the other
         ("Group", None, "Group", 0),
         ("Holding", None, "Holding", 0),
         ("Mill", None, "Mill", 0),
         ("Mover", None, "Mover", 0),
+        ("Old Board", None, "Old Board", 0),
         ("Orphan", None, "Orphan", 0),  # its parent was never read
+        ("Rowing Club", None, "Rowing Club", 0),
         ("Us", None, "Us", 0),
         ("Named Only", "Test", "Test", 1),
         ("Unit", "Group", "Group", 1),

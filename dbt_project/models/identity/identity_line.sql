@@ -47,16 +47,24 @@ known_sides as (
         = case sides.id_type when 'email' then {{ mailbox('sides.value') }} else sides.value end
 ),
 
+-- A field tells which of the two a record means that shows both.
 pins as (
-    select * from {{ source('control', 'identity_pin') }}
+    select
+        *,
+        case when field in ('name', 'industry') then 'organization' else 'person' end as entity
+    from {{ source('control', 'identity_pin') }}
 ),
 
 known_subjects as (
-    select profile_key as subject from {{ ref('identity_person_map') }}
+    select 'person' as entity, profile_key as subject from {{ ref('identity_person_map') }}
     union
-    select person_id from {{ ref('identity_person_map') }}
+    select 'person', person_id from {{ ref('identity_person_map') }}
     union
-    select old_id from {{ ref('identity_redirect') }} where current_id is not null
+    select 'organization', profile_key from {{ ref('identity_organization_map') }}
+    union
+    select 'organization', organization_id from {{ ref('identity_organization_map') }}
+    union
+    select entity, old_id from {{ ref('identity_redirect') }} where current_id is not null
 ),
 
 known_flags as (
@@ -105,5 +113,6 @@ union
 
 select 'identity/pins.csv', pins.line, 'nobody known is meant'
 from pins
-left join known_subjects on pins.subject = known_subjects.subject
+left join known_subjects
+    on pins.entity = known_subjects.entity and pins.subject = known_subjects.subject
 where known_subjects.subject is null

@@ -88,12 +88,20 @@ titles as (
     group by profile_key, organization_id
 ),
 
+told_relations as (
+    select * from {{ ref('int_salesforce__relations') }}
+    union all
+    select * from {{ ref('int_hubspot__relations') }}
+    union all
+    select * from {{ ref('int_mapped__relations') }}
+),
+
 relations as (
     select
         people.person_id,
         organizations.organization_id,
         told_relations.*
-    from {{ ref('int_salesforce__relations') }} as told_relations
+    from told_relations
     inner join people on told_relations.profile_key = people.profile_key
     inner join organizations on told_relations.organization_key = organizations.reference_key
 ),
@@ -107,7 +115,7 @@ gone as (
         inner join people on stays.profile_key = people.profile_key
         where stays.has_left
         union all
-        select person_id, organization_id, valid_to from relations where valid_to is not null
+        select person_id, organization_id, valid_to from relations where has_left
     ) as departed
     group by person_id, organization_id
 ),
@@ -171,7 +179,7 @@ relation_stays as (
         organization_id,
         case when is_direct then split_part(profile_key, ':', 1) end as source,
         cast(null as {{ dbt.type_string() }}) as left_organization_id,
-        cast(null as {{ dbt.type_string() }}) as title,
+        title,
         case when is_direct then 'record' else 'relation' end as basis,
         valid_from,
         valid_to,
@@ -271,7 +279,15 @@ whole as (
         end as basis,
         min_by(is_start_known, (valid_from, is_start_known)) as is_start_known,
         min(valid_from) as valid_from,
-        case when count(*) = count(valid_to) then max(valid_to) end as valid_to
+        case when count(*) = count(valid_to) then max(valid_to) end as valid_to,
+        -- who was only related before or after is one of theirs in between
+        min(case when basis <> 'relation' then valid_from end) as employed_from,
+        max(
+            case
+                when basis <> 'relation'
+                    then coalesce(valid_to, cast('9999-12-31' as {{ type_moment() }}))
+            end
+        ) as employed_to
     from numbered
     group by person_id, organization_id, stay
 ),
@@ -289,7 +305,12 @@ by_address as (
             min(coalesce(profiles.created_at, profiles.first_seen_at)),
             max(earlier.valid_to)
         ) as valid_from,
-        cast(null as {{ type_moment() }}) as valid_to
+        cast(null as {{ type_moment() }}) as valid_to,
+        greatest(
+            min(coalesce(profiles.created_at, profiles.first_seen_at)),
+            max(earlier.valid_to)
+        ) as employed_from,
+        cast('9999-12-31' as {{ type_moment() }}) as employed_to
     from profiles
     inner join people on profiles.profile_key = people.profile_key
     inner join domains on {{ email_domain('profiles.email') }} = domains.domain
@@ -318,6 +339,10 @@ moments as (
     select person_id, valid_from as span_from from united
     union
     select person_id, valid_to from united where valid_to is not null
+    union
+    select person_id, employed_from from united where employed_from is not null
+    union
+    select person_id, employed_to from united where employed_to < cast('9999-12-31' as {{ type_moment() }})
 ),
 
 spans as (
@@ -328,22 +353,21 @@ spans as (
     from moments
 ),
 
-chosen as (
+parts as (
     select
-        united.*,
+        united.person_id,
+        united.organization_id,
+        united.title,
+        case
+            when spans.span_from >= united.employed_from and spans.span_from < united.employed_to
+                then united.basis
+            else 'relation'
+        end as basis,
+        united.is_start_known,
+        united.valid_from,
+        united.employed_from,
         spans.span_from,
-        spans.span_to,
-        row_number() over (
-            partition by united.person_id, spans.span_from
-            order by
-                case
-                    when united.basis = 'relation' then 1
-                    when united.basis = 'email_domain' and not united.is_start_known then 2
-                    else 0
-                end,
-                united.valid_from desc,
-                united.organization_id
-        ) = 1 as is_primary
+        spans.span_to
     from united
     -- a stay spans one stretch or more
     inner join spans
@@ -352,13 +376,31 @@ chosen as (
         and (united.valid_to is null or united.valid_to > spans.span_from)
 ),
 
+chosen as (
+    select
+        *,
+        row_number() over (
+            partition by person_id, span_from
+            order by
+                case
+                    when basis = 'relation' then 1
+                    when basis = 'email_domain' and not is_start_known then 2
+                    else 0
+                end,
+                case when basis = 'relation' then valid_from else employed_from end desc,
+                organization_id
+        ) = 1 as is_primary
+    from parts
+),
+
 runs as (
     select
         *,
         row_number() over (
             partition by person_id, organization_id, valid_from order by span_from
         ) - row_number() over (
-            partition by person_id, organization_id, valid_from, is_primary order by span_from
+            partition by person_id, organization_id, valid_from, basis, is_primary
+            order by span_from
         ) as run
     from chosen
 )

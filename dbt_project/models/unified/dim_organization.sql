@@ -2,6 +2,7 @@ with profiles as (
     select
         maps.organization_id,
         profiles.*,
+        -- whose custom field counts
         row_number() over (
             partition by maps.organization_id
             order by
@@ -13,6 +14,17 @@ with profiles as (
     from {{ ref('identity_profile') }} as profiles
     inner join {{ ref('identity_organization_map') }} as maps
         on profiles.profile_key = maps.profile_key
+),
+
+-- What is shown of several values, field by field.
+fields as (
+    select
+        organization_id
+        {%- for field in ['name', 'domain', 'industry', 'renewal_date', 'renewal_amount', 'owner'] %},
+        max(case when field = '{{ field }}' then value end) as {{ field }}
+        {%- endfor %}
+    from {{ ref('dim_organization_field') }}
+    group by organization_id
 ),
 
 hierarchy as (
@@ -59,14 +71,7 @@ buyers as (
 golden as (
     select
         organization_id,
-        min_by(display_name, rank) filter (where display_name is not null) as name,
-        min_by(domain, rank) filter (where domain is not null) as told_domain,
         min({{ party_rank('party_kind') }}) as party_rank,
-        min_by(industry, rank) filter (where industry is not null) as industry,
-        min_by(owner_profile_key, rank) filter (where owner_profile_key is not null)
-            as owner_profile_key,
-        min_by(renewal_date, rank) filter (where renewal_date is not null) as renewal_date,
-        min_by(renewal_amount, rank) filter (where renewal_amount is not null) as renewal_amount,
         count(case when not is_deleted then 1 end) as n_profiles,
         min(created_at) as created_at
     from profiles
@@ -77,20 +82,15 @@ custom_fields as (
     {{ custom_of('profiles', 'organization_id') }}
 ),
 
-owner_names as (
-    select
-        people.person_id,
-        min_by(profiles.display_name, {{ silo_rank('profiles.silo') }})
-            filter (where profiles.display_name is not null) as owner_name
-    from {{ ref('identity_profile') }} as profiles
-    inner join people on profiles.profile_key = people.profile_key
-    where profiles.is_staff
-    group by people.person_id
+names as (
+    select person_id, value as display_name
+    from {{ ref('dim_person_field') }}
+    where field = 'display_name'
 )
 
 select
     golden.organization_id,
-    golden.name,
+    fields.name,
     domains.domain,
     case
         when own_domains.domain is not null then 'staff'
@@ -103,23 +103,23 @@ select
     hierarchy.parent_organization_id,
     hierarchy.ultimate_parent_organization_id,
     hierarchy.depth,
-    golden.industry,
+    fields.industry,
     -- where its record names nobody: who works on its deals
     coalesce(owners.person_id, deals.owner_person_id) as owner_person_id,
-    owner_names.owner_name,
-    golden.renewal_date,
-    golden.renewal_amount,
-    case when golden.renewal_amount is not null then {{ home_currency() }} end as currency,
+    names.display_name as owner_name,
+    cast(fields.renewal_date as date) as renewal_date,
+    cast(fields.renewal_amount as decimal(18, 2)) as renewal_amount,
+    case when fields.renewal_amount is not null then {{ home_currency() }} end as currency,
     golden.n_profiles,
     golden.created_at,
     custom_fields.custom
 from golden
+left join fields on golden.organization_id = fields.organization_id
 left join domains on golden.organization_id = domains.organization_id
-left join own_domains on golden.told_domain = own_domains.domain
+left join own_domains on fields.domain = own_domains.domain
 left join deals on golden.organization_id = deals.organization_id
 left join buyers on golden.organization_id = buyers.organization_id
 left join hierarchy on golden.organization_id = hierarchy.organization_id
-left join people as owners on golden.owner_profile_key = owners.profile_key
-left join owner_names
-    on coalesce(owners.person_id, deals.owner_person_id) = owner_names.person_id
+left join people as owners on fields.owner = owners.profile_key
+left join names on coalesce(owners.person_id, deals.owner_person_id) = names.person_id
 left join custom_fields on golden.organization_id = custom_fields.organization_id

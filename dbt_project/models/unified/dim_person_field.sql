@@ -1,10 +1,21 @@
 {% set criteria = [
-    'pinned', 'own_mailbox', 'current_job', 'live', 'verified', 'unconverted', 'source_rank',
-    'staff_record', 'oldest',
+    'pinned', 'own_mailbox', 'own_number', 'current_job', 'live', 'verified', 'unconverted',
+    'whole_name', 'confirmed', 'told_apart', 'source_rank', 'staff_record', 'latest', 'oldest',
+] %}
+{# Field, where a profile tells it, what its spellings have in common, and with what it is confirmed:
+   who tells a whole name confirms its parts. #}
+{% set nothing = 'cast(null as ' ~ dbt.type_string() ~ ')' %}
+{% set fields = [
+    ('display_name', 'display_name', 'profiles.name_key', 'profiles.name_key'),
+    ('given_name', 'given_name', nothing, 'profiles.name_key'),
+    ('family_name', 'family_name', nothing, 'profiles.name_key'),
+    ('primary_email', 'email', 'profiles.mailbox', nothing),
+    ('primary_phone', 'phone', nothing, nothing),
+    ('title', 'title', nothing, nothing),
 ] %}
 
 with orders as (
-    {{ golden_orders() }}
+    {{ golden_orders('person') }}
 ),
 
 maps as (
@@ -15,18 +26,34 @@ profiles as (
     select
         maps.person_id,
         profiles.profile_key,
+        profiles.source,
         profiles.display_name,
-        profiles.given_name,
-        profiles.family_name,
+        -- a whole name of two words tells both, too
+        coalesce(
+            profiles.given_name,
+            case when words.are_two then split_part(trim(profiles.full_name), ' ', 1) end
+        ) as given_name,
+        coalesce(
+            profiles.family_name,
+            case when words.are_two then split_part(trim(profiles.full_name), ' ', 2) end
+        ) as family_name,
         profiles.email,
         coalesce(phones.e164, profiles.phone, profiles.further_phone) as phone,
         profiles.title,
+        words.name_key,
+        {{ mailbox('profiles.email') }} as mailbox,
         1 as pinned,
+        case when words.name_key is not null then 0 else 1 end as whole_name,
+        case when words.are_two then 1 else 0 end as told_apart,
+        case when own_numbers.value is not null then 0 else 1 end as own_number,
         case when profiles.is_deleted then 1 else 0 end as live,
         case when profiles.is_email_verified then 0 else 1 end as verified,
         case when profiles.converted_into is not null then 1 else 0 end as unconverted,
         {{ silo_rank('profiles.silo') }} as source_rank,
         case when profiles.is_staff then 0 else 1 end as staff_record,
+        rank() over (
+            partition by maps.person_id order by profiles.last_seen_at desc nulls last
+        ) as latest,
         rank() over (
             partition by maps.person_id order by profiles.created_at nulls last
         ) as oldest
@@ -34,6 +61,26 @@ profiles as (
     inner join maps on profiles.profile_key = maps.profile_key
     left join {{ ref('identity_phone') }} as phones
         on coalesce(profiles.phone, profiles.further_phone) = phones.phone
+    left join (
+        select value from {{ ref('identity_identifier_book') }}
+        where id_type = 'phone' and flag = 'ok'
+    ) as own_numbers
+        on phones.e164 = own_numbers.value
+    -- at most one: names that could be read
+    left join (
+        select
+            names.profile_key,
+            names.name_key,
+            told.given_name is null
+            and told.family_name is null
+            and trim(told.full_name) like '_% _%'
+            and trim(told.full_name) not like '% % %'
+            and told.full_name not like '%,%' as are_two
+        from {{ ref('identity_name') }} as names
+        inner join {{ ref('identity_profile') }} as told on names.profile_key = told.profile_key
+        where names.name_key is not null
+    ) as words
+        on profiles.profile_key = words.profile_key
 ),
 
 own_mailboxes as (
@@ -56,59 +103,38 @@ jobs as (
     where rank = 1 and title is not null
 ),
 
-redirects as (
-    select old_id, current_id from {{ ref('identity_redirect') }} where entity = 'person'
-),
-
--- The last word where several pins turned out to be of one person.
 pins as (
-    select
-        coalesce(maps.person_id, redirects.current_id, people.person_id) as person_id,
-        maps.profile_key,
-        pins.field,
-        pins.value,
-        row_number() over (
-            partition by coalesce(maps.person_id, redirects.current_id, people.person_id), pins.field
-            order by pins.since desc, pins.line desc
-        ) as oldest
-    from {{ source('control', 'identity_pin') }} as pins
-    left join maps on pins.subject = maps.profile_key
-    left join redirects on pins.subject = redirects.old_id
-    left join (select person_id from maps group by person_id) as people
-        on pins.subject = people.person_id
+    {{ golden_pins('person', 'person_id', fields | map(attribute=0)) }}
 ),
 
 told as (
-    {%- for field, column in [
-        ('display_name', 'display_name'), ('given_name', 'given_name'),
-        ('family_name', 'family_name'), ('primary_email', 'email'), ('primary_phone', 'phone'),
-        ('title', 'title'),
-    ] %}
+    {%- for field, column, reading, whole in fields %}
     select
         profiles.person_id,
         profiles.profile_key,
+        profiles.source,
         '{{ field }}' as field,
         profiles.{{ column }} as value,
+        {{ reading }} as reading,
+        {{ whole }} as whole,
         profiles.pinned,
-        {% if field == 'primary_email' -%}
-        case when own_mailboxes.value is not null then 0 else 1 end as own_mailbox,
-        {%- else -%}
-        0 as own_mailbox,
-        {%- endif %}
-        {% if field == 'title' -%}
-        case when jobs.title is not null then 0 else 1 end as current_job,
-        {%- else -%}
-        0 as current_job,
-        {%- endif %}
+        {{ 'case when own_mailboxes.value is not null then 0 else 1 end'
+            if field == 'primary_email' else '0' }} as own_mailbox,
+        profiles.own_number,
+        {{ 'case when jobs.title is not null then 0 else 1 end'
+            if field == 'title' else '0' }} as current_job,
         profiles.live,
         profiles.verified,
         profiles.unconverted,
+        profiles.whole_name,
+        profiles.told_apart,
         profiles.source_rank,
         profiles.staff_record,
+        profiles.latest,
         profiles.oldest
     from profiles
     {%- if field == 'primary_email' %}
-    left join own_mailboxes on {{ mailbox('profiles.email') }} = own_mailboxes.value
+    left join own_mailboxes on profiles.mailbox = own_mailboxes.value
     {%- elif field == 'title' %}
     left join jobs on profiles.person_id = jobs.person_id and profiles.title = jobs.title
     {%- endif %}
@@ -117,69 +143,18 @@ told as (
     union all
     {% endfor %}
     -- a title of the job that no record shows any more
-    select person_id, null, 'title', title, 1, 0, 0, 0, 1, 0, 9, 1, 0
+    select
+        person_id, null, null, 'title', title, null, null,
+        1, 0, 0, 0, 0, 1, 0, 0, 0, 9, 1, 0, 0
     from jobs
 
     union all
 
-    select person_id, profile_key, field, value, 0, 0, 0, 0, 0, 0, 0, 0, oldest
+    select
+        person_id, profile_key, null, field, value, null, null,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, oldest
     from pins
     where person_id is not null
 ),
 
-scored as (
-    select
-        told.person_id,
-        told.field,
-        told.value,
-        told.profile_key,
-        told.pinned,
-        {{ lower_case('trim(told.value)') }} as folded,
-        {{ golden_scores('orders', 'told', criteria) }}
-    from told
-    inner join orders on told.field = orders.field
-),
-
--- Profiles that tell the same contradict nobody: the best of them stands for all.
-different as (
-    select *
-    from (
-        select
-            *,
-            row_number() over (
-                partition by person_id, field, folded order by {{ golden_order() }}
-            ) as copy
-        from scored
-    ) as copies
-    where copy = 1
-),
-
-ranked as (
-    select
-        *,
-        row_number() over (partition by person_id, field order by {{ golden_order() }}) as rank,
-        count(*) over (partition by person_id, field) - 1 as n_contradicting
-    from different
-)
-
-select
-    best.person_id,
-    best.field,
-    best.value,
-    best.profile_key,
-    case
-        when best.pinned = 0 then 'pinned'
-        when runner_up.value is null then 'agreed'
-        {%- for place in golden_places() %}
-        when best.score_{{ place }} <> runner_up.score_{{ place }} then orders.criterion_{{ place }}
-        {%- endfor %}
-        else 'profile_key'
-    end as rule,
-    runner_up.value as runner_up_value,
-    runner_up.profile_key as runner_up_profile_key,
-    cast(best.n_contradicting as bigint) as n_contradicting
-from ranked as best
-inner join orders on best.field = orders.field
-left join ranked as runner_up
-    on best.person_id = runner_up.person_id and best.field = runner_up.field and runner_up.rank = 2
-where best.rank = 1
+{{ golden_record('person_id', 'told', criteria) }}

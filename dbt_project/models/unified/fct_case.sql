@@ -33,6 +33,15 @@ responses as (
     from {{ ref('fct_case_event') }} as events
     inner join cases on events.case_id = cases.case_id
     group by events.case_id
+),
+
+-- Of a source that tells of no act on any case nobody knows who acted.
+telling as (
+    select cases.source
+    from {{ ref('fct_case_event') }} as events
+    inner join cases on events.case_id = cases.case_id
+    where events.kind in ('comment', 'note')
+    group by cases.source
 )
 
 select
@@ -48,7 +57,7 @@ select
     cases.closed_at,
     cases.is_closed,
     responses.first_response_at,
-    coalesce(responses.n_staff, 0) as n_staff,
+    case when telling.source is not null then coalesce(responses.n_staff, 0) end as n_staff,
     cases.is_deleted,
     cases.loaded_at
 from cases
@@ -57,3 +66,4 @@ left join organizations on cases.organization_key = organizations.reference_key
 left join people on cases.person_key = people.profile_key
 left join people as owners on cases.owner_key = owners.profile_key
 left join responses on cases.case_id = responses.case_id
+left join telling on cases.source = telling.source

@@ -92,8 +92,15 @@ def test_each_file_is_read_and_changes_the_fingerprint(tmp_path: Path) -> None:
         (
             pins.PINS,
             "Ann Miller,title,Weaver,told us,dana,2026-06-30",
-            "identity/pins.csv:4: `subject` is `Ann Miller`; write a person's id like "
-            "`per_0123456789abcdef` or a profile key like `crm:contacts:0035g00000AbCdEEAV`.",
+            "identity/pins.csv:4: `subject` is `Ann Miller`; write the id of the person, "
+            "like `per_0123456789abcdef`, or a profile key like `crm:contacts:0035g00000AbCdEEAV`.",
+        ),
+        (
+            pins.PINS,
+            "per_0123456789abcdef,industry,Weaving,told us,dana,2026-06-30",
+            "identity/pins.csv:4: `subject` is `per_0123456789abcdef`; write the id of the "
+            "organization, like `org_0123456789abcdef`, or a profile key like "
+            "`crm:contacts:0035g00000AbCdEEAV`.",
         ),
         (
             pins.PINS,
@@ -105,7 +112,7 @@ def test_each_file_is_read_and_changes_the_fingerprint(tmp_path: Path) -> None:
             pins.PINS,
             "crm:contacts:1,shoe_size,41,told us,dana,2026-06-30",
             "identity/pins.csv:4: `field` is `shoe_size`. Write one of: display_name, given_name, "
-            "family_name, primary_email, primary_phone, title.",
+            "family_name, primary_email, primary_phone, title, name, industry.",
         ),
     ],
 )

@@ -60,6 +60,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
                 profile(STRANGER, BOB, "Anna\x1b[31m Lee"),
                 firm,
             ],
+            "dim_person_field": [
+                {"person_id": ANN, "field": "display_name", "value": "Ann Lee", "rule": "confirmed",
+                 "profile_key": CONTACT, "runner_up_value": "Ann Le\x1b[1m",
+                 "runner_up_profile_key": LEAD, "n_contradicting": 3},
+                {"person_id": ANN, "field": "title", "value": "Weaver", "rule": "pinned",
+                 "n_contradicting": 0},
+            ],
             "identity_explanation": [
                 pair(CONTACT, LEAD, far_key=LEAD, steps=1, confidence=0.9),
                 pair(CONTACT, USER, far_key=USER, steps=1, confidence=0.9),
@@ -119,6 +126,14 @@ def test_what_was_not_joined_is_told_with_the_reason(config: Config) -> None:
     ]
 
 
+def test_what_is_shown_says_of_which_profile_and_before_what(config: Config) -> None:
+    name, title = explain(config, ANN).shown
+    assert (name.field, name.value, name.profile_key) == ("display_name", "Ann Lee", CONTACT)
+    assert (name.rule, name.runner_up_profile_key, name.n_contradicting) == ("confirmed", LEAD, 3)
+    assert (title.value, title.profile_key, title.rule) == ("Weaver", None, "pinned")
+    assert explain(config, STRANGER, CONTACT).shown == []
+
+
 def test_a_retired_id_leads_to_the_living_one(config: Config) -> None:
     told = explain(config, OLD)
     assert (told.id, told.retired) == (ANN, [OLD])
@@ -175,6 +190,8 @@ def test_the_command_prints_it_and_names_of_strangers_steer_nothing(config: Conf
     assert "crm:leads:1 (Ann [bold]Lee[/bold]): sure to 90.0 %" in text
     assert "the rule is right in 50.0 %; here in 9 of 10 reviewed" in text
     assert "vetoed: kept apart by identity/links.csv:2: no" in text
+    assert "  display_name: Ann Lee, of crm:contacts:2 (Ann Lee) (confirmed; else Ann Le" in text
+    assert ", 2 other values more)\n  title: Weaver (pinned)\n" in text
     assert "per_ann and per_bob are two persons." in said(ANN, STRANGER)
     assert json.loads(said(ANN, "--json"))["anchor"] == CONTACT
     wrong = CliRunner().invoke(main, ["--config", str(config.path), "explain", "per_nobody"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,3 +143,40 @@ def test_an_account_that_shows_no_word_of_a_name_is_shown_as_another(
     nicknames = Nicknames([("bob", "robert")])
     assert is_shown_as_another(shown, read_name("Robert", "Stone", None), nicknames) == expected
     assert not is_shown_as_another(shown, read_name(None, None, "Robert"), nicknames)
+
+
+SHIPPED = Path(__file__).parents[3] / "dbt_project" / "seeds" / "nickname.csv"
+FAMILIAR = """
+alexander alex, alexandra lexi, amanda mandy, andrew andy, andrew drew, angela angie, ann annie,
+anna annie, anne annie, anna ann, anthony tony, barbara barb, benjamin ben, catherine cathy,
+catherine kate, charles charlie, charles chuck, christina tina, christine chris, christopher
+chris, cynthia cindy, daniel dan, danielle dani, david dave, deborah debbie, debra deb, dennis
+denny, diane di, donald don, dorothy dot, douglas doug, edward ed, edward ted, elizabeth beth,
+elizabeth betsy, elizabeth liz, emily em, evelyn evie, frances fran, francis frank, frank frankie,
+gabriel gabe, gerald jerry, gregory greg, harold harry, helen nell, henry hank, isabella bella,
+jacob jake, jacqueline jackie, james jim, james jimmy, janet jan, janice jan, jeffrey jeff,
+jennifer jen, jennifer jenny, jessica jess, joan jo, john jack, john johnny, jonathan jon, joseph
+joe, joshua josh, judith judy, katherine kate, kathleen kathy, kathryn katie, kenneth ken, kevin
+kev, kimberly kim, lawrence larry, linda lindy, margaret peggy, margaret maggie, martha marty,
+mary molly, matthew matt, melissa mel, michael mike, michelle shelly, nancy nan, nathan nate,
+nicholas nick, nicole nicki, olivia liv, pamela pam, patricia patty, patricia trish, patrick pat,
+rachel rae, raymond ray, rebecca becky, richard dick, richard rick, robert bob, robert rob, ronald
+ron, samantha sam, samuel sam, sandra sandy, sarah sally, sharon shari, sophia sophie, stephanie
+steph, stephen steve, steven steve, susan sue, teresa terri, theresa terry, thomas tom, timothy
+tim, victoria vicky, virginia ginny, walter walt, william bill, zachary zach
+"""
+"""Of the hundred commonest given names those that have a familiar form, with the usual ones."""
+
+
+def test_the_shipped_table_knows_the_commonest_familiar_forms() -> None:
+    with SHIPPED.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))[1:]
+    assert lines == sorted(lines)
+    assert len(set(map(tuple, lines))) == len(lines)
+    shipped = Nicknames((familiar, formal) for familiar, formal in lines)
+    pairs = [pair.split() for pair in FAMILIAR.split(",")]
+    assert [pair for pair in pairs if not shipped.fit(*pair)] == []
+    assert shipped.fit("annie", "ann")
+    # a form that they share makes no two names one
+    for one, other in (("anna", "anne"), ("christine", "christopher"), ("harold", "henry")):
+        assert not shipped.fit(one, other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from pathlib import Path
 
@@ -55,6 +56,15 @@ def test_lines_are_read_with_the_place_where_they_stand(tmp_path: Path) -> None:
     assert (first.reason, first.expires) == ("one, he\nsays", None)
     assert (second.line, second.action) == (5, "unlink")
     assert [side(first.left), side(second.right)] == [("profile", ANN), ("phone", "+14155550123")]
+
+
+def test_a_profile_may_be_named_by_an_address_that_no_table_holds(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"ann@example.org").hexdigest()
+    links = linked("link,shop:orders:mailto: Ann@Example.org,crm:contacts:1")
+    reviews = REVIEWS + f"any,{BOB},crm:cases:mailto:ann@example.org,no,two,dana,2026-06-30\n"
+    told = load(written(tmp_path, links, reviews=reviews), TODAY)
+    assert told.links[0].left == f"shop:orders:mailto:{digest}"
+    assert told.reviews[0].left == f"crm:cases:mailto:{digest}"
 
 
 def test_a_link_ends_after_its_last_day(tmp_path: Path) -> None:

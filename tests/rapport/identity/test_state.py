@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ from connectors.errors import PublishError
 from rapport import build, config, publish
 from rapport.build import BUILD_NAME
 from rapport.config import Config
+from rapport.identity import state
 from rapport.identity.ledger import COMPONENTS, LEDGER, assign, changes
 from tests.rapport.plans import plan
 
@@ -27,8 +29,8 @@ def home(tmp_path: Path) -> Config:
     return config.parse({"home": "."}, tmp_path / "rapport.yml")
 
 
-def built(home: Config, step: int, *groups: str) -> dict[str, str]:
-    """Build as dbt would, one letter per profile, and return profile -> id."""
+def built(home: Config, step: int, *groups: Sequence[str]) -> dict[str, str]:
+    """Build as dbt would, one letter or text per profile, and return profile -> id."""
     build.prepare(home, plan(step))
     rows = [("person", key, group[0], group[0], 1) for group in groups for key in group]
     components = pa.Table.from_pylist(
@@ -74,6 +76,24 @@ def test_a_publication_that_fails_leaves_the_ids_of_the_one_before(
         publish.publish(home, plan(2))
     assert len(list((home.home / "identity").iterdir())) == 1
     assert built(home, 3, "ab", "c") == first
+
+
+def test_a_ledger_from_when_keys_held_addresses_goes_on_without_them(home: Config) -> None:
+    first = built(home, 1, ["shop:orders:mailto:ann@example.org", "a"], ["b"])
+    publish.publish(home, plan(1))
+    digest = hashlib.sha256(b"ann@example.org").hexdigest()
+    then = built(home, 2, [f"shop:orders:mailto:{digest}", "a"], ["b"])
+    assert then["a"] == then[f"shop:orders:mailto:{digest}"] == first["a"]
+    assert then["b"] == first["b"]
+    publish.publish(home, plan(2))
+    with duckdb.connect(str(home.home / BUILD_NAME)) as connection:
+        told = "select event, id from identity_event where event <> 'mint'"
+        assert connection.sql(told).fetchall() == []
+    folder = state.current(home.home)
+    assert folder
+    held = duckdb.sql(f"select profile_key from '{folder}/ledger.parquet'").fetchall()
+    assert (f"shop:orders:mailto:{digest}",) in held
+    assert not [key for (key,) in held if "@" in key]
 
 
 @pytest.mark.parametrize(

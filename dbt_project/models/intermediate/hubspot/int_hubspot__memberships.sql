@@ -1,43 +1,10 @@
-{#
-    A link to a company changes without its contact, so its own versions tell who was where and
-    when; a contact whose links are not known tells the company in its own versions.
-#}
+-- A contact whose links are not known tells the company in its own versions.
 with contacts as (
     select * from {{ current(ref('stg_hubspot__contacts')) }} as contacts
 ),
 
--- The record of all links ends as a tombstone, which knows its key alone.
-links as (
-    select
-        _source,
-        max(from_type) over by_key as from_type,
-        max(from_id) over by_key as contact_id,
-        max(to_type) over by_key as to_type,
-        case when _op <> 'delete' then links else '[null]' end as links,
-        _version,
-        _seq
-    from {{ known(ref('stg_hubspot__associations')) }} as associations
-    window by_key as (partition by _source, _key)
-),
-
-versions as (
-    select _source, contact_id, _version, _seq, {{ text_list('links') }} as link
-    from links
-    where from_type = 'contacts' and to_type = 'companies'
-),
-
 told as (
-    select
-        versions._source,
-        versions.contact_id,
-        min_by(
-            {{ custom_value('link', "'toObjectId'") }},
-            case when {{ hubspot_is_primary('link') }} then 0 else 1 end
-        ) as company_id,
-        versions._version,
-        versions._seq
-    from versions
-    group by versions._source, versions.contact_id, versions._version, versions._seq
+    select * from {{ ref('int_hubspot__contact_companies') }} where link_rank = 1
 )
 
 select

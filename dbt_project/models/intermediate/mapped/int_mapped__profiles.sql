@@ -12,6 +12,7 @@
     'messages_sent': ['person_key', 'organization_key'],
     'message_responses': ['person_key', 'organization_key'],
     'interests': ['person_key'],
+    'memberships': ['person_key', 'organization_key'],
 } %}
 
 with people as (
@@ -30,6 +31,9 @@ mentions as (
         {{ "'organization'" if column in ('organization_key', 'parent_key') else "'person'" }}
             as entity,
         {{ column }} as profile_key,
+        {{ 'cast(null as ' ~ dbt.type_string() ~ ')'
+            if column in ('organization_key', 'parent_key')
+            else column | replace('_key', '_address') }} as address,
         {{ 'true' if column == 'owner_key' else 'false' }} as is_staff,
         _first_loaded_at,
         _last_loaded_at
@@ -62,6 +66,8 @@ mentioned as (
             length(split_part(mentions.profile_key, ':', 1))
             + length(split_part(mentions.profile_key, ':', 2)) + 3
         ) as native_id,
+        -- one key is one address
+        min({{ lower_case('trim(mentions.address)') }}) as address,
         bool_or(mentions.is_staff) as is_staff,
         min(mentions._first_loaded_at) as _first_loaded_at,
         max(mentions._last_loaded_at) as _last_loaded_at
@@ -77,7 +83,7 @@ named as (
     select
         *,
         case
-            when native_id not like 'mailto:%' and lower(native_id) <> upper(native_id)
+            when address is null and lower(native_id) <> upper(native_id)
                 then native_id
         end as name
     from mentioned
@@ -120,7 +126,7 @@ union all
 select {{ profile_row({
     'source': 'source', 'stream': 'stream', 'native_id': 'native_id', 'entity': 'entity',
     'display_name': 'name', 'full_name': 'name',
-    'email': "case when native_id like 'mailto:%' then substr(native_id, 8) end",
+    'email': 'address',
     'is_email_verified': 'false', 'is_staff': 'is_staff', 'is_known_by_name': 'true',
     'is_deleted': 'false',
     'first_seen_at': '_first_loaded_at', 'last_seen_at': '_last_loaded_at',

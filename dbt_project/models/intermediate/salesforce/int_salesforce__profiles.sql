@@ -92,7 +92,7 @@ from users
 union all
 
 select {{ profile_row({
-    'source': '_source', 'stream': "'cases'", 'native_id': "'mailto:' || address",
+    'source': '_source', 'stream': "'cases'", 'native_id': address_key("''", 'address'),
     'entity': "'person'", 'display_name': 'name', 'full_name': 'name',
     'email': 'address', 'is_email_verified': 'false', 'is_deleted': 'false',
     'created_at': 'created_at', 'first_seen_at': '_first_loaded_at',

@@ -1,8 +1,10 @@
 {{ stage_mapped(source('landing', 'mapped__commitments'), [
     ['id', 'id', 'text'],
-    ['person_key', 'person', 'text'],
+    ['person_key', 'person', 'person'],
+    ['person_address', 'person', 'address'],
     ['organization_key', 'organization', 'text'],
-    ['owner_key', 'owner', 'text'],
+    ['owner_key', 'owner', 'person'],
+    ['owner_address', 'owner', 'address'],
     ['kind', 'kind', 'text'],
     ['made_by', 'made_by', 'text'],
     ['made_at', 'made_at', 'timestamp'],

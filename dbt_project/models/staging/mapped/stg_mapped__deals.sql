@@ -1,8 +1,10 @@
 {{ stage_mapped(source('landing', 'mapped__deals'), [
     ['id', 'id', 'text'],
     ['organization_key', 'organization', 'text'],
-    ['person_key', 'person', 'text'],
-    ['owner_key', 'owner', 'text'],
+    ['person_key', 'person', 'person'],
+    ['person_address', 'person', 'address'],
+    ['owner_key', 'owner', 'person'],
+    ['owner_address', 'owner', 'address'],
     ['name', 'name', 'text'],
     ['stage', 'stage', 'text'],
     ['amount', 'amount', 'decimal'],

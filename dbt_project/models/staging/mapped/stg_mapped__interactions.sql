@@ -1,7 +1,9 @@
 {{ stage_mapped(source('landing', 'mapped__interactions'), [
     ['id', 'id', 'text'],
-    ['person_key', 'person', 'text'],
-    ['to_person_key', 'to_person', 'text'],
+    ['person_key', 'person', 'person'],
+    ['person_address', 'person', 'address'],
+    ['to_person_key', 'to_person', 'person'],
+    ['to_person_address', 'to_person', 'address'],
     ['organization_key', 'organization', 'text'],
     ['occurred_at', 'occurred_at', 'timestamp'],
     ['kind', 'kind', 'text'],

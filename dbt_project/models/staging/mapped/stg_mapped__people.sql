@@ -11,7 +11,8 @@
     ['kind', 'kind', 'text'],
     ['is_staff', 'is_staff', 'boolean'],
     ['is_bot', 'is_bot', 'boolean'],
-    ['owner_key', 'owner', 'text'],
+    ['owner_key', 'owner', 'person'],
+    ['owner_address', 'owner', 'address'],
     ['created_at', 'created_at', 'timestamp'],
     ['custom', 'custom', 'text'],
 ]) }}
