@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
+from unittest import mock
 
 from starlette.types import ASGIApp
 
@@ -44,10 +46,6 @@ class Stage(Emulated):
         "restores": "a deleted post does not come back",
         "purges": "every deletion of the network is one without a trace",
     }
-    limits: ClassVar = {
-        "connectors.bluesky.reads.LONGEST_SLICE": YEARS / 4,
-        "connectors.bluesky.reads.TAIL": YEARS,
-    }
     settling = (timedelta(hours=26), timedelta(hours=26), timedelta(hours=26))
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -81,6 +79,14 @@ class Stage(Emulated):
 
     def connect_to(self, url: str) -> None:
         self.settings |= {"url": url, "public_url": url}
+
+    @contextlib.contextmanager
+    def playing(self) -> Iterator[None]:
+        with (
+            mock.patch("connectors.bluesky.reads.LONGEST_SLICE", YEARS / 4),
+            mock.patch("connectors.bluesky.reads.TAIL", YEARS),
+        ):
+            yield
 
     def create(self, count: int, *, tied: bool = False) -> list[str]:
         made, network = [], self.network
