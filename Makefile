@@ -31,7 +31,7 @@ test: $(READY) ## run all tests, one process per core
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 test-conformance: $(READY) ## harm every connector in every known way, for an hour
-	$(BIN)/pytest -m conformance tests/rapport/test_conformance.py
+	$(BIN)/pytest -m conformance tests/rapport/test_conformance.py tests/docs/test_add_a_connector.py
 
 test-unattended: $(READY) ## let Dagster's own processes work by the clock for some minutes
 	$(BIN)/pytest -m unattended tests/test_unattended.py

@@ -6,6 +6,7 @@ post says (`posts`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -231,9 +232,9 @@ class Reader:
         for number, rows in enumerate(told):
             for row in rows:
                 uri, at, post = values(row, "uri", "indexedAt", "reasonSubject")
-                if isinstance(uri, str) and isinstance(at, str) and isinstance(post, str):
+                if is_address(uri) and isinstance(at, str):
                     shown.add(uri)
-                    tail[uri] = [at, post]
+                    tail[uri] = [at, post if is_address(post) else None]
                     if number == 0:
                         walk.see(at)
             yield Page(records=rows, state={**state, "tail": dict(tail)})
@@ -243,7 +244,7 @@ class Reader:
         gone: list[str] = []
         if is_daily and window.since is None and window.until is None:
             missed = {uri: post for uri, (_, post) in tail.items() if uri not in shown}
-            gone = taken_back(self._network, missed)
+            gone = taken_back(self._network, missed, {uri: tail[uri][1] for uri in shown & {*tail}})
             state["reread_at"] = window.now.isoformat()
         state["tail"] = {uri: held for uri, held in tail.items() if uri not in gone}
         yield Page(tombstones=[Tombstone(key=uri) for uri in gone], state=walk.done())
@@ -324,23 +325,40 @@ class Reader:
         return list(shown.values()), [Tombstone(key=name) for name in gone]
 
 
-def taken_back(network: Network, missed: Mapping[str, str]) -> list[str]:
+def taken_back(network: Network, missed: Mapping[str, str], listed: Mapping[str, str]) -> list[str]:
     """Return which likes and reposts (URI -> post) their posts do not show, either.
 
-    Our own list hides those of accounts that block us; a post shows them to everybody else.
+    Our own list hides those of accounts that block us; a post shows them to everybody else, but
+    not their URIs: of somebody who likes a post once more, only the one that is `listed` stands.
     """
+    standing = {_given(uri, post) for uri, post in listed.items()}
     shown: dict[tuple[str, str, str], set[str]] = {}
     gone = []
-    for uri, post in sorted(missed.items()):
-        _, _, did, collection, *_ = uri.split("/")
+    for uri, post in sorted(missed.items(), reverse=True):
+        did, collection, _ = given = _given(uri, post)
         asked = GIVERS.get(collection)
         if asked is None:
+            continue
+        if post is None or given in standing:
+            gone.append(uri)
             continue
         if (*asked, post) not in shown:
             shown[*asked, post] = _givers(network, *asked, post)
         if did not in shown[*asked, post]:
             gone.append(uri)
+        standing.add(given)
     return gone
+
+
+def is_address(value: Any) -> bool:
+    """Tell whether a value is a record's URI: the vendor refuses to be asked about others."""
+    return isinstance(value, str) and re.fullmatch(r"at://[^/]+/[^/]+/[^/]+", value) is not None
+
+
+def _given(uri: str, post: str | None) -> tuple[str, str, str | None]:
+    """Return who gave a post what, which they can do once at a time."""
+    _, _, did, collection, *_ = uri.split("/")
+    return did, collection, post
 
 
 def _givers(network: Network, nsid: str, listed: str, post: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Discourse: users, topics, posts and categories of a forum, and who liked what.
+"""Discourse: users, topics, posts and categories of a forum, who liked what, and who edited it.
 
 https://docs.discourse.org/ and, where that is silent, the server's source.
 
@@ -9,11 +9,12 @@ No header tells what is left; a 429 comes as text with `Retry-After` or as JSON.
 Deletes: nothing is reported. A user is gone when a complete list lacks them; a topic or a post
 when it left its list or its topic's `stream` and asking for it by id confirms it.
 Never taken: private messages, whispers, small actions, and any text: of a post's, only whom it
-quotes and mentions is kept.
+quotes and mentions is kept, of an edit, if asked for, the reason that was given.
 
-    streams   what is read, as tables    reads   how each stream is read
-    client    calls and limits           likes   who liked a post
-    discover, plan                       links   whom a post turns to
+    streams   what is read, as tables    reads      how each stream is read
+    client    calls and limits           links      whom a post turns to
+    beside    what takes calls per post  likes      who liked a post
+    discover, plan                       revisions  who edited it
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             changed user.
         likers: take who liked and reacted to which post: one call per post that anybody liked,
             again when its count changes.
+        revisions: take who edited which post, when, and the reason given: one call per edit.
     """
 
     url: str
@@ -67,6 +69,7 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     show_emails: bool = False
     sso: bool = False
     likers: bool = False
+    revisions: bool = False
 
 
 def connect(name: str, settings: Settings, session: Session) -> Discourse:
@@ -102,10 +105,11 @@ class Discourse:
             unasked |= {"email", "secondary_emails"}  # staff sees some of them unasked
         if not self._settings.sso:
             unasked.add("single_sign_on_record.external_id")
+        beside = {"likes": self._settings.likers, "revisions": self._settings.revisions}
         return tuple(
             dataclasses.replace(stream, fields=tuple(f for f in stream.fields if f not in unasked))
             for stream in STREAMS
-            if stream.name != "likes" or self._settings.likers
+            if beside.get(stream.name, True)
         )
 
     def check(self) -> Check:

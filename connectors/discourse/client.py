@@ -182,6 +182,15 @@ class Forum:
             self.lists_reactors = False  # the post is there, so it was the list that is not
         return found
 
+    def revision(self, post_id: int, number: int | None) -> bytes | None:
+        """Return an edit of a post, by default the newest; None: there is none for us."""
+        return self.get_or_none(f"/posts/{post_id}/revisions/{number or 'latest'}.json")
+
+    def post(self, post_id: str) -> bytes | None:
+        """Return a post that everybody who may read its topic can see, else None."""
+        row = self.get_or_none(f"/posts/{post_id}.json")
+        return None if row is None or pick(row, "deleted_at") else row
+
     def _listed(self, path: str, asked: dict[str, int], size: int, at: str) -> list[bytes] | None:
         """Return all pages of a list, None if there is none for us."""
         guard = LoopGuard(self.session.place)

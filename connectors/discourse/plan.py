@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.base import State, Stream, Window
-from connectors.discourse import likes
+from connectors.discourse.beside import NOTHING, Beside, begun
 from connectors.discourse.client import (
     POSTS_WINDOW_IDS,
     REACTORS_PER_PAGE,
@@ -19,6 +19,7 @@ from connectors.discourse.client import (
     Forum,
     later,
 )
+from connectors.discourse.likes import Likes
 from connectors.discourse.reads import (
     LOOKBACK_IDS,
     POSTS_PER_BATCH,
@@ -29,6 +30,7 @@ from connectors.discourse.reads import (
     posts_floor,
     user_mark,
 )
+from connectors.discourse.revisions import Revisions
 from connectors.discourse.streams import REREAD_EVERY, TAIL
 from connectors.incremental import CENSUS_EVERY, NewestFirstWalk, is_due
 from connectors.planning import ALWAYS, Allowance, Cost, Step
@@ -42,6 +44,10 @@ POSTS_PER_VIEW = 20
 ADMIN_CALLS_PER_MINUTE = 60  # a forum's default, which its administrators can change
 PAGES_SAMPLED = 3
 HALVINGS = 6
+WORDS = {
+    "liked": ("liked", f"a post with more than {REACTORS_PER_PAGE} likes takes further calls"),
+    "edited": ("edited", "an edit that was hidden or undone takes one call per edit of its post"),
+}
 TWICE = "if any was deleted since, the whole list is read twice, to be sure of it"
 
 
@@ -71,7 +77,9 @@ class Planner:
         if stream.name == "categories":
             return self._plan_categories()
         if stream.name == "likes":
-            return self._plan_likes(state, window)
+            return self._plan_beside(Likes(self._forum, state), state, window)
+        if stream.name == "revisions":
+            return self._plan_beside(Revisions(self._forum), state, window)
         return self._plan_posts(state, window)
 
     def allowance(self) -> Allowance:
@@ -182,10 +190,10 @@ class Planner:
             notes=("posts that left their topic take one call each, uncounted here",),
         )
 
-    def _plan_likes(self, state: State, window: Window) -> Cost:
+    def _plan_beside(self, beside: Beside, state: State, window: Window) -> Cost:
         if "walk" not in state and not is_due(state, "reread_at", REREAD_EVERY, window):
             return Cost(records=0, records_how="asked for less than a day ago")
-        walk = state.get("walk") or likes.begun(state, window)
+        walk = state.get("walk") or begun(state, window)
         newest, ids_per_page = self._newest_post
         top = walk["at"] or newest + 1
         if "reread_at" in state:
@@ -203,21 +211,29 @@ class Planner:
             posts = round(total * (top - oldest) / max(newest, 1))
             pages = math.ceil((top - oldest) / ids_per_page) + 1
             how = f"{posts:,} posts by about.json, {ids_per_page} ids a page"
-        held = state.get("liked", {})
-        due = sum(_is_due(row, held, walk["floor"]) for row in rows)
-        asked = round(due * posts / max(len(rows), 1))
+        held = state.get(beside.name, {})
+        due = [_calls(beside, row, held, walk["floor"]) for row in rows]
+        asked = round(sum(due) * posts / max(len(rows), 1))
+        old = 0
+        if is_due(state, "old_at", CENSUS_EVERY, window):
+            young = {str(values(row, "id")[0]) for row in rows}
+            old = sum(beside.stays(told) for key, told in held.items() if key not in young)
+        what, note = WORDS[beside.name]
+        looked = Step(what="old posts looked at", calls=old, how=f"{old:,} that stay, weekly")
         return Cost(
             steps=(
                 Step(what="pages of posts", calls=pages, how=how),
                 Step(
-                    what="liked posts",
+                    what=f"{what} posts",
                     calls=asked,
-                    how=f"{due:,} of {len(rows):,} posts looked at have likes that were not told",
+                    how=f"{sum(map(bool, due)):,} of {len(rows):,} posts looked at are {what} "
+                    "since they were last asked about",
                 ),
+                *((looked,) if old else ()),
             ),
             records=None,
-            records_how="how many liked a post is not counted",
-            notes=(f"a post with more than {REACTORS_PER_PAGE} likes takes further calls",),
+            records_how="how many there are is not counted",
+            notes=(note,),
         )
 
     def _posts_below(self, before: int) -> list[bytes]:
@@ -304,12 +320,13 @@ def _is_since(post: bytes, floor: str) -> bool:
     return bool(written) and later(written, floor)
 
 
-def _is_due(post: bytes, held: dict[str, Any], floor: str | None) -> bool:
-    mark = likes.counts_mark(post)
-    return (floor is None or _is_since(post, floor)) and mark not in (
-        0,
-        held.get(str(values(post, "id")[0]), {"mark": 0})["mark"],
-    )
+def _calls(beside: Beside, post: bytes, held: dict[str, Any], floor: str | None) -> int:
+    """Return how many calls it takes to ask about a post; 0: it need not be asked about."""
+    before = held.get(str(values(post, "id")[0]), NOTHING)
+    mark = beside.mark(post)
+    if mark in (0, before["mark"]) or not (floor is None or _is_since(post, floor)):
+        return 0
+    return beside.calls(post, before)
 
 
 def _view_calls(posts_count: int) -> int:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from connectors.base import Page, State, Stream, Tombstone, Window
-from connectors.discourse import likes
+from connectors.discourse import beside
 from connectors.discourse.client import Forum, later
+from connectors.discourse.likes import Likes
 from connectors.discourse.links import with_links
+from connectors.discourse.revisions import Revisions
 from connectors.discourse.streams import ACTIVITY_OVERLAP, REREAD_EVERY, TAIL
 from connectors.incremental import CENSUS_EVERY, NewestFirstWalk, is_due
 from connectors.pagination import batches
@@ -54,7 +56,9 @@ class Reader:
         if stream.name == "categories":
             return self._categories(state)
         if stream.name == "likes":
-            return likes.read(self._forum, state, window)
+            return beside.read(Likes(self._forum, state), self._forum, state, window)
+        if stream.name == "revisions":
+            return beside.read(Revisions(self._forum), self._forum, state, window)
         return self._posts(state, window)
 
     # Users

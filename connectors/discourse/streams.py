@@ -12,7 +12,7 @@ from connectors.base import Stream, by_field
 ACTIVITY_OVERLAP = timedelta(days=1)  # `activity-after` knows days only, in the server's zone
 TAIL = timedelta(days=14)
 REREAD_EVERY = timedelta(days=1)
-LIKES_AT_FIRST = timedelta(days=365)  # at a call per liked post, who liked older ones takes days
+BESIDE_AT_FIRST = timedelta(days=365)  # at a call per post, what lies beside older ones takes days
 
 STREAMS: tuple[Stream, ...] = (
     Stream(
@@ -67,7 +67,7 @@ STREAMS: tuple[Stream, ...] = (
         fields=(
             *("id", "topic_id", "post_number", "post_type", "reply_to_post_number", "user_id"),
             *("username", "created_at", "updated_at", "version", "deleted_at", "user_deleted"),
-            *("hidden", "staff", "admin", "moderator", "trust_level", "accepted_answer"),
+            *("hidden", "staff", "admin", "moderator", "trust_level", "accepted_answer", "wiki"),
             *("actions_summary.id", "actions_summary.count", "reactions.id", "reactions.count"),
             *("quotes", "mentions"),
         ),
@@ -78,7 +78,7 @@ STREAMS: tuple[Stream, ...] = (
         types=by_field(
             integer="id topic_id post_number post_type reply_to_post_number user_id version "
             "trust_level",
-            boolean="user_deleted hidden staff admin moderator accepted_answer",
+            boolean="user_deleted hidden staff admin moderator accepted_answer wiki",
             timestamp="created_at updated_at deleted_at",
             json="actions_summary reactions quotes mentions",
         ),
@@ -111,5 +111,26 @@ STREAMS: tuple[Stream, ...] = (
         "once a day about those of the last 14 days whose count has changed; `--since` and "
         "`--full-refresh` go further back. When it was is not told; a like taken back while "
         "another was given is not noticed; other emoji come only where the forum lists them",
+    ),
+    Stream(
+        name="revisions",
+        key=("post_id", "current_revision"),
+        fields=(
+            *("post_id", "current_revision", "created_at", "username", "by_author"),
+            "edit_reason",
+        ),
+        deletes="reread",
+        types=by_field(
+            integer="post_id current_revision", timestamp="created_at", boolean="by_author"
+        ),
+        pii=by_field(pseudonym="username", text="edit_reason"),
+        text_fields=("edit_reason",),
+        unreconciled="no list shows all edits; those of posts of the last 14 days are compared "
+        "with the version of each",
+        coverage="read with `revisions: true` only: at first of posts of the last 365 days, then "
+        "once a day of those of the last 14 days that changed, and once a week of older ones that "
+        "everybody may edit; `--since` and `--full-refresh` go further back. An edit that its "
+        "author made within minutes is none; of a post with more, the newest 99; not those that "
+        "staff hid, and not those whose texts the forum cannot compare",
     ),
 )

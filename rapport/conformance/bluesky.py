@@ -1,10 +1,12 @@
-"""The stage of a Bluesky account: posts about it, what it is told, and who wrote them."""
+"""The stage of a Bluesky account: posts about it, what it is told, who wrote and who liked."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import contextlib
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
+from unittest import mock
 
 from starlette.types import ASGIApp
 
@@ -15,17 +17,18 @@ from sandbox.bluesky import Network, NetworkSettings
 
 HANDLE, PASSWORD = "loom.example", "stag-epas-swor-d123"
 AUTHORS = 5
+YEARS = timedelta(days=5 * 365)  # a fault sets the stage's clock so far ahead of its first posts
 _UNLIMITED = 1_000_000
 
 
 class Stage(Emulated):
-    """A network of some authors who mention one account, or are answered by it.
+    """A network of some authors who mention one account, and like and repost what it writes.
 
     The verbs' names are addresses of posts; each author keeps a first post for good.
     """
 
     type = vendor = "bluesky"
-    streams = ("posts", "notifications", "profiles")
+    streams = ("posts", "notifications", "reactions", "profiles")
     kinds: ClassVar = {"limited": ("429",), "refused_token": ("expired_token",)}
     beside = ("profiles",)
     lists = (("posts",), ("notifications",), ("profiles",))
@@ -56,7 +59,12 @@ class Stage(Emulated):
         at = self.clock.now() - timedelta(days=1)
         self.us = self.network.create_account(HANDLE, at, password=PASSWORD)
         self.secrets.add(PASSWORD)
-        self.settings = {"handle": HANDLE, "app_password": PASSWORD, "history_days": 30}
+        self.settings = {
+            "handle": HANDLE,
+            "app_password": PASSWORD,
+            "history_days": YEARS.days,
+            "likers": True,
+        }
         self.authors = [
             self.network.create_account(f"author{number}.example", at, display_name="Author")
             for number in range(AUTHORS)
@@ -72,6 +80,14 @@ class Stage(Emulated):
     def connect_to(self, url: str) -> None:
         self.settings |= {"url": url, "public_url": url}
 
+    @contextlib.contextmanager
+    def playing(self) -> Iterator[None]:
+        with (
+            mock.patch("connectors.bluesky.reads.LONGEST_SLICE", YEARS / 4),
+            mock.patch("connectors.bluesky.reads.TAIL", YEARS),
+        ):
+            yield
+
     def create(self, count: int, *, tied: bool = False) -> list[str]:
         made, network = [], self.network
         for _ in range(count):
@@ -81,15 +97,27 @@ class Stage(Emulated):
             else:
                 author = self.authors[number % AUTHORS]
                 made.append(network.post(author, f"Note {number} to @{HANDLE}", at))
+                self._react(author, number, at)
         return made
 
+    def _react(self, author: str, number: int, at: Any) -> None:
+        """Let an author like or repost one of our newest posts."""
+        ours = [uri for uri, post in self.network.posts.items() if post.did == self.us]
+        if ours:
+            react = self.network.like if number % 3 else self.network.repost
+            react(author, ours[-1 - number % min(3, len(ours))], at)
+
     def change(self, names: Collection[str], *, tied: bool = False) -> None:
-        """Edit posts, and let an author take another handle."""
+        """Edit posts, let an author take another handle, and one like our posts once more."""
         for name in names:
             at = self._now(tied)
             self.network.edit(name, f"Changed {at:%d %H:%M:%S} @{HANDLE}", at)
             did = self.network.posts[name].did
-            if did != self.us:
+            if did == self.us:
+                for liker in list(self.network.posts[name].likes)[:1]:
+                    self.network.unlike(liker, name)
+                    self.network.like(liker, name, at)
+            else:
                 self.network.change_handle(did, f"{at:x%d-%H-%M-%S}.{did[-6:]}.example")
 
     def delete(self, names: Collection[str]) -> None:
@@ -104,6 +132,14 @@ class Stage(Emulated):
             return dict(self.network.posts)
         if stream == "profiles":
             return {did: self.network.accounts[did] for did in (self.us, *self.authors)}
+        if stream == "reactions":
+            return {
+                uri: (reason, name)
+                for name, post in self.network.posts.items()
+                for reason, given in (("like", post.likes), ("repost", post.reposts))
+                for uri, _ in given.values()
+                if post.did == self.us
+            }
         told = self.network.notifications[self.us]
         return {one.uri: one for one in told if one.uri in self.network.posts}
 
@@ -112,6 +148,8 @@ class Stage(Emulated):
             return bool(record["cid"] == true.cid)
         if stream == "profiles":
             return bool(record["handle"] == true.handle)
+        if stream == "reactions":
+            return bool((record["reason"], record["reasonSubject"]) == true)
         return bool(record["reason"] == true.reason)
 
     def empty_page(self) -> Rewrite:

@@ -1,11 +1,11 @@
-"""The stage of a forum: users, topics, posts, categories and likes, each read in its own way."""
+"""The stage of a forum: users, topics, posts, categories, likes and edits, each read in its way."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from unittest import mock
 
@@ -30,13 +30,13 @@ class Stage(Emulated):
     """
 
     type = vendor = "discourse"
-    streams = ("users", "topics", "posts", "categories", "likes")
+    streams = ("users", "topics", "posts", "categories", "likes", "revisions")
     kinds: ClassVar = {"limited": ("429", "429_text", "429_crawler")}
     lists = ((), ("topic_list", "topics"), ("latest_posts",), ("post_stream", "posts"),
              ("category_list", "categories"), ("users",))  # fmt: skip
     retyped = (("name",), ("category_id",), ("staff",), ("slug",), ("reaction",))
     wrong: ClassVar = {"errors": ["internal"], "error_type": "rate_limit"}
-    beside = ("likes",)
+    beside = ("likes", "revisions")
     lacks: ClassVar = {
         "refused_token": "an API key does not expire",
         "resumes": "a walk taken up again is followed by a look-back of a page, or 50 posts",
@@ -72,6 +72,7 @@ class Stage(Emulated):
             "api_key": KEY,
             "api_username": KEY_USER,
             "likers": True,
+            "revisions": True,
             **{name: settings[name] for name in wanted if name in settings},
         }
 
@@ -90,8 +91,8 @@ class Stage(Emulated):
             mock.patch.object(server, "MOST_REACTORS", ROWS_PER_PAGE),
             mock.patch("connectors.discourse.client.REACTORS_PER_PAGE", ROWS_PER_PAGE),
             # the stage's clock may be set years ahead of its first posts
-            mock.patch("connectors.discourse.likes.LIKES_AT_FIRST", timedelta(days=3650)),
-            mock.patch("connectors.discourse.likes.TAIL", timedelta(days=3650)),
+            mock.patch("connectors.discourse.beside.BESIDE_AT_FIRST", timedelta(days=3650)),
+            mock.patch("connectors.discourse.beside.TAIL", timedelta(days=3650)),
         ):
             yield
 
@@ -117,7 +118,7 @@ class Stage(Emulated):
         """Edit posts, clap to them or like them again, and let their authors take other names."""
         for name in names:
             at, post = self._now(tied), self.forum.posts[int(name)]
-            self.forum.edit_post(post.id, f"changed {at:%d %H:%M:%S}", at, by=1)
+            self.forum.edit_post(post.id, f"changed {at:%d %H:%M:%S}", at, by=1, reason=f"{at:%S}")
             is_liked = self._reader() in (post.likers or ())
             self.forum.react(post.id, self._reader(), "clap" if is_liked else "heart", at)
             if post.user_id in self.forum.users:
@@ -196,6 +197,13 @@ class Stage(Emulated):
                 for post in self._posts()
                 for user, kind in given(post).items()
             }
+        if stream == "revisions":
+            return {
+                f"[{post.id},{edit.number}]": edit
+                for post in self._posts()
+                for edit in self.forum.revisions.get(post.id, ())
+                if not edit.hidden
+            }
         return {str(post.id): post for post in self._posts()}
 
     def agrees(self, stream: str, record: dict[str, Any], true: Any) -> bool:
@@ -208,6 +216,9 @@ class Stage(Emulated):
             return bool(record["like_count"] == true.like_count)
         if stream == "likes":
             return bool(record.get("reaction") == true)
+        if stream == "revisions":
+            at = datetime.fromisoformat(record["created_at"])
+            return bool((at, record["username"]) == (true.created_at, KEY_USER))
         likes = [a["count"] for a in record["actions_summary"] if a["id"] == 2 and "count" in a]
         told = (record["topic_id"], record["post_number"], record["version"], sum(likes))
         return told == (true.topic_id, true.post_number, true.version, len(true.likers or ()))

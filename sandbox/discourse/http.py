@@ -5,8 +5,9 @@ Does not belong here: what writes do (`sandbox.discourse.store`).
 
 Faithful to discourse/discourse `lib/topic_query.rb`, `lib/topics_filter.rb`,
 `lib/topic_view.rb`, `lib/latest_posts_query.rb`, `lib/admin_user_index_query.rb`,
-`lib/middleware/request_tracker.rb`, `app/controllers/post_action_users_controller.rb`, the plugin
-discourse-reactions and the official OpenAPI description. Differences, on purpose: drafts,
+`lib/middleware/request_tracker.rb`, `app/controllers/post_action_users_controller.rb`,
+`app/serializers/post_revision_serializer.rb`, the plugin discourse-reactions and the official
+OpenAPI description. Differences, on purpose: drafts,
 bookmarks, notifications and suggested topics are always empty, and nothing can be written
 through HTTP.
 """
@@ -37,10 +38,12 @@ from sandbox.clock import Clock
 from sandbox.control import control_routes
 from sandbox.discourse.store import (
     REGULAR,
+    SYSTEM_ID,
     WHISPER,
     Category,
     Forum,
     Post,
+    Revision,
     Topic,
     User,
 )
@@ -58,6 +61,7 @@ USER_ACTIONS_PER_PAGE = 30
 CATEGORIES_PER_PAGE = 20
 SUBCATEGORIES_PER_CATEGORY = 5
 LIKE_ACTION = 2
+MOST_REVISIONS = 99
 VERSION = "2026.10.0"
 
 _json = msgspec.json.Encoder()
@@ -98,6 +102,8 @@ def app(forum: Forum, clock: Clock, faults: Faults | None = None) -> Starlette:
             ("/t/{topic_id:int}/posts.json", site.topic_posts),
             ("/posts.json", site.latest_posts),
             ("/posts/{post_id:int}.json", site.post),
+            ("/posts/{post_id:int}/revisions/latest.json", site.latest_revision),
+            ("/posts/{post_id:int}/revisions/{number:int}.json", site.revision),
             ("/post_action_users.json", site.post_action_users),
             ("/discourse-reactions/posts/{post_id:int}/reactions-users-list.json", site.reactors),
             ("/user_actions.json", site.user_actions),
@@ -887,7 +893,7 @@ class _Site:
             "flair_color": None,
             "flair_group_id": None,
             "badges_granted": [],
-            "version": post.version,
+            "version": self._version(post, staff),
             "can_edit": staff,
             "can_delete": staff and post.deleted_at is None,
             "can_recover": staff and post.deleted_at is not None,
@@ -907,8 +913,8 @@ class _Site:
             "deleted_at": _iso(post.deleted_at),
             "user_deleted": post.user_deleted,
             "edit_reason": post.edit_reason,
-            "can_view_edit_history": staff or post.version > 1,
-            "wiki": False,
+            "can_view_edit_history": self._sees_edits(post, viewer),
+            "wiki": post.wiki,
             "reviewable_id": 0,
             "reviewable_score_count": 0,
             "reviewable_score_pending_count": 0,
@@ -932,6 +938,113 @@ class _Site:
         if post.deleted_by is not None:
             row["deleted_by"] = self._brief_or_none(post.deleted_by)
         return row
+
+    # Who edited a post
+
+    def latest_revision(self, request: Request, viewer: User | None) -> Response:
+        post = self._revised_post(request, viewer)
+        staff = viewer is not None and viewer.staff
+        found = [one for one in self.forum.revisions.get(post.id, ()) if staff or not one.hidden]
+        if not found:
+            raise Rejected(_not_found())
+        view = self._revision_view(post, found[-1], viewer)
+        if view is None:
+            text = "This revision differs too much to be compared."
+            return _answer({"errors": [text]}, 422)
+        return _answer(view)
+
+    def revision(self, request: Request, viewer: User | None) -> Response:
+        number = request.path_params["number"]
+        if number < 2:
+            raise Rejected(_invalid_parameter("revision"))
+        post = self._revised_post(request, viewer)
+        found = [one for one in self.forum.revisions.get(post.id, ()) if one.number == number]
+        if not found:
+            raise Rejected(_not_found())
+        view = self._revision_view(post, found[0], viewer)
+        if view is None:  # nobody catches that here
+            return PlainTextResponse("<h1>Oops</h1>", 500, media_type="text/html")
+        return _answer(view)
+
+    def _revised_post(self, request: Request, viewer: User | None) -> Post:
+        staff = viewer is not None and viewer.staff
+        post = self.forum.posts.get(request.path_params["post_id"])
+        if post is None or (not staff and (post.deleted_at or post.hidden)):
+            raise Rejected(_not_found())
+        self._seen_topic(post.topic_id, viewer)
+        return post
+
+    def _sees_edits(self, post: Post, viewer: User | None) -> bool:
+        if not post.hidden and (post.wiki or self.forum.settings.edit_history_public):
+            return True
+        return viewer is not None and (viewer.staff or viewer.id == post.user_id)
+
+    def _version(self, post: Post, staff: bool) -> int:
+        if staff:
+            return post.version
+        return 1 if post.hidden else self.forum.public_version(post)
+
+    def _revision_view(
+        self, post: Post, revision: Revision, viewer: User | None
+    ) -> dict[str, Any] | None:
+        """Return an edit with what was there before and behind it; None: too much to compare."""
+        staff = viewer is not None and viewer.staff
+        if (revision.hidden and not staff) or not self._sees_edits(post, viewer):
+            raise Rejected(_forbidden())
+        looks = self._looks(post)
+        if revision.number < looks[0][0]:
+            return None  # older ones than that are not even counted, which ends in an error
+        shown = [look for look in looks if staff or not look[1]]
+        number, hidden, before = next(look for look in shown if look[0] == revision.number)
+        next_number, next_hidden, after = next(look for look in shown if look[0] > number)
+        changed = {name for name in after if after[name] != before[name]}
+        old, new = (str(look["raw"] or "") for look in (before, after))
+        if "raw" in changed and len(old) + len(new) > self.forum.settings.diff_limit:
+            return None
+        numbers = [look[0] for look in shown]
+        behind = [other for other in numbers if number < other <= post.version]
+        editor = self.forum.users.get(revision.user_id or SYSTEM_ID, self.forum.users[SYSTEM_ID])
+        view: dict[str, Any] = {
+            "created_at": _iso(revision.created_at),
+            "post_id": post.id,
+            "previous_hidden": hidden,
+            "current_hidden": next_hidden,
+            "first_revision": numbers[0],
+            "previous_revision": max((one for one in numbers if one < number), default=None),
+            "current_revision": number,
+            "next_revision": behind[0] if behind else None,
+            "last_revision": max(one for one in numbers if one <= post.version),
+            "current_version": sum(one <= number for one in numbers) + 1,
+            "version_count": len(numbers),
+            "username": editor.username.lower(),
+            "display_username": editor.username,
+            "acting_user_name": editor.name,
+            "avatar_template": _avatar(editor.username),
+            "body_changes": _diff(old, new),
+            "can_edit": staff,
+        }
+        if staff or next_number == number + 1:
+            view["edit_reason"] = after["edit_reason"]
+        if post.post_number == 1:
+            view["title_changes"] = _diff(str(before["title"]), str(after["title"]))
+        if "wiki" in changed:
+            view["wiki_changes"] = {"previous": before["wiki"], "current": after["wiki"]}
+        return view
+
+    def _looks(self, post: Post) -> list[tuple[int, bool, dict[str, Any]]]:
+        """Return (number, whether hidden, how the post was before) of edits, and how it is now."""
+        now = {
+            "raw": post.raw,
+            "edit_reason": post.edit_reason,
+            "wiki": post.wiki,
+            "title": self.forum.topics[post.topic_id].title,
+        }
+        revisions = self.forum.revisions[post.id]
+        looks = [(revisions[-1].number + 1, post.hidden, now)]
+        for one in revisions[: -MOST_REVISIONS - 1 : -1]:
+            now = {**now, **one.before}
+            looks.append((one.number, one.hidden, now))
+        return looks[::-1]
 
     def _cooked(self, post: Post) -> str:
         """Return sanitized HTML: markup is escaped, mentions and quotes become elements."""
@@ -1579,6 +1692,17 @@ def _sort_users(users: list[User], order: str, *, ascending: bool) -> None:
 
 def _age(at: datetime | None, now: datetime) -> float | None:
     return None if at is None else max((now - at).total_seconds(), 0.0)
+
+
+def _diff(old: str, new: str) -> dict[str, str]:
+    """Return two texts side by side, as HTML."""
+    old, new = html.escape(old, quote=False), html.escape(new, quote=False)
+    if old == new:
+        inline = f"<div>{new}</div>"
+    else:
+        inline = f"<div><del>{old}</del><ins>{new}</ins></div>"
+    side = f'<div class="revision-content">{old}</div><div class="revision-content">{new}</div>'
+    return {"inline": inline, "side_by_side": side, "side_by_side_markdown": side}
 
 
 def _reactions(post: Post) -> list[dict[str, Any]]:

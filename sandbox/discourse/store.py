@@ -8,9 +8,9 @@ and who does what when (`sandbox.world`).
 Every write takes `at`, timezone-aware UTC. Ids are counters, so two forums that were
 written alike are alike.
 
-Sources: discourse/discourse `app/services/post_destroyer.rb`, `lib/post_revisor.rb`,
-`app/services/user_anonymizer.rb`, `lib/topic_query.rb`; discourse-solved `plugin.rb`;
-discourse-reactions `reaction_manager.rb`.
+Sources: discourse/discourse `lib/post_destroyer.rb`, `lib/post_revisor.rb`,
+`app/controllers/posts_controller.rb`, `app/services/user_anonymizer.rb`, `lib/topic_query.rb`;
+discourse-solved `plugin.rb`; discourse-reactions `reaction_manager.rb`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ REGULAR, MODERATOR_ACTION, SMALL_ACTION, WHISPER = 1, 2, 3, 4
 SYSTEM_ID = -1
 DELETED_BY_AUTHOR = "(post deleted by author)"
 EDIT_GRACE = timedelta(minutes=5)
-"""An author's edit within this time does not raise `version` (`editing_grace_period`)."""
+"""Another edit by the same person within this time after a version does not raise it
+(`editing_grace_period`)."""
 
 _SLUG = re.compile(r"[^a-z0-9]+")
 _USERNAME = re.compile(r"^[\w.\-]{3,60}$")
@@ -55,6 +56,8 @@ class ForumSettings:
             (`lazy_load_categories_groups`).
         reactions: people react with emoji (plugin discourse-reactions), not only with a like.
         lists_reactors: the plugin is new enough to list who reacted, a page at a time.
+        edit_history_public: everybody sees who edited what (`edit_history_visible_to_public`).
+        diff_limit: characters of two texts that are too many to be compared.
         max_post_length: longest `raw`, characters.
     """
 
@@ -70,6 +73,8 @@ class ForumSettings:
     lazy_categories: bool = False
     reactions: bool = True
     lists_reactors: bool = True
+    edit_history_public: bool = True
+    diff_limit: int = 100_000
     max_post_length: int = 32_000
 
 
@@ -120,7 +125,10 @@ class User:
 
 @dataclass(slots=True)
 class Post:
-    """One post; `user_id` is None once its author was deleted."""
+    """One post; `user_id` is None once its author was deleted.
+
+    `version` is the number of the last revision, or 1; `last_editor_id` None: only the author.
+    """
 
     id: int
     topic_id: int
@@ -132,8 +140,10 @@ class Post:
     post_type: int = REGULAR
     reply_to_post_number: int | None = None
     version: int = 1
-    last_edit_at: datetime | None = None
+    last_version_at: datetime | None = None
+    last_editor_id: int | None = None
     edit_reason: str | None = None
+    wiki: bool = False
     action_code: str | None = None
     reply_count: int = 0
     likers: dict[int, datetime] | None = None
@@ -142,6 +152,20 @@ class Post:
     user_deleted: bool = False
     deleted_at: datetime | None = None
     deleted_by: int | None = None
+
+
+@dataclass(slots=True)
+class Revision:
+    """An edit that made a new version, its `number`; the first there can be is 2.
+
+    `before` has what it changed, as it was: raw, edit_reason, wiki or the topic's title.
+    """
+
+    number: int
+    user_id: int | None
+    created_at: datetime
+    before: dict[str, str | bool | None]
+    hidden: bool = False
 
 
 @dataclass(slots=True)
@@ -230,6 +254,8 @@ class Forum:
         self.users: dict[int, User] = {}
         self.topics: dict[int, Topic] = {}
         self.posts: dict[int, Post] = {}
+        self.revisions: dict[int, list[Revision]] = {}
+        """Post -> its revisions, oldest first; of posts that have any."""
         self.api_keys: dict[str, int | None] = {}
         self.categories: dict[int, Category] = {
             category.id: category
@@ -399,6 +425,7 @@ class Forum:
             topic = self.topics[post.topic_id]
             if topic.user_id == user_id:
                 topic.user_id = None
+        self._edits_go_to(user_id, None)
         del self._by_username[user.username.lower()]
         del self.users[user_id]
         self._log.append((at, SYSTEM_ID, "delete_user"))
@@ -418,6 +445,7 @@ class Forum:
                 post.likers.setdefault(target_id, post.likers.pop(source_id))
             if post.reactions and source_id in post.reactions:
                 post.reactions.setdefault(target_id, post.reactions.pop(source_id))
+        self._edits_go_to(source_id, target_id)
         target.post_count += source.post_count
         target.topic_count += source.topic_count
         target.likes_given += source.likes_given
@@ -483,26 +511,94 @@ class Forum:
     ) -> None:
         """Change a text: moves `updated_at`; bumps only when it is the topic's last post."""
         post = self.posts[post_id]
-        topic = self.topics[post.topic_id]
-        own = by is None or by == post.user_id
-        recent = at - (post.last_edit_at or post.created_at) <= EDIT_GRACE
-        if not (own and recent and post.version == 1):
-            post.version += 1
-        post.raw = clean(raw)[: self.settings.max_post_length]
+        raw = clean(raw)[: self.settings.max_post_length]
+        self._revise(post, {"raw": raw}, at, by, reason=reason)
         self._note_addressed(post)
-        post.updated_at = post.last_edit_at = at
-        post.edit_reason = reason or post.edit_reason
+        topic = self.topics[post.topic_id]
         if post.post_type == REGULAR and post is self._last_visible(topic):
             topic.bumped_at = at
 
-    def edit_title(self, topic_id: int, title: str, at: datetime) -> None:
+    def edit_title(self, topic_id: int, title: str, at: datetime, *, by: int | None = None) -> None:
         """Change a title: a revision of the first post, no bump."""
         topic = self.topics[topic_id]
-        topic.title = clean(title)[:255]
-        topic.slug = slugify(topic.title)
-        first = topic.posts[0]
-        first.version += 1
-        first.updated_at = first.last_edit_at = at
+        title = clean(title)[:255]
+        self._revise(topic.posts[0], {"title": title}, at, by, always=True)
+        topic.slug = slugify(title)
+
+    def make_wiki(self, post_id: int, at: datetime, *, by: int) -> None:
+        """Let everybody edit a post, which is a revision of its own."""
+        self._revise(self.posts[post_id], {"wiki": True}, at, by)
+
+    def hide_revision(self, post_id: int, number: int) -> None:
+        """Hide an edit from all but staff, for whom nothing else changes."""
+        next(one for one in self.revisions[post_id] if one.number == number).hidden = True
+
+    def erase_revisions(self, post_id: int, at: datetime) -> None:
+        """Delete all revisions of a post for good: it is at its first version again."""
+        del self.revisions[post_id]
+        post = self.posts[post_id]
+        post.version, post.last_version_at, post.updated_at = 1, at, at
+
+    def public_version(self, post: Post) -> int:
+        """Return the version as all but staff see it: hidden edits do not count."""
+        return post.version - sum(one.hidden for one in self.revisions.get(post.id, ()))
+
+    def _revise(
+        self,
+        post: Post,
+        changes: dict[str, str | bool | None],
+        at: datetime,
+        by: int | None,
+        *,
+        reason: str = "",
+        always: bool = False,
+    ) -> None:
+        """Edit a post: as a new version, or within the grace period as part of the last one."""
+        topic = self.topics[post.topic_id]
+        editor = post.user_id if by is None else by
+        last_editor = post.user_id if post.last_editor_id is None else post.last_editor_id
+        is_recent = at - (post.last_version_at or post.created_at) <= EDIT_GRACE
+        is_reasoned = bool(reason) and reason != post.edit_reason
+        is_new = always or editor != last_editor or not is_recent or is_reasoned
+        if is_new:
+            changes = {**changes, "edit_reason": reason or None}
+        before: dict[str, str | bool | None] = {}
+        for name, value in changes.items():
+            owner = topic if name == "title" else post
+            if (old := getattr(owner, name)) != value:
+                before[name] = old
+                setattr(owner, name, value)
+        post.updated_at = at
+        post.last_editor_id = editor
+        revisions = self.revisions.get(post.id, [])
+        if is_new:
+            post.version += 1
+            post.last_version_at = at
+            made = Revision(post.version, editor, at, before)
+            self.revisions[post.id] = [*revisions, made]
+        elif revisions and revisions[-1].number == post.version:
+            self._add_to_last(post, before, revisions)
+
+    def _add_to_last(
+        self, post: Post, before: dict[str, str | bool | None], revisions: list[Revision]
+    ) -> None:
+        """Let the last revision be of these changes, too; one that is of none is no more."""
+        last = revisions[-1]
+        for name, old in (before | last.before).items():
+            owner = self.topics[post.topic_id] if name == "title" else post
+            if getattr(owner, name) == old:
+                last.before.pop(name, None)
+            else:
+                last.before[name] = old
+        if not last.before:
+            self.revisions[post.id] = revisions[:-1]
+            post.version -= 1
+
+    def _edits_go_to(self, user_id: int, other: int | None) -> None:
+        for revisions in self.revisions.values():
+            for revision in revisions:
+                if revision.user_id == user_id:
+                    revision.user_id = other
 
     def delete_post(self, post_id: int, at: datetime, *, by: int = SYSTEM_ID) -> None:
         """Delete a post. By staff it is gone; by its author it first becomes a stub.
@@ -511,10 +607,8 @@ class Forum:
         """
         post = self.posts[post_id]
         if by == post.user_id and not self.users[by].staff:
-            post.raw = DELETED_BY_AUTHOR
+            self._revise(post, {"raw": DELETED_BY_AUTHOR}, at, by, always=True)
             post.user_deleted = True
-            post.version += 1
-            post.updated_at = at
             return
         post.deleted_at = at
         post.deleted_by = by
@@ -531,6 +625,9 @@ class Forum:
         if post.deleted_at is not None and post.user_id in self.users:
             self.users[post.user_id].post_count += 1
         post.deleted_at = post.deleted_by = None
+        if post.user_deleted:
+            raw = self.revisions[post_id][-1].before["raw"]
+            self._revise(post, {"raw": raw}, at, None, always=True)
         post.user_deleted = False
         topic = self.topics[post.topic_id]
         topic.last_posted_at = self._last_visible(topic).created_at

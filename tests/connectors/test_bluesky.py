@@ -419,6 +419,25 @@ def test_a_like_taken_back_is_noticed_within_a_day_and_one_given_again_returns(s
     assert set(live(landed("social.reactions"))) == {kept, again}
 
 
+@pytest.mark.parametrize("is_hidden", [False, True], ids=["listed", "hidden by a block"])
+def test_of_somebody_who_liked_a_post_once_more_only_the_newest_like_stands(
+    site, landed, is_hidden
+):
+    """A post tells who likes it and not with which record: a day later the first looks held."""
+    news = site.post("News", site.us)
+    site.network.like(site.ann, news, site.now)
+    site.sync("reactions", site.open(likers=True))
+    site.network.unlike(site.ann, news)
+    site.clock.advance(seconds=60)
+    again = site.network.like(site.ann, news, site.now)
+    if is_hidden:
+        site.sync("reactions", site.open(likers=True))
+        site.network.block(site.ann, site.us)
+    site.clock.advance(days=1)
+    assert site.sync("reactions", site.open(likers=True)).deletes == 1
+    assert set(live(landed("social.reactions"))) == {again}
+
+
 def test_the_like_of_somebody_who_blocks_us_is_not_taken_back(site, landed):
     news = site.post("News", site.us)
     given = {site.network.like(site.ann, news, site.now),

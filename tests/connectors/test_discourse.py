@@ -542,6 +542,126 @@ def test_likes_of_private_messages_and_whispers_are_never_asked_for(site, landed
     assert likes(landed("forum.likes")) == {}
 
 
+# Who edited what
+
+
+def edits(rows: dict[str, Any]) -> dict[tuple[int, int], Any]:
+    told = [json.loads(record) for op, _, record in rows.values() if op == "upsert"]
+    return {(edit["post_id"], edit["current_revision"]): edit for edit in told}
+
+
+@pytest.fixture
+def edited(tmp_path: Path, serve: Callable[[Any], str]) -> Site:
+    return Site(tmp_path, serve, posts_cache_s=0)
+
+
+def test_edits_are_asked_for_only_with_the_setting(site):
+    assert "revisions" not in {stream.name for stream in site.open().streams()}
+    assert "revisions" in {stream.name for stream in site.open(revisions=True).streams()}
+
+
+def test_an_edit_tells_who_when_and_why_and_whether_it_was_the_author(edited, landed):
+    site = edited
+    post, other = posts_of(site, site.topic(1))
+    site.forum.edit_post(post, "Better words", site.now)
+    site.clock.advance(seconds=600)
+    site.forum.edit_post(post, "Best words", site.now, by=site.admin, reason="house style")
+    site.forum.make_wiki(post, site.now, by=site.admin)  # in time: part of the same edit
+    site.sync("revisions", site.open(revisions=True))
+    told = edits(landed("forum.revisions"))
+    assert set(told) == {(post, 2)}
+    site.clock.advance(days=1)
+    site.forum.edit_post(post, "Bob's words", site.now, by=site.bob)
+    site.forum.edit_post(other, "An answer, better", site.now)
+    asked = site.asked("/revisions/")
+    assert site.sync("revisions", site.open(revisions=True)).rows == 2
+    assert site.asked("/revisions/") == asked + 2
+    told = edits(landed("forum.revisions"))
+    assert {key: (edit["username"], edit["by_author"]) for key, edit in told.items()} == {
+        (post, 2): ("rapport", False),
+        (post, 3): ("bob", False),
+        (other, 2): ("bob", True),
+    }
+    assert (told[post, 2]["edit_reason"], told[post, 3]["edit_reason"]) == ("house style", None)
+    assert told[post, 3]["created_at"] == f"{site.now:%Y-%m-%dT%H:%M:%S}.000Z"
+    assert "words" not in str(landed("forum.revisions"))
+    site.sync("posts")
+    assert live(landed("forum.posts"))[post]["wiki"] is True
+    site.clock.advance(days=1)
+    asked = site.asked("/revisions/")
+    assert site.sync("revisions", site.open(revisions=True)).rows == 0
+    assert site.asked("/revisions/") == asked
+
+
+@pytest.mark.parametrize("is_staff", [True, False], ids=["staff", "others"])
+def test_an_edit_that_is_hidden_undone_or_erased_is_gone(edited, landed, is_staff):
+    site = edited
+    hidden, undone, erased, deleted = (posts_of(site, site.topic())[0] for _ in range(4))
+    for number, post in enumerate((hidden, hidden, hidden, undone, erased, deleted)):
+        site.clock.advance(seconds=600)
+        site.forum.edit_post(post, f"words {number}", site.now, reason=f"{number}")
+    source = site.open(revisions=True, api_username="rapport" if is_staff else "ann")
+    site.sync("revisions", source)
+    assert len(edits(landed("forum.revisions"))) == 6
+    site.forum.hide_revision(hidden, 3)
+    site.forum.posts[hidden].updated_at = site.now + timedelta(seconds=1)  # hiding saves the post
+    site.forum.erase_revisions(erased, site.now)
+    site.forum.posts[undone].version = 1
+    site.forum.revisions[undone].clear()
+    site.forum.delete_post(deleted, site.now)
+    site.clock.advance(days=1)
+    source = site.open(revisions=True, api_username="rapport" if is_staff else "ann")
+    assert site.sync("revisions", source).deletes == 4
+    assert set(edits(landed("forum.revisions"))) == {(hidden, 2), (hidden, 4)}
+
+
+def test_a_history_that_is_not_for_us_is_asked_for_once(tmp_path, serve, landed):
+    site = Site(tmp_path, serve, posts_cache_s=0, edit_history_public=False)
+    post, _ = posts_of(site, site.topic(1))
+    site.forum.edit_post(post, "words", site.now + timedelta(hours=1))
+    site.clock.advance(days=1)
+    source = site.open(revisions=True, api_username="bob")
+    assert site.sync("revisions", source).rows == 0
+    site.clock.advance(days=1)
+    asked = site.asked("/revisions/")
+    site.sync("revisions", source)
+    assert site.asked("/revisions/") == asked == 1
+
+
+def test_an_edit_too_large_to_compare_costs_no_other(tmp_path, serve, landed):
+    site = Site(tmp_path, serve, posts_cache_s=0, diff_limit=200)
+    post = posts_of(site, site.topic())[0]
+    for text in ("short", "x" * 300, "short again", "still short", "y" * 300):
+        site.clock.advance(seconds=600)
+        site.forum.edit_post(post, text, site.now)
+    source = site.open(revisions=True)
+    site.sync("revisions", source)
+    assert set(edits(landed("forum.revisions"))) == {(post, 2), (post, 5)}
+
+
+def test_a_wiki_is_looked_at_weekly_however_old_it_is(edited, landed):
+    site = edited
+    wiki, plain = (posts_of(site, site.topic())[0] for _ in range(2))
+    site.clock.advance(seconds=600)
+    site.forum.make_wiki(wiki, site.now, by=site.admin)
+    site.sync("revisions", site.open(revisions=True))
+    for _ in range(3):
+        site.clock.advance(days=30)
+        for _ in range(60):  # so that a page of posts does not show the old ones anyway
+            site.topic()
+        for post in (wiki, plain):
+            site.forum.edit_post(post, f"words {site.now}", site.now, by=site.bob)
+        site.sync("revisions", site.open(revisions=True))
+    assert set(edits(landed("forum.revisions"))) == {(wiki, number) for number in (2, 3, 4, 5)}
+    site.clock.advance(days=1)
+    asked = site.asked("/posts/{post_id:int}.json")
+    site.sync("revisions", site.open(revisions=True))
+    assert site.asked("/posts/{post_id:int}.json") == asked
+    site.forum.delete_topic(site.forum.posts[wiki].topic_id, site.now)
+    site.clock.advance(days=8)
+    assert site.sync("revisions", site.open(revisions=True)).deletes == 4
+
+
 def test_a_walk_that_broke_goes_on_below_and_reads_what_came_since(site, landed):
     for _ in range(30):
         site.topic(9)

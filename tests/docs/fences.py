@@ -91,11 +91,11 @@ exec {sys.executable} -m rapport.cli "$@"
     }
 
 
-def run(text: str, folder: Path, environment: dict[str, str]) -> str:
+def run(text: str, folder: Path, environment: dict[str, str], *, patience_s: int = 300) -> str:
     """Run a block as a script that stops at the first error; return all it printed."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=patience_s, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

@@ -1,4 +1,7 @@
-"""The tutorial's connector is written, run and tested just as the page says."""
+"""The tutorial's connector is written, run and tested just as the page says.
+
+All faults of the battery take minutes: with `make test-conformance` only.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from tests.docs.fences import DOCS, ROOT, Fence, fences, missing, run, shell
 
 PAGE = DOCS / "add-a-connector.md"
 PORT = "8890"
+ALL_FAULTS = "all faults"
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Followed:
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
     folder, checkout = tmp_path_factory.mktemp("desk"), tmp_path_factory.mktemp("checkout")
-    for package in ("connectors", "rapport"):
+    for package in ("connectors", "rapport", "sandbox"):
         shutil.copytree(ROOT / package, checkout / package)
     (checkout / "tests" / "connectors").mkdir(parents=True)
     shutil.copy(ROOT / "tests" / "connectors" / "test_registry.py", checkout / "tests/connectors")
@@ -53,10 +57,10 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
                 wait_for(port)
             elif fence.title == "checkout":
                 printed[fence] = run(text, checkout, environment)
-            elif fence.title:
+            elif fence.title and fence.title != ALL_FAULTS:
                 home = checkout if "/" in fence.title else folder
                 (home / fence.title).write_text(text, encoding="utf-8")
-            elif fence.language == "bash":
+            elif fence.language == "bash" and not fence.title:
                 printed[fence] = run(exports + text, folder, environment)
                 exports += "".join(re.findall(r"^export .*\n", text, re.M))
     finally:
@@ -91,14 +95,28 @@ def spelled(text: str) -> str:
     return re.sub(r"\d", lambda digit: "abcdefghij"[int(digit[0])], text)
 
 
-def test_the_connector_is_clean_by_the_projects_own_rules(followed: Followed) -> None:
-    file = followed.checkout / "connectors" / "frontdesk.py"
+def test_the_connector_and_its_stage_are_clean_by_the_projects_own_rules(
+    followed: Followed,
+) -> None:
+    places = ("connectors/frontdesk.py", "rapport/conformance/frontdesk.py")
+    files = [str(followed.checkout / place) for place in places]
     config = f"--config={ROOT / 'pyproject.toml'}"
-    for arguments in (["check", config, str(file)], ["format", "--check", config, str(file)]):
+    for arguments in (["check", config, *files], ["format", "--check", config, *files]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *arguments], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.conformance
+def test_every_law_holds_through_every_fault_that_the_page_lets_the_reader_play(
+    followed: Followed, pytestconfig: pytest.Config
+) -> None:
+    if pytestconfig.option.markexpr != "conformance":
+        pytest.skip("takes minutes: make test-conformance")
+    [fence] = [fence for fence in fences(PAGE) if fence.title == ALL_FAULTS]
+    printed = run(fence.text, followed.folder, followed.environment, patience_s=3600)
+    assert "holds" in printed and "BROKEN" not in printed
 
 
 def test_its_visits_reach_the_unified_interactions_by_the_mapping(followed: Followed) -> None:

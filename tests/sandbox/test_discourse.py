@@ -352,6 +352,94 @@ def test_categories_come_nested_at_once_or_in_pages_with_few_of_those_below(
     assert 2 not in {row["id"] for row in seen}
 
 
+# Edits
+
+
+def test_an_edit_tells_who_when_and_why_and_what_was_there_before(client: Client) -> None:
+    forum = client.forum
+    topic = forum.create_topic(client.ann, "Warp", "text", START)
+    post = forum.topics[topic].posts[0].id
+    assert client.ask(f"/posts/{post}/revisions/latest.json").status_code == 404
+    forum.edit_post(post, "text, better", client.at(minutes=2))  # in time: no new version
+    assert client.ask(f"/posts/{post}/revisions/latest.json").status_code == 404
+    forum.edit_post(post, "text & all", client.at(hours=1), by=client.admin, reason="more")
+    forum.edit_title(topic, "Warp tension", client.at(hours=2), by=client.ann)
+    forum.make_wiki(post, client.at(hours=3), by=client.admin)
+    row = client.get(f"/posts/{post}.json")
+    assert (row["version"], row["wiki"], row["edit_reason"]) == (4, True, None)
+    second = client.get(f"/posts/{post}/revisions/2.json")
+    assert second["created_at"] == "2026-03-01T10:00:00.000Z"
+    assert (second["username"], second["edit_reason"]) == ("rapport", "more")
+    assert "<del>text, better</del><ins>text &amp; all</ins>" in second["body_changes"]["inline"]
+    pointers = ("first_revision", "previous_revision", "next_revision", "last_revision")
+    assert [second[name] for name in pointers] == [2, None, 3, 4]
+    third = client.get(f"/posts/{post}/revisions/3.json")
+    assert "Warp tension" in third["title_changes"]["inline"] and third["username"] == "ann"
+    latest = client.get(f"/posts/{post}/revisions/latest.json")
+    assert [latest[name] for name in pointers] == [2, 3, None, 4]
+    assert latest["wiki_changes"] == {"previous": False, "current": True}
+    assert client.ask(f"/posts/{post}/revisions/1.json").json()["error_type"] == (
+        "invalid_parameters"
+    )
+    assert client.ask(f"/posts/{post}/revisions/9.json").status_code == 404
+    forum.delete_user(client.ann, client.at(days=1), delete_posts=False)
+    assert client.get(f"/posts/{post}/revisions/3.json")["username"] == "system"
+
+
+def test_an_edit_that_is_undone_in_time_is_none(client: Client) -> None:
+    forum = client.forum
+    topic = forum.create_topic(client.ann, "Warp", "text", START)
+    post = forum.topics[topic].posts[0]
+    forum.edit_post(post.id, "text, better", client.at(hours=1))
+    assert post.version == 2
+    forum.edit_post(post.id, "text", client.at(hours=1, minutes=2))
+    assert post.version == 1
+    assert client.ask(f"/posts/{post.id}/revisions/latest.json").status_code == 404
+
+
+def test_a_hidden_edit_is_for_staff_and_a_hidden_post_has_none_for_others(client: Client) -> None:
+    forum = client.forum
+    topic = forum.create_topic(client.ann, "Warp", "text", START)
+    post = forum.topics[topic].posts[0]
+    for number in range(3):
+        forum.edit_post(post.id, f"text {number}", client.at(days=1 + number), reason=f"{number}")
+    forum.hide_revision(post.id, 3)
+    path = f"/posts/{post.id}/revisions"
+    assert client.get(f"{path}/3.json")["previous_hidden"] is True
+    for number, status in ((2, 200), (3, 403), (4, 200)):
+        assert client.ask(f"{path}/{number}.json", anonymous=True).status_code == status
+    second = client.ask(f"{path}/2.json", anonymous=True).json()
+    assert second["next_revision"] == 4
+    assert "edit_reason" not in second  # of which edit it would be is not told
+    assert client.ask(f"{path}/latest.json", anonymous=True).json()["previous_revision"] == 2
+    seen = client.ask(f"/posts/{post.id}.json", anonymous=True).json()
+    assert (seen["version"], client.get(f"/posts/{post.id}.json")["version"]) == (3, 4)
+    forum.hide_post(post.id, client.at(days=9))
+    assert client.ask(f"{path}/2.json", anonymous=True).status_code == 404
+    assert client.get(f"{path}/2.json")["edit_reason"] == "0"
+
+
+def test_a_forum_may_keep_who_edited_what_to_its_staff(on_stage: OnStage) -> None:
+    client = Client(on_stage, edit_history_public=False)
+    topic = client.forum.create_topic(client.ann, "Warp", "text", START)
+    post = client.forum.topics[topic].posts[0].id
+    client.forum.edit_post(post, "better", client.at(days=1))
+    path = f"/posts/{post}/revisions/latest.json"
+    assert client.ask(path, anonymous=True).json()["error_type"] == "invalid_access"
+    assert client.ask(path).status_code == 200
+    client.forum.make_wiki(post, client.at(days=2), by=client.admin)
+    assert client.ask(path, anonymous=True).status_code == 200
+
+
+def test_texts_that_cannot_be_compared_are_an_error_of_two_kinds(on_stage: OnStage) -> None:
+    client = Client(on_stage, diff_limit=50)
+    topic = client.forum.create_topic(client.ann, "Warp", "text", START)
+    post = client.forum.topics[topic].posts[0].id
+    client.forum.edit_post(post, "x" * 60, client.at(days=1))
+    assert client.ask(f"/posts/{post}/revisions/latest.json").status_code == 422
+    assert client.ask(f"/posts/{post}/revisions/2.json").status_code == 500
+
+
 # Users
 
 

@@ -387,7 +387,8 @@ def test_a_week_brings_every_kind_of_change() -> None:
     assert len(forum.posts) > n_posts
     assert fresh
     old = list(forum.posts.values())[:n_posts]
-    assert any(post.last_edit_at and post.last_edit_at > before for post in old)
+    edits = [edit for post in old for edit in forum.revisions.get(post.id, ())]
+    assert any("raw" in edit.before and edit.created_at > before for edit in edits)
     assert any(post.deleted_at and post.deleted_at > before for post in old)
     assert any(t.deleted_at and t.deleted_at > before for t in forum.topics.values())
     assert any(titles.get(t.id, t.title) != t.title for t in forum.topics.values())
