@@ -40,16 +40,18 @@ def current(home: Path) -> Path | None:
 
 
 def load(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
-    """Write the tables `control.identity_ledger` and `control.identity_event`."""
+    """Make `control.identity_ledger` and `control.identity_event`, which are not there yet.
+
+    They are views: a build that goes on from its own last one reads them but in passing.
+    """
     folder = current(home)
     for name, shape in TABLES.items():
-        if folder is None:
-            connection.register("nothing", shape.empty_table())
-            rows = "nothing"
-        else:
+        if folder:
             rows = f"read_parquet({_literal(_file(folder, name))})"
-        connection.execute(f"create or replace table control.{name} as select * from {rows}")
-        if folder is None:
+            connection.execute(f"create view control.{name} as select * from {rows}")
+        else:
+            connection.register("nothing", shape.empty_table())
+            connection.execute(f"create table control.{name} as select * from nothing")
             connection.unregister("nothing")
 
 
