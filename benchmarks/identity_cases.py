@@ -141,7 +141,10 @@ from profiles where hash(profile_key) % 1000 = 500
 """
 """Of 1,000 profiles four get another name, four another address, one goes, and one comes."""
 
-PROFILE_MODEL = "select * from read_parquet('%s')"
+PROFILE_MODEL = """{{ kept_while_alike() }}
+with told as (select * from read_parquet('%s'))
+{{ changed_rows('told') }}
+"""
 PROJECT = """
 name: rapport
 profile: bench

@@ -233,8 +233,8 @@ def prepare(config: Config, plan: BuildPlan) -> None:
 def write_schemas(connection: duckdb.DuckDBPyConnection, config: Config, plan: BuildPlan) -> None:
     """Write the schemas that dbt reads into an open database, in UTC."""
     connection.execute("set timezone = 'UTC'")
-    for schema in ("landing", "control"):
-        connection.execute(f"create schema if not exists {schema}")
+    connection.execute("create schema if not exists landing")
+    connection.execute("drop schema if exists control cascade; create schema control")
     landing = Landing(config.home)
     for name, query in _landing_views(config, landing).items():
         connection.execute(f"create or replace view landing.{_quoted(name)} as {query}")

@@ -1,5 +1,6 @@
 {# Profile -> id of what it belongs to now; `reference_key` is how other records refer to it. #}
 {% macro resolved(entity, id_column) %}
+{{ kept_but('identity_held', ['profile_key']) }}
 select
     components.profile_key,
     components.reference_key,
@@ -12,5 +13,7 @@ inner join {{ ref('identity_ledger') }} as ledger
     on components.profile_key = ledger.profile_key
     and ledger.entity = '{{ entity }}'
     and ledger.retired_at is null
+    {{ only_if_touched('ledger.profile_key', 'identity_held') }}
 where components.entity = '{{ entity }}'
+    {{ only_if_touched('components.profile_key', 'identity_held') }}
 {% endmacro %}

@@ -33,6 +33,48 @@
 ) }}
 {%- endmacro %}
 
+{# Keep a model to which a part of a run only adds; one with a contract must say `fail`. #}
+{% macro kept_in_a_part() -%}
+{{ config(
+    materialized='incremental' if target.type == 'duckdb' else 'table',
+    incremental_strategy='append',
+    pre_hook="{{ forget_unless_part() }}",
+    on_schema_change='fail',
+) }}
+{%- endmacro %}
+
+{% macro forget_unless_part() -%}
+{%- if execute and is_incremental() and not is_part_run() -%}
+delete from {{ this }}
+{%- endif -%}
+{%- endmacro %}
+
+{#
+    Keep the rows of a model that are what they were: all are looked at, and only others written.
+    Who wants to know which those are compares `digest`.
+#}
+{% macro kept_while_alike() -%}
+{{ config(
+    materialized='incremental' if target.type == 'duckdb' else 'table',
+    incremental_strategy='delete+insert',
+    unique_key='profile_key',
+    post_hook="delete from {{ this }} where digest is null" if target.type == 'duckdb' else [],
+) }}
+{%- endmacro %}
+
+{# The rows to write of such a model; one without a digest for each that is no more. #}
+{% macro changed_rows(told) -%}
+{%- set digested = "select " ~ told ~ ".*, " ~ row_digest(told) ~ " as digest from " ~ told -%}
+{%- if is_incremental() -%}
+select digested.* replace (coalesce(digested.profile_key, kept.profile_key) as profile_key)
+from ({{ digested }}) as digested
+full outer join {{ this }} as kept on digested.profile_key = kept.profile_key
+where digested.digest is distinct from kept.digest
+{%- else -%}
+{{ digested }}
+{%- endif -%}
+{%- endmacro %}
+
 {# The statement that takes away what a kept model is about to add again. #}
 {% macro forget(touched, columns, keys=['profile_key']) -%}
 {%- if execute and is_incremental() -%}
@@ -63,6 +105,20 @@ and {{ column }} in (select profile_key from {{ listed }})
     {{ return(none) }}
 {%- endif -%}
 {{ return(adapter.get_relation(this.database, this.schema, name)) }}
+{%- endmacro %}
+
+{# Whether the ids that the last run left are those that were published. #}
+{% macro has_published_ids() -%}
+{%- set published = source('control', 'identity_ledger') -%}
+{%- set left = left_by_last_run('identity_ledger') -%}
+{%- if not left -%}
+    {{ return(false) }}
+{%- endif -%}
+{%- set content = "(select (count(*), bit_xor(hash(ledger))) from %s as ledger)" -%}
+{%- set found = run_query(
+    "select " ~ content % left ~ " is not distinct from " ~ content % published
+) -%}
+{{ return(found.columns[0].values()[0]) }}
 {%- endmacro %}
 
 {# A number that differs between rows that differ. #}

@@ -63,6 +63,52 @@ EVENTS = pa.schema(
     ]
 )
 
+_NAME = "prefix || '_' || substr(md5({}), 1, 16)"
+
+_CONCERNED = f"""
+with recursive retired as (select * from {{ledger}} where retired_at is not null),
+-- Ids that had a profile one after the other, or that lead to each other.
+ties as (
+    select retired.entity, retired.id, shared.id as other_id
+    from retired
+    inner join {{ledger}} as shared
+        on retired.entity = shared.entity and retired.profile_key = shared.profile_key
+    where retired.id <> shared.id
+    union
+    select entity, id, current_id from retired where current_id is not null
+),
+steps as (
+    from ties
+    union all
+    select entity, other_id, id from ties
+),
+concerned as (
+    select ledger.entity, ledger.id
+    from {{ledger}} as ledger
+    semi join {{touched}} as touched on ledger.profile_key = touched.profile_key
+    union
+    -- whose name a new id would have
+    select ledger.entity, ledger.id
+    from {{ledger}} as ledger
+    inner join (select entity, {_NAME.format("profile_key")} as id
+                from {{touched}} cross join prefixes) as names
+        on ledger.entity = names.entity and ledger.id = names.id
+    union
+    select steps.entity, steps.other_id
+    from concerned
+    inner join steps on concerned.entity = steps.entity and concerned.id = steps.id
+),
+held as (
+    select ledger.*
+    from {{ledger}} as ledger
+    semi join concerned on ledger.entity = concerned.entity and ledger.id = concerned.id
+)
+from held
+union all by name
+select profile_key from {{touched}} as touched
+anti join held on touched.profile_key = held.profile_key
+"""
+
 _CLAIMS = """
 create table claims as
 select
@@ -127,7 +173,7 @@ inner join components_known using (entity, component_key)
 where 2 * n_shared >= n_profiles and (not has_claim or 2 * n_shared >= n_known)
 """
 
-_LEDGER = """
+_LEDGER = f"""
 with inherited as (
     select entity, component_key, id from claims where n_ids = 1 and n_components = 1
     union all
@@ -149,14 +195,13 @@ minted as (
     select
         anchors.entity,
         component_key,
-        prefix || '_' || substr(
-            md5(anchor_key || case when ids.id is null then '' else '#' || $run_id end), 1, 16
-        ) as id
+        {_NAME.format("anchor_key || case when ids.id is null then '' else '#' || $run_id end")}
+            as id
     from anchors
     inner join prefixes on anchors.entity = prefixes.entity
     left join ids
         on anchors.entity = ids.entity
-        and ids.id = prefix || '_' || substr(md5(anchor_key), 1, 16)
+        and ids.id = {_NAME.format("anchor_key")}
 ),
 given as (
     from inherited
@@ -351,6 +396,29 @@ def assign(previous: pa.Table, components: pa.Table, at: datetime) -> pa.Table:
         database.register("decided", _rows(decided, ("entity", "component_key", "id")))
         database.register("prefixes", _rows(PREFIXES.items(), ("entity", "prefix")))
         return _answer(database, _LEDGER, LEDGER, at)
+
+
+def concerned(session: duckdb.DuckDBPyConnection, ledger: str, touched: str) -> pa.Table:
+    """Return what of a ledger can be another one when only some components are.
+
+    `assign` of these rows and of the components of their profiles gives the rows to put in their
+    place: all others stay as they are.
+
+    Args:
+        session: where the two tables are.
+        ledger: the name of the ledger of the last run, as `LEDGER`.
+        touched: the name of a table with the `profile_key` of whoever is or was in a component
+            that came, changed or went since.
+
+    Returns:
+        As `LEDGER`; a touched profile that no id had stands alone in its row.
+    """
+    session.register("prefixes", _rows(PREFIXES.items(), ("entity", "prefix")))
+    try:
+        query = _CONCERNED.format(ledger=ledger, touched=touched)
+        return session.sql(query).to_arrow_table().cast(LEDGER)
+    finally:
+        session.unregister("prefixes")
 
 
 def changes(previous: pa.Table, ledger: pa.Table, edges: pa.Table, at: datetime) -> pa.Table:

@@ -11,6 +11,16 @@ from typing import Any
 import duckdb
 
 
+def is_part(dbt: Any) -> bool:
+    """Tell whether this run does only what is touched."""
+    return not dbt.ref("identity_delta").filter("change = 'whole'").fetchall()
+
+
+def left_by_last_run(dbt: Any, name: str) -> str:
+    """Return the name of a table as the last run left it, before this one touches it."""
+    return f"{dbt.this.schema}.{name}"
+
+
 def begin(dbt: Any, session: duckdb.DuckDBPyConnection, touched: str) -> bool:
     """Take away the rows of a kept model that this run makes anew; tell if it makes only a part.
 
@@ -19,9 +29,7 @@ def begin(dbt: Any, session: duckdb.DuckDBPyConnection, touched: str) -> bool:
         session: likewise.
         touched: which rows those are in a part, as a condition in SQL; else they all are.
     """
-    delta = dbt.ref("identity_delta")
-    if not dbt.is_incremental:
-        return False
-    is_part = not delta.filter("change = 'whole'").fetchall()
-    session.execute(f"delete from {dbt.this} where {touched if is_part else 'true'}")
-    return is_part
+    does_part = dbt.is_incremental and is_part(dbt)
+    if dbt.is_incremental:
+        session.execute(f"delete from {dbt.this} where {touched if does_part else 'true'}")
+    return does_part

@@ -27,12 +27,16 @@ TABLES = {"identity_ledger": LEDGER, "identity_event": EVENTS}
 
 # Before keys had digests of addresses a ledger held the addresses: who is meant stays the same, and
 # with the key the id.
-_DIGEST_ADDRESSES = """
-update control.identity_ledger
-set profile_key = regexp_extract(profile_key, '^[^:]+:[^:]+:mailto:')
-    || sha256(regexp_extract(profile_key, '^[^:]+:[^:]+:mailto:(.+)$', 1))
-where regexp_matches(profile_key, '^[^:]+:[^:]+:mailto:.*@')
-"""
+_KEYS_OF_TODAY = {
+    "identity_ledger": """* replace (
+        case
+            when regexp_matches(profile_key, '^[^:]+:[^:]+:mailto:.*@')
+                then regexp_extract(profile_key, '^[^:]+:[^:]+:mailto:')
+                    || sha256(regexp_extract(profile_key, '^[^:]+:[^:]+:mailto:(.+)$', 1))
+            else profile_key
+        end as profile_key
+    )"""
+}
 _PUBLICATION = re.compile(r"\d{8}T\d{12}")
 
 
@@ -48,18 +52,19 @@ def current(home: Path) -> Path | None:
 
 
 def load(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
-    """Write the tables `control.identity_ledger` and `control.identity_event`."""
+    """Make `control.identity_ledger` and `control.identity_event`, which are not there yet.
+
+    They are views: a build that goes on from its own last one reads them but in passing.
+    """
     folder = current(home)
     for name, shape in TABLES.items():
-        if folder is None:
-            connection.register("nothing", shape.empty_table())
-            rows = "nothing"
-        else:
+        if folder:
             rows = f"read_parquet({_literal(_file(folder, name))})"
-        connection.execute(f"create or replace table control.{name} as select * from {rows}")
-        if name == "identity_ledger":
-            connection.execute(_DIGEST_ADDRESSES)
-        if folder is None:
+            columns = _KEYS_OF_TODAY.get(name, "*")
+            connection.execute(f"create view control.{name} as select {columns} from {rows}")
+        else:
+            connection.register("nothing", shape.empty_table())
+            connection.execute(f"create table control.{name} as select * from nothing")
             connection.unregister("nothing")
 
 

@@ -1,21 +1,31 @@
 """What became of ids since the last published run."""
 
 from rapport.identity.ledger import LEDGER, changes
+from rapport.identity.parts import is_part
 
 # Events are kept for years: what people wrote as a reason stays in its line.
 WITHOUT_REASONS = (
     "case when refusal like 'kept apart by %' or refusal like 'people say: %' "
     "then split_part(refusal, ': ', 1) else refusal end"
 )
+HELD = "(select profile_key from identity_held)"
 
 
 def model(dbt, session):
     dbt.config(materialized="table")
     [(at,)] = dbt.source("control", "run").project("known_at").fetchall()
+    previous, held = dbt.source("control", "identity_ledger"), dbt.ref("identity_held")
+    ledger, edges = dbt.ref("identity_ledger"), dbt.ref("identity_edge")
+    dbt.ref("identity_delta")  # asked by name
+    if is_part(dbt):
+        previous = held.filter("id is not null")
+        ledger = ledger.filter(f"profile_key in {HELD}")
+        edges = edges.filter(f"left_key in {HELD} or right_key in {HELD}")
     columns = ", ".join(LEDGER.names)
-    previous = dbt.source("control", "identity_ledger").project(columns)
-    ledger = dbt.ref("identity_ledger").project(columns)
-    edges = dbt.ref("identity_edge").project(
-        f"left_key, right_key, rule_id, state, {WITHOUT_REASONS} as refusal"
+    edges = edges.project(f"left_key, right_key, rule_id, state, {WITHOUT_REASONS} as refusal")
+    return changes(
+        previous.project(columns).to_arrow_table(),
+        ledger.project(columns).to_arrow_table(),
+        edges.to_arrow_table(),
+        at,
     )
-    return changes(previous.to_arrow_table(), ledger.to_arrow_table(), edges.to_arrow_table(), at)

@@ -5,7 +5,7 @@
 #}
 {{ config(post_hook="{{ take_mark() }}") }}
 {%- set seen = left_by_last_run('identity_seen') -%}
-{%- if not seen or should_full_refresh() -%}
+{%- if not seen or should_full_refresh() or not has_published_ids() -%}
 select cast(null as {{ dbt.type_string() }}) as profile_key, 'whole' as change
 from {{ ref('identity_digest') }}
 where profile_key = ''

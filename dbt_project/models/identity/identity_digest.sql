@@ -53,7 +53,8 @@ claimed as (
 
 facts as (
     select
-        profiles.*,
+        profiles.profile_key,
+        profiles.digest as own,
         own_place.digest as own_place,
         place_by_key.digest as place_by_key,
         place_by_company.digest as place_by_company,

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 
+import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapport.identity.graph import Components
-from rapport.identity.ledger import COMPONENTS, LEDGER, assign, changes
+from rapport.identity.ledger import COMPONENTS, LEDGER, assign, changes, concerned
 
 START = datetime(2026, 6, 1, 3, tzinfo=UTC)
 NO_EDGES = pa.table(
@@ -257,6 +259,49 @@ def test_every_changed_id_has_an_event(history: list[Groups]) -> None:
         assert {id_ for event, id_, *_ in events if event == "mint"} == (
             set(now.values()) - ids_before
         )
+
+
+def in_part(before: pa.Table, yesterday: pa.Table, today: pa.Table, day: int) -> pa.Table:
+    """Return the ledger after a day on which only what changed is looked at."""
+    rows, earlier = ({tuple(row.values()) for row in one.to_pylist()} for one in (today, yesterday))
+    changed = {row[2] for row in rows ^ earlier}
+    touched = sorted({row[1] for row in rows | earlier if row[2] in changed})
+    with duckdb.connect() as session:
+        session.execute("set timezone = 'UTC'")
+        session.register("ledger", before)
+        session.register("touched", pa.table({"profile_key": pa.array(touched, pa.string())}))
+        held = concerned(session, "ledger", "touched")
+
+    def of_held(table: pa.Table) -> pa.Array:
+        return pc.is_in(table["profile_key"], held["profile_key"])
+
+    known = held.filter(pc.is_valid(held["id"]))
+    after = assign(known, today.filter(of_held(today)), START + timedelta(days=day))
+    assert told(before, pa.concat_tables([after, before.filter(pc.invert(of_held(before)))])) == (
+        told(known, after)
+    )
+    return pa.concat_tables([before.filter(pc.invert(of_held(before))), after])
+
+
+@law
+@given(histories, st.randoms(use_true_random=False))
+def test_what_is_concerned_alone_becomes_what_it_becomes_with_all(
+    history: list[Groups], chance: random.Random
+) -> None:
+    whole, yesterday = LEDGER.empty_table(), COMPONENTS.empty_table()
+    kept: list[list[str]] = []
+    weights: dict[str, int] = {}
+    for day, groups in enumerate(history * 3):
+        here = {str(world) for world in range(15) if chance.random() < 0.4}
+        kept = [group for group in kept if group[0][:-1] not in here]
+        for group in map(list, groups):
+            if group[0][:-1] in here:
+                kept.append(group)
+                weights |= {key: chance.choice((1, 1, 2)) for key in group}
+        today = components(kept, weights)
+        part = in_part(whole, yesterday, today, day)
+        whole, yesterday = assign(whole, today, START + timedelta(days=day)), today
+        assert sorted(map(str, part.to_pylist())) == sorted(map(str, whole.to_pylist()))
 
 
 SHARES = {"@": 0.95, "+": 0.7, "#": 0.5}

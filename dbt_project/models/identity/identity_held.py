@@ -1,0 +1,12 @@
+"""What of the published ids this run can change; nothing where everything is done anew."""
+
+from rapport.identity.ledger import LEDGER, concerned
+from rapport.identity.parts import is_part, left_by_last_run
+
+
+def model(dbt, session):
+    dbt.config(materialized="table")
+    dbt.ref("identity_delta"), dbt.ref("identity_reach")  # asked by name
+    if not is_part(dbt):
+        return LEDGER.empty_table()
+    return concerned(session, left_by_last_run(dbt, "identity_ledger"), "identity_reach")
