@@ -520,6 +520,39 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
              "why": "varchar"},
             chosen.goals,
         ),
+        "tier_programmes": (
+            {"programme": "varchar", "owner": "varchar", "segment_type": "varchar",
+             "segment": "varchar", "review_every": "varchar", "review_day": "bigint",
+             "grace_days": "bigint"},
+            chosen.tiers.programmes,
+        ),
+        "tiers": (
+            {"programme": "varchar", "tier_rank": "bigint", "tier": "varchar", "perks": "varchar"},
+            chosen.tiers.tiers,
+        ),
+        "tier_measures": (
+            {"programme": "varchar", "measure": "varchar", "origin": "varchar",
+             "field": "varchar", "days": "bigint"},
+            chosen.tiers.measures,
+        ),
+        "tier_behaviors": (
+            {"programme": "varchar", "measure": "varchar", "behavior": "varchar"},
+            chosen.tiers.behaviors,
+        ),
+        "tier_shares": (
+            {"programme": "varchar", "measure": "varchar", "part": "varchar", "whole": "varchar",
+             "short_part": "varchar", "short_whole": "varchar",
+             "short_at_least": "decimal(28, 9)", "prior_n": "decimal(28, 9)",
+             "prior_share": "decimal(28, 9)"},
+            chosen.tiers.shares,
+        ),
+        "tier_rules": (
+            {"programme": "varchar", "tier_rank": "bigint", "clause": "bigint",
+             "rule": "bigint", "measure": "varchar", "words": "varchar", "comparison": "varchar",
+             "threshold": "decimal(28, 9)", "or_count": "decimal(28, 9)",
+             "keep_threshold": "decimal(28, 9)", "keep_count": "decimal(28, 9)"},
+            chosen.tiers.rules,
+        ),
         "strategy_versions": (
             {"number": "bigint", "version": "varchar", "since": "timestamptz",
              "fingerprint": "varchar", "changes": "varchar"},

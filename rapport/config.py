@@ -413,7 +413,8 @@ def _explain(message: str, tree: Any, to: type[Any], where: str, prefix: str) ->
 def _struct_at(to: type[Any], path: str, tree: Any) -> type[Any] | None:
     """Return the struct type that stands at a msgspec error path, if it can be followed."""
     current: Any = to
-    for part in filter(None, re.split(r"\.", path)):
+    # msgspec writes `[...]` for a key of a mapping
+    for part in filter(None, path.replace("[...]", "").split(".")):
         name = re.sub(r"\[.*\]$", "", part)
         tree = tree.get(name) if isinstance(tree, Mapping) and name else None
         if isinstance(current, type) and issubclass(current, msgspec.Struct) and name != "":

@@ -22,12 +22,12 @@ _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # it becomes part of SQL
 
 
 def checked_strategy(config: Config) -> strategy.Strategy | None:
-    """Return the strategy, its segments held against the fields that rapport.yml takes.
+    """Return the strategy, its custom fields held against those that rapport.yml takes.
 
     None: there is no such file.
 
     Raises:
-        ConfigError: the file is wrong, a segment names a field that nobody takes or that
+        ConfigError: the file is wrong, it names a field that nobody takes or that
             shows people, or a field claims a handle of no source or holds a private fact.
     """
     found = strategy.load(config.strategy_path)
@@ -35,7 +35,12 @@ def checked_strategy(config: Config) -> strategy.Strategy | None:
     _refuse_private_fields(config)
     for segment in found.segments if found else ():
         if segment.source.custom is not None:
-            _check_segment(config, segment.name, segment.source.custom)
+            _check_field(config, f"segments.{segment.name}.from", segment.source.custom)
+    for name, programme in found.tier_programmes.items() if found else ():
+        for measure, said in programme.measures.items():
+            if said.custom is not None:
+                place = f"tier_programmes.{name}.measures.{measure}"
+                _check_field(config, place, said.custom)
     return found
 
 
@@ -115,10 +120,10 @@ def _interest_columns(told: mapping.Map) -> list[str]:
     return [spec] if isinstance(spec, str) else []
 
 
-def _check_segment(config: Config, name: str, field: str) -> None:
+def _check_field(config: Config, place: str, field: str) -> None:
     fields = [field for _, _, field in custom_fields(config)]
     known = {field["name"] for field in fields}
-    where = f"{config.strategy_path.name}: segments.{name}.from.custom is `{field}`"
+    where = f"{config.strategy_path.name}: {place}.custom is `{field}`"
     if field not in known:
         raise ConfigError(
             f"{where}, which no source in {config.path.name} takes."
@@ -127,5 +132,5 @@ def _check_segment(config: Config, name: str, field: str) -> None:
     if any(f["name"] == field and f.get("pii", "none") != "none" for f in fields):
         raise ConfigError(
             f"{where}, which shows people (its `pii` is not `none`). "
-            "Segments stand in every table; choose another field."
+            "What strategy.yml reads stands in tables that name nobody; choose another field."
         )

@@ -73,13 +73,13 @@ def metric(name: str, where: str) -> Metric:
     known = {one.name: one for one in metrics()}
     if name in known:
         return known[name]
-    columns = {column["name"]: (table, column) for table, _, column in _columns()}
-    if name not in columns:
+    others = {column["name"]: (table, column) for table, _, column in columns()}
+    if name not in others:
         raise ConfigError(
             f"{where} is `{name}`, which is no column of a relationship table."
             f"{suggestion(name, known)} docs/strategy.md tells which columns take goals."
         )
-    table, column = columns[name]
+    table, column = others[name]
     if column["config"]["meta"].get("unit") == "money":
         raise ConfigError(
             f"{where} is `{name}`, an amount of money. A relationship has no goal in money; "
@@ -101,7 +101,7 @@ def metrics() -> tuple[Metric, ...]:
             unit=column["config"]["meta"]["unit"],
             is_additive=column["config"]["meta"]["additivity"] != "none",
         )
-        for table, grain, column in _columns()
+        for table, grain, column in columns()
         if grain == GRAIN
         and "additivity" in column["config"]["meta"]
         and column["config"]["meta"]["unit"] != "money"
@@ -147,7 +147,7 @@ def due_on(written: str, where: str) -> date:
 
 
 @cache
-def _columns() -> tuple[tuple[str, list[str], Mapping[str, Any]], ...]:
+def columns() -> tuple[tuple[str, list[str], Mapping[str, Any]], ...]:
     """Return (table, its key, column) of all relationship tables."""
     return tuple(_read_columns())
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from connectors.errors import ConfigError, suggestion
-from rapport import goals
+from rapport import goals, tiers
 from rapport.config import convert, read_yaml
 
 STRATEGY_NAME = "strategy.yml"
@@ -220,12 +220,14 @@ class Relationship(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         why: one sentence, shown beside its goals.
         segment: name of a segment -> its value; none: everybody.
         goals: what is to become of it.
+        tier_programme: the programme whose members they are.
     """
 
     id: str
     why: str = ""
     segment: dict[str, str] = {}
     goals: list[Goal] = []
+    tier_programme: str | None = None
 
 
 class Strategy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -243,6 +245,7 @@ class Strategy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     segments: list[Segment] = []
     qualities: dict[str, list[Indicator]] = {}
     relationships: list[Relationship] = []
+    tier_programmes: dict[str, tiers.Programme] = {}
 
 
 def load(path: Path) -> Strategy | None:
@@ -278,6 +281,7 @@ class Parameters:
         service_minutes: (kind of act, minutes it takes us).
         qualities: (quality, indicator).
         goals: one per goal, in the order of the file.
+        tiers: the tier programmes.
     """
 
     weights: list[tuple[str, float | None, float | None]]
@@ -287,6 +291,7 @@ class Parameters:
     service_minutes: list[tuple[str, float]]
     qualities: list[tuple[str, str]]
     goals: list[GoalRow]
+    tiers: tiers.Rows
 
 
 class GoalRow(NamedTuple):
@@ -376,7 +381,22 @@ def parameters(path: Path) -> Parameters:
             for indicator in dict.fromkeys(indicators)
         ],
         goals=list(_goals(chosen, path.name)),
+        tiers=tiers.rows(
+            chosen.tier_programmes,
+            {
+                one.tier_programme: _segment(one)
+                for one in chosen.relationships
+                if one.tier_programme is not None
+            },
+            EVERYBODY,
+        ),
     )
+
+
+def _segment(relationship: Relationship) -> tuple[str, str]:
+    """Return name and value of the segment that a relationship is with."""
+    [segment] = relationship.segment.items() or [(EVERYBODY, EVERYBODY)]
+    return segment
 
 
 def _goals(strategy: Strategy, where: str) -> Iterator[GoalRow]:
@@ -391,7 +411,7 @@ def _goals(strategy: Strategy, where: str) -> Iterator[GoalRow]:
                     f"{place}.{metric.name}.owner is empty. A goal that nobody answers for is a "
                     "wish; write who does."
                 )
-            [(segment_type, segment)] = relationship.segment.items() or [(EVERYBODY, EVERYBODY)]
+            segment_type, segment = _segment(relationship)
             yield GoalRow(
                 goal=f"{relationship.id}.{metric.name}",
                 relationship=relationship.id,
@@ -470,6 +490,34 @@ def _check(strategy: Strategy, where: str) -> None:
                 "business are relationships of their own."
             )
     list(_goals(strategy, where))
+    _check_tiers(strategy, where)
+
+
+def _check_tiers(strategy: Strategy, where: str) -> None:
+    programmes = strategy.tier_programmes
+    _check_names(list(programmes), "tier_programmes", (), where)
+    for name, programme in programmes.items():
+        place = f"tier_programmes.{name}"
+        _check_names(list(programme.measures), f"{place}.measures", (), where)
+        _check_names([tier.name for tier in programme.tiers], f"{place}.tiers", (), where)
+        tiers.check(programme, f"{where}: {place}")
+    members: dict[str, str] = {}
+    for relationship in strategy.relationships:
+        named = relationship.tier_programme
+        if named is None:
+            continue
+        told = f"{where}: relationships.{relationship.id}.tier_programme is `{named}`"
+        if named not in programmes:
+            raise ConfigError(
+                f"{told}, which is not under tier_programmes.{suggestion(named, programmes)} "
+                "Add it there."
+            )
+        if named in members:
+            raise ConfigError(
+                f"{told}, as it is for `{members[named]}`. A programme has the members of one "
+                "relationship; write one of its own."
+            )
+        members[named] = relationship.id
 
 
 def _check_names(names: Sequence[str], place: str, taken: Container[str], where: str) -> None:
@@ -491,6 +539,10 @@ def json_schema() -> dict[str, Any]:
     goal["target"] = {"type": "string", "pattern": goals.TARGET.pattern}
     goal["owner"] = {"type": "string", "pattern": r"\S"}
     schema["$defs"]["Relationship"]["properties"]["segment"]["maxProperties"] = 1
+    measure = schema["$defs"]["Measure"]
+    measure["properties"]["column"] = {"enum": tiers.columns()}
+    measure["oneOf"] = [{"required": [origin]} for origin in tiers.ORIGINS]
+    schema["$defs"]["Bound"]["oneOf"] = [{"required": [side]} for side in tiers.SIDES]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": STRATEGY_NAME,

@@ -40,6 +40,25 @@ CONTROL = {
         "is_additive boolean, segment_type varchar, segment varchar, direction varchar, "
         "target double, due_on date, owner varchar, horizon varchar, why varchar"
     ),
+    "tier_programmes": (
+        "programme varchar, owner varchar, segment_type varchar, segment varchar, "
+        "review_every varchar, review_day bigint, grace_days bigint"
+    ),
+    "tiers": "programme varchar, tier_rank bigint, tier varchar, perks varchar",
+    "tier_measures": (
+        "programme varchar, measure varchar, origin varchar, field varchar, days bigint"
+    ),
+    "tier_behaviors": "programme varchar, measure varchar, behavior varchar",
+    "tier_shares": (
+        "programme varchar, measure varchar, part varchar, whole varchar, short_part varchar, "
+        "short_whole varchar, short_at_least decimal(28, 9), prior_n decimal(28, 9), "
+        "prior_share decimal(28, 9)"
+    ),
+    "tier_rules": (
+        "programme varchar, tier_rank bigint, clause bigint, rule bigint, measure varchar, "
+        "words varchar, comparison varchar, threshold decimal(28, 9), "
+        "or_count decimal(28, 9), keep_threshold decimal(28, 9), keep_count decimal(28, 9)"
+    ),
     "settings": "name varchar, value varchar",
     "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
 }
@@ -61,6 +80,7 @@ SNAPSHOT_TABLES = (
     "rel_organization",
     "rel_data_trust",
     "rel_scoreboard",
+    "rel_tier",
     "rel_track",
     "rel_value",
     "rel_value_model",

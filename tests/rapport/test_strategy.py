@@ -14,7 +14,7 @@ import yaml
 
 from connectors.errors import ConfigError
 from rapport import goals as known_goals
-from rapport import strategy
+from rapport import strategy, tiers
 from rapport.config import read_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +22,13 @@ STARTS = ROOT / "examples" / "strategies"
 WEIGHTS = ROOT / "dbt_project" / "seeds" / "default_behavior_weights.csv"
 GOAL = "{metric: reciprocity, target: '>= 0.3', by: 2027-03, owner: community_lead}"
 MINIMAL = 'version: 2026-11\nvision: {statement: "Makers help makers", archetype: community}\n'
+
+
+GUILD = (
+    "tier_programmes: {guild: {owner: lead, measures: {answers: {acts: [answer], days: 365}, "
+    "asked: {acts: any}, share: {part: answers, of: asked}}, "
+    "tiers: [{name: star, all: [{answers: {min: 10}}]}]}}\n"
+)
 
 
 def goals(*written: str, segment: str = "{}") -> str:
@@ -146,6 +153,42 @@ def test_editors_refuse_the_same_goals(old: str, new: str, is_right: bool) -> No
         (MINIMAL + goals(GOAL, segment="{kind: customer}"), "`kind`, which is not under segments"),
         (MINIMAL + goals(GOAL, segment="{kind: customer, tier: gold}"), "names 2 segments"),
         (MINIMAL + goals(GOAL).replace("maker", "Maker"), "`Maker` under relationships"),
+        (MINIMAL + GUILD.replace("{answers: {min", "{answer: {min"), "Did you mean `answers`?"),
+        (MINIMAL + GUILD.replace("of: asked", "of: askd"), "Did you mean `asked`?"),
+        (MINIMAL + GUILD.replace(", of: asked", ""), "has a `part` of nothing"),
+        (MINIMAL + GUILD.replace("part: answers", "part: share"), "is a share itself"),
+        (MINIMAL + GUILD.replace("acts: any", "days: 3"), "it has none"),
+        (MINIMAL + GUILD.replace("acts: any", "acts: any, custom: A"), "it has acts and custom"),
+        (MINIMAL + GUILD.replace("acts: any", "custom: A, days: 3"), "not go with `custom`"),
+        (
+            MINIMAL + GUILD.replace("acts: any", "column: rel_engagement.scor"),
+            "Did you mean `rel_engagement.score`?",
+        ),
+        (
+            MINIMAL + GUILD.replace("acts: any", "column: rel_value.margin_365d"),
+            "which is no number per person",
+        ),
+        (MINIMAL + GUILD.replace("min: 10", "min: 10, max: 20"), "it has min and max"),
+        (MINIMAL + GUILD.replace("min: 10", "mim: 10"), "Did you mean `min`?"),
+        (MINIMAL + GUILD.replace("min: 10", "max: 1, or_count_max: 3"), "of a share"),
+        (MINIMAL + GUILD.replace("all: [{answers: {min: 10}}]", "all: []"), "asks for nothing"),
+        (MINIMAL + GUILD.replace("owner: lead", "owner: ' '"), "owner"),
+        (MINIMAL + GUILD.replace("owner: lead", "grace_days: -1, owner: lead"), "grace_days"),
+        (MINIMAL + GUILD.replace("owner: lead", "low_water: 1.2, owner: lead"), "low_water"),
+        (
+            MINIMAL + GUILD.replace("owner: lead", "review: {every: month, day: 31}, owner: lead"),
+            "day",
+        ),
+        (MINIMAL + GUILD.replace("{guild", "{Guild"), "`Guild` under tier_programmes"),
+        (
+            MINIMAL + GUILD + "relationships: [{id: maker, tier_programme: gild}]\n",
+            "Did you mean `guild`?",
+        ),
+        (
+            MINIMAL + GUILD + "relationships: [{id: maker, tier_programme: guild}, "
+            "{id: buyer, tier_programme: guild}]\n",
+            "as it is for `maker`",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(tmp_path: Path, text: str, said: str) -> None:
@@ -163,6 +206,76 @@ def test_the_page_names_every_column_that_takes_a_goal() -> None:
     assert set(re.findall(r"`(\w+)`", listed[1])) == {
         word for metric in known_goals.metrics() for word in (metric.name, metric.table)
     }
+
+
+def test_a_programme_becomes_rules_that_are_compared_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "strategy.yml"
+    path.write_text(
+        MINIMAL
+        + GUILD.replace("owner: lead", "owner: lead, low_water: 0.9, review: {every: month}")
+        .replace(
+            "{answers: {min: 10}}", "{answers: {above: 0.07}}, {share: {max: 0.3, or_count_max: 5}}"
+        )
+        + "segments: [{name: kind, from: {column: party_kind}}]\n"
+        "relationships: [{id: maker, segment: {kind: customer}, tier_programme: guild}]\n"
+    )
+    rows = strategy.parameters(path).tiers
+    assert rows.programmes == [("guild", "lead", "kind", "customer", "month", 1, 0)]
+    assert rows.measures == [
+        ("guild", "answers", "acts", "any", 365), ("guild", "asked", "acts", "any", None),
+    ]  # fmt: skip
+    assert {row.behavior for row in rows.behaviors} == {"answer", "any"}
+    one, other = rows.rules
+    assert (one.comparison, str(one.threshold), str(one.keep_threshold)) == (">", "0.07", "0.063")
+    assert (other.comparison, str(other.keep_threshold), other.keep_count) == ("<=", "0.3", 5)
+    assert (one.clause, other.clause) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_right"),
+    [
+        ("min: 10", "min: 10", True),
+        ("min: 10", "min: 10, max: 20", False),
+        ("acts: any", "column: rel_importance.reach", True),
+        ("acts: any", "column: rel_importance.weight", False),
+        ("acts: any", "acts: any, custom: A", False),
+        ("owner: lead", "owner: ' '", False),
+    ],
+)
+def test_editors_refuse_the_same_programmes(old: str, new: str, is_right: bool) -> None:
+    said = yaml.safe_load(MINIMAL + GUILD.replace(old, new))
+    assert jsonschema.Draft202012Validator(strategy.json_schema()).is_valid(said) == is_right
+
+
+def test_the_page_names_every_column_that_can_be_a_measure() -> None:
+    page = (ROOT / "docs" / "strategy.md").read_text(encoding="utf-8")
+    listed = re.search(r"Numbers that can be a `column`:\n\n(.+?)\n\n", page, re.DOTALL)
+    assert listed
+    told = {
+        f"{line[0]}.{column}"
+        for entry in listed[1].split("\n- ")
+        if (line := re.findall(r"`(\w+)`", entry))
+        for column in line[1:]
+    }
+    assert told == set(tiers.columns())
+
+
+def test_what_of_the_other_side_can_be_a_measure_is_a_share_that_tracks_has() -> None:
+    seed = ROOT / "dbt_project" / "seeds" / "track_indicator.csv"
+    with seed.open(encoding="utf-8", newline="") as lines:
+        told = {
+            row["indicator"]
+            for row in csv.DictReader(lines)
+            if row["unit"] == "share" and row["given_by"] in ("them", "anyone")
+        }
+    assert set(get_args(tiers.Indicator)) == told
+
+
+def test_the_published_programmes_are_a_strategy_that_editors_take() -> None:
+    path = STARTS / "published_tiers" / "strategy.yml"
+    assert strategy.parameters(path).tiers.rules
+    editors = jsonschema.Draft202012Validator(strategy.json_schema())
+    assert editors.is_valid(read_yaml(path))
 
 
 @pytest.mark.parametrize("archetype", get_args(get_type_hints(strategy.Vision)["archetype"]))

@@ -727,6 +727,7 @@ kinds as (
 final as (
 
     select
+        person_id,
         indicator,
         -- what a colleague does to colleagues, we do
         case when party_kind = 'staff' and given_by = 'them' then 'us' else given_by end

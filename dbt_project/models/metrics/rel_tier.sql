@@ -1,0 +1,586 @@
+{{ config(**snapshot_table()) }}
+
+with
+
+snapshots as (
+
+    {{ snapshots() }}
+
+),
+
+run as (
+
+    select * from {{ source('control', 'run') }}
+
+),
+
+programmes as (
+
+    {{ tier_programmes() }}
+
+),
+
+tiers as (
+
+    select
+        *,
+        max(tier_rank) over (partition by programme) as top_rank
+    from {{ source('control', 'tiers') }}
+
+),
+
+members as (
+
+    select * from {{ ref('int_tiers__members') }}
+
+),
+
+people as (
+
+    select * from {{ ref('dim_person') }}
+
+),
+
+rules as (
+
+    select
+        *,
+        -- of the rules of a clause the one that is nearest to holding
+        row_number() over (
+            partition by look, programme, person_id, day, tier_rank, clause
+            order by meets desc nulls last, margin desc nulls last, rule
+        ) as nearest,
+        row_number() over (
+            partition by look, programme, person_id, day, tier_rank, clause
+            order by keeps desc nulls last, keep_margin desc nulls last, rule
+        ) as safest,
+        count(*) over (
+            partition by look, programme, person_id, day, tier_rank, clause
+        ) as n_rules
+    from {{ ref('int_tiers__rules') }}
+
+),
+
+---------- does a look meet a tier, and would it keep it? Null where what is unknown decides
+
+clauses as (
+
+    select
+        look,
+        programme,
+        person_id,
+        day,
+        tier_rank,
+        clause,
+        {%- for verdict in ['meets', 'keeps'] %}
+        case
+            when bool_or({{ verdict }}) then true
+            when count({{ verdict }}) = count(*) then false
+        end as {{ verdict }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from rules
+    group by look, programme, person_id, day, tier_rank, clause
+
+),
+
+-- A tier asks for what the ones below it ask for, too.
+looks as (
+
+    select
+        look,
+        programme,
+        person_id,
+        day,
+        tier_rank,
+        {%- for verdict in ['meets', 'keeps'] %}
+        case
+            when sum(fails_{{ verdict }}) over ranks > 0 then false
+            when sum(asks) over ranks = sum(holds_{{ verdict }}) over ranks then true
+        end as {{ verdict }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        select
+            look,
+            programme,
+            person_id,
+            day,
+            tier_rank,
+            count(*) as asks,
+            {%- for verdict in ['meets', 'keeps'] %}
+            count(case when {{ verdict }} then 1 end) as holds_{{ verdict }},
+            count(case when not {{ verdict }} then 1 end) as fails_{{ verdict }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from clauses
+        group by look, programme, person_id, day, tier_rank
+    ) as counted
+    window ranks as (
+        partition by look, programme, person_id, day order by tier_rank
+        rows between unbounded preceding and current row
+    )
+
+),
+
+---------- from review to review: a look stands until the one before which something changed
+
+standing as (
+
+    select
+        looks.*,
+        {{ review_before('following.day', 'programmes') }} as until_day
+    from looks
+    inner join programmes on looks.programme = programmes.programme
+    left join (
+        select
+            programme,
+            person_id,
+            tier_rank,
+            day as earlier_day,
+            lead(day) over (partition by programme, person_id, tier_rank order by day) as day
+        from looks
+        where look = 'review'
+    ) as following
+        on
+            looks.programme = following.programme
+            and looks.person_id = following.person_id
+            and looks.tier_rank = following.tier_rank
+            and looks.day = following.earlier_day
+    where looks.look = 'review'
+
+),
+
+-- Lost at the first review after the days of grace at which the rules for staying do not hold.
+-- Until it is over, a look at which the tier is met is as long as the last review.
+losses as (
+
+    select
+        met.*,
+        {{ next_review(
+            'greatest(met.day, ' ~ days_after('met.met_until', 'programmes.grace_days + 1') ~ ')',
+            'programmes'
+        ) }} as lost_on
+    from (
+        select
+            *,
+            max(case when meets then until_day end) over (
+                partition by programme, person_id, tier_rank order by day
+                rows between unbounded preceding and 1 preceding
+            ) as met_until
+        from standing
+    ) as met
+    inner join programmes on met.programme = programmes.programme
+
+),
+
+turns as (
+
+    select
+        programme,
+        person_id,
+        tier_rank,
+        day,
+        meets,
+        until_day,
+        case
+            when not keeps and met_until is not null and (until_day is null or lost_on <= until_day)
+                then lost_on
+        end as lost_on
+    from losses
+
+),
+
+---------- who has which tier, on the day of the snapshot and 28 days before
+
+asked_days as (
+
+    select as_of as asked_on
+    from snapshots
+    union
+    select {{ days_after('as_of', -28) }} as asked_on
+    from snapshots
+
+),
+
+lost as (
+
+    select
+        asked_days.asked_on,
+        turns.programme,
+        turns.person_id,
+        turns.tier_rank,
+        max(case when turns.lost_on <= asked_days.asked_on then turns.lost_on end) as lost_on
+    from asked_days
+    inner join turns on turns.day <= asked_days.asked_on
+    group by asked_days.asked_on, turns.programme, turns.person_id, turns.tier_rank
+
+),
+
+held as (
+
+    select
+        lost.asked_on,
+        turns.programme,
+        turns.person_id,
+        turns.tier_rank,
+        min(turns.day) as since,
+        -- the last review by then at which it was met
+        max(
+            least(
+                coalesce(
+                    turns.until_day,
+                    {{ review_before(days_after('lost.asked_on', 1), 'programmes') }}
+                ),
+                {{ review_before(days_after('lost.asked_on', 1), 'programmes') }}
+            )
+        ) as met_until
+    from lost
+    inner join turns
+        on
+            lost.programme = turns.programme
+            and lost.person_id = turns.person_id
+            and lost.tier_rank = turns.tier_rank
+            and turns.day <= lost.asked_on
+            and turns.meets
+            and (lost.lost_on is null or turns.day > lost.lost_on)
+    inner join programmes on lost.programme = programmes.programme
+    group by lost.asked_on, turns.programme, turns.person_id, turns.tier_rank
+
+),
+
+highest as (
+
+    select
+        asked_on,
+        programme,
+        person_id,
+        max(tier_rank) as tier_rank
+    from held
+    group by asked_on, programme, person_id
+
+),
+
+---------- every member of each snapshot
+
+placed as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        snapshots.known_at,
+        members.programme,
+        members.person_id,
+        programmes.owner,
+        programmes.grace_days,
+        coalesce(highest.tier_rank, 0) as tier_rank,
+        coalesce(earlier.tier_rank, 0) as previous_rank,
+        held.since,
+        {{ next_review(days_after('snapshots.as_of', 1), 'programmes') }} as next_review_on,
+        case
+            when not keeping.keeps
+                then {{ next_review(
+                    'greatest(' ~ days_after('snapshots.as_of', 1) ~ ', '
+                    ~ days_after('held.met_until', 'programmes.grace_days + 1') ~ ')',
+                    'programmes'
+                ) }}
+        end as losing_on
+    from snapshots
+    inner join members on members.first_day <= snapshots.as_of
+    inner join programmes on members.programme = programmes.programme
+    left join highest
+        on
+            snapshots.as_of = highest.asked_on
+            and members.programme = highest.programme
+            and members.person_id = highest.person_id
+    left join highest as earlier
+        on
+            earlier.asked_on = {{ days_after('snapshots.as_of', -28) }}
+            and members.programme = earlier.programme
+            and members.person_id = earlier.person_id
+    left join held
+        on
+            highest.asked_on = held.asked_on
+            and highest.programme = held.programme
+            and highest.person_id = held.person_id
+            and highest.tier_rank = held.tier_rank
+    left join looks as keeping
+        on
+            keeping.look = 'today'
+            and keeping.day = snapshots.as_of
+            and keeping.programme = highest.programme
+            and keeping.person_id = highest.person_id
+            and keeping.tier_rank = highest.tier_rank
+
+),
+
+---------- what is missing for the next tier, and what could take the one they have
+
+-- Of several clauses about one measure the one that asks for most.
+asked as (
+
+    select
+        placed.as_of,
+        placed.basis,
+        placed.programme,
+        placed.person_id,
+        rules.measure,
+        rules.meets,
+        rules.margin,
+        {{ rule_words() }} as words,
+        row_number() over (
+            partition by placed.as_of, placed.basis, placed.programme, placed.person_id,
+                rules.meets is null, rules.measure
+            order by rules.margin nulls last, rules.tier_rank desc, rules.clause
+        ) as place
+    from placed
+    inner join rules
+        on
+            rules.look = 'today'
+            and rules.nearest = 1
+            and placed.as_of = rules.day
+            and placed.programme = rules.programme
+            and placed.person_id = rules.person_id
+            and rules.tier_rank <= placed.tier_rank + 1
+    where rules.meets is null or not rules.meets
+
+),
+
+missing as (
+
+    select
+        as_of,
+        basis,
+        programme,
+        person_id,
+        count(case when not meets then 1 end) as rules_missing,
+        count(case when meets is null then 1 end) as rules_unknown,
+        max(case when not meets then -margin end) as next_gap,
+        {%- for n in [1, 2, 3] %}
+        max(case when nth = {{ n }} then words end) as missing_{{ n }},
+        {%- endfor %}
+        min(case when meets is null then measure end) as unknown_measure
+    from (
+        select
+            *,
+            row_number() over (
+                partition by as_of, basis, programme, person_id
+                order by meets is null, margin nulls last, measure
+            ) as nth
+        from asked
+        where place = 1
+    ) as ordered
+    group by as_of, basis, programme, person_id
+
+),
+
+kept as (
+
+    select
+        as_of,
+        basis,
+        programme,
+        person_id,
+        keep_margin,
+        words
+    from (
+        select
+            placed.as_of,
+            placed.basis,
+            placed.programme,
+            placed.person_id,
+            rules.keep_margin,
+            {{ keep_words() }} as words,
+            row_number() over (
+                partition by placed.as_of, placed.basis, placed.programme, placed.person_id
+                order by rules.keep_margin nulls last, rules.tier_rank desc, rules.clause
+            ) as nth
+        from placed
+        inner join rules
+            on
+                rules.look = 'today'
+                and rules.safest = 1
+                and placed.as_of = rules.day
+                and placed.programme = rules.programme
+                and placed.person_id = rules.person_id
+                and rules.tier_rank <= placed.tier_rank
+        where rules.keeps is not null
+    ) as ordered
+    where nth = 1
+
+),
+
+known as (
+
+    select
+        programme,
+        person_id,
+        day,
+        count(*) as n_rules,
+        count(meets) as n_known
+    from rules
+    where look = 'today'
+    group by programme, person_id, day
+
+),
+
+judged as (
+
+    select
+        placed.*,
+        case
+            when placed.losing_on is not null then 'at risk'
+            when placed.tier_rank < placed.previous_rank then 'moved down'
+            when placed.tier_rank > placed.previous_rank then 'moved up'
+            when placed.tier_rank > 0 then 'held'
+            when missing.rules_missing = 0 and missing.rules_unknown > 0 then 'cannot tell'
+            else 'none'
+        end as status,
+        missing.rules_missing,
+        missing.rules_unknown,
+        missing.next_gap,
+        missing.missing_1,
+        missing.missing_2,
+        missing.missing_3,
+        missing.unknown_measure,
+        kept.keep_margin,
+        kept.words as kept_words,
+        known.n_rules,
+        known.n_known
+    from placed
+    left join missing
+        on
+            placed.as_of = missing.as_of
+            and placed.basis = missing.basis
+            and placed.programme = missing.programme
+            and placed.person_id = missing.person_id
+    left join kept
+        on
+            placed.as_of = kept.as_of
+            and placed.basis = kept.basis
+            and placed.programme = kept.programme
+            and placed.person_id = kept.person_id
+    left join known
+        on
+            placed.as_of = known.day
+            and placed.programme = known.programme
+            and placed.person_id = known.person_id
+
+),
+
+named as (
+
+    select
+        judged.*,
+        tiers.tier,
+        tiers.perks,
+        next_tiers.tier as next_tier,
+        earlier_tiers.tier as previous_tier,
+        coalesce(judged.rules_missing, 0) = 0 and coalesce(judged.rules_unknown, 0) = 0
+            as meets_next
+    from judged
+    left join tiers
+        on judged.programme = tiers.programme and judged.tier_rank = tiers.tier_rank
+    left join tiers as next_tiers
+        on judged.programme = next_tiers.programme and judged.tier_rank + 1 = next_tiers.tier_rank
+    left join tiers as earlier_tiers
+        on
+            judged.programme = earlier_tiers.programme
+            and judged.previous_rank = earlier_tiers.tier_rank
+
+),
+
+worded as (
+
+    select
+        *,
+        case status
+            when 'at risk'
+                then tier || ' is lost in ' || {{ counted(days_between('as_of', 'losing_on'), 'day') }}
+                || ' if nothing changes'
+            when 'moved down'
+                then previous_tier || ' until less than 28 days ago, now ' || coalesce(tier, 'no tier')
+            when 'moved up'
+                then tier || ' for ' || {{ counted(days_between('since', 'as_of'), 'day') }}
+            when 'held'
+                then tier || ' for ' || {{ counted(days_between('since', 'as_of'), 'day') }}
+        end as status_reason,
+        case
+            when next_tier is not null and meets_next
+                then 'meets all that ' || next_tier || ' asks for; the review is in '
+                || {{ counted(days_between('as_of', 'next_review_on'), 'day') }}
+            when next_tier is not null and missing_1 is not null then 'for ' || next_tier || ': ' || missing_1
+        end as next_reason
+    from named
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        worded.as_of,
+        worded.basis,
+        worded.programme,
+        worded.person_id,
+        people.organization_id,
+        people.owner_person_id,
+
+        ---------- text
+        people.party_kind,
+
+        ---------- the tier
+        worded.tier,
+        cast(worded.tier_rank as bigint) as tier_rank,
+        worded.since as tier_since,
+        worded.previous_tier,
+        worded.status,
+        nullif(worded.perks, '') as perks,
+
+        ---------- the next one
+        worded.next_tier,
+        case
+            when worded.next_tier is not null then cast(coalesce(worded.rules_missing, 0) as bigint)
+        end as rules_missing,
+        case
+            when worded.next_tier is not null then cast(coalesce(worded.rules_unknown, 0) as bigint)
+        end as rules_unknown,
+        case when worded.next_tier is not null then worded.next_gap end as next_gap,
+        {%- for n in [1, 2, 3] %}
+        case when worded.next_tier is not null then worded.missing_{{ n }} end as missing_{{ n }},
+        {%- endfor %}
+
+        ---------- losing it
+        worded.keep_margin,
+        case when worded.losing_on is not null or worded.tier_rank > 0 then worded.kept_words end
+            as closest_rule,
+        cast({{ days_between('worded.as_of', 'worded.losing_on') }} as bigint) as days_to_loss,
+        cast({{ days_between('worded.as_of', 'worded.next_review_on') }} as bigint) as days_to_review,
+
+        ---------- what to do
+        case worded.status
+            when 'at risk' then 'tell them what is missing, while they have it'
+            when 'moved down' then 'thank them for what was, and say what leads back'
+            when 'moved up' then 'thank them, and give what belongs to it'
+            when 'cannot tell'
+                then 'find out which source would tell ' || replace(worded.unknown_measure, '_', ' ')
+        end as action,
+        worded.owner,
+        {%- for n in [1, 2, 3] %}
+        {{ nth_reason(['worded.status_reason', 'worded.kept_reason', 'worded.next_reason'], n) }}
+            as reason_{{ n }},
+        {%- endfor %}
+
+        ---------- provenance
+        cast(coalesce(worded.n_known, 0) as bigint) as n,
+        {{ share('coalesce(worded.n_known, 0)', 'worded.n_rules') }} as coverage,
+        worded.known_at,
+        {{ metric_version() }} as metric_version
+    from (
+        select
+            *,
+            case when status = 'at risk' then kept_words end as kept_reason
+        from worded
+    ) as worded
+    inner join people on worded.person_id = people.person_id
+
+)
+
+select * from final
