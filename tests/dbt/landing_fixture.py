@@ -106,6 +106,7 @@ _CONTROL = {
     "segment_rules": "segment_type varchar, origin varchar, field varchar",
     "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
     "qualities": "quality varchar, indicator varchar",
+    "private_stems": "kind varchar, stem varchar",
     "settings": "name varchar, value varchar",
     "custom_fields": "source varchar, stream varchar, field varchar, type varchar, pii varchar",
     "custom_objects": "source varchar, stream varchar, object_name varchar",
@@ -297,6 +298,7 @@ def tricky() -> Landing:
             ("shop", "members", "about", "text", "text"),
         ],
         # two sources call an object by the name of one's field
+        "private_stems": [("religion", "church"), ("politics", "democrat")],
         "custom_objects": [
             ("crm", "plan__c", "Plan__c"),
             ("old_crm", "plan__c", "Plan__c"),
@@ -801,6 +803,10 @@ def _shop(landing: Landing) -> None:
         "i1": ("chess", "2026-06-02"),
         "i2": ("Dyeing", None),
         "i3": (" ", "2026-06-02"),
+        "i4": ("weaving", "2024-06-29"),  # two years and a day ago
+        "i5": ("lace", "2024-06-30"),
+        "i6": ("Chùrch-choir", "2026-06-02"),
+        "i7": ("d3m0crats; felting", "2026-06-02"),
     }.items():
         told_us = {"id": key, "person": "shop:members:1", "interest": interest, "occurred_at": day}
         landing.add("mapped__interests", told_us, stream="hobbies")
