@@ -16,8 +16,11 @@ from pathlib import Path
 import duckdb
 
 from connectors import hubspot, salesforce
-from sandbox.server import CUSTOM_FIELDS_TAKEN, MACHINE_FIELDS_TAKEN, PORTAL_FIELDS_TAKEN
+from sandbox.server import Sandbox
 from sandbox.world import World
+
+Fields = Mapping[str, list[dict[str, str]]]
+"""Object -> the fields that rapport.yml takes of it beyond the standard ones."""
 
 MARK = "nobodys-business"
 FACTS = ("votes Green", "sings in the church choir", "has asthma", "has two children", "Bulls fan")
@@ -30,19 +33,27 @@ def planted(place: str) -> str:
     return f"{FACTS[sum(map(ord, place)) % len(FACTS)]} ({MARK} {place})"
 
 
-def plant(world: World) -> int:
-    """Put a private fact into every text that no connector takes; return how many."""
-    return sum((_plant_crm(world), _plant_portal(world), _plant_forum(world), _plant_social(world)))
+def plant(sandbox: Sandbox) -> int:
+    """Put a private fact into every text that its rapport.yml does not take; return how many."""
+    world, sources = sandbox.world, sandbox.credentials["sources"]
+    return sum(
+        (
+            _plant_crm(world, sources["crm"]["fields"]),
+            _plant_portal(world, sources["hub"]["fields"]),
+            _plant_forum(world),
+            _plant_social(world),
+        )
+    )
 
 
-def _plant_crm(world: World) -> int:
+def _plant_crm(world: World, configured: Fields) -> int:
     taken = {one.object_name or one.name: set(one.fields) for one in salesforce.STREAMS}
     count = 0
     for name in ("Contact", "Lead"):
         for field in UNTAKEN_FIELDS:
             world.org.add_custom_field(name, {"name": field, "type": "string", "length": 255})
     for sobject in world.org.sobjects():
-        custom = {field["name"] for field in CUSTOM_FIELDS_TAKEN.get(sobject.name, ())}
+        custom = {field["name"] for field in configured.get(sobject.name, ())}
         fields = [
             field["name"]
             for field in sobject.fields.values()
@@ -58,16 +69,15 @@ def _plant_crm(world: World) -> int:
     return count
 
 
-def _plant_portal(world: World) -> int:
+def _plant_portal(world: World, configured: Fields) -> int:
     taken = {one.object_name or one.name: set(one.fields) for one in hubspot.STREAMS}
-    own: Mapping[str, list[dict[str, str]]] = PORTAL_FIELDS_TAKEN
-    machines = {field["name"] for field in MACHINE_FIELDS_TAKEN}
     for field in UNTAKEN_FIELDS:
         world.portal.add_property("contacts", {"name": field.lower()})
     count = 0
     for name, table in world.portal.tables.items():
         known = taken.get(name, set()) | {
-            f"properties.{field['name']}" for field in own.get(name, ())
+            f"properties.{field['name']}"
+            for field in configured.get(table.kind.fully_qualified_name, configured.get(name, ()))
         }
         fields = [
             field
@@ -76,7 +86,6 @@ def _plant_portal(world: World) -> int:
             and not described["calculated"]
             and not field.startswith("hs_")
             and f"properties.{field}" not in known
-            and field not in machines
         ]
         body = {"hs_note_body": planted("notes.hs_note_body")} if name == "notes" else {}
         texts = {field: planted(f"{name}.{field}") for field in fields}

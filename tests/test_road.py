@@ -39,7 +39,7 @@ PEOPLE = 150
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with serve(people=PEOPLE, seed=11, port=0, now=NOW) as running:
-        assert plant(running.world) > 10_000
+        assert plant(running) > 10_000
         yield running
 
 
