@@ -86,7 +86,8 @@ def by_field(**fields_of: str) -> dict[str, str]:
     return {field: word for word, fields in fields_of.items() for field in fields.split()}
 
 
-PrivateClass = Literal["none", "politics", "religion", "health", "children", "sports_fandom"]
+PrivateFact = Literal["politics", "religion", "health", "children", "sports_fandom"]
+PrivateClass = Literal["none", PrivateFact]
 """What a field tells of somebody's private life; only a field of `none` is taken."""
 
 

@@ -511,6 +511,7 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
             chosen.cadence_steps,
         ),
         "qualities": ({"quality": "varchar", "indicator": "varchar"}, chosen.qualities),
+        "private_stems": ({"kind": "varchar", "stem": "varchar"}, chosen.private_stems),
         "service_minutes": ({"kind": "varchar", "minutes": "double"}, chosen.service_minutes),
         "goals": (
             {"goal": "varchar", "relationship": "varchar", "metric_table": "varchar",

@@ -7,13 +7,12 @@ belong here: the shape of either file (`rapport.config`, `rapport.strategy`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from connectors.errors import ConfigError, suggestion
-from rapport import mapping, strategy
+from rapport import mapping, private, strategy
 from rapport.config import Config, declared_streams
-from rapport.private import refuse_private
 
 HANDLE = "handle"
 """The `meaning` of a field in which people write who they are elsewhere."""
@@ -32,7 +31,7 @@ def checked_strategy(config: Config) -> strategy.Strategy | None:
     """
     found = strategy.load(config.strategy_path)
     list(handle_fields(config))
-    _refuse_private_fields(config)
+    _refuse_private_fields(config, found.privacy.deny_classes if found else private.CLASSES)
     for segment in found.segments if found else ():
         if segment.source.custom is not None:
             _check_field(config, f"segments.{segment.name}.from", segment.source.custom)
@@ -99,25 +98,33 @@ def _mapped_fields(config: Config) -> Iterable[tuple[str, str, dict[str, Any]]]:
                 yield mapped.source, mapped.stream, entry
 
 
-def _refuse_private_fields(config: Config) -> None:
-    """Raise `ConfigError` for a custom field or an interest that holds a private fact."""
+def _refuse_private_fields(config: Config, classes: Collection[str]) -> None:
+    """Raise `ConfigError` for a field, however it is taken, that holds a private fact."""
     where = config.path.name
     for source, stream, field in custom_fields(config):
         name = field["name"]
         way_out = f" If it is about something else, write `{{name: {name}, private: none}}`."
-        refuse_private(f"{where}: {source}.{stream}", name, field.get("private"), way_out)
+        place = f"{where}: {source}.{stream}"
+        private.refuse_private(place, name, field.get("private"), classes, way_out)
     for mapped in mapping.mapped_streams(config.sources.values(), where):
         for told in mapped.maps:
-            for name in _interest_columns(told):
-                refuse_private(f"{where}: {mapped.source}.{mapped.stream}", name, None)
+            for name, said in _mapped_columns(told):
+                way_out = (
+                    f" If it is about something else, write `{{column: {name}, private: none}}`."
+                )
+                place = f"{where}: {mapped.source}.{mapped.stream}"
+                private.refuse_private(place, name, said, classes, way_out)
 
 
-def _interest_columns(told: mapping.Map) -> list[str]:
-    """Return the fields of the record from which a mapping takes interests."""
-    spec = told.columns["interest"] if told.to == "interest" else None
-    if isinstance(spec, mapping.Column):
-        return [name for name in (spec.column, *(spec.first_of or ())) if name]
-    return [spec] if isinstance(spec, str) else []
+def _mapped_columns(told: mapping.Map) -> Iterator[tuple[str, str | None]]:
+    """Yield each field of the record that a mapping takes, and what it says of it."""
+    for spec in told.columns.values():
+        if isinstance(spec, str):
+            yield spec, None
+        elif isinstance(spec, mapping.Column):
+            for name in (spec.column, *(spec.first_of or ())):
+                if name is not None:
+                    yield name, spec.private
 
 
 def _check_field(config: Config, place: str, field: str) -> None:

@@ -152,6 +152,7 @@ class Column(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         format: for a time in another form than ISO 8601: its strptime format, or `unix` or
             `unix_ms` for seconds or milliseconds since 1970.
         decimal: for a number: `,` when that is its decimal mark.
+        private: `none` where only the field's name suggests a private fact.
     """
 
     column: str | None = None
@@ -163,6 +164,7 @@ class Column(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     timezone: str | None = None
     format: str | None = None
     decimal: Literal[".", ","] = "."
+    private: PrivateClass | None = None
 
 
 class Kept(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

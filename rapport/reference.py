@@ -1,8 +1,9 @@
 """Write what the documentation repeats from declarations: `python -m rapport.reference`.
 
 Belongs here: settings, streams and fields of the connectors as Markdown, between the marks that
-a connect page has for them; the page of the published tables. Does not belong here: what the
-declarations say (`connectors`, the YAML beside each dbt model).
+a connect page has for them; the page of the published tables; the page of the requirements. Does
+not belong here: what the declarations say (`connectors`, the YAML beside each dbt model,
+`requirements.yml`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from rapport.dbt import PROJECT, PUBLISHED_PREFIXES
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "connect"
 TABLES_PAGE = FOLDER.parent / "tables.md"
+REQUIREMENTS_PAGE = FOLDER.parent / "requirements.md"
+REQUIREMENTS = Path(__file__).with_name("requirements.yml")
 BLOCK = re.compile(
     r"(?s)<!-- (settings|keys|streams|fields|reconciliation) (\w+) -->\n.*?<!-- end -->"
 )
@@ -136,7 +139,16 @@ nothing loaded later is in it.
 
 def tables() -> str:
     """Return the page of the published tables, from the YAML beside their dbt models."""
-    models = sorted(
+    sections = [
+        f"## {model['name']}\n\n{_one_line(model['description'])}\n\n" + _columns(model["columns"])
+        for model in _models()
+    ]
+    return "\n\n".join([_TABLES_HEAD.strip(), *sections]) + "\n"
+
+
+def _models() -> list[dict[str, Any]]:
+    """Return what the YAML beside them says of the models of published tables, in page order."""
+    return sorted(
         (
             model
             for path in (PROJECT / "models").rglob("*.yml")
@@ -145,11 +157,83 @@ def tables() -> str:
         ),
         key=lambda model: (_prefix_rank(model["name"]), model["name"]),
     )
-    sections = [
-        f"## {model['name']}\n\n{_one_line(model['description'])}\n\n" + _columns(model["columns"])
-        for model in models
-    ]
-    return "\n\n".join([_TABLES_HEAD.strip(), *sections]) + "\n"
+
+
+class Requirement(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is asked, and what answers it.
+
+    Attributes:
+        asks: the demand, in short words.
+        by: what answers it: `table.column` of a model, or a command or file in backticks.
+        test: `path::name` of the test that fails if it does not.
+        waits: why it waits, or what of it does, and what it would need.
+    """
+
+    asks: str
+    by: list[str] = []
+    test: str | None = None
+    waits: str | None = None
+
+    @property
+    def state(self) -> str:
+        """`done`, `in part` or `waits`; nothing is done that no test shows."""
+        if self.test is None:
+            return "waits"
+        return "in part" if self.waits else "done"
+
+
+def requirements() -> dict[int, Requirement]:
+    """Return number -> requirement, in their order."""
+    tree = yaml.safe_load(REQUIREMENTS.read_text(encoding="utf-8"))
+    return msgspec.convert(tree, dict[int, Requirement])
+
+
+def answered_by_models() -> dict[str, list[int]]:
+    """Return model -> the numbers of the requirements under its `meta`, of those that have any."""
+    return {
+        model["name"]: model["config"]["meta"]["requirements"]
+        for model in _models()
+        if "requirements" in model.get("config", {}).get("meta", {})
+    }
+
+
+_REQUIREMENTS_HEAD = """# What is asked, and what answers it
+
+Rapport is built on five essays about relationships instead of sales pipelines. Each of their
+demands has a row: what answers it, and the test that fails if it does not. **Done** means that the
+test is there; **in part** that something still waits; **waits** says why, and what it would need.
+"""
+
+
+def requirements_page() -> str:
+    """Return the page of the requirements."""
+    tables: dict[int, list[str]] = {}
+    for model, numbers in answered_by_models().items():
+        for number in numbers:
+            tables.setdefault(number, []).append(model)
+    rows, counts = [], {"done": 0, "in part": 0, "waits": 0}
+    for number, one in requirements().items():
+        counts[one.state] += 1
+        columns = [
+            _answer(place) for place in sorted(one.by, key=_by_model(tables.get(number, [])))
+        ]
+        test = f"`{one.test}`" if one.test else ""
+        rows.append((str(number), one.asks, one.state, "<br>".join(columns), test, one.waits or ""))
+    heads = ("no.", "asked", "state", "answered by", "shown by", "what waits, and what it needs")
+    total = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"{_REQUIREMENTS_HEAD}\nOf {len(rows)}: {total}.\n\n{_table(heads, rows)}\n"
+
+
+def _by_model(models: Sequence[str]) -> Callable[[str], int]:
+    """Return the order of answers: tables as the project has them, then commands and files."""
+    return lambda place: models.index(place.partition(".")[0]) if place[0] != "`" else len(models)
+
+
+def _answer(place: str) -> str:
+    if place.startswith("`"):
+        return place
+    table, _, column = place.partition(".")
+    return f"[`{table}.{column}`](tables.md#{table})"
 
 
 def _prefix_rank(name: str) -> int:
@@ -223,10 +307,11 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def write() -> None:
-    """Bring the tables of every connect page, and the page of the tables, up to date."""
+    """Bring the marked tables, the page of the tables and that of the requirements up to date."""
     for path in FOLDER.glob("*.md"):
         path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
     TABLES_PAGE.write_text(tables(), encoding="utf-8")
+    REQUIREMENTS_PAGE.write_text(requirements_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

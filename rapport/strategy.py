@@ -16,9 +16,11 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from connectors.base import PrivateFact
 from connectors.errors import ConfigError, suggestion
 from rapport import goals, tiers
 from rapport.config import convert, read_yaml
+from rapport.private import CLASSES, STEMS
 
 STRATEGY_NAME = "strategy.yml"
 EVERYBODY = "all"
@@ -121,6 +123,37 @@ class Value(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     margin_share: float | None = None
     service_hour: float | None = None
     service_minutes: dict[str, float] = {}
+
+
+class Owners(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which role answers where a record names nobody of us.
+
+    Attributes:
+        relationships: for people and organizations without an owner.
+        community: for the community as a whole and its parts.
+        processes: for the steps of cases and conversations.
+        qualities: for what erodes trust, respect, appreciation, communication, kindness.
+    """
+
+    relationships: str = "leadership"
+    community: str = "leadership"
+    processes: str = "leadership"
+    qualities: str = "leadership"
+
+
+class Privacy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What nobody's record may tell, and how long what people told themselves counts.
+
+    Attributes:
+        fetched_personal: what is found out about somebody is denied; nothing else can be chosen.
+        deny_classes: private facts that are refused wherever a field or an interest names one.
+        volunteered_expiry_days: days after which an interest somebody told us is not used any
+            more, unless told again.
+    """
+
+    fetched_personal: Literal["deny"] = "deny"
+    deny_classes: list[PrivateFact] = msgspec.field(default_factory=lambda: list(CLASSES))
+    volunteered_expiry_days: int = 730
 
 
 class CadenceStep(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -241,6 +274,8 @@ class Strategy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     disengagement: Levels = msgspec.field(default_factory=Levels)
     levels: EngagementLevels = msgspec.field(default_factory=EngagementLevels)
     value: Value = msgspec.field(default_factory=Value)
+    owners: Owners = msgspec.field(default_factory=Owners)
+    privacy: Privacy = msgspec.field(default_factory=Privacy)
     cadence: list[CadenceStep] = msgspec.field(default_factory=lambda: [CONTRIBUTION])
     segments: list[Segment] = []
     qualities: dict[str, list[Indicator]] = {}
@@ -280,6 +315,7 @@ class Parameters:
         cadence_steps: (step, behavior, in the community alone).
         service_minutes: (kind of act, minutes it takes us).
         qualities: (quality, indicator).
+        private_stems: (class of private facts, what names it contain).
         goals: one per goal, in the order of the file.
         tiers: the tier programmes.
     """
@@ -290,6 +326,7 @@ class Parameters:
     cadence_steps: list[tuple[str, str, bool]]
     service_minutes: list[tuple[str, float]]
     qualities: list[tuple[str, str]]
+    private_stems: list[tuple[str, str]]
     goals: list[GoalRow]
     tiers: tiers.Rows
 
@@ -351,6 +388,11 @@ def parameters(path: Path) -> Parameters:
         ("contributing_share", str(chosen.levels.contributing)),
         ("participating_share", str(chosen.levels.participating)),
         ("outlook_days", str(chosen.value.outlook_days)),
+        *(
+            (f"owner_of_{what}", getattr(chosen.owners, what).strip())
+            for what in Owners.__struct_fields__
+        ),
+        ("volunteered_expiry_days", str(chosen.privacy.volunteered_expiry_days)),
     ]
     for name in ("margin_share", "service_hour"):
         if (value := getattr(chosen.value, name)) is not None:
@@ -379,6 +421,11 @@ def parameters(path: Path) -> Parameters:
             (quality, indicator)
             for quality, indicators in chosen.qualities.items()
             for indicator in dict.fromkeys(indicators)
+        ],
+        private_stems=[
+            (kind, stem)
+            for kind in dict.fromkeys(chosen.privacy.deny_classes)
+            for stem in STEMS[kind]
         ],
         goals=list(_goals(chosen, path.name)),
         tiers=tiers.rows(
@@ -454,6 +501,18 @@ def _check(strategy: Strategy, where: str) -> None:
         raise ConfigError(
             f"{where}: value.outlook_days is {strategy.value.outlook_days}. "
             "Write how many days expectations look ahead, 1 or more."
+        )
+    for what in Owners.__struct_fields__:
+        if not getattr(strategy.owners, what).strip():
+            raise ConfigError(
+                f"{where}: owners.{what} is empty. What nobody answers for stays as it is; write "
+                "a role, or leave the key out for `leadership`."
+            )
+    if strategy.privacy.volunteered_expiry_days < 1:
+        raise ConfigError(
+            f"{where}: privacy.volunteered_expiry_days is "
+            f"{strategy.privacy.volunteered_expiry_days}. "
+            "Write how many days an interest that somebody told us counts, 1 or more."
         )
     _check_names([step.name for step in strategy.cadence], "cadence", {"purchase"}, where)
     _check_names(

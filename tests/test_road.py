@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from rapport import demo
 from rapport.cli import DONE, FAILED, main
 from rapport.config import Config
 from sandbox.server import Sandbox, serve
+from tests.private_facts import MARK, leaks, plant, planted
 
 pytestmark = pytest.mark.demo
 
@@ -38,6 +40,7 @@ PEOPLE = 150
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with serve(people=PEOPLE, seed=11, port=0, now=NOW) as running:
+        assert plant(running) > 10_000
         yield running
 
 
@@ -83,6 +86,19 @@ def test_a_first_run_fills_every_table_that_these_sources_can_fill(config: Confi
     # who reacted is only read with `likers: true`, and no id was retired yet
     assert empty == {"fct_reaction_given", "identity_redirect"}
     assert (config.home / "report" / "index.html").stat().st_size > 10_000
+
+
+def test_no_private_fact_that_a_source_holds_reaches_anything_that_we_keep(
+    config: Config, sandbox: Sandbox
+) -> None:
+    """Notes, bios, forum profiles and fields that nobody named: not even landed, nor in a log."""
+    told = CliRunner().invoke(main, ["--config", str(config.path), "discover", "crm"])
+    assert told.exit_code == DONE
+    assert MARK not in told.output
+    user = next(user for user in sandbox.world.forum.users.values() if user.id > 0)
+    with urllib.request.urlopen(f"{sandbox.urls['discourse']}/u/{user.username}.json") as shown:
+        assert MARK in shown.read().decode(), "it is there for whoever asks"
+    assert list(leaks(config.home)) == []
 
 
 def test_analysts_see_how_every_stream_compares_with_its_source(config: Config) -> None:
@@ -396,10 +412,15 @@ def test_the_command_line_prints_headlines_and_status_as_json(config: Config) ->
 def test_without_crm_forum_and_strategy_everything_builds_and_reads_unknown(tmp_path: Path) -> None:
     """A source without a record, and silos that are absent altogether."""
     (tmp_path / "orders.csv").write_text("id,mail,at,total\n")
+    columns = "religion,Kids,favorite_team,remarks,c7"
+    facts = ",".join(planted(name) for name in columns.split(","))
+    (tmp_path / "people.csv").write_text(f"id,name,mail,{columns}\n1,Ann,ann@b.example,{facts}\n")
     (tmp_path / "rapport.yml").write_text(
         "sources:\n  shop:\n    type: files\n    silo: orders\n    streams:\n      orders:\n"
         "        path: orders.csv\n        key: [id]\n        map: {to: purchase, "
-        "columns: {person: mail, occurred_at: at, amount: total}}\n"
+        "columns: {person: mail, occurred_at: at, amount: total}}\n      people:\n"
+        "        path: people.csv\n        key: [id]\n        fields: [id, name, mail]\n"
+        "        map: {to: person, columns: {name: name, email: mail}}\n"
     )
     ran = CliRunner().invoke(main, ["--config", str(tmp_path), "run"], catch_exceptions=False)
     assert ran.exit_code == DONE
@@ -411,3 +432,5 @@ def test_without_crm_forum_and_strategy_everything_builds_and_reads_unknown(tmp_
             "select count(verdict) from rel_organization"
         ).fetchall()
         assert verdicts == [(0,), (0,)]
+        assert built.execute("select count(*) from dim_person").fetchall() == [(1,)]
+    assert list(leaks(tmp_path / ".rapport")) == [], "private facts in columns of an export"

@@ -9,6 +9,7 @@ which pages there are (`pages`), or any markup (`templates/`).
     report/<topic>.html                  organizations, people, community, engagement, ...
     report/organizations/<id>.html       one per organization
     report/people/<id>.html              one per person worth a page
+    report/lists/<kind>-<owner>.csv      whom to keep and whom to thank, per owner
     report/assets/                       style, script, names to search, the chart library
 
 Nothing in it asks for anything outside the folder. Names come from strangers: templates escape
@@ -25,7 +26,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rapport.config import Config
-from rapport.report import charts, dossiers, facts, pages, words
+from rapport.report import charts, dossiers, facts, lists, pages, words
 
 FOLDER = "report"
 PAGE_NAME = "index.html"
@@ -58,6 +59,7 @@ def render(config: Config) -> Path:
     for page in site.pages():
         text = templates[page.template].render(page.content | {"path": page.path})
         (building / page.path).write_text(text, encoding="utf-8")
+    lists.write(building, site.lists())
     _write_assets(building / "assets", folder / "assets", site)
     _swap(building, folder)
     return folder / PAGE_NAME

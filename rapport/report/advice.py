@@ -7,7 +7,7 @@ the bounds (`relations`), how one value reads (`words`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rapport.report import relations, words
 from rapport.report.relations import Helper, Organization
@@ -151,7 +151,10 @@ def helped(one: Helper) -> str:
 
 
 def last_word(one: Helper, *, knows_staff: bool) -> str:
-    """Return when one of us last addressed a helper, if it can be told who is one of us."""
+    """Return who thanked a helper, and when one of us last addressed them, as far as known."""
+    if one.is_thanked is False:
+        ours = last_word(replace(one, is_thanked=None), knows_staff=knows_staff)
+        return f"nobody ever liked or accepted an answer of theirs; {ours}"
     if not knows_staff:
         return "whether one of us wrote to them is unknown: no source marks staff"
     if one.last_word_on is None:

@@ -20,12 +20,14 @@ from rapport.report import (
     facts,
     figures,
     joined,
+    lists,
     panels,
     relations,
     words,
 )
 from rapport.report.dossiers import Details
 from rapport.report.facts import Facts
+from rapport.report.lists import OwnerList
 from rapport.report.relations import Organization, Person
 from rapport.report.warehouse import Row
 
@@ -61,11 +63,21 @@ class Site:
         self._helpers = {one.person.id: one for one in details.helpers}
         named = {one.id for one in (*self._keep[:LIST_LIMIT], *self._risen[:LIST_LIMIT])}
         named |= {one.person.id for one in self._thank[:LIST_LIMIT]}
+        named |= {one.id for one in people if one.row["save_rank"] is not None}
         self._paged = {
             one.id: one
             for one in people
             if not one.is_anonymous and (one.row["is_linked"] or one.id in named)
         }
+        self._saving: list[OwnerList] = []
+        self._thanking: list[OwnerList] = []
+        if found.strategy:
+            role = found.strategy.owners.relationships
+            paths = {one.id: person_path(one) for one in self._paged.values()}
+            self._saving = lists.save_lists(people, role, paths)
+            self._thanking = lists.thank_lists(
+                self._thank, role, paths, knows_staff=found.totals["staff"] > 0
+            )
 
     def shared(self) -> dict[str, Any]:
         """Return what every template sees."""
@@ -109,6 +121,10 @@ class Site:
         ]
         return sorted(found, key=lambda line: (line[0].casefold(), line))
 
+    def lists(self) -> list[OwnerList]:
+        """Return the lists of each owner; none without a strategy."""
+        return [*self._saving, *self._thanking]
+
     def pages(self) -> Iterator[Page]:
         """Yield every page."""
         yield self._topic("index", self._monday())
@@ -145,6 +161,8 @@ class Site:
             "gone": found.concerns[-1]["gone"] if found.concerns[-1] else 0,
             "keep": self._keep,
             "thank": self._thank,
+            "saving": self._saving,
+            "thanking": self._thanking,
             "risen": self._risen,
             "limit": LIST_LIMIT,
             "figures": panels.headlines(found.history, found.concerns, found.as_of),

@@ -80,7 +80,8 @@ class Person:
         name: None where nobody told it, and for an account of a social network that no
             record of ours claims: such a handle is shown nowhere.
         row: columns of `dim_person`, `rel_disengagement` and `rel_engagement`,
-            `organization_name`, `owner_name`.
+            `organization_name`, `owner_name`; `answering_id` and `answering_name` of who looks
+            after them or else after their organization.
         is_anonymous: known from social networks alone.
         is_drifting: a regular who is away for longer than usual, but not yet gone.
     """
@@ -99,6 +100,8 @@ class Helper:
     Attributes:
         answers: in `HELP_DAYS` days, to `helped` people.
         accepted: how many of these the askers accepted; None where that cannot be known.
+        is_thanked: whether anybody ever liked or accepted something of theirs; None where no
+            source tells.
         last_word_on: when one of us last addressed them; None: never on record.
     """
 
@@ -106,6 +109,7 @@ class Helper:
     answers: int
     helped: int
     accepted: int | None
+    is_thanked: bool | None
     last_word_on: date | None
 
 
@@ -189,6 +193,7 @@ def people(query: Query, as_of: date, *, quiet_days: int, slowing: float) -> dic
             people.* exclude (created_at, first_seen_at, last_seen_at, owner_name),
             coalesce(owners.display_name, people.owner_name) as owner_name,
             organizations.name as organization_name,
+            answering.person_id as answering_id, answering.display_name as answering_name,
             drifting.* exclude (person_id, organization_id, owner_person_id, party_kind, silos,
                 score, level, previous_level),
             drifting.level as silence, drifting.silos as silos_acted_in,
@@ -208,6 +213,9 @@ def people(query: Query, as_of: date, *, quiet_days: int, slowing: float) -> dic
         left join dim_organization as organizations
             on people.organization_id = organizations.organization_id
         left join dim_person as owners on people.owner_person_id = owners.person_id
+        left join dim_person as answering
+            on coalesce(people.owner_person_id, organizations.owner_person_id)
+                = answering.person_id
         where not coalesce(people.is_staff, false) and not coalesce(people.is_bot, false)
         order by people.person_id
         """,
@@ -249,9 +257,30 @@ def helpers(query: Query, as_of: date, known: Mapping[str, Person]) -> list[Help
             where is_staff_actor and not coalesce(is_deleted, false)
               and occurred_at::date <= $as_of
             group by all
+        ),
+        liked as (
+            select interaction_id from fct_reaction
+            where polarity = 'positive' and observed_at::date <= $as_of
+            group by all having sum(n_change) > 0
+            union
+            select interaction_id from fct_reaction_given
+            where polarity = 'positive' and taken_back_at is null
+        ),
+        thanked as (
+            select actor_person_id as person_id,
+                bool_or(coalesce(is_accepted, false) or liked.interaction_id is not null)
+                    as is_thanked,
+                bool_or(bool_or(is_accepted is not null or liked.interaction_id is not null))
+                    over () as is_told
+            from fct_interaction left join liked using (interaction_id)
+            where not coalesce(is_deleted, false) and occurred_at::date <= $as_of
+            group by all
         )
-        select answered.*, words.last_word_on
-        from answered left join words on answered.person_id = words.person_id
+        select answered.*, case when is_told then is_thanked end as is_thanked,
+            words.last_word_on
+        from answered
+        left join words on answered.person_id = words.person_id
+        left join thanked on answered.person_id = thanked.person_id
         order by answers desc, helped desc, answered.person_id
         """,
         as_of=as_of,
@@ -279,10 +308,19 @@ def to_keep(found: Iterable[Person]) -> list[Person]:
 
 
 def to_thank(found: Iterable[Helper], as_of: date) -> list[Helper]:
-    """Return helpers whom none of us addressed lately; who was never addressed first."""
+    """Return helpers whom nobody ever thanked, or none of us addressed lately.
+
+    Who was never thanked comes first, then who was never addressed.
+    """
     since = as_of - timedelta(days=THANKED_DAYS)
-    missed = [one for one in found if one.last_word_on is None or one.last_word_on < since]
-    return sorted(missed, key=lambda one: one.last_word_on is not None)
+    missed = [
+        one
+        for one in found
+        if one.is_thanked is False or one.last_word_on is None or one.last_word_on < since
+    ]
+    return sorted(
+        missed, key=lambda one: (one.is_thanked is not False, one.last_word_on is not None)
+    )
 
 
 def risen(found: Iterable[Person]) -> list[Person]:

@@ -1333,6 +1333,8 @@ class _Site:
     def _public(self, user: User, viewer: User | None) -> dict[str, Any]:
         return {
             **self._brief(user),
+            **({"bio_raw": user.bio} if user.bio is not None else {}),
+            "user_fields": dict(user.user_fields),
             "last_posted_at": _iso(user.last_seen_at),
             "last_seen_at": _iso(user.last_seen_at),
             "created_at": _iso(user.created_at),

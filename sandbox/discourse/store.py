@@ -80,7 +80,11 @@ class ForumSettings:
 
 @dataclass(slots=True)
 class User:
-    """One account; `email` is confirmed when `active`."""
+    """One account; `email` is confirmed when `active`.
+
+    Attributes:
+        bio, user_fields: what people write about themselves; fields by their number.
+    """
 
     id: int
     username: str
@@ -92,6 +96,8 @@ class User:
     moderator: bool = False
     staged: bool = False
     title: str | None = None
+    bio: str | None = None
+    user_fields: dict[str, str] = field(default_factory=dict)
     external_id: str | None = None
     external_email: str | None = None
     last_seen_at: datetime | None = None

@@ -117,6 +117,7 @@ _CONTROL = {
     " target double, due_on date, owner varchar, horizon varchar, why varchar",
     "strategy_versions": "number bigint, version varchar, since timestamptz,"
     " fingerprint varchar, changes varchar",
+    "private_stems": "kind varchar, stem varchar",
     "settings": "name varchar, value varchar",
     "custom_fields": "source varchar, stream varchar, field varchar, type varchar, pii varchar",
     "custom_objects": "source varchar, stream varchar, object_name varchar",
@@ -313,6 +314,7 @@ def tricky() -> Landing:
             ("shop", "members", "about", "text", "text"),
         ],
         # two sources call an object by the name of one's field
+        "private_stems": [("religion", "church"), ("politics", "democrat")],
         "custom_objects": [
             ("crm", "plan__c", "Plan__c"),
             ("old_crm", "plan__c", "Plan__c"),
@@ -857,6 +859,10 @@ def _shop(landing: Landing) -> None:
         "i1": ("chess", "2026-06-02"),
         "i2": ("Dyeing", None),
         "i3": (" ", "2026-06-02"),
+        "i4": ("weaving", "2024-06-29"),  # two years and a day ago
+        "i5": ("lace", "2024-06-30"),
+        "i6": ("Chùrch-choir", "2026-06-02"),
+        "i7": ("d3m0crats; felting", "2026-06-02"),
     }.items():
         told_us = {"id": key, "person": "shop:members:1", "interest": interest, "occurred_at": day}
         landing.add("mapped__interests", told_us, stream="hobbies")

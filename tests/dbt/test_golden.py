@@ -167,14 +167,20 @@ def test_a_response_is_of_who_got_the_message_and_one_to_nothing_known_of_nobody
 
 
 def test_interests_are_those_of_fields_that_are_declared_for_them(tables: Tables) -> None:
-    told = "2026-06-02 00:00:00+00"
+    told, long_ago = "2026-06-02 00:00:00+00", "2024-06-30 00:00:00+00"
     assert tables.rows(
-        "select person_id, interest, source, told_at::varchar "
+        "select person_id, interest, source, told_at::varchar, expires_on::varchar "
         "from bridge_person_interest order by interest"
     ) == [
-        (tables.person("shop:members:1"), interest, "shop", at)
-        for interest, at in (("chess", told), ("dyeing", None), ("sea kayaking", None))
-    ]
+        (tables.person("shop:members:1"), interest, "shop", at, expires)
+        for interest, at, expires in (
+            ("chess", told, "2028-06-01"),
+            ("dyeing", None, None),
+            ("felting", told, "2028-06-01"),
+            ("lace", long_ago, "2026-06-30"),  # not yet
+            ("sea kayaking", None, None),
+        )
+    ], "what expired, and what names a private fact, is not there"
 
 
 def test_a_box_that_nobody_ticked_is_no_consent_and_an_individuals_answer_is_the_leads(

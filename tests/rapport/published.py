@@ -281,6 +281,7 @@ def _disengagement(verdicts: bool, size: int) -> Rows:
             "current_gap_days": 24 + 2 * i,
             "gap_ratio": 5,
             "level": level[0] if verdicts else None,
+            "save_rank": 1 + i // 3 if verdicts and i < 60 else None,
             "action": level[1] if verdicts else None,
             "reason_1": f"usually every {2 + i % 9} days, now {24 + 2 * i} days quiet",
             "reason_2": "forum went quiet first, 31 days ago" if i % 4 else None,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from connectors.errors import ConfigError
 from rapport import config as configuration
 from rapport.custom import checked_strategy
-from rapport.private import guess_private
+from rapport.private import STEMS, guess_private
 
 SPELLED = {
     "politics": ["Political_Party__c", "politics", "partyAffiliation", "P0l1tical View"],
@@ -82,6 +82,14 @@ def test_what_is_about_business_is_taken(name: str) -> None:
             ),
             "`favorite_team`",
         ),
+        (
+            EXPORT.format(to="organization", columns="{name: n, industry: church}"),
+            "If it is about something else, write `{column: church, private: none}`.",
+        ),
+        (
+            EXPORT.format(to="person", columns="{name: n, kind: {column: k, private: health}}"),
+            "shop.people takes `k`, which is a private fact (health)",
+        ),
     ],
 )
 def test_a_configured_private_fact_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -96,7 +104,38 @@ def test_a_configured_private_fact_is_refused(tmp_path: Path, text: str, said: s
         SALESFORCE.format(field="{name: Health_Score__c, private: none}"),
         EXPORT.format(to="person", columns="{name: n, custom: [{name: Church, private: none}]}"),
         EXPORT.format(to="interest", columns="{person: p, interest: hobby}"),
+        EXPORT.format(
+            to="organization", columns="{name: n, industry: {column: healthcare, private: none}}"
+        ),
     ],
 )
 def test_who_says_that_it_is_none_has_the_last_word(tmp_path: Path, text: str) -> None:
     check(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("denied", "is_taken"), [("[politics, health]", True), ("[religion]", False)]
+)
+def test_the_strategy_says_which_classes_are_denied(
+    tmp_path: Path, denied: str, is_taken: bool
+) -> None:
+    (tmp_path / "strategy.yml").write_text(
+        "version: 1\nvision: {statement: s, archetype: community}\n"
+        f"privacy: {{fetched_personal: deny, deny_classes: {denied}}}\n"
+    )
+    taken = SALESFORCE.format(field="Religion__c")
+    if is_taken:
+        check(tmp_path, taken)
+    else:
+        with pytest.raises(ConfigError):
+            check(tmp_path, taken)
+
+
+def test_what_a_stem_denies_is_spelled_as_names_are_read() -> None:
+    """A stem with anything but small letters would never be found in a name."""
+    for kind, stems in STEMS.items():
+        for stem in stems:
+            assert guess_private(stem) is not None, (kind, stem)
+            assert stem.isascii()
+            assert stem.isalpha()
+            assert stem.islower()

@@ -161,6 +161,13 @@ def test_without_a_strategy_there_are_numbers_and_neither_verdict_nor_advice(
     assert section(pages["index.html"], "quiet").count('<td class="who">') > 5
 
 
+def test_every_page_says_what_the_relationships_are_for(config: Config) -> None:
+    for path, page in pages_of(config, company(["Ada"])).items():
+        footer = text_of(page.split("<footer>")[1])
+        told = "A community: “A place where makers help &lt;b&gt;makers&lt;/b&gt;.”"
+        assert told in footer, path
+
+
 def test_absent_silos_read_unknown_with_the_reason(tmp_path: Path) -> None:
     pages = pages_of(configure(tmp_path), company(["Ada"], silos=("crm",)))
     one = text_of(pages["organizations/org_0000000000000001.html"])

@@ -53,6 +53,11 @@
             ('participating_share', 'decimal(9, 6)', 0.6),
             ('outlook_days', 'int', 365),
             ('save_list', 'int', 20),
+            ('volunteered_expiry_days', 'int', 730),
+            ('owner_of_relationships', 'string', "'leadership'"),
+            ('owner_of_community', 'string', "'leadership'"),
+            ('owner_of_processes', 'string', "'leadership'"),
+            ('owner_of_qualities', 'string', "'leadership'"),
         ] %}
         coalesce(
             cast(max(case when name = '{{ name }}' then value end) as {{ type }}), {{ default }}

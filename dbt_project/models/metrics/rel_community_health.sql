@@ -97,6 +97,7 @@ joined as (
         segments.segment,
         snapshots.known_at,
         settings.has_strategy,
+        settings.owner_of_community,
         settings.thriving_quick_ratio,
         settings.thriving_answered_share,
         settings.thriving_absence_factor,
@@ -192,8 +193,34 @@ judged as (
                     when helper_absence_factor = 1 then 'one person gives half of all answers'
                     else 'two people give half of all answers'
                 end
-        end as dependence_reason
+        end as dependence_reason,
+        case
+            when not has_strategy then cast(null as string)
+            when new_members + resurrected < thriving_quick_ratio * churned
+                then cast(new_members + resurrected as string) || ' came or came back, '
+                    || cast(churned as string) || ' went quiet: less than the strategy asks for'
+            when helper_absence_factor is null then 'nobody gave an answer'
+            when helper_absence_factor < thriving_absence_factor
+                then 'half of all answers come from '
+                    || cast(helper_absence_factor as string)
+                    || ' people, fewer than the strategy asks for'
+        end as bound_reason
     from joined
+
+),
+
+called as (
+
+    select
+        *,
+        case
+            when not has_strategy or not is_known then cast(null as string)
+            when active + previous_active < 10 or questions_ripe < 10 then 'too few to tell'
+            when bounds_met = 3 then 'thriving'
+            when bounds_met > 0 then 'mixed'
+            else 'struggling'
+        end as verdict
+    from judged
 
 ),
 
@@ -269,24 +296,28 @@ final as (
         {{ share('member_ties', 'ties') }} as member_tie_share,
 
         ---------- judgment
-        case
-            when not has_strategy or not is_known then cast(null as string)
-            when active + previous_active < 10 or questions_ripe < 10 then 'too few to tell'
-            when bounds_met = 3 then 'thriving'
-            when bounds_met > 0 then 'mixed'
-            else 'struggling'
-        end as verdict,
+        verdict,
         {%- for n in [1, 2, 3] %}
-        {{ nth_reason(['waiting_reason', 'shrinking_reason', 'dependence_reason'], n) }}
-            as reason_{{ n }},
+        {{ nth_reason(
+            ['waiting_reason', 'shrinking_reason', 'dependence_reason', 'bound_reason'], n
+        ) }} as reason_{{ n }},
         {%- endfor %}
+        case when verdict in ('mixed', 'struggling') then owner_of_community end as owner,
+        case
+            when coalesce(verdict, '') not in ('mixed', 'struggling') then cast(null as string)
+            when questions_answered_7d < thriving_answered_share * questions_ripe
+                then 'see to it that every question gets an answer within 7 days'
+            when helper_absence_factor is null or helper_absence_factor < thriving_absence_factor
+                then 'ask two more members to answer, and thank those who do'
+            else 'ask who went quiet why, and greet who comes'
+        end as action,
 
         ---------- provenance
         cast(case when is_known then active end as bigint) as n,
         coverage,
         known_at,
         {{ metric_version() }} as metric_version
-    from judged
+    from called
 
 )
 

@@ -27,6 +27,12 @@ people as (
 
 ),
 
+organizations as (
+
+    select * from {{ ref('dim_organization') }}
+
+),
+
 silo_days as (
 
     select * from {{ ref('int_people__days') }}
@@ -173,9 +179,12 @@ joined as (
         snapshots.known_at,
         scores.person_id,
         people.organization_id,
-        people.owner_person_id,
+        coalesce(people.owner_person_id, organizations.owner_person_id) as owner_person_id,
         people.party_kind,
+        coalesce(people.silos = 'social', false) as is_nameless,
         settings.has_strategy,
+        settings.owner_of_relationships,
+        settings.save_list,
         settings.quiet_days,
         settings.slowing_gap_ratio,
         settings.quiet_gap_ratio,
@@ -202,6 +211,7 @@ joined as (
     cross join settings
     inner join scores on snapshots.as_of = scores.scored_on
     inner join people on scores.person_id = people.person_id
+    left join organizations on people.organization_id = organizations.organization_id
     inner join last_acts
         on scores.person_id = last_acts.person_id and scores.last_day = last_acts.day
     inner join first_quiet
@@ -253,43 +263,69 @@ worded as (
 
 ),
 
+-- Regulars who can still be saved, in the order that `rel_disengagement_check` holds to account.
+queued as (
+
+    select
+        *,
+        case when has_strategy and owner_person_id is null then owner_of_relationships end as owner,
+        case
+            when can_be_saved
+                then row_number() over (
+                    partition by as_of, basis, owner_person_id, can_be_saved
+                    order by score, person_id
+                )
+        end as place
+    from (
+        select
+            *,
+            coalesce(level in ('slowing', 'quiet') and gaps >= 2 and not is_nameless, false)
+                as can_be_saved
+        from worded
+    ) as told_apart
+
+),
+
 final as (
 
     select
         ---------- ids
-        worded.as_of,
-        worded.basis,
-        worded.person_id,
-        worded.organization_id,
-        worded.owner_person_id,
+        queued.as_of,
+        queued.basis,
+        queued.person_id,
+        queued.organization_id,
+        queued.owner_person_id,
 
         ---------- text
-        worded.party_kind,
-        worded.first_quiet_silo,
+        queued.party_kind,
+        queued.first_quiet_silo,
 
         ---------- score
-        worded.score,
-        worded.frequency_part,
-        worded.recency_part,
-        worded.risk,
-        worded.previous_risk,
+        queued.score,
+        queued.frequency_part,
+        queued.recency_part,
+        queued.risk,
+        queued.previous_risk,
         chances.p_return,
         28 as p_return_days,
 
         ---------- rhythm
-        cast(worded.active_days as bigint) as active_days,
-        cast(worded.active_days_28d as bigint) as active_days_28d,
-        cast(worded.silos as bigint) as silos,
-        cast(worded.gaps as bigint) as gaps,
-        worded.usual_gap as usual_gap_days,
-        cast(worded.days_quiet as bigint) as current_gap_days,
-        worded.gap_ratio,
-        worded.last_act_at,
+        cast(queued.active_days as bigint) as active_days,
+        cast(queued.active_days_28d as bigint) as active_days_28d,
+        cast(queued.silos as bigint) as silos,
+        cast(queued.gaps as bigint) as gaps,
+        queued.usual_gap as usual_gap_days,
+        cast(queued.days_quiet as bigint) as current_gap_days,
+        queued.gap_ratio,
+        queued.last_act_at,
 
         ---------- judgment
-        worded.level,
-        worded.previous_level,
-        case worded.level
+        queued.level,
+        queued.previous_level,
+        cast(case when queued.place <= queued.save_list then queued.place end as bigint)
+            as save_rank,
+        queued.owner,
+        case queued.level
             when 'slowing' then 'look in'
             when 'quiet' then 'get in touch personally'
             when 'gone' then 'decide: win back or let go'
@@ -297,25 +333,25 @@ final as (
         end as action,
         {%- for n in [1, 2, 3] %}
         {{ nth_reason(
-            ['worded.rhythm_reason', 'worded.silo_reason', 'worded.days_reason'], n
+            ['queued.rhythm_reason', 'queued.silo_reason', 'queued.days_reason'], n
         ) }} as reason_{{ n }},
         {%- endfor %}
 
         ---------- provenance
         cast(coalesce(calibrated_on.people, 0) as bigint) as n,
-        worded.coverage,
-        worded.known_at,
+        queued.coverage,
+        queued.known_at,
         {{ metric_version() }} as metric_version
-    from worded
+    from queued
     left join calibrated_on
-        on worded.as_of = calibrated_on.as_of and worded.basis = calibrated_on.basis
+        on queued.as_of = calibrated_on.as_of and queued.basis = calibrated_on.basis
     -- at most one row: the ranges of bins do not overlap
     left join chances
         on
-            worded.as_of = chances.as_of
-            and worded.basis = chances.basis
-            and (chances.from_bin is null or chances.from_bin <= worded.bin)
-            and (chances.until_bin is null or chances.until_bin > worded.bin)
+            queued.as_of = chances.as_of
+            and queued.basis = chances.basis
+            and (chances.from_bin is null or chances.from_bin <= queued.bin)
+            and (chances.until_bin is null or chances.until_bin > queued.bin)
 
 )
 

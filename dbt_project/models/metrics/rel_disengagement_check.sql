@@ -101,7 +101,7 @@ judged as (
         windows.basis,
         windows.horizon_days,
         scores.person_id,
-        people.owner_person_id,
+        coalesce(people.owner_person_id, organizations.owner_person_id) as owner_person_id,
         scores.score,
         scores.gaps >= 1 as has_come_again,
         -- still to be saved: a regular, away for longer than is usual for them, not yet gone
@@ -119,6 +119,8 @@ judged as (
     cross join settings
     inner join scores on windows.scored_on = scores.scored_on
     inner join people on scores.person_id = people.person_id
+    left join {{ ref('dim_organization') }} as organizations
+        on people.organization_id = organizations.organization_id
     left join next_days
         on scores.scored_on = next_days.scored_on and scores.person_id = next_days.person_id
 

@@ -13,6 +13,12 @@ snapshots as (
 
 ),
 
+settings as (
+
+    {{ metric_settings() }}
+
+),
+
 seen as (
 
     {{ silos_seen(['crm', 'forum', 'support']) }}
@@ -404,6 +410,26 @@ final as (
                 then 'went back ' || {{ times('ranked.returns') }} || ' to somebody who had it before'
         end as reason_2,
 
+        ---------- what to do
+        case
+            when not settings.has_strategy then cast(null as string)
+            when ranked.is_whole and ranked.costs then 'begin with the hand-off of removal_rank 1'
+            when ranked.removal_rank = 1 then 'let whoever has it finish it, or decide at once whose it is'
+            when
+                ranked.top_person_share > 0.8 and ranked.is_slow and ranked.acts_by_us >= 10
+                then 'let a second person learn this step'
+        end as action,
+        case
+            when
+                settings.has_strategy
+                and (
+                    (ranked.is_whole and ranked.costs)
+                    or ranked.removal_rank = 1
+                    or (ranked.top_person_share > 0.8 and ranked.is_slow and ranked.acts_by_us >= 10)
+                )
+                then settings.owner_of_processes
+        end as owner,
+
         ---------- provenance
         ranked.journeys as n,
         coalesce(seen.coverage, 0) as coverage,
@@ -411,6 +437,7 @@ final as (
         {{ metric_version() }} as metric_version
     from ranked
     inner join snapshots on ranked.as_of = snapshots.as_of and ranked.basis = snapshots.basis
+    cross join settings
     left join seen on ranked.as_of = seen.as_of and ranked.basis = seen.basis
 
 )

@@ -552,6 +552,7 @@ joined as (
     select
         spine.*,
         settings.has_strategy,
+        settings.owner_of_relationships,
         settings.quiet_days,
         settings.slowing_gap_ratio,
         settings.quiet_gap_ratio,
@@ -717,6 +718,11 @@ summed as (
                     || {{ counted('oldest_open_case_days', 'day') }} || ' old'
         end as cases_reason,
         case
+            when median_first_response_seconds > 24 * 3600
+                then 'first answers took ' || {{ rounded_days(in_days('median_first_response_seconds')) }}
+                    || ' in the middle'
+        end as slow_reason,
+        case
             when is_single_threaded and people_in_contact_180d = 1
                 then 'only one person there is in contact with us'
             when is_single_threaded
@@ -726,6 +732,28 @@ summed as (
         end as single_reason,
         case when sees_any and days_quiet is null then 'no contact on record' end as none_reason
     from scored
+
+),
+
+judged as (
+
+    select
+        *,
+        case
+            when not has_strategy or days_quiet is null then cast(null as string)
+            when
+                level in ('quiet', 'gone')
+                or (
+                    case when level = 'slowing' then 1 else 0 end
+                    + case when coalesce(champion_left, false) then 1 else 0 end
+                    + case when waits_for_us then 1 else 0 end
+                ) >= 2
+                then 'at risk'
+            when level = 'slowing' or coalesce(champion_left, false) or waits_for_us
+                then 'watch'
+            else 'healthy'
+        end as verdict
+    from summed
 
 ),
 
@@ -785,26 +813,26 @@ final as (
         response_part,
 
         ---------- judgment
-        case
-            when not has_strategy or days_quiet is null then cast(null as string)
-            when
-                level in ('quiet', 'gone')
-                or (
-                    case when level = 'slowing' then 1 else 0 end
-                    + case when coalesce(champion_left, false) then 1 else 0 end
-                    + case when waits_for_us then 1 else 0 end
-                ) >= 2
-                then 'at risk'
-            when level = 'slowing' or coalesce(champion_left, false) or waits_for_us
-                then 'watch'
-            else 'healthy'
-        end as verdict,
+        verdict,
         {%- for n in [1, 2, 3] %}
         {{ nth_reason([
             'champion_reason', 'quiet_reason', 'unanswered_reason', 'cases_reason',
-            'single_reason', 'none_reason',
+            'slow_reason', 'single_reason', 'none_reason',
         ], n) }} as reason_{{ n }},
         {%- endfor %}
+        case when verdict in ('at risk', 'watch') and owner_person_id is null
+            then owner_of_relationships
+        end as owner,
+        case
+            when coalesce(verdict, '') not in ('at risk', 'watch') then cast(null as string)
+            when champion_left then 'ask who follows the person with most contact, and meet them'
+            when level = 'gone' then 'decide: win back or let go'
+            when level in ('quiet', 'slowing') then 'call the person there with most contact'
+            when unanswered_90d >= 2 and 2 * unanswered_90d >= requests_90d
+                then 'answer their messages'
+            when oldest_open_case_days > 7 then 'close the oldest case, or say when'
+            else 'find out where first answers get stuck'
+        end as action,
 
         ---------- money and dates beside the score
         renewal_date,
@@ -820,7 +848,7 @@ final as (
         coverage,
         known_at,
         {{ metric_version() }} as metric_version
-    from summed
+    from judged
 
 )
 

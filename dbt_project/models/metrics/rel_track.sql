@@ -12,6 +12,12 @@ snapshots as (
 
 ),
 
+settings as (
+
+    {{ metric_settings() }}
+
+),
+
 seen as (
 
     {{ silos_seen(['crm', 'forum', 'support']) }}
@@ -85,7 +91,8 @@ grid as (
         kinds.party_kind,
         indicators.direction,
         indicators.unit,
-        min(indicators.lit_by) as lit_by
+        min(indicators.lit_by) as lit_by,
+        min(indicators.action) as action
     from snapshots
     cross join kinds
     cross join indicators
@@ -185,47 +192,77 @@ tested as (
 
 ),
 
+judged as (
+
+    select
+        *,
+        case
+            when z is not null
+                then case
+                    when abs(z) < 1.96 then 'holds'
+                    when (direction = 'supports') = (z > 0) then 'strengthened'
+                    else 'weakened'
+                end
+        end as effect
+    from tested
+
+),
+
 final as (
 
     select
         ---------- grain
-        tested.as_of,
-        tested.basis,
-        tested.quality,
-        tested.party_kind,
-        tested.indicator,
-        tested.given_by,
+        judged.as_of,
+        judged.basis,
+        judged.quality,
+        judged.party_kind,
+        judged.indicator,
+        judged.given_by,
 
         ---------- how it stands
-        tested.direction,
-        tested.unit,
-        tested.value,
-        tested.previous_value,
-        tested.value - tested.previous_value as change,
-        tested.z,
+        judged.direction,
+        judged.unit,
+        judged.value,
+        judged.previous_value,
+        judged.value - judged.previous_value as change,
+        judged.z,
         case
-            when tested.z >= 1.96 then 'rises'
-            when tested.z <= -1.96 then 'falls'
-            when tested.z is not null then 'steady'
+            when judged.z >= 1.96 then 'rises'
+            when judged.z <= -1.96 then 'falls'
+            when judged.z is not null then 'steady'
         end as trend,
+        judged.effect,
+        case when judged.value is null then judged.lit_by end as lit_by,
+
+        ---------- what to do
         case
-            when tested.z is not null
-                then case
-                    when abs(tested.z) < 1.96 then 'holds'
-                    when (tested.direction = 'supports') = (tested.z > 0) then 'strengthened'
-                    else 'weakened'
-                end
-        end as effect,
-        case when tested.value is null then tested.lit_by end as lit_by,
+            when judged.effect = 'weakened' and judged.unit = 'hours'
+                then {{ days_number('cast(round(judged.previous_value, 1) as decimal(18, 1))') }}
+                    || ' hours before, now '
+                    || {{ days_number('cast(round(judged.value, 1) as decimal(18, 1))') }}
+                    || ': more than chance would have it'
+            when judged.effect = 'weakened'
+                then cast(cast(round(100 * judged.previous_value) as bigint) as string)
+                    || ' % before, now '
+                    || cast(cast(round(100 * judged.value) as bigint) as string)
+                    || ' %: more than chance would have it'
+        end as reason_1,
+        case when judged.effect = 'weakened' and settings.has_strategy then judged.action end
+            as action,
+        case
+            when judged.effect = 'weakened' and settings.has_strategy
+                then settings.owner_of_qualities
+        end as owner,
 
         ---------- provenance
-        tested.previous_n,
-        tested.n,
+        judged.previous_n,
+        judged.n,
         coalesce(seen.coverage, 0) as coverage,
-        tested.known_at,
+        judged.known_at,
         {{ metric_version() }} as metric_version
-    from tested
-    left join seen on tested.as_of = seen.as_of and tested.basis = seen.basis
+    from judged
+    cross join settings
+    left join seen on judged.as_of = seen.as_of and judged.basis = seen.basis
 
 )
 

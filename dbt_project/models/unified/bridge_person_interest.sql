@@ -39,12 +39,59 @@ spread as (
         from told
     ) as chosen
     where trim(choice) <> ''
+),
+
+lasting as (
+    select
+        person_id,
+        interest,
+        source,
+        max(told_at) as told_at
+    from spread
+    group by person_id, interest, source
+),
+
+-- What the names of fields are refused for is refused where somebody writes it as an interest.
+private as (
+    select interests.interest
+    from (
+        select
+            interest,
+            translate(plain, translate(plain, 'abcdefghijklmnopqrstuvwxyz', ''), '') as letters
+        from (
+            select
+                interest,
+                translate(
+                    interest,
+                    '0134578@$!áàâäãåéèêëíìîïóòôöõúùûüñç',
+                    'oieastbasiaaaaaaeeeeiiiiooooouuuunc'
+                ) as plain
+            from lasting
+            group by interest
+        ) as spelled
+    ) as interests
+    inner join {{ source('control', 'private_stems') }} as stems
+        on interests.letters like '%' || stems.stem || '%'
+    group by interests.interest
+),
+
+dated as (
+    select
+        lasting.*,
+        {{ days_after(utc_day('lasting.told_at'), 'settings.volunteered_expiry_days') }}
+            as expires_on
+    from lasting
+    cross join ({{ metric_settings() }}) as settings
+    left join private on lasting.interest = private.interest
+    where private.interest is null
 )
 
 select
-    person_id,
-    interest,
-    source,
-    max(told_at) as told_at
-from spread
-group by person_id, interest, source
+    dated.person_id,
+    dated.interest,
+    dated.source,
+    dated.told_at,
+    dated.expires_on
+from dated
+cross join {{ source('control', 'run') }} as run
+where dated.expires_on is null or dated.expires_on >= run.as_of
