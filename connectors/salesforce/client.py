@@ -258,12 +258,15 @@ def limits(answer: requests.Response) -> Limit | None:
 def usages(answer: requests.Response) -> Iterator[Usage]:
     """Read `Sforce-Limit-Info: api-usage=18/15000`: calls of the org in the last 24 hours.
 
+    An administrator may let an app have fewer (`per-app-api-usage=17/250(appName=x)`): what ends
+    first counts.
     https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_api_usage.htm
     """
-    told = re.search(r"api-usage=(\d+)/(\d+)", answer.headers.get("Sforce-Limit-Info", ""))
-    if told:
-        used, limit = int(told[1]), int(told[2])
-        yield Usage(limit=limit, left=max(0, limit - used), seconds=DAY_S)
+    told = re.findall(r"api-usage=(\d+)/(\d+)", answer.headers.get("Sforce-Limit-Info", ""))
+    pairs = [(max(0, int(limit) - int(used)), int(limit)) for used, limit in told]
+    if pairs:
+        left, limit = min(pairs)
+        yield Usage(limit=limit, left=left, seconds=DAY_S)
 
 
 class _Redirect(HTTPAdapter):

@@ -447,6 +447,31 @@ def test_too_many_long_calls_at_once_are_waited_for(crm, monkeypatch):
     assert result.rows == 1 and result.waits_s >= 0.1 and not result.ended_early
 
 
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ("api-usage=18/5000", [4_982]),
+        ("api-usage=18/5000; api-bursts=1/750", [4_982]),
+        ("api-usage=18/5000; per-app-api-usage=17/250(appName=rapport)", [233]),
+        ("per-app-api-usage=17/9000(appName=rapport); api-usage=5100/5000", [0]),
+        ("api-bursts=1/750", []),
+    ],
+)
+def test_of_the_quotas_that_an_answer_tells_the_one_that_ends_first_counts(told, left):
+    answer = requests.Response()
+    answer.headers["Sforce-Limit-Info"] = told
+    assert [usage.left for usage in salesforce.usages(answer)] == left
+
+
+@pytest.mark.parametrize("code", ["API_DISABLED_FOR_ORG", "INSUFFICIENT_ACCESS"])
+def test_a_403_that_is_no_limit_is_an_error_at_once(crm, code):
+    answer = requests.Response()
+    answer.status_code, answer._content = 403, json.dumps([{"errorCode": code}]).encode()
+    assert salesforce.limits(answer) is None
+    refusal = crm.open()._org._refusal(403, answer.content)
+    assert isinstance(refusal, AuthError) and f"HTTP 403 `{code}`" in str(refusal)
+
+
 def test_a_row_that_became_visible_late_is_found_by_look_back_and_counted(crm, landed):
     crm.insert("Contact", LastName="Weaver")
     crm.org.late_visible_s = 240
