@@ -397,9 +397,7 @@ def _rules(name: str, programme: Programme, rank: int, tier: Tier) -> Iterator[R
         for number, rule in enumerate(rules, 1):
             [(measure, bound)] = rule.items()
             [(key, comparison)] = [
-                (key, sign)
-                for key, sign in SIDES.items()
-                if getattr(bound, key) is not None
+                (key, sign) for key, sign in SIDES.items() if getattr(bound, key) is not None
             ]
             counts = (bound.or_count_min, bound.or_count_max)
             count = next((_decimal(count) for count in counts if count is not None), None)
@@ -444,9 +442,7 @@ def _add_measure(made: Rows, programme: str, name: str, measure: Measure) -> Non
                 MeasureRow(programme, hidden, origin, measure.indicator, measure.days)
             )
         zero = Decimal(0)
-        made.shares.append(
-            ShareRow(programme, name, part, whole, None, None, None, zero, zero)
-        )
+        made.shares.append(ShareRow(programme, name, part, whole, None, None, None, zero, zero))
         return
     [origin] = [one for one in ORIGINS if getattr(measure, one) is not None]
     said = getattr(measure, origin)

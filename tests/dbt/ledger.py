@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
+
+from rapport import strategy, tiers
 
 CONTROL = {
     "run": "as_of date, known_at timestamptz",
@@ -218,6 +221,21 @@ class Ledger:
             **columns,
         }
         self.add("fct_interaction", row)
+
+    def enroll(
+        self,
+        programmes: Mapping[str, Any],
+        members: Mapping[str, tuple[str, str]] | None = None,
+    ) -> None:
+        """Add tier programmes as strategy.yml writes them; those without members are for all."""
+        checked = msgspec.convert(programmes, dict[str, tiers.Programme])
+        for name, programme in checked.items():
+            tiers.check(programme, name)
+        rows = tiers.rows(checked, members or {}, strategy.EVERYBODY)
+        for field in rows._fields:
+            for row in getattr(rows, field):
+                name = field if field == "tiers" else f"tier_{field}"
+                self.add(f"control.{name}", row._asdict())
 
     def build(self) -> Ledger:
         """Build every metric model of the rows as they are now, each when it is first asked for."""

@@ -1066,6 +1066,27 @@ def random_world(
                 "due_on": as_of + timedelta(days=50),
             },
         )
+    ledger.enroll(
+        {
+            "guild": {
+                "owner": "lead",
+                "grace_days": 10,
+                "low_water": 0.8,
+                "measures": {
+                    "answers": {"acts": ["answer", "accepted_answer"], "days": 60},
+                    "purchase_days": {"active_days": ["purchase"]},
+                    "ties": {"column": "rel_importance.ties"},
+                },
+                "tiers": [
+                    {"name": "helper", "all": [{"answers": {"min": 2}}]},
+                    {
+                        "name": "guide",
+                        "any": [{"ties": {"above": 3}}, {"purchase_days": {"min": 4}}],
+                    },
+                ],
+            }
+        }
+    )
     names = [f"per_{number:03}" for number in range(people)]
     rows: list[Callable[[], None]] = []
     for number, name in enumerate(names):
@@ -1220,7 +1241,7 @@ def test_a_world_moved_by_some_days_has_the_same_numbers(
     moving = {
         *("as_of", "day", "last_act_at", "last_inbound_at", "last_outbound_at", "renewal_date"),
         *("opened_at", "closed_at", "last_step_at", "scored_on", "came_from", "came_until"),
-        "due_on",
+        *("due_on", "tier_since"),
     }
     here = random_world(models, random.Random(seed)).build()
     there = random_world(models, random.Random(seed), as_of=AS_OF + timedelta(days=days)).build()
@@ -1257,8 +1278,8 @@ def test_no_model_but_of_organizations_and_value_names_an_amount(models: Models)
     sql = {name: step for name, step in models.steps.items() if isinstance(step, str)}
     reading = {name for name, text in sql.items() if money.search(text)}
     assert reading == {
-        "rel_organization", "int_spending__histories", "rel_value", "rel_value_model",
-        "rel_value_segment",
+        "rel_organization", "int_spending__histories", "int_tiers__paid", "rel_value",
+        "rel_value_model", "rel_value_segment",
     }  # fmt: skip
     score = sql["rel_organization"].split("---------- score")[1].split("final as")[0]
     assert not money.search(score)

@@ -215,8 +215,9 @@ def test_a_programme_becomes_rules_that_are_compared_as_written(tmp_path: Path) 
     path = tmp_path / "strategy.yml"
     path.write_text(
         MINIMAL
-        + GUILD.replace("owner: lead", "owner: lead, low_water: 0.9, review: {every: month}")
-        .replace(
+        + GUILD.replace(
+            "owner: lead", "owner: lead, low_water: 0.9, review: {every: month}"
+        ).replace(
             "{answers: {min: 10}}", "{answers: {above: 0.07}}, {share: {max: 0.3, or_count_max: 5}}"
         )
         + "segments: [{name: kind, from: {column: party_kind}}]\n"

@@ -43,21 +43,26 @@ people as (
 
 rules as (
 
+    select * from {{ ref('int_tiers__rules') }}
+
+),
+
+today as (
+
     select
         *,
-        -- of the rules of a clause the one that is nearest to holding
+        -- of the rules of a clause the one that is nearest to holding, and the one that holds most
         row_number() over (
-            partition by look, programme, person_id, day, tier_rank, clause
+            partition by programme, person_id, day, tier_rank, clause
             order by meets desc nulls last, margin desc nulls last, rule
         ) as nearest,
         row_number() over (
-            partition by look, programme, person_id, day, tier_rank, clause
+            partition by programme, person_id, day, tier_rank, clause
             order by keeps desc nulls last, keep_margin desc nulls last, rule
         ) as safest,
-        count(*) over (
-            partition by look, programme, person_id, day, tier_rank, clause
-        ) as n_rules
-    from {{ ref('int_tiers__rules') }}
+        count(*) over (partition by programme, person_id, day, tier_rank, clause) as n_rules
+    from rules
+    where look = 'today'
 
 ),
 
@@ -331,10 +336,9 @@ asked as (
             order by rules.margin nulls last, rules.tier_rank desc, rules.clause
         ) as place
     from placed
-    inner join rules
+    inner join today as rules
         on
-            rules.look = 'today'
-            and rules.nearest = 1
+            rules.nearest = 1
             and placed.as_of = rules.day
             and placed.programme = rules.programme
             and placed.person_id = rules.person_id
@@ -393,10 +397,9 @@ kept as (
                 order by rules.keep_margin nulls last, rules.tier_rank desc, rules.clause
             ) as nth
         from placed
-        inner join rules
+        inner join today as rules
             on
-                rules.look = 'today'
-                and rules.safest = 1
+                rules.safest = 1
                 and placed.as_of = rules.day
                 and placed.programme = rules.programme
                 and placed.person_id = rules.person_id
@@ -415,8 +418,7 @@ known as (
         day,
         count(*) as n_rules,
         count(meets) as n_known
-    from rules
-    where look = 'today'
+    from today
     group by programme, person_id, day
 
 ),
