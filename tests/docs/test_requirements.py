@@ -23,7 +23,7 @@ COLUMNS = {
 
 
 @cache
-def tests_of(path: str) -> set[str]:
+def names_in(path: str) -> set[str]:
     """Return the names of the tests in a file of this repository."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return {
@@ -49,7 +49,7 @@ def test_a_row_is_shown_by_a_test_that_is_there_or_says_why_it_waits(number: int
     assert bool(row.by) == bool(row.test), "what answers it, and what shows that, go together"
     if row.test:
         path, _, name = row.test.partition("::")
-        assert name in tests_of(path)
+        assert name in names_in(path)
     if row.waits:
         assert row.waits.endswith((".", "?")), "a sentence"
 
