@@ -4,7 +4,7 @@ python -m benchmarks.identity_cases profiles FOLDER COUNT  generate about so man
 python -m benchmarks.identity_cases hostile FOLDER COUNT   as many profiles for each kind of trap
 python -m benchmarks.identity_cases project FOLDER         the identity models on those alone
 python -m benchmarks.identity_cases advance FOLDER         let 1 % of the profiles come, change, go
-python -m benchmarks.identity_cases febrl FOLDER N         score the records of FEBRL N
+python -m benchmarks.identity_cases febrl FOLDER N         FEBRL N, from files to people
 """
 
 from __future__ import annotations
@@ -14,22 +14,54 @@ import sys
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 
 from benchmarks.costs import ROOT
+from benchmarks.identity import resolve
 from rapport import build, config, dbt
-from rapport.identity.attributes import Attribute, likely_pairs
+from rapport.syncing import sync_selected
 
-FEBRL = (
-    Attribute(name="given_name", edits=(1, 3), swapped_with="surname", meets=True),
-    Attribute(name="surname", edits=(1, 3), swapped_with="given_name", meets=True),
-    Attribute(name="date_of_birth", edits=(1, 2), meets=True),
-    Attribute(name="soc_sec_id", edits=(1, 2), meets=True),
-    Attribute(name="street_number", edits=(1,)),
-    Attribute(name="address_1", edits=(1, 3)),
-    Attribute(name="suburb", edits=(1, 3)),
-    Attribute(name="postcode", edits=(1, 2), meets=True),
-)
+FEBRL = """
+home: .
+sources:
+  list:
+    type: files
+    silo: other
+    streams:
+"""
+FEBRL_STREAM = """
+      records{side}:
+        path: records{side}.parquet
+        key: [rec_id]
+        map:
+          to: person
+          columns: {{given_name: given_name, family_name: surname, birth_date: date_of_birth,
+                    personal_number: soc_sec_id, house_number: street_number, street: address_1,
+                    postcode: postcode, city: suburb}}
+"""
+FEBRL_FOUND = """
+copy (
+    with people as (
+        select split_part(profile_key, ':', 3) as record, person_id from identity_person_map
+    ),
+
+    together as (
+        select person_id, person_id as other_person_id, 1.0 as probability from people
+        union
+        select person_id, other_person_id, 0.5 from identity_suggestion
+    )
+
+    select
+        least(one.record, other.record) as "left",
+        greatest(one.record, other.record) as "right",
+        max(probability) as probability
+    from together
+    inner join people as one on together.person_id = one.person_id
+    inner join people as other on together.other_person_id = other.person_id
+    where one.record <> other.record
+    group by all
+) to '%s'
+"""
+"""Pairs of records that are one person's: now, or if every suggestion is accepted."""
 
 PROFILES_PER_PERSON = 1.69
 SOURCES = (("crm", 0.55), ("hub", 0.41), ("forum", 0.50), ("shop", 0.23))
@@ -126,6 +158,12 @@ select
 from profiles order by hash(profile_key)
 """
 NO_HANDLE = "select '' as source, '' as profile_key, '' as handle where false"
+NO_ATTRIBUTE = """
+select
+    '' as profile_key, '' as given_name, '' as family_name, '' as full_name, '' as birth_date,
+    '' as personal_number, '' as house_number, '' as street, '' as postcode, '' as city
+where false
+"""
 ADVANCE = """
 select * replace (
     case when hash(profile_key) % 250 = 1 then family_name || 'son' else family_name end
@@ -188,6 +226,7 @@ def project(folder: Path) -> None:
             shutil.copy(path, models)
     (models / "identity_profile.sql").write_text(PROFILE_MODEL % (folder / "profiles.parquet"))
     (models / "identity_handle.sql").write_text(NO_HANDLE)
+    (models / "identity_attribute.sql").write_text(NO_ATTRIBUTE)
     # Copied, not pointed at: dbt writes what it runs of a seed beside an absolute path.
     (folder / "seeds").mkdir()
     for name in SEEDS:
@@ -213,10 +252,25 @@ def advance(folder: Path) -> None:
 
 
 def febrl(folder: Path, number: int) -> None:
-    """Score the records of one of FEBRL's sets."""
-    records = pq.read_table(folder / f"febrl{number}.parquet")
-    pairs = likely_pairs(records, "rec_id", FEBRL, at_least=0.2)
-    pq.write_table(pairs, folder / f"ours{number}.parquet")
+    """Take one of FEBRL's sets in as files with a `map:`, and build who is who."""
+    home = folder / f"febrl{number}"
+    home.mkdir()
+    with duckdb.connect() as session:
+        session.execute(f"create view records as from '{folder}/febrl{number}.parquet'")
+        sides = session.execute("select distinct side from records order by side").fetchall()
+        for (side,) in sides:
+            session.execute(
+                f"copy (select * exclude (side) from records where side = '{side}') "
+                f"to '{home}/records{side}.parquet'"
+            )
+    streams = "".join(FEBRL_STREAM.format(side=side) for (side,) in sides)
+    (home / config.CONFIG_NAME).write_text(FEBRL + streams)
+    for outcome in sync_selected(config.load(home / config.CONFIG_NAME), ()):
+        if outcome.error is not None:
+            raise outcome.error
+    resolve(home)
+    with duckdb.connect(str(home / build.BUILD_NAME)) as session:
+        session.execute(FEBRL_FOUND % (folder / f"ours{number}.parquet"))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,10 @@ from typing import Any
 from connectors.discovery import guess_pii
 from connectors.errors import ConfigError
 
-_DIRECT = {"name", "given_name", "family_name", "email", "phone"}
+_DIRECT = {
+    "name", "given_name", "family_name", "email", "phone",
+    "birth_date", "personal_number", "house_number", "street", "postcode", "city",
+}  # fmt: skip
 """Columns of a person that say who it is."""
 _REFERENCES = {"person", "to_person", "owner", "organization", "parent", "external_id"}
 

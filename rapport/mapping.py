@@ -48,6 +48,8 @@ TARGETS: dict[str, dict[str, Kind]] = {
     "person": {
         "id": "text", "name": "text", "given_name": "text", "family_name": "text",
         "email": "text", "email_verified": "boolean", "phone": "text", "external_id": "text",
+        "birth_date": "text", "personal_number": "text", "house_number": "text",
+        "street": "text", "postcode": "text", "city": "text",
         "organization": "organization", "kind": "text", "is_staff": "boolean",
         "is_bot": "boolean", "owner": "person", "created_at": "timestamp", "custom": "json",
     },

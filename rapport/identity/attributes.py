@@ -2,8 +2,8 @@
 
 Belongs here: which records meet, how well they agree, and how likely that makes them one, learned
 from the records themselves (Fellegi and Sunter's model, by expectation and maximization). Does not
-belong here: identifiers such as mailboxes, which rules join (`identity_rule`), or what a likely
-pair leads to: it is a suggestion, never a join.
+belong here: identifiers such as mailboxes, which rules join, or what a likely pair leads to
+(`identity_rule`).
 
 No labels are needed. What values have by chance is read from random pairs. What records of one
 person have in common is learned from the pairs that meet in some value; pairs that meet in none
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 import duckdb
 import pyarrow
+
+from rapport.identity.names import read_name
 
 LARGEST_BLOCK = 1_000
 """Records; what more of them share says nothing about who is one, and comparing them costs most."""
@@ -46,8 +48,30 @@ class Attribute:
 
     @property
     def n_levels(self) -> int:
-        """Return how many levels of agreement there are: level 0 is to be equal."""
+        """Return how many levels of agreement there are: 0 is to be equal, the last to differ."""
         return 2 + (self.swapped_with is not None) + len(self.edits)
+
+
+NUMBER = "personal_number"
+PERSON = (
+    Attribute(name="given_name", edits=(1, 3), swapped_with="family_name", meets=True),
+    Attribute(name="family_name", edits=(1, 3), swapped_with="given_name", meets=True),
+    Attribute(name="birth_date", edits=(1, 2), meets=True),
+    Attribute(name=NUMBER, edits=(1, 2), meets=True),
+    Attribute(name="house_number", edits=(1,)),
+    Attribute(name="street", edits=(1, 3)),
+    Attribute(name="postcode", edits=(1, 2), meets=True),
+    Attribute(name="city", edits=(1, 3)),
+)
+"""What lists of people tell of them beside how they are reached."""
+
+SURE, LIKELY = 0.99, 0.5
+"""Probabilities from which records are one person's, and from which somebody should look."""
+
+LIKENESSES = pyarrow.schema(
+    [(name, pyarrow.string()) for name in ("left_key", "right_key", "rule_id", "agreeing")]
+)
+"""Pairs of profiles, left < right, the rule that they meet under, and what agrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,52 @@ class Model:
         return 1 / (1 + math.exp(-max(-700.0, min(700.0, weight))))
 
 
+def likenesses(records: pyarrow.Table) -> pyarrow.Table:
+    """Return the pairs of profiles that are likely one person's.
+
+    Args:
+        records: one row per profile: `profile_key`, `full_name` and the columns of `PERSON` as
+            text. The whole name is read where its parts are missing.
+
+    Returns:
+        As `LIKENESSES`, ordered by the keys.
+    """
+    if not records.num_rows:
+        return LIKENESSES.empty_table()
+    names = [
+        (given, family)
+        if given or family
+        else tuple(" ".join(words) for words in read_name(None, None, full))
+        for given, family, full in zip(
+            *(records[column].to_pylist() for column in ("given_name", "family_name", "full_name")),
+            strict=True,
+        )
+    ]
+    for index, column in enumerate(("given_name", "family_name")):
+        parts = [(name[index] or "").lower() for name in names]
+        place = records.schema.get_field_index(column)
+        records = records.set_column(place, column, pyarrow.array(parts, pyarrow.string()))
+    pairs = likely_pairs(records, "profile_key", PERSON, at_least=LIKELY).to_pylist()
+    return pyarrow.Table.from_pylist(
+        [
+            {
+                "left_key": pair["left"],
+                "right_key": pair["right"],
+                "rule_id": _rule(pair["probability"], pair["agreeing"]),
+                "agreeing": pair["agreeing"],
+            }
+            for pair in pairs
+        ],
+        schema=LIKENESSES,
+    )
+
+
+def _rule(probability: float, agreeing: str) -> str:
+    if probability < SURE:
+        return "likely_records"
+    return "number_and_record" if NUMBER in agreeing.split(", ") else "alike_records"
+
+
 def likely_pairs(
     records: pyarrow.Table, key: str, attributes: Sequence[Attribute], *, at_least: float = 0.5
 ) -> pyarrow.Table:
@@ -83,7 +153,8 @@ def likely_pairs(
         at_least: probability from which a pair is returned.
 
     Returns:
-        `left`, `right` (keys, left < right) and `probability`, ordered by left and right.
+        `left`, `right` (keys, left < right), `probability` and `agreeing` (the attributes that
+        agree, slips allowed, in their order, between commas), ordered by left and right.
     """
     with duckdb.connect() as session:
         session.execute("set threads to 2; set preserve_insertion_order to false")
@@ -126,8 +197,13 @@ def likely_pairs(
             }
         )
         session.register("told", told)
+        agreeing = ", ".join(
+            f"case when \"{each.name}\" between 0 and {each.n_levels - 2} then '{each.name}' end"
+            for each in attributes
+        )
         found: pyarrow.Table = session.sql(
-            'select left_key as "left", right_key as "right", probability from compared '
+            'select left_key as "left", right_key as "right", probability, '
+            f"concat_ws(', ', {agreeing}) as agreeing from compared "
             f"inner join told using ({named}) order by all"
         ).to_arrow_table()
         return found

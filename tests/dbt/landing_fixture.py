@@ -45,8 +45,9 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
     "bluesky": ("posts", "notifications", "reactions", "profiles"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {
-    "people": "id name given_name family_name email email_verified phone external_id organization"
-    " kind is_staff is_bot owner created_at custom".split(),
+    "people": "id name given_name family_name email email_verified phone external_id birth_date"
+    " personal_number house_number street postcode city organization kind is_staff is_bot owner"
+    " created_at custom".split(),
     "organizations": "id name domain kind parent owner industry renewal_date renewal_amount"
     " created_at custom".split(),
     "interactions": "id person to_person organization occurred_at kind channel place direction"

@@ -7,6 +7,7 @@ right they are on many people (`benchmarks.identity`), or the guards alone
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,6 +24,34 @@ from tests.dbt.test_incremental import differences
 pytestmark = pytest.mark.dbt
 
 Query = Callable[[str], list[tuple[Any, ...]]]
+
+
+def members() -> list[dict[str, str]]:
+    """Return 80 people twice, with nothing but attributes; the first few the second time amiss."""
+    dice = random.Random(3)
+
+    def word(letters: int) -> str:
+        return "".join(dice.choice("abcdefghijklmnop") for _ in range(letters)).title()
+
+    streets = [word(8) for _ in range(25)]
+    people = [
+        {
+            "given_name": word(6), "family_name": word(8), "street": dice.choice(streets),
+            "house_number": str(dice.randrange(1, 99)), "postcode": str(dice.randrange(1000, 1040)),
+            "birth_date": f"{dice.randrange(1930, 2005)}-{dice.randrange(1, 13):02d}-17",
+            "personal_number": str(dice.randrange(10**8, 10**9)),
+        }
+        for _ in range(80)
+    ]  # fmt: skip
+    again = [dict(person) for person in people]
+    again[0] |= {"given_name": people[0]["family_name"], "family_name": people[0]["given_name"]}
+    again[1] |= {"given_name": word(6), "street": word(8)}  # under another name, as numbered
+    again[2].pop("personal_number")
+    again[2] |= {"birth_date": people[2]["birth_date"].replace("-17", "-11")}
+    for person in (people[3], again[3]):
+        person.pop("personal_number")
+    again[3] |= {"given_name": word(6)}  # a twin
+    return [record for pair in zip(people, again, strict=True) for record in pair]
 
 
 def company() -> Landing:
@@ -55,6 +84,10 @@ def company() -> Landing:
 
     person("club", "phone-1", "Emil Stone", phone="+14155550111")
     person("desk", "phone-2", "Emil Stone", phone="(415) 555-0111")
+
+    for number, record in enumerate(members()):  # each in both lists, one after the other
+        landing.add("mapped__people", {"id": f"alike-{number}"} | record,
+                    source=("club", "desk")[number % 2], stream="people")  # fmt: skip
 
     for number in (1, 2, 3):  # three of them, two in one list
         person("club" if number < 3 else "desk", f"name-{number}", "Ina Rarebell")
@@ -182,6 +215,34 @@ def test_a_rare_name_is_a_question_and_no_answer(first: Query) -> None:
     )  # fmt: skip
 
 
+def test_records_without_an_address_are_one_person_where_all_they_tell_agrees(
+    first: Query,
+) -> None:
+    found = people(first, "alike")
+    parted = [
+        number for number in range(80) if found[str(2 * number)] != found[str(2 * number + 1)]
+    ]
+    assert parted == [3]
+    assert len(set(found.values())) == 81
+    how = dict(
+        first(
+            "select left_key, rule_id from identity_edge "
+            "where id_type = 'attributes' and state = 'live'"
+        )
+    )
+    assert how["club:people:alike-0"] == how["club:people:alike-2"] == "number_and_record"
+    assert how["club:people:alike-4"] == "alike_records"
+
+
+def test_of_a_twin_people_are_asked(first: Query) -> None:
+    assert first(
+        "select state, refusal, evidence from identity_edge where left_key = 'club:people:alike-6'"
+    ) == [
+        ("suggested", "the names disagree",
+         "family_name, birth_date, house_number, street, postcode")
+    ]  # fmt: skip
+
+
 def test_a_crowd_on_one_mailbox_is_nobody(first: Query) -> None:
     assert flag(first, "everybody@home.example") == [("shared", "used by 13 profiles")]
     assert len(set(people(first, "crowd").values())) == 13
@@ -283,6 +344,7 @@ def test_a_day_on_top_of_a_build_leaves_what_a_build_of_everything_leaves(
         ("desk", {"id": "phone-2", "name": "Emil Stone", "phone": "+1 415 555 0199"}),
         ("club", {"id": "own-1", "name": "Olivia Reed", "email": "olivia@reed.example"}),
         ("desk", {"id": "crowd-13", "name": "", "email": "everybody@home.example"}),
+        ("desk", {"id": "alike-11", "given_name": "Ada", "birth_date": "1931-01-02"}),
     ):
         landing.add(
             "mapped__people", record, source=source, stream="people", version=day, loaded_at=day
@@ -299,6 +361,9 @@ def test_a_day_on_top_of_a_build_leaves_what_a_build_of_everything_leaves(
     ] == ["changed", "new"]
     assert differences(*(folder / "build.duckdb" for folder in folders)) == {}
     assert len(set(people(query, "own").values())) == 2 > len(set(people(first, "own").values()))
+    before, after = people(first, "alike"), people(query, "alike")
+    assert before["10"] == before["11"]
+    assert after["10"] != after["11"]
 
 
 def test_every_rule_tells_its_words_and_only_known_bands(first: Query) -> None:

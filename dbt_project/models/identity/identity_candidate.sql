@@ -268,6 +268,11 @@ candidates as (
 
     union all
 
+    select rule_id, 'person', left_key, right_key, 'attributes', agreeing, null
+    from {{ ref('identity_likeness') }}
+
+    union all
+
     select
         case one.id_type when 'domain' then 'same_domain' else 'same_name' end,
         one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
@@ -305,7 +310,9 @@ pairs as (
         entity,
         rule_id,
         id_type,
-        case rule_id when 'claimed_handle' then value else {{ masked('value') }} end as evidence,
+        -- a handle is public, and of attributes only their names are told
+        case when id_type in ('handle', 'attributes') then value else {{ masked('value') }} end
+            as evidence,
         refusal
     from candidates
     where one <> other

@@ -1,6 +1,6 @@
 {#
     Whatever the later models read of a profile stands in its digest: its own fields, what its
-    organization is known by, and what is claimed of it. What concerns all stands under the key ''.
+    organization is known by, what is claimed of it, and whom it is like. What concerns all stands under the key ''.
 #}
 with profiles as (
     select * from {{ ref('identity_profile') }}
@@ -51,6 +51,20 @@ claimed as (
     group by profile_key
 ),
 
+likenesses as (
+    select * from {{ ref('identity_likeness') }}
+),
+
+alike as (
+    select profile_key, {{ sorted_list('digest') }} as digest
+    from (
+        select left_key as profile_key, {{ row_digest('likenesses') }} as digest from likenesses
+        union all
+        select right_key, {{ row_digest('likenesses') }} from likenesses
+    ) as ends
+    group by profile_key
+),
+
 facts as (
     select
         profiles.profile_key,
@@ -58,7 +72,8 @@ facts as (
         own_place.digest as own_place,
         place_by_key.digest as place_by_key,
         place_by_company.digest as place_by_company,
-        claimed.digest as claims
+        claimed.digest as claims,
+        alike.digest as likenesses
     from profiles
     left join places_by_key as own_place
         on profiles.reference_key = own_place.reference_key and profiles.entity = 'organization'
@@ -67,6 +82,7 @@ facts as (
     left join places_by_company as place_by_company
         on {{ company_key('profiles.organization_name') }} = place_by_company.company_key
     left join claimed on profiles.profile_key = claimed.profile_key
+    left join alike on profiles.profile_key = alike.profile_key
 ),
 
 rules as (

@@ -8,7 +8,8 @@ from rapport.identity.overrides import refuse_contradictions, refuse_crowds
 from rapport.identity.parts import begin
 from rapport.identity.suppressions import kept_off, kept_out
 
-ASKING_RULES = "('claimed_handle')"  # what somebody told us is asked about before it is thrown away
+# What somebody told us, or a whole record says, is asked about before it is thrown away.
+ASKING_RULES = "('claimed_handle', 'alike_records')"
 REACHED = """left_key in (select profile_key from identity_reach)
     or right_key in (select profile_key from identity_reach)"""
 OVERRIDE_TIER = 0  # above every rule: neither names nor sizes undo it

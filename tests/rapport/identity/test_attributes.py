@@ -7,7 +7,16 @@ import random
 import pyarrow
 import pytest
 
-from rapport.identity.attributes import MISSING, Attribute, Model, learn, likely_pairs
+from rapport.identity.attributes import (
+    LIKENESSES,
+    MISSING,
+    PERSON,
+    Attribute,
+    Model,
+    learn,
+    likely_pairs,
+    likenesses,
+)
 
 ATTRIBUTES = (
     Attribute(name="given", edits=(1,), swapped_with="family", meets=True),
@@ -114,3 +123,30 @@ def test_what_is_learned_is_what_the_pairs_were_made_of() -> None:
 def test_no_records_and_one_record_make_no_pair() -> None:
     one = {"key": "a", "given": "ann", "family": "lee", "born": "1970", "street": "x"}
     assert found([one]) == set()
+
+
+def test_of_a_list_without_attributes_nobody_is_alike() -> None:
+    columns = ("profile_key", "full_name", *(each.name for each in PERSON))
+    nothing = pyarrow.table({name: pyarrow.array([], pyarrow.string()) for name in columns})
+    assert likenesses(nothing) == LIKENESSES.empty_table()
+
+
+def test_a_name_in_one_piece_is_compared_like_its_parts() -> None:
+    rows, truth = records()
+    whole = [
+        {
+            "profile_key": row["key"],
+            "full_name": f"{row['given']} {row['family']}",
+            "birth_date": row["born"],
+            "street": row["street"],
+        }
+        for row in rows
+    ]
+    columns = [(name, pyarrow.string()) for name in (
+        "profile_key", "full_name", *(each.name for each in PERSON))]  # fmt: skip
+    found = likenesses(pyarrow.Table.from_pylist(whole, schema=pyarrow.schema(columns)))
+    assert found.schema == LIKENESSES
+    sure = [pair for pair in found.to_pylist() if pair["rule_id"] == "alike_records"]
+    assert {(pair["left_key"], pair["right_key"]) for pair in sure} <= truth
+    assert len(sure) >= 0.8 * len(truth)
+    assert any("given_name, family_name" in pair["agreeing"] for pair in sure)
