@@ -6,7 +6,7 @@ is asked (`client`), and what its records mean (`reads`).
 A list ends where the vendor says so (`more`, `total`, no next link or token), else with a page
 that brings nothing new. A page that is shorter than we asked for ends nothing: vendors cut `size`
 in silence. Pages that are counted (numbers, offsets) overlap, so that what moves up while we read
-is not passed over.
+is not passed over; those that a vendor's links count cannot, and a note says so.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from connectors.errors import ServerError
 from connectors.pagination import LoopGuard, Part, overlapping, page_at
@@ -23,6 +24,8 @@ from connectors.rest.declared import key_of
 from connectors.rest.settings import ByCursor, ByKey, ByLink, ByOffset, ByPage, Paging, RestStream
 
 MOST_PASSES = 3
+COUNTED = {"page", "offset", "skip", "start", "startat", "from", "page_number", "pagenumber"}
+"""How parameters by which addresses count pages or records are called, in small letters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,8 @@ class Pages:
         self._place = place
         self._ends_empty = ends_empty
         self._longest = self._size = 0
+        self.notes: list[str] = []
+        """What the user should know about the pages that were read."""
 
     def walk(self, position: Any = None) -> Iterator[Chunk]:
         """Yield the pages from `position` on, or from the beginning."""
@@ -168,6 +173,12 @@ class Pages:
             link = answer.link(paging.next)
             if self._has_ended(paging, answer, None):
                 link = None
+            if link is not None and (word := counted_by(link)):
+                self.notes = [
+                    f"the addresses of the pages count (`{word}=`): a record that is deleted while "
+                    "they are read may hide another until the next complete walk; declare "
+                    "`paging` of kind `page` or `offset`, whose pages overlap"
+                ]
             yield self._chunk(answer, link, is_last=link is None)
             if link is None:
                 return
@@ -231,6 +242,14 @@ class Pages:
             # A total that the page begins behind is none: what brings no news is the end.
             return None if count and total <= start else start + count >= total
         return True if paging.short and is_short else None
+
+
+def counted_by(link: str) -> str | None:
+    """Return the parameter by which an address counts pages or records, if it does."""
+    for name, value in parse_qsl(urlsplit(link).query):
+        if name.lower() in COUNTED and value.isdecimal():
+            return name
+    return None
 
 
 def _sized(paging: Paging) -> dict[str, Any]:

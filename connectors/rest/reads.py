@@ -40,9 +40,11 @@ class Reader:
     def __init__(self, api: Api, settings: Settings) -> None:
         self._api = api
         self._declared = settings.streams
+        self._notes: list[str] = []
 
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         """Yield the pages of one stream. See `connectors.base.Source`."""
+        self._notes = []
         state = self._api.hooks.call("state", stream.name, state)
         declared = self._declared[stream.name]
         by_hand = window.since is not None or window.until is not None
@@ -72,6 +74,7 @@ class Reader:
             state={**last, **facts},
             census_complete=is_whole,
             source_count=self._count(stream, declared),
+            notes=self._notes,
         )
 
     def _census_is_due(self, declared: RestStream, state: State, window: Window) -> bool:
@@ -180,6 +183,7 @@ class Reader:
                 chunk,
                 records=[row for raw in chunk.records for row in self._made(stream, raw, above)],
             )
+        self._notes = pages.notes or self._notes
 
     def _made(self, stream: Stream, record: bytes, above: Above) -> list[bytes]:
         """Put what a record was asked for into it, then let the user's hook have it."""

@@ -211,6 +211,24 @@ def test_who_liked_what_is_planned_by_the_posts_looked_at(company, tmp_path):
     assert told == pytest.approx(made, rel=0.5)
 
 
+def test_who_edited_what_is_planned_by_the_versions_of_the_posts_looked_at(company, tmp_path):
+    def source() -> Any:
+        return opened(company, "forum", tmp_path, revisions=True)
+
+    revisions = next(stream for stream in source().streams() if stream.name == "revisions")
+
+    def both() -> tuple[int, int]:
+        [plan] = plan_source(source(), [revisions], tmp_path).streams
+        return plan.next.cost.calls, sync_stream(source(), revisions, tmp_path).requests
+
+    told, made = both()
+    assert told == pytest.approx(made, rel=0.5) and made > 50
+    assert both()[0] == 0  # not a day ago
+    company.advance(days=8)
+    told, made = both()
+    assert told == pytest.approx(made, rel=0.5)
+
+
 def test_a_busy_forum_is_told_from_its_newest_topics(company, tmp_path, monkeypatch):
     whole = planned(company, "forum", tmp_path)
     for module in ("client", "plan"):

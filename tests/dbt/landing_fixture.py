@@ -41,7 +41,7 @@ RECORD_STREAMS: Mapping[str, Sequence[str]] = {
         "postal_mail", "campaigns", "lists", "list_memberships", "forms", "form_submissions",
         "email_events", "leads", "behavior_events", "custom_objects",
     ),
-    "discourse": ("users", "topics", "posts", "categories", "likes"),
+    "discourse": ("users", "topics", "posts", "categories", "likes", "revisions"),
     "bluesky": ("posts", "notifications", "reactions", "profiles"),
 }  # fmt: skip
 MAPPED_COLUMNS: Mapping[str, Sequence[str]] = {

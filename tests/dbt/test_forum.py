@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,20 @@ def forum() -> Landing:
         post(2, BOB, look=look, accepted_answer=accepted, actions_summary=likes)
     emoji = [{"id": "heart", "count": 2}, {"id": "-1", "count": 1}]
     post(3, CAT, look=1, quotes=[{"topic": 10, "post": 2}], reactions=emoji,
-         actions_summary=[{"id": 2, "count": 3}])  # fmt: skip
+         actions_summary=[{"id": 2, "count": 3}], version=3, wiki=True)  # fmt: skip
     liked = {(ANN, None): 2, (CAT, "heart"): 2, (ANN, "clap"): 3, (DAN, "-1"): 3, (99, "heart"): 1}
     for (by, emoji), number in liked.items():
         like = {"post_id": 100 + number, "id": by} | ({"reaction": emoji} if emoji else {})
         landing.add("discourse__likes", like, key=f"[{100 + number},{by}]",
                     version=day(1), loaded_at=day(1))  # fmt: skip
     landing.delete("discourse__likes", f"[102,{CAT}]", at=day(3))
+    for number, name in ((2, "bob"), (3, "cat"), (4, "somebody"), (5, "dan")):
+        edit = {"post_id": 103, "current_revision": number, "username": name,
+                "by_author": name == "cat", "edit_reason": "a typo",
+                "created_at": f"2026-06-03T{number:02d}:00:00.000Z"}  # fmt: skip
+        landing.add("discourse__revisions", edit, key=f"[103,{number}]",
+                    version=day(1), loaded_at=day(1))  # fmt: skip
+    landing.delete("discourse__revisions", "[103,5]", at=day(3))
     return landing
 
 
@@ -150,6 +157,24 @@ def test_who_reacted_to_whom_is_told_with_what_was_taken_back(rows: Rows) -> Non
         ("103", ann, "clap", "positive", day(1), None, True, ann, cat),
         ("103", dan, "-1", "negative", day(1), None, True, dan, cat),
     ]
+
+
+def test_an_edit_is_no_act_and_tells_who_made_it_on_a_post_that_everybody_may_edit(
+    rows: Rows,
+) -> None:
+    assert rows(
+        "select e.revision_number, e.editor_username, e.is_by_author, e.edit_reason, "
+        "e.created_at, p.is_wiki from stg_discourse__revisions as e "
+        "join stg_discourse__posts as p on e.post_id = p.post_id and p.is_wiki "
+        "where e._op = 'upsert' order by 1"
+    ) == [
+        (number, name, name == "cat", "a typo", datetime(2026, 6, 3, number, tzinfo=UTC), True)
+        for number, name in ((2, "bob"), (3, "cat"), (4, "somebody"), (5, "dan"))
+    ]
+    assert rows(
+        "select count(*), max(occurred_at) from fct_interaction "
+        "where interaction_id = 'forum:posts:103'"
+    ) == [(1, datetime(2026, 6, 2, 3, tzinfo=UTC))]
 
 
 def test_nothing_of_an_erased_person_stays_in_any_published_table(rows: Rows) -> None:

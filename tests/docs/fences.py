@@ -95,7 +95,8 @@ def run(text: str, folder: Path, environment: dict[str, str], *, patience_s: int
     """Run a block as a script that stops at the first error; return all it printed."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=patience_s, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=patience_s,
+        check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

@@ -11,6 +11,7 @@
     ['is_admin', 'admin', 'boolean'],
     ['is_moderator', 'moderator', 'boolean'],
     ['is_deleted_by_author', 'user_deleted', 'boolean'],
+    ['is_wiki', 'wiki', 'boolean'],
     ['actions', 'actions_summary', 'json'],
     ['reactions', 'reactions', 'json'],
     ['quotes', 'quotes', 'json'],
