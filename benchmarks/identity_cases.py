@@ -3,7 +3,7 @@
 python -m benchmarks.identity_cases profiles FOLDER COUNT  generate about so many profiles
 python -m benchmarks.identity_cases hostile FOLDER COUNT   as many profiles for each kind of trap
 python -m benchmarks.identity_cases project FOLDER         the identity models on those alone
-python -m benchmarks.identity_cases advance FOLDER         let 1 % of the profiles come, change, go
+python -m benchmarks.identity_cases advance FOLDER         publish; let 1 % of the profiles change
 python -m benchmarks.identity_cases febrl FOLDER N         FEBRL N, from files to people
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -18,6 +19,7 @@ import duckdb
 from benchmarks.costs import ROOT
 from benchmarks.identity import resolve
 from rapport import build, config, dbt
+from rapport.identity import state
 from rapport.syncing import sync_selected
 
 FEBRL = """
@@ -233,22 +235,35 @@ def project(folder: Path) -> None:
         shutil.copy(ROOT / "dbt_project" / "seeds" / f"{name}.csv", folder / "seeds")
     (folder / "dbt_project.yml").write_text(PROJECT % (ROOT / "dbt_project"))
     (folder / "profiles.yml").write_text(CONNECTION % folder)
-    with duckdb.connect(str(folder / "bench.duckdb")) as session:
-        nothing = config.parse({"sources": {}}, folder / "rapport.yml")
-        build.write_schemas(session, nothing, build.plan(nothing))
-        tables = session.execute(
-            "select table_name from duckdb_tables() where schema_name = 'control'"
-        ).fetchall()
-    names = ", ".join(f"{{name: {name}}}" for (name,) in tables)
+    names = ", ".join(f"{{name: {name}}}" for name in _write_schemas(folder))
     (models / "sources.yml").write_text(SOURCES_FILE % names)
     dbt.ensure_parsed(folder)
 
 
+def _nothing(folder: Path) -> config.Config:
+    return config.parse({"sources": {}}, folder / "rapport.yml")
+
+
+def _write_schemas(folder: Path) -> list[str]:
+    """Write what dbt reads beside the profiles; return the names of the control tables."""
+    nothing = _nothing(folder)
+    with duckdb.connect(str(folder / "bench.duckdb")) as session:
+        build.write_schemas(session, nothing, build.plan(nothing))
+        rows = session.execute(
+            "select table_name from information_schema.tables where table_schema = 'control'"
+        ).fetchall()
+    return [name for (name,) in rows]
+
+
 def advance(folder: Path) -> None:
-    """Change the generated profiles a little, as a day does."""
+    """Change the generated profiles a little, as a day does, and publish the ids of the build."""
     with duckdb.connect() as session:
         session.execute(f"create table profiles as from '{folder}/profiles.parquet'")
         session.execute(f"copy ({ADVANCE}) to '{folder}/profiles.parquet'")
+        session.execute("set timezone = 'UTC'")
+        session.execute(f"attach '{folder}/bench.duckdb' as bench (read_only)")
+        state.save(session, "bench", _nothing(folder).home, f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+    _write_schemas(folder)
 
 
 def febrl(folder: Path, number: int) -> None:

@@ -8,13 +8,9 @@ with touched as (
     select profile_key from {{ ref('identity_touched') }}
 ),
 
-identifiers as (
-    select * from {{ ref('identity_identifier') }}
-),
-
 live as (
     select identifiers.entity, identifiers.value
-    from identifiers
+    from {{ ref('identity_identifier') }} as identifiers
     inner join touched on identifiers.profile_key = touched.profile_key
     inner join {{ ref('identity_identifier_book') }} as book
         on identifiers.entity = book.entity
@@ -35,7 +31,7 @@ name_keys as (
 select profile_key from touched
 union
 select identifiers.profile_key
-from identifiers
+from {{ ref('identity_identifier') }} as identifiers
 inner join live on identifiers.entity = live.entity and identifiers.value = live.value
 union
 select names.profile_key

@@ -10,12 +10,29 @@
 {% set most_profiles_of_a_name = 12 %}
 
 with profiles as (
-    select * from {{ ref('identity_profile') }}
+    select *
+    from {{ ref('identity_profile') }}
+    where true {{ only_if_touched('profile_key', 'identity_beside') }}
+),
+
+held as (
+    select *
+    from {{ ref('identity_identifier') }}
+    where true {{ only_if_touched('profile_key', 'identity_beside') }}
+),
+
+book as (
+    select *
+    from {{ ref('identity_identifier_book') }}
+    where (flag = 'ok' or n_profiles <= {{ most_profiles_of_a_flagged_value() }})
+        {%- if is_part_run() and is_incremental() %}
+        and value in (select value from held)
+        {%- endif %}
 ),
 
 identifiers as (
     select
-        identifiers.*,
+        held.*,
         book.flag,
         book.reason,
         book.n_profiles,
@@ -25,24 +42,22 @@ identifiers as (
         profiles.is_address_only,
         profiles.is_single_account,
         coalesce(profiles.created_at, profiles.first_seen_at) as since
-    from {{ ref('identity_identifier') }} as identifiers
-    inner join {{ ref('identity_identifier_book') }} as book
-        on identifiers.entity = book.entity
-        and identifiers.id_type = book.id_type
-        and identifiers.value = book.value
-    inner join profiles on identifiers.profile_key = profiles.profile_key
-    where (book.flag = 'ok' or book.n_profiles <= {{ most_profiles_of_a_flagged_value() }})
-        {{ only_if_touched('identifiers.profile_key', 'identity_beside') }}
+    from held
+    inner join book
+        on held.entity = book.entity
+        and held.id_type = book.id_type
+        and held.value = book.value
+    inner join profiles on held.profile_key = profiles.profile_key
 ),
 
 names as (
-    select * from {{ ref('identity_name') }}
+    select *
+    from {{ ref('identity_name') }}
+    where true {{ only_if_touched('profile_key', 'identity_beside') }}
 ),
 
 full_names as (
-    select profile_key, name_key, family
-    from names
-    where name_key is not null {{ only_if_touched('profile_key', 'identity_beside') }}
+    select profile_key, name_key, family from names where name_key is not null
 ),
 
 -- Own mailboxes of people with a full name, one row per profile and mailbox.
@@ -84,10 +99,10 @@ places as (
     inner join full_names on workplaces.profile_key = full_names.profile_key
 ),
 
--- The numbers of organizations, by how people's records refer to them.
+-- The numbers of organizations, by how people's records refer to them: of all there are.
 organization_numbers as (
     select profiles.reference_key as organization_key, phones.e164 as value
-    from profiles
+    from {{ ref('identity_profile') }} as profiles
     inner join {{ ref('identity_phone') }} as phones
         on profiles.phone = phones.phone or profiles.further_phone = phones.phone
     where profiles.entity = 'organization' and phones.e164 is not null

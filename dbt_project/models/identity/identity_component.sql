@@ -15,11 +15,11 @@ with profiles as (
 joined as (
     select left_key as profile_key, component_key
     from {{ ref('identity_edge') }}
-    where state = 'live'
+    where state = 'live' {{ only_if_touched('left_key', 'identity_reach') }}
     union
     select right_key, component_key
     from {{ ref('identity_edge') }}
-    where state = 'live'
+    where state = 'live' {{ only_if_touched('right_key', 'identity_reach') }}
 ),
 
 components as (

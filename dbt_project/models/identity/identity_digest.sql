@@ -2,11 +2,7 @@
     Whatever the later models read of a profile stands in its digest: its own fields, what its
     organization is known by, what is claimed of it, and whom it is like. What concerns all stands under the key ''.
 #}
-with profiles as (
-    select * from {{ ref('identity_profile') }}
-),
-
-places as (
+with places as (
     select
         profiles.reference_key,
         {{ company_key('profiles.display_name') }} as company_key,
@@ -14,7 +10,7 @@ places as (
         people_domains.domain as people_domain,
         profiles.phone,
         profiles.further_phone
-    from profiles
+    from {{ ref('identity_profile') }} as profiles
     left join {{ ref('identity_people_domain') }} as people_domains
         on profiles.profile_key = people_domains.profile_key
     where profiles.entity = 'organization'
@@ -74,7 +70,7 @@ facts as (
         place_by_company.digest as place_by_company,
         claimed.digest as claims,
         alike.digest as likenesses
-    from profiles
+    from {{ ref('identity_profile') }} as profiles
     left join places_by_key as own_place
         on profiles.reference_key = own_place.reference_key and profiles.entity = 'organization'
     left join places_by_key as place_by_key

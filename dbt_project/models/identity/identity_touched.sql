@@ -7,17 +7,21 @@
     ref('identity_profile'), ref('identity_rare_name'), ref('identity_suppression'),
     ref('identity_touched_value'),
 ] %}
+{% set candidates = left_by_last_run('identity_candidate') %}
 {% if is_part_run() -%}
 with delta as (
     select profile_key from {{ ref('identity_delta') }}
 ),
 
-candidates as (
-    select * from {{ left_by_last_run('identity_candidate') }}
-),
-
-profiles as (
-    select profile_key, merged_into, converted_into from {{ ref('identity_profile') }}
+-- who is merged or converted into another
+heirs as (
+    select profile_key, merged_into as heir_key
+    from {{ ref('identity_profile') }}
+    where merged_into is not null
+    union all
+    select profile_key, converted_into
+    from {{ ref('identity_profile') }}
+    where converted_into is not null
 ),
 
 -- Values that could join, or show what is somebody's own, before or now.
@@ -70,7 +74,7 @@ turned_rare_pairs as (
         coalesce(rare_pairs.left_key, before.left_key) as left_key,
         coalesce(rare_pairs.right_key, before.right_key) as right_key
     from rare_pairs
-    full outer join (select * from candidates where rule_id = 'rare_name') as before
+    full outer join (select * from {{ candidates }} where rule_id = 'rare_name') as before
         on rare_pairs.left_key = before.left_key and rare_pairs.right_key = before.right_key
     where rare_pairs.left_key is null or before.left_key is null
 ),
@@ -87,33 +91,22 @@ touched as (
     union
 
     select candidates.left_key
-    from candidates
+    from {{ candidates }} as candidates
     inner join delta on candidates.right_key = delta.profile_key
     union
     select candidates.right_key
-    from candidates
+    from {{ candidates }} as candidates
     inner join delta on candidates.left_key = delta.profile_key
 
     union
 
-    -- who is merged or converted into another, from either side
-    select profiles.merged_into
-    from profiles
-    inner join delta on profiles.profile_key = delta.profile_key
-    where profiles.merged_into is not null
+    select heirs.heir_key
+    from heirs
+    inner join delta on heirs.profile_key = delta.profile_key
     union
-    select profiles.converted_into
-    from profiles
-    inner join delta on profiles.profile_key = delta.profile_key
-    where profiles.converted_into is not null
-    union
-    select profiles.profile_key
-    from profiles
-    inner join delta on profiles.merged_into = delta.profile_key
-    union
-    select profiles.profile_key
-    from profiles
-    inner join delta on profiles.converted_into = delta.profile_key
+    select heirs.profile_key
+    from heirs
+    inner join delta on heirs.heir_key = delta.profile_key
 
     union
 

@@ -5,16 +5,26 @@ with profiles as (
     where entity = 'person' {{ only_if_touched('profile_key', 'identity_touched') }}
 ),
 
+names as (
+    select *
+    from {{ ref('identity_name') }}
+    where true {{ only_if_touched('profile_key', 'identity_touched') }}
+),
+
+addresses as (
+    select profile_key, value
+    from {{ ref('identity_identifier') }}
+    where entity = 'person' and id_type = 'email'
+        {{ only_if_touched('profile_key', 'identity_touched') }}
+),
+
 mailboxes as (
-    select identifiers.profile_key, {{ sorted_list('identifiers.value') }} as addresses
-    from {{ ref('identity_identifier') }} as identifiers
+    select addresses.profile_key, {{ sorted_list('addresses.value') }} as addresses
+    from addresses
     inner join {{ ref('identity_identifier_book') }} as book
-        on identifiers.entity = book.entity
-        and identifiers.id_type = book.id_type
-        and identifiers.value = book.value
-    where identifiers.id_type = 'email' and book.flag in ('ok', 'reissued')
-        {{ only_if_touched('identifiers.profile_key', 'identity_touched') }}
-    group by identifiers.profile_key
+        on book.entity = 'person' and book.id_type = 'email' and addresses.value = book.value
+    where book.flag in ('ok', 'reissued')
+    group by addresses.profile_key
 )
 
 select
@@ -26,5 +36,5 @@ select
         as stream,
     replace(mailboxes.addresses, ',', ' ') as mailboxes
 from profiles
-left join {{ ref('identity_name') }} as names on profiles.profile_key = names.profile_key
+left join names on profiles.profile_key = names.profile_key
 left join mailboxes on profiles.profile_key = mailboxes.profile_key

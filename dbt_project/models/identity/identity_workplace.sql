@@ -3,24 +3,20 @@
     where somebody was.
 #}
 {{ kept_but('identity_delta', ['profile_key']) }}
-with profiles as (
-    select * from {{ ref('identity_profile') }} where not is_bot
-),
-
-free_mail_domains as (
+with free_mail_domains as (
     select * from {{ ref('free_mail_domain') }}
 ),
 
 organizations as (
     select profile_key, reference_key, domain, {{ company_key('display_name') }} as company_key
-    from profiles
-    where entity = 'organization'
+    from {{ ref('identity_profile') }}
+    where entity = 'organization' and not is_bot
 ),
 
 people as (
     select *
-    from profiles
-    where entity = 'person' {{ only_if_touched('profile_key', 'identity_delta') }}
+    from {{ ref('identity_profile') }}
+    where entity = 'person' and not is_bot {{ only_if_touched('profile_key', 'identity_delta') }}
 ),
 
 people_domains as (
