@@ -195,8 +195,10 @@ CONNECTION = """
 bench:
   target: duckdb
   outputs: {duckdb: {type: duckdb, path: '%s/bench.duckdb', schema: main, threads: 2,
-                     settings: {TimeZone: UTC, memory_limit: 1500MB}}}
+                     settings: {TimeZone: UTC, memory_limit: %dMB}}}
 """
+MEMORY_MB = 1500
+"""What DuckDB may take for each million profiles, and at least."""
 SOURCES_FILE = "sources: [{name: control, tables: [%s]}]\n"
 SEEDS = ("free_mail_domain", "identity_rule", "mailbox_word", "nickname")
 
@@ -234,7 +236,10 @@ def project(folder: Path) -> None:
     for name in SEEDS:
         shutil.copy(ROOT / "dbt_project" / "seeds" / f"{name}.csv", folder / "seeds")
     (folder / "dbt_project.yml").write_text(PROJECT % (ROOT / "dbt_project"))
-    (folder / "profiles.yml").write_text(CONNECTION % folder)
+    with duckdb.connect() as session:
+        count = session.execute(f"select count(*) from '{folder}/profiles.parquet'").fetchall()
+    memory_mb = max(MEMORY_MB, MEMORY_MB * count[0][0] // 1_000_000)
+    (folder / "profiles.yml").write_text(CONNECTION % (folder, memory_mb))
     names = ", ".join(f"{{name: {name}}}" for name in _write_schemas(folder))
     (models / "sources.yml").write_text(SOURCES_FILE % names)
     dbt.ensure_parsed(folder)

@@ -64,13 +64,13 @@ address and a phone number; some mailboxes are a task's or a placeholder, some p
 Names are never misspelt, so that precision and recall say whether the road is whole, not how good
 it is: the world's truth is for that. Rapport is one `dbt build` of the models from
 `identity_phone` to the maps and events with their seeds; its figure holds the reading of phone
-numbers, the identifier book and writing the database, which may take 1.5 GB (DuckDB's
-`memory_limit`; else it takes what there is). `identity_profile` takes the generated profiles as
-they are: making them of what sources sent is not in it. The project is parsed before, as in a
-build. When 1 % has changed (of 1,000 profiles four names, four addresses, one gone, one new) the
-same build goes on from what it left and from the ids that were published. Splink is given the
-phones in E.164 and scores; its clusters are cut at 0.99. Bare components join whatever shares a
-value and judge nothing: a floor.
+numbers, the identifier book and writing the database, which may take 1.5 GB, and at 3,000,000
+4.5 GB (DuckDB's `memory_limit`; else it takes what there is). `identity_profile` takes the
+generated profiles as they are: making them of what sources sent is not in it. The project is parsed
+before, as in a build. When 1 % has changed (of 1,000 profiles four names, four addresses, one gone,
+one new) the same build goes on from what it left and from the ids that were published. Splink is
+given the phones in E.164 and scores; its clusters are cut at 0.99. Bare components join whatever
+shares a value and judge nothing: a floor.
 
 Hostile profiles, all of different people: one mailbox for all, one phone number, no name, a test
 address, one name in look-alike letters on two mailboxes, one name on as many mailboxes of one
