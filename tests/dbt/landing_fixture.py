@@ -19,6 +19,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from connectors.base import LINK_BASES, VOLUNTEERED
+from tests.dbt.control import control_columns
 
 AS_OF = date(2026, 6, 30)
 KNOWN_AT = datetime(2026, 7, 1, 6, tzinfo=UTC)
@@ -77,52 +78,6 @@ _LANDED = {
     "_version": "timestamptz",
     "_loaded_at": "timestamptz",
     "_sync_id": "varchar",
-}
-_CONTROL = {
-    "run": "as_of date, known_at timestamptz",
-    "snapshots": "as_of date, basis varchar",
-    "sources": "source varchar, source_type varchar, silo varchar, label varchar,"
-    " last_sync_at timestamptz, is_configured boolean",
-    "streams": "source varchar, stream varchar, source_type varchar, rows bigint, deletes bigint,"
-    " quarantined bigint, late bigint, last_sync_at timestamptz, finished boolean,"
-    " source_count bigint, held_count bigint, coverage varchar, missing bigint, extra bigint,"
-    " reconciles varchar, unreconciled varchar, calls bigint, changes bigint,"
-    " calls_per_change double, spans_left bigint",
-    "own_domains": "domain varchar",
-    "identity_link": "line bigint, place varchar, action varchar, left_type varchar,"
-    " left_value varchar, right_type varchar, right_value varchar, reason varchar",
-    "identity_identifier_flag": "line bigint, id_type varchar, value varchar, beginning varchar,"
-    " ending varchar, flag varchar, reason varchar",
-    "reviews": "place varchar, rule_id varchar, left_key varchar, right_key varchar,"
-    " verdict varchar, reason varchar",
-    "identity_claim": "line bigint, place varchar, network varchar, handle varchar,"
-    " left_key varchar, right_key varchar, basis varchar, evidence varchar, author varchar,"
-    " asserted_at date, expires_at date, revoked_at date",
-    "identity_suppression": "line bigint, place varchar, profile_key varchar, digest varchar,"
-    " scope varchar, basis varchar",
-    "identity_pin": "line bigint, place varchar, subject varchar, field varchar, value varchar,"
-    " since date",
-    "link_policy": "source varchar, is_own_space boolean, basis varchar",
-    "handle_fields": "source varchar, stream varchar, field varchar, network varchar",
-    "identity_ledger": "entity varchar, id varchar, profile_key varchar, minted_at timestamptz,"
-    " retired_at timestamptz, current_id varchar",
-    "identity_event": "run_id varchar, occurred_at timestamptz, entity varchar, event varchar,"
-    " id varchar, other_id varchar, cause varchar",
-    "behavior_weights": "behavior varchar, weight double, half_life_days double",
-    "segment_rules": "segment_type varchar, origin varchar, field varchar",
-    "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
-    "qualities": "quality varchar, indicator varchar",
-    "service_minutes": "kind varchar, minutes double",
-    "goals": "goal varchar, relationship varchar, metric_table varchar, metric varchar,"
-    " unit varchar, is_additive boolean, segment_type varchar, segment varchar, direction varchar,"
-    " target double, due_on date, owner varchar, horizon varchar, why varchar",
-    "strategy_versions": "number bigint, version varchar, since timestamptz,"
-    " fingerprint varchar, changes varchar",
-    "private_stems": "kind varchar, stem varchar",
-    "settings": "name varchar, value varchar",
-    "custom_fields": "source varchar, stream varchar, field varchar, type varchar, pii varchar",
-    "custom_objects": "source varchar, stream varchar, object_name varchar",
-    "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
 }
 
 
@@ -239,7 +194,7 @@ class Landing:
                 ],
                 **self.control,
             }
-            for name, columns in _CONTROL.items():
+            for name, columns in control_columns().items():
                 _table(connection, f"control.{name}", columns, control.get(name, []))
 
 

@@ -20,52 +20,7 @@ import duckdb
 import msgspec
 
 from rapport import strategy, tiers
-
-CONTROL = {
-    "run": "as_of date, known_at timestamptz",
-    "snapshots": "as_of date, basis varchar",
-    "sources": (
-        "source varchar, source_type varchar, silo varchar, label varchar, "
-        "last_sync_at timestamptz, is_configured boolean"
-    ),
-    "streams": (
-        "source varchar, stream varchar, source_type varchar, rows bigint, deletes bigint, "
-        "quarantined bigint, late bigint, last_sync_at timestamptz, finished boolean, "
-        "source_count bigint, held_count bigint, coverage varchar"
-    ),
-    "behavior_weights": "behavior varchar, weight double, half_life_days double",
-    "segment_rules": "segment_type varchar, origin varchar, field varchar",
-    "cadence_steps": "step varchar, behavior varchar, is_community_only boolean",
-    "qualities": "quality varchar, indicator varchar",
-    "service_minutes": "kind varchar, minutes double",
-    "goals": (
-        "goal varchar, relationship varchar, metric_table varchar, metric varchar, unit varchar, "
-        "is_additive boolean, segment_type varchar, segment varchar, direction varchar, "
-        "target double, due_on date, owner varchar, horizon varchar, why varchar"
-    ),
-    "tier_programmes": (
-        "programme varchar, owner varchar, segment_type varchar, segment varchar, "
-        "review_every varchar, review_day bigint, grace_days bigint"
-    ),
-    "tiers": "programme varchar, tier_rank bigint, tier varchar, perks varchar",
-    "tier_measures": (
-        "programme varchar, measure varchar, origin varchar, field varchar, days bigint"
-    ),
-    "tier_behaviors": "programme varchar, measure varchar, behavior varchar",
-    "tier_shares": (
-        "programme varchar, measure varchar, part varchar, whole varchar, short_part varchar, "
-        "short_whole varchar, short_at_least decimal(28, 9), prior_n decimal(28, 9), "
-        "prior_share decimal(28, 9)"
-    ),
-    "tier_rules": (
-        "programme varchar, tier_rank bigint, clause bigint, rule bigint, measure varchar, "
-        "words varchar, comparison varchar, threshold decimal(28, 9), "
-        "or_count decimal(28, 9), keep_threshold decimal(28, 9), keep_count decimal(28, 9)"
-    ),
-    "settings": "name varchar, value varchar",
-    "column_meanings": "source varchar, stream varchar, field varchar, meaning varchar",
-}
-"""Columns of the control tables that the metric models read."""
+from tests.dbt.control import control_columns
 
 SNAPSHOT_TABLES = (
     "rel_bond",
@@ -154,7 +109,7 @@ class Ledger:
         self.con.execute("create schema build.control")
         for name, columns in models.tables.items():
             self.con.execute(f"create table {name} ({columns})")
-        for name, columns in CONTROL.items():
+        for name, columns in control_columns().items():
             self.con.execute(f"create table control.{name} ({columns})")
         for name, path in models.seeds.items():
             self.con.execute(f"create table {name} as select * from read_csv('{path}')")
