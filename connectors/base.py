@@ -252,6 +252,8 @@ class Window:
         held_count: counts the live records landed before this sync, for readers that compare
             it with what the source counted then; None: nobody counts.
         may_span: whether a long history may be handed over as a `Backfill`; not while one is read.
+        before: the state that a full refresh sets aside. One that breaks off makes no census: a
+            reader whose deletions come of what its state holds must go on holding that.
     """
 
     now: datetime
@@ -260,6 +262,7 @@ class Window:
     full_refresh: bool = False
     held_count: Callable[[], int] | None = None
     may_span: bool = False
+    before: State = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

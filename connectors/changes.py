@@ -155,7 +155,8 @@ class Changes:
         current = history[-1]
         if current.op == "delete":
             is_news = item.merged_into is not None and item.merged_into != current.merged_into
-            if not is_news and not self._full_refresh:
+            is_anew = self._full_refresh and current.sync_id != self._sync_id
+            if not is_news and not is_anew:
                 return None
             at = max(at, current.version)
         elif at < current.version:

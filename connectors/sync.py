@@ -343,6 +343,7 @@ class _Sync:
             until=self.until,
             full_refresh=self.full_refresh,
             may_span=self.backfill is None,
+            before=deepcopy(self._state_shown()) if self.full_refresh else {},
         )
 
     def _window_of_changes(self) -> Window:

@@ -21,8 +21,8 @@ from connectors.incremental import CENSUS_EVERY, is_due
 from connectors.records import values
 
 Held = dict[str, dict[str, Any]]
-"""Post -> its `mark` and whatever else is to be remembered. Of young posts and of those that stay;
-it is never changed."""
+"""Post -> its `mark` (None: ask again) and whatever else is to be remembered. Of young posts and of
+those that stay; it is never changed."""
 
 NOTHING: dict[str, Any] = {"mark": 0}
 
@@ -68,6 +68,9 @@ def read(beside: Beside, forum: Forum, state: State, window: Window) -> Iterator
     State: what is `Held`, the facts, `reread_at`, `old_at` (when older ones that stay were looked
     at) and, while it goes on, `walk` (see `begun`).
     """
+    if window.full_refresh:
+        before = window.before.get(beside.name, {})
+        state[beside.name] = {key: told | {"mark": None} for key, told in before.items()}
     walk = state.pop("walk", None) if window.since is None else None
     if walk is None:
         if window.since is None and not is_due(state, "reread_at", REREAD_EVERY, window):

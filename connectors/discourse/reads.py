@@ -192,6 +192,9 @@ class Reader:
         State: `walk` and `high` (see `_new_posts`), `topics` (id -> mark, post ids),
         `seen_to` (when topics were last compared) and `reread_at` (when all of them were).
         """
+        if window.full_refresh:
+            kept = window.before.keys() & {"topics", "seen_to"}
+            state |= {name: window.before[name] for name in kept}
         if "walk" in state:  # begun by an earlier sync
             yield from self._new_posts(state, window)
         yield from self._new_posts(state, window)

@@ -68,7 +68,7 @@ class Revisions:
         """Read what is new; if the version did not rise, all, for some may have gone."""
         key, version, author, is_wiki = values(post, "id", "version", "username", "wiki")
         known = {*held.get("numbers", ())}
-        is_rise = held["mark"] != 0 and version > held["version"]
+        is_rise = held["mark"] and version > held["version"]
         chain = _Chain(self._forum, key, version, known if is_rise else set())
         records = [_with_author(edit, author) for edit in chain.read()]
         numbers = chain.numbers | (known if is_rise else known & chain.unread)

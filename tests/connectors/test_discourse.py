@@ -359,6 +359,42 @@ def test_a_full_refresh_finds_deletions_in_old_topics(site, landed):
     assert gone not in live(landed("forum.posts"))
 
 
+@pytest.mark.parametrize("name", ["posts", "likes", "revisions"])
+def test_a_deletion_before_a_full_refresh_that_breaks_off_is_followed_all_the_same(
+    site, landed, name
+):
+    posts = posts_of(site, site.topic(3))
+    for post in posts:
+        site.forum.like(post, site.admin, site.now)
+        site.forum.edit_post(post, "Better", site.now, by=site.admin)
+
+    def sync(**how: Any) -> set[int]:
+        """Return of which posts something is held."""
+        site.sync(name, site.open(likers=True, revisions=True), checkpoint_bytes=1, **how)
+        rows = landed(f"forum.{name}").items()
+        keys = [json.loads(key) for key, (op, _, _) in rows if op == "upsert"]
+        return {key[0] if isinstance(key, list) else key for key in keys}
+
+    def break_off() -> None:
+        raise ServerError("The forum is gone.", place=f"forum.{name}")
+
+    assert sync() == {*posts}
+    site.forum.delete_post(posts[1], site.now)
+    site.forum.delete_post(posts[3], site.now)
+    site.clock.advance(days=1)
+    with pytest.raises(ServerError):
+        sync(full_refresh=True, on_progress=at_page(1, break_off))
+    assert sync() == {posts[0], posts[2]}
+
+
+def test_a_post_that_both_comparison_and_full_refresh_miss_is_deleted_once(site, landed):
+    topic = site.topic(3)
+    site.sync("posts")
+    site.forum.delete_post(site.forum.topics[topic].posts[2].id, site.now)
+    site.clock.advance(seconds=120)
+    assert site.sync("posts", full_refresh=True).deletes == 1
+
+
 def test_a_post_moved_to_another_topic_is_not_deleted(site, landed):
     topic = site.topic(5)
     site.sync("posts")
