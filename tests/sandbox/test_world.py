@@ -172,7 +172,7 @@ def test_every_record_of_a_person_or_organization_is_in_the_truth_and_the_other_
     there |= {("users", "discourse", str(user)): False for user in world.forum.users}
     there |= {
         (name, "hubspot", str(id)): record.archived_at is not None
-        for name in ("contacts", "companies")
+        for name in ("contacts", "companies", "leads")
         for id, record in world.portal.table(name).records.items()
         if id not in world.portal.table(name).heirs
     }
