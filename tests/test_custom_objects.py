@@ -28,6 +28,7 @@ STREAMS = {
     "crm": {"accounts", "contacts", "users", "subscription__c"},
     "hub": {"companies", "contacts", "associations"},
 }
+
 Objects = dict[str, list[dict[str, Any]]]
 """Name of a custom object -> its records, ordered by key."""
 
@@ -68,6 +69,16 @@ def query(config: Config, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
+def subscriptions(company: Sandbox) -> list[dict[str, Any]]:
+    """Return the CRM's live ones of accounts that it shows already; some it shows late."""
+    accounts, records = (
+        [row for row in company.world.org.table(name).visible(company.now) if not row["IsDeleted"]]
+        for name in ("Account", "Subscription__c")
+    )
+    known = {account["Id"] for account in accounts}
+    return [record for record in records if record["Account__c"] in known]
+
+
 def held(company: Sandbox, config: Config) -> dict[str, Objects]:
     """Return what the vendors hold: id of a person or organization -> its custom records."""
     whose = dict(
@@ -78,17 +89,16 @@ def held(company: Sandbox, config: Config) -> dict[str, Objects]:
         )
     )
     records: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in company.world.org.table("Subscription__c").rows.values():
-        if not row["IsDeleted"]:
-            records[whose[f"crm:accounts:{row['Account__c']}"], row["Id"]] = {
-                "_record_key": f"crm:subscription__c:{row['Id']}",
-                "Account__c": row["Account__c"],
-                "Auto_Renews__c": row["Auto_Renews__c"],
-                "Monthly_Price__c": Decimal(str(row["Monthly_Price__c"])),
-                "Plan__c": row["Plan__c"],
-                "Seats__c": Decimal(str(row["Seats__c"])),
-                "Starts_On__c": row["Starts_On__c"],
-            }
+    for row in subscriptions(company):
+        records[whose[f"crm:accounts:{row['Account__c']}"], row["Id"]] = {
+            "_record_key": f"crm:subscription__c:{row['Id']}",
+            "Account__c": row["Account__c"],
+            "Auto_Renews__c": row["Auto_Renews__c"],
+            "Monthly_Price__c": Decimal(str(row["Monthly_Price__c"])),
+            "Plan__c": row["Plan__c"],
+            "Seats__c": Decimal(str(row["Seats__c"])),
+            "Starts_On__c": row["Starts_On__c"],
+        }
     portal = company.world.portal
     machines = portal.table("machines")
     for key in machines.live:
@@ -131,8 +141,7 @@ def test_salesforces_lookup_brings_a_record_to_its_organization(
         "select record_key, field, value_text, value_number, entity, profile_key "
         "from dim_custom_field where stream = 'subscription__c'",
     )
-    org = company.world.org
-    live = [row for row in org.table("Subscription__c").rows.values() if not row["IsDeleted"]]
+    live = subscriptions(company)
     told = {key.rpartition(":")[2] for key, *_ in rows}
     assert len(live) > 5
     assert told == {row["Id"] for row in live}

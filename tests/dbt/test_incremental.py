@@ -38,7 +38,7 @@ KEPT = (
     "identity_organization_map",
 )
 SEEDS = ("free_mail_domain", "identity_rule", "mailbox_word", "nickname")
-TOLD_FROM_OUTSIDE = ("identity_profile", "identity_handle")
+TOLD_FROM_OUTSIDE = ("identity_profile", "identity_handle", "identity_attribute")
 
 PROFILE = {
     "profile_key": "varchar", "reference_key": "varchar", "source": "varchar",
@@ -222,6 +222,14 @@ class World:
             connection.execute(
                 "create or replace table identity_profile as "
                 "select *, cast(hash(told) as varchar) as digest from told"
+            )
+            connection.execute(  # some tell more of themselves, and not many differ in that
+                "create or replace table identity_attribute as "
+                "select profile_key, given_name, family_name, full_name, "
+                "'1980-01-0' || 1 + hash(profile_key) % 2 as birth_date, "
+                "cast(null as varchar) as personal_number, '7' as house_number, "
+                "'mill lane' as street, '1234' as postcode, 'loom' as city "
+                "from told where entity = 'person' and not is_bot and hash(profile_key) % 3 > 0"
             )
 
     def publish(self, database: Path) -> None:
