@@ -138,6 +138,7 @@ class Shop:
         try:
             yield f"sqlite:///{path.resolve()}"
         finally:
+            self._tables.commit()  # a file that is being written to cannot be copied
             self._tables.execute("pragma journal_mode = delete")
             self._move_to(":memory:")
 

@@ -28,9 +28,15 @@ UNTAKEN_FIELDS = ("Religion__c", "R3l1gion__c", "Kids__c", "Code_7__c", "Favorit
 """Custom fields that an administrator made and rapport.yml does not name."""
 
 
-def planted(place: str) -> str:
-    """Return a private fact that says where it was put; the same place has the same one."""
-    return f"{FACTS[sum(map(ord, place)) % len(FACTS)]} ({MARK} {place})"
+def planted(place: str, longest: int = 0) -> str:
+    """Return a private fact that says where it was put; the same place has the same one.
+
+    Args:
+        longest: how many characters there is room for; 0: any number. Where there is little room,
+            the mark alone, or nothing.
+    """
+    fact = f"{FACTS[sum(map(ord, place)) % len(FACTS)]} ({MARK} {place})"
+    return next((text for text in (fact, MARK) if not longest or len(text) <= longest), "")
 
 
 def plant(sandbox: Sandbox) -> int:
@@ -54,17 +60,17 @@ def _plant_crm(world: World, configured: Fields) -> int:
             world.org.add_custom_field(name, {"name": field, "type": "string", "length": 255})
     for sobject in world.org.sobjects():
         custom = {field["name"] for field in configured.get(sobject.name, ())}
-        fields = [
-            field["name"]
+        facts = {
+            field["name"]: planted(f"{sobject.name}.{field['name']}", field["length"])
             for field in sobject.fields.values()
             if field["type"] in ("string", "textarea")
             and not field["calculated"]
             and field["name"] not in taken.get(sobject.name, set()) | custom
-        ]
+        }
         for row in world.org.table(sobject.name).rows.values():
-            for field in fields:
-                if not row.get(field):
-                    row[field] = planted(f"{sobject.name}.{field}")
+            for field, fact in facts.items():
+                if fact and not row.get(field):
+                    row[field] = fact
                     count += 1
     return count
 
