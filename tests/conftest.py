@@ -1,4 +1,4 @@
-"""What all tests share: hearing which messages our errors carry while they run.
+"""What all tests share: time for laws, and hearing which messages our errors carry.
 
 Only a run of all tests hears every message that the source can say; such a run fails if one
 was never said. The tests may run in several processes (`pytest -n 2`): each tells the first
@@ -10,9 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from connectors.errors import RapportError
 from tests.docs.messages import never_said
+
+# A busy machine is no reason to fail a law.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 HEARD = pytest.StashKey[set[str]]()
 UNSAID = pytest.StashKey[list[str]]()

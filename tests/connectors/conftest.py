@@ -12,11 +12,6 @@ from typing import Any
 import duckdb
 import pytest
 import uvicorn
-from hypothesis import HealthCheck, settings
-
-# A busy machine is no reason to fail a law.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
 
 CURRENT = """
     select _key, arg_max({'op': _op, 'into': _merged_into, 'record': record}, (_version, _seq))

@@ -17,7 +17,6 @@ def test_whatever_happens_in_whatever_order_the_source_s_truth_is_held(name):
         settings=settings(
             max_examples=2,
             stateful_step_count=5,
-            deadline=None,
             derandomize=True,
             database=None,
             phases=(Phase.generate,),

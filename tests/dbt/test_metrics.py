@@ -1201,9 +1201,7 @@ def random_world(
     return ledger
 
 
-worlds = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+worlds = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @worlds

@@ -572,9 +572,7 @@ def test_without_programmes_there_are_no_tiers(models: Models) -> None:
 # ---------------------------------------------------------------- laws
 
 
-laws = settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+laws = settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @laws

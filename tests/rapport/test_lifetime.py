@@ -89,7 +89,7 @@ def test_the_first_customer_is_expected_to_buy_as_in_the_paper(bg_nbd: Fit) -> N
 
 
 @pytest.mark.parametrize("model", ["bg_nbd", "mbg_nbd"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(positive, positive, positive, positive), st.integers(0, 2**32 - 1))
 def test_the_gradient_is_the_slope_of_the_likelihood(
     model: lifetime.BuyingModel, parameters: tuple[float, ...], seed: int
@@ -109,7 +109,7 @@ def test_the_gradient_is_the_slope_of_the_likelihood(
         assert np.all(np.abs(likelihood(point)[1] - slope) <= 2e-4 * size * (1 + 1 / point))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.tuples(positive, positive, st.floats(1.05, 9), positive),
     st.integers(0, 12),

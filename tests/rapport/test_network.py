@@ -49,7 +49,7 @@ def power_iteration(graph: nx.Graph) -> np.ndarray:
     return np.linalg.solve(np.eye(size) - 0.85 * moves.T, np.full(size, 0.15 / size))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), size=st.integers(2, 30), density=st.floats(0.02, 0.5))
 def test_random_networks_agree_with_networkx(seed: int, size: int, density: float) -> None:
     graph = nx.gnp_random_graph(size, density, seed=seed)

@@ -80,7 +80,7 @@ def trait_table(traits: dict[str, Traits]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=TRAITS)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.randoms(use_true_random=True))
 def test_in_bulk_every_pair_becomes_what_it_becomes_one_by_one(chance: random.Random) -> None:
     pairs, traits, vetoes = small_worlds(chance)
@@ -94,7 +94,7 @@ def test_in_bulk_every_pair_becomes_what_it_becomes_one_by_one(chance: random.Ra
     ]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.randoms(use_true_random=True))
 def test_in_bulk_who_is_kept_out_and_what_is_doubted_is_as_if_each_pair_said_so(
     chance: random.Random,
@@ -145,7 +145,7 @@ def test_no_pairs_are_no_edges() -> None:
     assert edges(pair_table([]), trait_table({}), NICKNAMES, {}) == EDGES.empty_table()
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.randoms(use_true_random=True))
 def test_whom_nothing_new_touches_stays_as_they_are(chance: random.Random) -> None:
     pairs, traits, vetoes = small_worlds(chance)

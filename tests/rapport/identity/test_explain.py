@@ -201,7 +201,7 @@ def test_the_command_prints_it_and_names_of_strangers_steer_nothing(config: Conf
 NODES = st.sampled_from([f"p{number}" for number in range(7)])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sets(st.tuples(NODES, NODES).filter(lambda ends: ends[0] < ends[1]), min_size=1))
 def test_ways_are_shortest_whatever_the_order(edges: set[tuple[str, str]]) -> None:
     def found(rows: list[tuple[str, str]]) -> dict[str, dict[str, Any]]:

@@ -185,7 +185,7 @@ def days(worlds: list[tuple[list[int], ...]]) -> list[list[list[str]]]:
 
 
 histories = worlds.map(days)
-law = settings(max_examples=6, deadline=None)
+law = settings(max_examples=6)
 
 
 @law
