@@ -211,7 +211,8 @@ def money(amount: Number | None, currency: object) -> str:
     """Return `12,000 USD` (cents only of small amounts), or `unknown`."""
     if amount is None:
         return UNKNOWN
-    text = f"{amount:,.0f}" if abs(amount) >= 1000 or amount == int(amount) else f"{amount:,.2f}"
+    whole = not -1000 < amount < 1000 or amount == int(amount)
+    text = f"{amount:,.0f}" if whole else f"{amount:,.2f}"
     return f"{text} {name(currency, '', 8)}".rstrip()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,38 @@ def test_nobody_without_a_basis_is_named_on_any_page(tmp_path: Path) -> None:
             assert f"per_{i:016x}" not in page, path.name
     important = Cells((folder / "ties.html").read_text(encoding="utf-8")).rows("important")
     assert len(important) == 3  # of five: neither the account, nor the bot, nor who is gone
+
+
+def test_ties_that_rest_on_a_shared_interest_are_added_up(tmp_path: Path) -> None:
+    rows = company(["Ada"])
+    config = configure(tmp_path, strategy=True)
+    for shared, told in (
+        ([1, 2, 0, None], "2"),
+        ([0, None, None, None], "0"),
+        ([None] * 4, "unknown"),
+    ):
+        for row, mutual in zip(rows["rel_bond"], shared, strict=True):
+            row["mutual_interests"] = mutual
+        [sides] = Cells(pages_of(config, rows)["ties"]).rows("sides")
+        assert (sides["Ties"], sides["Share an interest"]) == ("4", told)
+
+
+def test_tiers_that_moved_are_counted_over_a_year(tmp_path: Path) -> None:
+    rows = company(["Ada"])
+    today = rows["rel_tier"]
+    for back, states in ((29, ["moved up", "moved down"]), (27, ["moved up"]), (400, ["moved up"])):
+        rows["rel_tier"] = rows["rel_tier"] + [
+            today[i] | {"as_of": AS_OF - timedelta(days=back), "basis": "backcast",
+                        "tier": "helper", "status": state}
+            for i, state in enumerate(states)
+        ]  # fmt: skip
+    shown = Cells(pages_of(configure(tmp_path, strategy=True), rows)["engagement"]).rows(
+        "tier-moves"
+    )
+    assert [(row[""], row["Moved up"], row["Moved down"], row["With a tier"]) for row in shown] == [
+        (AS_OF.isoformat(), "0", "0", "3"),
+        ((AS_OF - timedelta(days=29)).isoformat(), "1", "1", "2"),
+    ]  # one of each 28 days, the newest; nothing older than a year
 
 
 def test_every_word_of_an_indicator_is_told() -> None:

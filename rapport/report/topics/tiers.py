@@ -37,6 +37,32 @@ QUESTIONS = (
         needs_strategy=True,
     ),
     Question(
+        id="tier-moves",
+        asks="How tiers moved over a year",
+        how="Who moved up and who moved down within the 28 days before each day, and how many had "
+        "a tier on it.",
+        table="rel_tier",
+        source="select programme, as_of, count(tier) as members, "
+        "count(*) filter (where status = 'moved up') as moved_up, "
+        "count(*) filter (where status = 'moved down') as moved_down from ("
+        "select * from rel_tier where as_of between $as_of::date - 363 and $as_of "
+        "qualify as_of = max(as_of) over (partition by ($as_of::date - as_of) // 28) "
+        "and row_number() over (partition by as_of, programme, person_id "
+        "order by basis = 'as_known' desc, basis = $basis desc) = 1) group by programme, as_of",
+        columns=(
+            Column("28 days to", "{as_of:numeric_day}", kind="text"),
+            Column("Moved up", "{moved_up:count}"),
+            Column("Moved down", "{moved_down:count}"),
+            Column("With a tier", "{members:count}"),
+        ),
+        order="programme, as_of desc",
+        parts="programme",
+        says_part="{programme:kind}",
+        limit=52,
+        nothing="strategy.yml names no tier programme",
+        needs_strategy=True,
+    ),
+    Question(
         id="next-tier",
         asks="Who is close to the next tier, and what is missing",
         how="Fewest missing rules first, then the smallest distance: 20 % for 80 of 100. What is "

@@ -124,13 +124,16 @@ QUESTIONS = (
         "ways: each turned to the other.",
         table="rel_bond",
         source="select kind_pair, count(*) as ties, count(*) filter (where is_two_way) as two_way, "
-        "count(*) filter (where days_since < 90) as used from rel_bond "
+        "count(*) filter (where days_since < 90) as used, "
+        "case when count(mutual_interests) > 0 then count(*) filter (where mutual_interests > 0) "
+        "end as interested from rel_bond "
         "where as_of = $as_of and basis = $basis group by kind_pair",
         columns=(
             Column("Between", "{kind_pair:pair}", kind="text"),
             Column("Ties", "{ties:count}"),
             Column("Both ways", "{two_way:count}"),
             Column("Used in 90 days", "{used:count}"),
+            Column("Share an interest", "{interested:count}"),
         ),
         order="ties desc, kind_pair",
         nothing=f"no tie is known: {TIES}",
