@@ -289,6 +289,7 @@ class Site:
                 for goal in board.goals
             },
             "named": panels.named,
+            "meaning": panels.meaning,
             "goals_written": strategy is not None
             and any(one.goals for one in strategy.relationships),
             "example": scoreboard.BEGIN,

@@ -207,6 +207,12 @@ def named(metric: str) -> str:
     return known.get(metric) or words.goal(metric)
 
 
+def meaning(metric: str) -> str:
+    """Return what such a number is, where a figure says it; else nothing."""
+    known = {spec.column: spec.hint for _, specs in _COMMUNITY for spec in specs}
+    return known.get(metric, "").split("; n:")[0]
+
+
 def goal(history: Sequence[Row | None], as_of: date) -> Figure:
     """Return a year of the number of a goal against its target; today's row has to be there."""
     row = history[-1]

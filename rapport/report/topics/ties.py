@@ -27,7 +27,7 @@ QUESTIONS = (
             ),
             Column("Strength", "{strength:score}"),
             Column(
-                "Of us",
+                "Carried most by, of us",
                 "{top_other_person_id:name}",
                 "{top_other_person_share:percent}, of {other_people:count}",
                 kind="person",
