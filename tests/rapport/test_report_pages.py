@@ -29,6 +29,45 @@ READ_AS = {  # unit of a contract -> the functions of `words` that say it
 }  # fmt: skip
 
 
+NUMBERS = {  # what a heading promises, written down apart from the pages
+    ("ties", "radar"): {
+        "Ties between people": "ties", "Strength": "strength", "Last used": "days_since",
+    },
+    ("ties", "missed"): {
+        "Organizations depending": "organizations_depending",
+        "People depending": "people_depending", "Answers in a year": "answers",
+    },
+    ("ties", "important"): {"Place": "rank", "Importance": "importance", "Ties": "reach_part",
+                            "Attention": "attention_part", "Joins others": "bridge_part"},
+    ("silence", "save"): {"Place": "save_rank", "Usual gap": "usual_gap_days",
+                          "Quiet for": "current_gap_days"},
+    ("silence", "check"): {
+        "People on its first day": "people", "Named": "listed",
+        "Right, by our order": "precision_by_score",
+        "Right, by last visit": "precision_by_recency", "Right, blindly": "lost_share",
+    },
+    ("journeys", "whole"): {"Journeys": "journeys", "Half took up to": "median_wait_hours",
+                            "Nine of ten up to": "p90_wait_hours"},
+    ("journeys", "remove"): {"Place": "removal_rank", "Cost": "hand_off_cost_hours",
+                             "Hand-overs": "hand_offs"},
+    ("journeys", "waiting"): {"Share of all waiting": "wait_share", "Times": "moves",
+                              "Half waited up to": "median_wait_hours"},
+    ("journeys", "open"): {"Open for": "age_hours", "Waited for us": "wait_on_us_hours"},
+    ("lifetime", "lasting"): {
+        "Came": "came", "Watched long enough": "watched", "There after a year": "alive_365d",
+        "Half ended by": "median_days", "Mean, first year": "rmst_12m_days",
+    },
+    ("lifetime", "lengthening"): {"Longer than those before by": "delta_days"},
+    ("lifetime", "leaving"): {"Left": "gone", "Came once": "gone_after_one_share"},
+    ("money", "worth"): {"Paid so far": "spend", "Cost to serve": "cost_to_serve",
+                         "Left after it": "profit", "Expected": "expected_spend"},
+    ("money", "expected"): {"Place": "expected_rank", "In 365 days": "spend_365d"},
+    ("engagement", "next-tier"): {"Rules missing": "rules_missing", "Furthest off by": "next_gap",
+                                  "Review in": "days_to_review"},
+    ("engagement", "tier-loss"): {"Lost in": "days_to_loss"},
+}  # fmt: skip
+
+
 class Cells(HTMLParser):
     """Rows of the tables of every section by its id: heading -> text of the cell."""
 
@@ -109,6 +148,36 @@ def test_every_number_of_an_answer_is_that_of_its_table(
                 for place, column in enumerate(question.columns)
                 for _, text in told(column, row)
             )
+        ], cells
+
+
+@pytest.mark.parametrize(("page", "question"), NUMBERS)
+def test_a_heading_stands_over_the_number_it_promises(
+    page: str, question: str, site: dict[str, str], tables: Tables
+) -> None:
+    [table] = [one.table for name, one in ASKED if (name, one.id) == (page, question)]
+
+    def reads(row: dict[str, Any], column: str) -> str:
+        [told] = {
+            "share": [words.percent], "days": [words.days], "hours": [words.duration],
+            "points": [words.score], "money": [lambda value: words.money(value, "USD")],
+        }.get(published.unit(table, column), [words.count])  # fmt: skip
+        return told(row[column])
+
+    promised = NUMBERS[page, question]
+    held = [
+        tuple(reads(row, column) for column in promised.values())
+        for row in tables[table]
+        if all(row.get(column) is not None for column in promised.values())
+    ]
+    shown = Cells(site[page]).rows(question)
+    assert shown
+    for cells in shown:
+        said = [cells[heading] for heading in promised]
+        assert [
+            row
+            for row in held
+            if all(f"{cell} ".startswith(f"{text} ") for cell, text in zip(said, row, strict=True))
         ], cells
 
 

@@ -4,7 +4,7 @@ Belongs here: what is asked, of which table, in a leader's words, and what a pag
 sentence. Does not belong here: how a question is answered (`rapport.report.questions`), pages
 that draw or list something of their own (`rapport.report.pages`).
 
-Amounts of money stand on the page `money` alone, and nothing else reads them.
+Amounts of money are read by the page `money` alone.
 """
 
 from __future__ import annotations

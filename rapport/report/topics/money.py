@@ -1,4 +1,4 @@
-"""What relationships bring and cost: the only page about amounts."""
+"""What relationships bring and cost, in money."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def finding(answers: Answers) -> str:
     rows = [row for row in answers["worth"].rows if row["top_20_share"] is not None]
     if not rows:
         return unknown(answers["worth"], "What relationships bring")
-    return (
-        f"A fifth of the buyers brought {words.percent(rows[0]['top_20_share'])} of what was paid"
-    )
+    share, currency = words.percent(rows[0]["top_20_share"]), words.name(rows[0]["currency"])
+    return f"A fifth of the buyers brought {share} of what was paid in {currency}"
 
 
 TOPIC = Topic(
     name="money",
-    about="the only page about amounts: what relationships bring, cost and may bring",
+    about="what relationships bring, cost and may bring, in money; it orders and judges nothing "
+    "elsewhere",
     questions=QUESTIONS,
     finding=finding,
 )
