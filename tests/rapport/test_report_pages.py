@@ -298,6 +298,21 @@ def test_nobody_without_a_basis_is_named_on_any_page(tmp_path: Path) -> None:
     assert len(important) == 3  # of five: neither the account, nor the bot, nor who is gone
 
 
+def test_only_the_published_day_as_it_was_known_is_shown(
+    site: dict[str, str], tables: Tables, tmp_path: Path
+) -> None:
+    more = dict(tables)
+    for table in {question.table for _, question in ASKED}:
+        more[table] = [
+            *tables[table],
+            *(row | {"as_of": AS_OF - timedelta(days=28)} for row in tables[table]),
+            *(row | {"basis": "backcast"} for row in tables[table]),
+        ]
+    found = pages_of(configure(tmp_path, strategy=True), more)
+    for topic in topics.TOPICS:
+        assert found[topic.name] == site[topic.name]
+
+
 def test_ties_that_rest_on_a_shared_interest_are_added_up(tmp_path: Path) -> None:
     rows = company(["Ada"])
     config = configure(tmp_path, strategy=True)
@@ -321,13 +336,15 @@ def test_tiers_that_moved_are_counted_over_a_year(tmp_path: Path) -> None:
                         "tier": "helper", "status": state}
             for i, state in enumerate(states)
         ]  # fmt: skip
+    known = next(row for row in rows["rel_tier"] if row["status"] == "moved up")
+    rows["rel_tier"].append(known | {"basis": "as_known", "status": "held"})
     shown = Cells(pages_of(configure(tmp_path, strategy=True), rows)["engagement"]).rows(
         "tier-moves"
     )
     assert [(row[""], row["Moved up"], row["Moved down"], row["With a tier"]) for row in shown] == [
         (AS_OF.isoformat(), "0", "0", "3"),
-        ((AS_OF - timedelta(days=29)).isoformat(), "1", "1", "2"),
-    ]  # one of each 28 days, the newest; nothing older than a year
+        ((AS_OF - timedelta(days=29)).isoformat(), "0", "1", "2"),
+    ]  # one day of each 28, the newest, as it was known; nothing older than a year
 
 
 def test_every_word_of_an_indicator_is_told() -> None:
