@@ -203,6 +203,8 @@ def gather(query: Query, found: Facts, asked: Sequence[Question]) -> dict[str, A
 
 
 def _answer(query: Query, found: Facts, question: Question) -> Answer:
+    if question.needs_strategy and not found.strategy:  # the tables may know an earlier one
+        return Answer(question=question, rows=(), total=0, is_known=True)
     snapshot = f"select * from {question.table} where as_of = $as_of and basis = $basis"
     about = "".join(
         f" and ({name} is null or {name} in (select person_id from named))"

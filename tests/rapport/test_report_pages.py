@@ -256,11 +256,13 @@ def test_without_a_strategy_the_page_of_goals_says_how_to_begin_and_judges_nothi
     tmp_path: Path,
 ) -> None:
     config = configure(tmp_path)
-    found = pages_of(config, company(["Ada"]))  # goals of an earlier strategy are in the tables
+    found = pages_of(config, company(["Ada"]))  # what an earlier strategy said is in the tables
     page = found["goals"]
     assert "there is no strategy.yml" in page and "relationships:" in page
     assert 'class="chip' not in page and "off course" not in page
     config.strategy_path.write_text(scoreboard.BEGIN, encoding="utf-8")
+    assert "waits for strategy.yml" in found["silence"].split("</h1>")[0]
+    assert not Cells(found["silence"]).rows("levels") + Cells(found["silence"]).rows("save")
     begun = strategy.load(config.strategy_path)
     assert begun and begun.relationships[0].goals
     newer = pages_of(config, {})["goals"]

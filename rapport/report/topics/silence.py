@@ -125,6 +125,8 @@ QUESTIONS = (
 def finding(answers: Answers) -> str:
     level = {row["level"]: row["people"] for row in answers["levels"].rows}
     drifting = level.get("slowing", 0) + level.get("quiet", 0)
+    if not level and answers["save"].is_known:
+        return "Who drifts away waits for strategy.yml"
     if not level:
         return unknown(answers["save"], "Who drifts away")
     return (
