@@ -1,12 +1,12 @@
 """The report: a folder of pages about the published day, readable from disk.
 
 Belongs here: writing the folder. Does not belong here: what is said (`facts`, `relations`,
-`dossiers`, `trust`), in which words (`words`, `advice`, `panels`,
-`figures`), how it is drawn (`charts`),
-which pages there are (`pages`), or any markup (`templates/`).
+`dossiers`, `trust`, `scoreboard`, `topics`), in which words (`words`, `advice`, `panels`,
+`figures`), how it is drawn (`charts`), which pages there are (`pages`), or any markup
+(`templates/`).
 
     report/index.html                    the page for Monday
-    report/<topic>.html                  organizations, people, community, engagement, ...
+    report/<topic>.html                  goals, organizations, people, community, silence, ...
     report/organizations/<id>.html       one per organization
     report/people/<id>.html              one per person worth a page
     report/lists/<kind>-<owner>.csv      whom to keep and whom to thank, per owner
@@ -48,7 +48,8 @@ def render(config: Config) -> Path:
     with facts.opened(config) as query:
         found = facts.gather(query, config)
         details = dossiers.gather(query, found.as_of, found.people)
-    site = pages.Site(config, found, details)
+        asked = pages.ask(query, found)
+    site = pages.Site(config, found, details, asked)
     folder = config.home / FOLDER
     building = folder.with_name(f".{FOLDER}.next")
     shutil.rmtree(building, ignore_errors=True)
@@ -77,7 +78,7 @@ def _environment(site: pages.Site) -> Environment:
         words.name, words.count, words.some, words.percent, words.ratio, words.duration,
         words.days, words.day, words.numeric_day, words.money, words.silo, words.kind,
         words.plural, words.score, words.level, words.age, words.value, words.ordinal,
-        words.every, words.sentence, words.bare, words.stream,
+        words.every, words.sentence, words.bare, words.stream, words.measure,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.globals |= site.shared()

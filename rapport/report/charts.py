@@ -8,8 +8,8 @@ Why Vega-Lite in the reader's browser, and not pictures made here: a chart is la
 width it is shown at, so its letters stay readable on a phone; every mark tells its value and n
 when pointed at; and a thousand pages cost nothing but their data (a picture costs 30 ms). The
 library lies once beside the pages (`assets/`), speaks to nobody, and evaluates its expressions
-with an interpreter, so that the pages can forbid `eval` and inline script. Without script the
-table under each chart holds the same numbers.
+with an interpreter, so that the pages can forbid `eval` and inline script. Without script, or
+where a chart could not be drawn, the table under it stands open with the same numbers.
 
 House rules: one axis, n at every mark, medians with their spread, what was rebuilt later
 (`backcast`) hollow, what rests on few sources grey, and a gap in the data stays a gap.
@@ -171,7 +171,9 @@ def over_time(marks: Sequence[Mark], text: Text, *, reference: float | None = No
         "labelAngle": 0, "labelOverlap": False, "labelPadding": 6 if counts else 28,
         "labelLimit": 90,
     }  # fmt: skip
-    x: Spec = {"field": "x", "type": "ordinal", "sort": None, "axis": axis}
+    # Named in order: a layer that leaves gaps out would else put them last.
+    x: Spec = {"field": "x", "type": "ordinal", "sort": [mark.label for mark in marks],
+               "axis": axis}  # fmt: skip
     return _spec(values, layers, x, right=6 if counts else 30)
 
 

@@ -175,7 +175,7 @@ def gather(query: Query, config: Config) -> Facts:
         places=places[:PLACES],
         places_total=len(places),
         organizations=relations.organizations(query, as_of),
-        concerns=_steps(relations.concerns(query), as_of),
+        concerns=steps(relations.concerns(query), as_of),
         people=relations.people(query, as_of, quiet_days=quiet_days, slowing=slowing),
         engagement=_engagement(query, as_of, basis),
         engaged=_engaged(query, as_of),
@@ -300,17 +300,17 @@ def _history(query: Query, as_of: date) -> list[Row | None]:
         f"select {_HEALTH} from rel_community_health where segment_type = 'all' "
         "order by as_of, basis = 'as_known'"
     )
-    return _steps(rows, as_of)
+    return steps(rows, as_of)
 
 
-def _steps(rows: Iterable[Row], as_of: date) -> list[Row | None]:
+def steps(rows: Iterable[Row], as_of: date) -> list[Row | None]:
     """Lay snapshots, oldest first, on 14 steps of 28 days that end with `as_of`."""
-    steps: list[Row | None] = [None] * STEPS
+    found: list[Row | None] = [None] * STEPS
     for row in rows:
         back = (as_of - row["as_of"]).days
         if 0 <= back < STEP_DAYS * STEPS:
-            steps[STEPS - 1 - back // STEP_DAYS] = row
-    return steps
+            found[STEPS - 1 - back // STEP_DAYS] = row
+    return found
 
 
 def _engagement(query: Query, as_of: date, basis: str) -> list[dict[str, Any]]:
@@ -328,7 +328,7 @@ def _engaged(query: Query, as_of: date) -> list[Row | None]:
         "select * exclude (known_at) from rel_engagement_segment where segment_type = 'all' "
         "order by as_of, basis = 'as_known'"
     )
-    return _steps(rows, as_of)
+    return steps(rows, as_of)
 
 
 def _cadence(query: Query, as_of: date, basis: str) -> list[dict[str, Any]]:

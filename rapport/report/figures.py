@@ -72,8 +72,16 @@ def by_segment(rows: Sequence[Row]) -> Figure:
         hint="the dot is the median score of those active within a year, the line spans the "
         "middle half; n: people",
         spec=charts.as_json(charts.ranges(marks, words.score)),
-        headings=(),
-        rows=(),
+        headings=(kind.capitalize(), "Median score", "Middle half", "n"),
+        rows=[
+            (
+                words.name(row["segment"]),
+                words.score(row["median_score"]),
+                _spread(words.score, row["p25_score"], row["p75_score"]),
+                words.count(row["n"]),
+            )
+            for row in rows
+        ],
     )
 
 
@@ -95,8 +103,16 @@ def reached(step: str, rows: Sequence[Row]) -> Figure:
         title=f"{words.percent(rows[0]['reached_share'])} come to a second {noun}",
         hint="of those who began at any time, however long ago; n: who began",
         spec=charts.as_json(charts.steps(marks, words.percent)),
-        headings=(),
-        rows=(),
+        headings=("Time", "Share", "Got there", "Began"),
+        rows=[
+            (
+                words.ordinal(row["ordinal"]),
+                words.percent(row["reached_share"]),
+                words.count(row["reached"]),
+                words.count(row["started"]),
+            )
+            for row in rows
+        ],
     )
 
 
@@ -122,8 +138,42 @@ def paced(step: str, rows: Sequence[Row]) -> Figure:
         hint="days from the first; the dot is the median, the line spans the middle half; "
         "n: who got there",
         spec=charts.as_json(charts.steps(marks, words.bare)),
-        headings=(),
-        rows=(),
+        headings=("Time", "Median", "Middle half", "n"),
+        rows=[
+            (
+                words.ordinal(row["ordinal"]),
+                words.days(row["median_days"]),
+                _spread(words.days, row["p25_days"], row["p75_days"]),
+                words.count(row["reached"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def survival(row: Row) -> Figure:
+    """Return which share of relationships is still there after so many days."""
+    days = (30, 90, 180, 270, 365, 545, 730)
+    step = words.kind(row["step"])
+    shares = [row[f"alive_{day}d"] for day in days]
+    marks = [
+        Mark(
+            label=str(day),
+            value=share,
+            tip=f"{words.percent(share)} last longer than {words.days(day)}, "
+            f"n = {words.count(row['watched'])}",
+            state=charts.state("as_known", row["coverage"]),
+        )
+        for day, share in zip(days, shares, strict=True)
+    ]
+    return Figure(
+        title=f"{step.capitalize()}: {words.percent(row['alive_365d'])} last longer than a year",
+        hint=f"share whose lifetime is longer than so many days; n = {words.count(row['watched'])}",
+        spec=charts.as_json(charts.steps(marks, words.percent)),
+        headings=("Longer than", "Share"),
+        rows=[
+            (words.days(day), words.percent(share)) for day, share in zip(days, shares, strict=True)
+        ],
     )
 
 
@@ -148,6 +198,10 @@ def weekly(weeks: Weeks, as_of: date, quiet_since: date | None) -> Figure | None
             for day, found in sorted(months.items(), reverse=True)
         ],
     )
+
+
+def _spread(text: charts.Text, low: float | None, high: float | None) -> str:
+    return words.UNKNOWN if low is None or high is None else f"{text(low)} to {text(high)}"
 
 
 def number(row: Row | None, column: str | None) -> float | None:

@@ -6,7 +6,7 @@ belong here: markup (`templates/`), sentences (`advice`, `panels`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -22,20 +22,45 @@ from rapport.report import (
     joined,
     lists,
     panels,
+    questions,
     relations,
+    scoreboard,
+    topics,
     words,
 )
 from rapport.report.dossiers import Details
 from rapport.report.facts import Facts
+from rapport.report.figures import Figure
 from rapport.report.lists import OwnerList
+from rapport.report.questions import Answer
 from rapport.report.relations import Organization, Person
-from rapport.report.warehouse import Row
+from rapport.report.scoreboard import Scoreboard
+from rapport.report.warehouse import Query, Row
 
 SHOWN_AT_ONCE = 5
 LIST_LIMIT = 50  # further rows stand on the page of all organizations or people
 SEGMENTS_COMPARED = 8
-TOPICS = ("index", "organizations", "people", "community", "engagement", "cadence", "coverage")
-TEMPLATES = tuple(f"{name}.html.j2" for name in (*TOPICS, "organization", "person"))
+_TOPICS = {topic.name: topic for topic in topics.TOPICS}
+ABOUT = {
+    "index": "whom to look after this week",
+    "goals": "what we want of our relationships, and whether it comes to that",
+    "organizations": "how the relationship with each organization stands",
+    "people": "whom we know in several places as one person",
+    "ties": _TOPICS["ties"].about,
+    "community": "who comes, who stays, and whether questions get answered",
+    "engagement": "how close people are to us, and who has earned which tier",
+    "silence": _TOPICS["silence"].about,
+    "cadence": "who comes a second time, and how soon",
+    "lifetime": _TOPICS["lifetime"].about,
+    "journeys": _TOPICS["journeys"].about,
+    "qualities": _TOPICS["qualities"].about,
+    "money": _TOPICS["money"].about,
+    "coverage": "what these numbers stand on, and what cannot be told",
+}
+"""Every page of the navigation, in its order, and what it is about."""
+_OWN = ("index", "goals", "organizations", "people", "community", "engagement", "cadence",
+        "coverage", "organization", "person", "topic")  # fmt: skip
+TEMPLATES = tuple(f"{name}.html.j2" for name in _OWN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +72,38 @@ class Page:
     content: dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the pages of questions and goals hold.
+
+    Attributes:
+        answers: by id of the question.
+        staff: name of each colleague, by person_id.
+    """
+
+    answers: Mapping[str, Answer]
+    staff: Mapping[str, str]
+    board: Scoreboard
+
+
+def ask(query: Query, found: Facts) -> Asked:
+    """Return the answers to every question of every page."""
+    every = [*topics.tiers.QUESTIONS, *(one for topic in topics.TOPICS for one in topic.questions)]
+    return Asked(
+        answers=questions.gather(query, found, every),
+        staff=questions.staff(query),
+        board=scoreboard.gather(query, found),
+    )
+
+
 class Site:
     """All pages of one published day."""
 
-    def __init__(self, config: Config, found: Facts, details: Details) -> None:
+    def __init__(self, config: Config, found: Facts, details: Details, asked: Asked) -> None:
         self._config = config
         self._found = found
         self._details = details
+        self._asked = asked
         self._labels = {one.name: one.label for one in config.sources.values()}
         people = found.people.values()
         self._keep = relations.to_keep(people)
@@ -89,7 +139,10 @@ class Site:
             "labels": self._labels,
             "paged": self._paged,
             "namesakes": self._namesakes,
-            "topics": TOPICS,
+            "topics": tuple(ABOUT),
+            "staff": self._asked.staff,
+            "organization_names": {one.id: one.row["name"] for one in self._found.organizations},
+            "waits": topics.STRATEGY_WAITS,
             "advice": advice,
             "concerns": advice.CONCERNS,
             "has_strategy": self._found.strategy is not None,
@@ -128,21 +181,34 @@ class Site:
     def pages(self) -> Iterator[Page]:
         """Yield every page."""
         yield self._topic("index", self._monday())
+        yield self._topic("goals", self._goals())
         yield self._topic("organizations", {"groups": self._organization_groups()})
         yield self._topic("people", self._people())
         yield self._topic("community", self._community())
         yield self._topic("engagement", self._engagement())
         yield self._topic("cadence", {"cadence": list(self._cadence())})
+        for topic in topics.TOPICS:
+            yield self._topic(
+                topic.name,
+                {
+                    "finding": topic.finding(self._asked.answers),
+                    "about": topic.about,
+                    "see": topic.see,
+                    "figures": self._lasting() if topic.name == "lifetime" else [],
+                    "answers": [self._asked.answers[one.id] for one in topic.questions],
+                },
+                template="topic",
+            )
         yield self._topic("coverage", self._coverage())
         for organization in self._found.organizations:
             yield self._organization(organization)
         for person in self._paged.values():
             yield self._person(person)
 
-    def _topic(self, name: str, content: dict[str, Any]) -> Page:
+    def _topic(self, name: str, content: dict[str, Any], *, template: str = "") -> Page:
         return Page(
             path=f"{name}.html",
-            template=f"{name}.html.j2",
+            template=f"{template or name}.html.j2",
             content={"root": "", "topic": name} | content,
         )
 
@@ -170,6 +236,63 @@ class Site:
             "forum_linked_share": facts.forum_linked_share(found),
             "has_community": facts.has_community(found),
             "active_days": facts.ACTIVE_DAYS,
+            "findings": list(self._findings()),
+        }
+
+    def _findings(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (page, what it is about, what it finds) of every page but the first."""
+        found, answers = self._found, self._asked.answers
+        groups = {heading: rows for heading, _, rows in self._organization_groups()}
+        need, known = len(groups["Need somebody"]), len(found.organizations)
+        linked = sum(bool(one.row["is_linked"]) for one in self._paged.values())
+        everybody = next((row for row in found.engagement if row["segment_type"] == "all"), None)
+        steps = [one["figures"][0].title for one in self._cadence() if one["figures"]]
+        health = found.community
+        told = {
+            "goals": self._asked.board.finding,
+            "organizations": f"{words.count(need)} of {words.plural(known, 'organization')} "
+            f"{'needs' if need == 1 else 'need'} somebody" if known
+            else "Organizations: unknown, no source names them",
+            "people": f"{words.count(linked)} of {words.people(len(found.people))} are seen in two "
+            "silos or more" if found.people else "People: unknown, no source names them",
+            "community": "Whether it thrives: unknown, no forum or other community is connected"
+            if health is None or health["active"] is None
+            else f"{words.people(health['active'])} did something in public in 28 days"
+            + (f"; the community is {health['verdict']}"
+               if found.strategy and health["verdict"] else ""),
+            "engagement": "; ".join(filter(None, (
+                f"{words.count(everybody['people_28d'])} of {words.people(everybody['people'])} "
+                "did something in 28 days" if everybody
+                else "Who is close to us: unknown, nobody did anything on record by name",
+                topics.tiers.finding(answers) if found.strategy else "",
+            ))),
+            **{topic.name: topic.finding(answers) for topic in topics.TOPICS},
+            "cadence": "; ".join(steps) or "Who comes again: unknown, nobody began",
+            "coverage": f"{words.plural(len(found.unknown), 'thing')} cannot be told"
+            if found.unknown else "No source is missing",
+        }  # fmt: skip
+        for name, about in ABOUT.items():
+            if name in told:
+                yield name, about, told[name]
+
+    def _lasting(self) -> list[Figure]:
+        rows = self._asked.answers["lasting"].rows
+        return [figures.survival(row) for row in rows if row["alive_30d"] is not None]
+
+    def _goals(self) -> dict[str, Any]:
+        board, strategy = self._asked.board, self._found.strategy
+        return {
+            "board": board,
+            "finding": board.finding,
+            "figures": {
+                goal.row["goal"]: panels.goal(goal.history, self._found.as_of)
+                for goal in board.goals
+            },
+            "named": panels.named,
+            "meaning": panels.meaning,
+            "goals_written": strategy is not None
+            and any(one.goals for one in strategy.relationships),
+            "example": scoreboard.BEGIN,
         }
 
     def _organization_groups(self) -> list[tuple[str, str, list[Organization]]]:
@@ -227,6 +350,11 @@ class Site:
                 if rule != "all"
             ],
             "kinds": found.kinds,
+            "tiers": [
+                self._asked.answers[one.id]
+                for one in topics.tiers.QUESTIONS
+                if one.id == "tiers" or self._asked.answers["tiers"].rows
+            ],
         }
 
     def _cadence(self) -> Iterator[dict[str, Any]]:

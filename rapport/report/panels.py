@@ -201,6 +201,38 @@ def score(scores: Sequence[Row]) -> Figure | None:
     return _over_time(spec, scores[-14:], scores[-1]["as_of"])
 
 
+def named(metric: str) -> str:
+    """Return how the pages call a number that takes a goal."""
+    known = {spec.column: spec.name for _, specs in _COMMUNITY for spec in specs}
+    return known.get(metric) or words.goal(metric)
+
+
+def meaning(metric: str) -> str:
+    """Return what such a number is, where a figure says it; else nothing."""
+    known = {spec.column: spec.hint for _, specs in _COMMUNITY for spec in specs}
+    return known.get(metric, "").split("; n:")[0]
+
+
+def goal(history: Sequence[Row | None], as_of: date) -> Figure:
+    """Return a year of the number of a goal against its target; today's row has to be there."""
+    row = history[-1]
+    assert row is not None
+    known = next(i for i, earlier in enumerate(history) if earlier)
+    counted = row["unit"] in ("share", "hours", "days", "ratio")  # on how many, beside
+    name = named(row["metric"])
+    spec = _Spec(
+        says=f"{name}: {{}}",
+        name=name,
+        hint=f"dotted: {row['direction']} {words.measure(row['target'], row['unit'])}"
+        + ("; n: what it was counted on" if counted else ""),
+        column="actual",
+        text=lambda value: words.measure(value, row["unit"]),
+        n_column="n" if counted else None,
+        reference=row["target"],
+    )
+    return _over_time(spec, history[known:], as_of)
+
+
 def _over_time(spec: _Spec, history: Sequence[Row | None], as_of: date) -> Figure:
     days = [
         row["as_of"] if row else as_of - timedelta(days=STEP_DAYS * (len(history) - 1 - i))

@@ -20,6 +20,30 @@ _KEPT_FORMATS = {"\u200c", "\u200d"}  # joiners: Persian spelling and composed e
 
 Number = int | float | Decimal
 
+_INDICATORS = {  # of `dbt_project/seeds/track_indicator.csv`
+    "accepted_never_thanked": "accepted answers that nobody liked",
+    "answered_within_day": "answered within 24 hours",
+    "answers_thanked": "answers that their asker liked or accepted",
+    "asked_again": "had to write again before an answer",
+    "cases_reopened": "closed cases on which the asker wrote again within a week",
+    "contributions_thanked": "posts and answers that somebody liked",
+    "conversations_begun": "calls, e-mails, meetings and cases begun",
+    "handed_on": "cases and questions handed from one of us to another",
+    "left_unanswered": "not answered within a week",
+    "mailings_opted_out": "mailings after which somebody unsubscribed or complained",
+    "mailings_responded": "mailings responded to within a week",
+    "newcomers_answered": "newcomers answered within 24 hours",
+    "newcomers_ignored": "newcomers whom nobody answered within a week",
+    "promises_kept": "promises kept in time",
+    "promises_overdue": "promises still open a week after they were due",
+    "questions_helped": "questions that a member answered within a week",
+    "reactions_unkind": "contributions with an unkind reaction",
+    "response_hours": "time until the answer, median",
+    "survey_satisfaction": "marks in surveys, of the best possible",
+    "written_despite_refusal": "mailings to people who had refused",
+    "written_with_consent": "mailings to people who had agreed",
+}
+
 _KINDS = {
     "crm": "CRM",
     "forum": "forum",
@@ -187,7 +211,8 @@ def money(amount: Number | None, currency: object) -> str:
     """Return `12,000 USD` (cents only of small amounts), or `unknown`."""
     if amount is None:
         return UNKNOWN
-    text = f"{amount:,.0f}" if amount >= 1000 or amount == int(amount) else f"{amount:,.2f}"
+    whole = not -1000 < amount < 1000 or amount == int(amount)
+    text = f"{amount:,.0f}" if whole else f"{amount:,.2f}"
     return f"{text} {name(currency, '', 8)}".rstrip()
 
 
@@ -225,3 +250,84 @@ def value(row: Mapping[str, Any]) -> str:
     if number is None:
         return name(row["value_text"], UNKNOWN, 80)
     return f"{number:,.2f}".removesuffix(".00") if row["type"] == "decimal" else f"{number:,.0f}"
+
+
+def silence(value: str) -> str:
+    """Return a level of silence; `active` says only that somebody is not overdue."""
+    return "not overdue" if value == "active" else value
+
+
+def people(value: int) -> str:
+    """Return `1 person`, `2 people`."""
+    return f"{value:,} {'person' if value == 1 else 'people'}"
+
+
+def parties(value: str) -> str:
+    """Return a kind of party as a heading: `Customers`; staff is staff."""
+    return "Staff" if value == "staff" else f"{value.capitalize()}s"
+
+
+def pair(value: str) -> str:
+    """Return the kinds of both ends of a tie: `customer and staff`."""
+    return kind(value).replace("-", " and ")
+
+
+def indicator(value: str) -> str:
+    """Return what an indicator of a quality observes."""
+    return _INDICATORS.get(value, kind(value))
+
+
+def giver(value: str) -> str:
+    """Return whose behavior an indicator is: `by us`, `by other members`."""
+    return {"others": "by other members", "anyone": "by anyone"}.get(value, f"by {value}")
+
+
+def model(value: str) -> str:
+    """Return what a model tells, with the name it goes by elsewhere."""
+    names = {"bg_nbd": "how often they buy (BG/NBD)",
+             "mbg_nbd": "how often they buy, a second opinion (MBG/NBD)",
+             "gamma_gamma": "how much a purchase comes to (Gamma-Gamma)"}  # fmt: skip
+    return names.get(value, kind(value))
+
+
+def yes(value: bool | None) -> str:
+    """Return `yes`, `no` or `unknown`."""
+    return UNKNOWN if value is None else "yes" if value else "no"
+
+
+def signed(value: Number) -> str:
+    """Return a difference of two shares, of 100: `+4`, `-2`, `0`."""
+    points = int(_rounded(float(value) * 100))
+    return f"{points:+d}" if points else "0"
+
+
+def segment(value: str) -> str:
+    """Return the value of a segment; `all` is everybody."""
+    return "everybody" if value == "all" else name(value)
+
+
+def of_100(value: Number) -> str:
+    """Return a percentile: `82 of 100`."""
+    return f"{min(int(value), 99)} of 100"
+
+
+def rarity(bits: Number) -> str:
+    """Return how rare something is whose share is 2 to the power of -bits: `1 in 1,024`."""
+    return f"1 in {2 ** float(bits):,.0f}"
+
+
+def goal(metric: str) -> str:
+    """Return the name of a number that takes a goal: `Answered within 7 days`."""
+    text = re.sub(r"_(share|hours)$", "", metric)
+    text = re.sub(r"_(\d+)d$", r" within \1 days", text)
+    return sentence(text.replace("_", " "))
+
+
+def measure(value: Number | None, unit: str) -> str:
+    """Return a number in the unit that its row declares: a share, a time, a count, or points."""
+    if value is None:
+        return UNKNOWN
+    known = {"share": percent, "hours": duration, "days": days}.get(unit)
+    if known:
+        return known(value)
+    return count(value) if float(value).is_integer() else ratio(value)

@@ -101,6 +101,14 @@ class Browser:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self._call("Emulation.setEmulatedMedia", features=[feature])
 
+    def script(self, allowed: bool) -> None:
+        """Let pages opened from now on run their script, or not."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not allowed)
+
+    def paper(self, printed: bool) -> None:
+        """Show the page as it is printed, or as on a screen."""
+        self._call("Emulation.setEmulatedMedia", media="print" if printed else "", features=[])
+
     def evaluate(self, expression: str) -> Any:
         """Return the value of a JavaScript expression in the page, awaited if it is a promise."""
         answer = self._call(

@@ -52,7 +52,14 @@ def columns(table: str) -> dict[str, str]:
 TABLES = tuple(
     sorted(
         path.stem
-        for pattern in ("dim_*", "fct_*", "bridge_*", "rel_*", "identity_explanation")
+        for pattern in (
+            "dim_*",
+            "fct_*",
+            "bridge_*",
+            "rel_*",
+            "identity_explanation",
+            "ops_strategy_version",
+        )
         for path in ROOT.glob(f"dbt_project/models/*/{pattern}.yml")
     )
 )
@@ -165,6 +172,7 @@ def company(
             if "forum" in silos
         ],
         "rel_data_trust": list(_trust(silos)),
+        **_answers(verdicts, name),
         "rel_engagement": list(_engagement(verdicts, size)),
         "rel_engagement_segment": list(_segments(verdicts, name)),
         "rel_cadence": list(_cadence(name)),
@@ -368,6 +376,142 @@ def _cadence(name: Callable[[int], str]) -> Rows:
                 "past_trip_wire": 4, "reason_1": "2nd contribution: reached by 80 of 100",
                 "n": 100,
             }  # fmt: skip
+
+
+def filled(table: str, number: int, text: str = "", **given: object) -> dict[str, Any]:
+    """Return a row with something in every column: numbers that no other column or row has.
+
+    Shares and chances lie between 0 and 1; columns of words hold `text`.
+    """
+    row: dict[str, Any] = {}
+    for place, (name, kind) in enumerate(columns(table).items()):
+        distinct = 1_000 * number + 13 * place + 7
+        if kind == "varchar":
+            row[name] = text
+        elif kind == "boolean":
+            row[name] = place % 2 == 0
+        elif kind == "date":
+            row[name] = AS_OF - timedelta(days=distinct % 700)
+        elif kind == "timestamptz":
+            row[name] = datetime(2026, 1, 1) + timedelta(hours=distinct % 7_000)
+        elif unit(table, name) in ("share", "probability"):
+            row[name] = distinct % 997 / 1_000
+        else:
+            row[name] = distinct
+    return row | snapshot() | given
+
+
+@cache
+def unit(table: str, column: str) -> str:
+    """Return what the contract of a table counts a column in; empty if in nothing."""
+    (path,) = ROOT.glob(f"dbt_project/models/*/{table}.yml")
+    (model,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+    (found,) = [one for one in model["columns"] if one["name"] == column]
+    return str(found["config"]["meta"].get("unit", ""))
+
+
+def _answers(verdicts: bool, name: Callable[[int], str]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the tables behind goals, tiers, ties, journeys, qualities, lifetimes and money."""
+
+    def person(i: int) -> str:
+        return f"per_{i:016x}"
+
+    def some(table: str, n: int, rows: Callable[[int], Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [filled(table, i, name(i), **rows(i)) for i in range(n)]
+
+    return {
+        "rel_scoreboard": [
+            filled(
+                "rel_scoreboard", step, name(step), goal=f"community.{metric}", unit=unit_,
+                relationship="community", why=name(1), metric_table="rel_community_health",
+                metric=metric, direction="at least", target=target, segment_type="all",
+                segment="all", status=status, actual=actual - step / 100, actual_1_ago=actual / 2,
+                owner=name(2), horizon="short", due_on=date(2027, 6, 30), gap=target - actual,
+                as_of=AS_OF - timedelta(days=28 * step),
+            )
+            for metric, unit_, target, actual, status in (
+                ("answered_7d_share", "share", 0.9, 0.62, "off course"),
+                ("helper_absence_factor", "people", 15.0, 12.0, "on course"),
+            )
+            for step in range(3)
+        ] if verdicts else [],
+        "ops_strategy_version": [
+            {"number": 1, "version": name(0), "since": datetime(2026, 9, 1), "until": KNOWN_AT,
+             "fingerprint": "a",
+             "changes": f"vision.statement is {name(1)}; levels is 1; b is 2; c is 3"},
+            {"number": 2, "version": name(0), "since": KNOWN_AT, "until": None,
+             "fingerprint": "b", "changes": "levels is 3, was 1"},
+        ],
+        "rel_tier": some("rel_tier", 6, lambda i: {
+            "person_id": person(i), "programme": "guild", "tier": "helper" if i % 2 else None,
+            "tier_rank": i % 2, "status": ("at risk", "none")[i % 2 == 0], "perks": name(3),
+            "owner_person_id": person(70) if i % 4 == 1 else None, "next_gap": (7 + i) / 100,
+        }) if verdicts else [],
+        "rel_disengagement_check": some("rel_disengagement_check", 3, lambda i: {
+            "population": ("everybody", "came again", "drifting")[i], "horizon_days": 28 * (i + 1),
+        }),
+        "rel_bond_organization": some("rel_bond_organization", 5, lambda i: {
+            "organization_id": f"org_{i:016x}", "other_organization_id": "us",
+            "absence_factor": 1, "top_person_id": person(i), "top_other_person_id": person(71),
+            "owner_person_id": person(72) if i % 2 else None,
+        }),
+        "rel_importance": some("rel_importance", 6, lambda i: {
+            "person_id": person(i) if i else person(72), "party_kind": "customer" if i else "staff",
+            "importance": 90 - i / 8, "reach_part": 61 + i / 8, "attention_part": 51 + i / 8,
+            "bridge_part": 41 + i / 8, "engagement_part": 31 + i / 8, "buying_percentile": 21 + i,
+            "quadrant": ("buying", "important beyond buying")[i % 2] if verdicts else None,
+        }),
+        "rel_bond": some("rel_bond", 4, lambda i: {
+            "person_id": person(i), "other_person_id": person(i + 1),
+            "kind_pair": "customer-staff", "strength": 9 - i / 8, "specificity_bits": 10 - i,
+        }),
+        "rel_journey": [
+            filled("rel_journey", 10 * i + place, name(i), process="crm: cases", window_days=window,
+                   from_step=before, to_step=after, removal_rank=removal, mean_people=1 + place / 8)
+            for i, window in enumerate((28, 364))
+            for place, (before, after, removal) in enumerate((
+                ("all", "all", None), ("they: opened", name(4), 1),
+                ("we: comment", "they: closed", None),
+            ))
+        ],
+        "rel_journey_case": some("rel_journey_case", 5, lambda i: {
+            "journey_id": f"crm:cases:{i}", "process": "crm: cases", "person_id": person(i),
+            "organization_id": f"org_{i:016x}", "waits_for": "us" if i < 3 else "them",
+        }),
+        "rel_track": [
+            filled("rel_track", 10 * i + place, name(i), quality=quality, party_kind=kind,
+                   indicator=indicator, given_by=giver, direction=direction, unit=unit_,
+                   value=None if lit_by else (30 + 7 * i + place) / 100, lit_by=lit_by,
+                   previous_value=(20 + 7 * i + place) / 100, z=2 + place,
+                   n=0 if lit_by else 300 + 10 * i + place, effect=effect,
+                   **({"action": None, "owner": None} if not verdicts else {}))
+            for i, kind in enumerate(("customer", "staff"))
+            for place, (quality, indicator, giver, direction, unit_, lit_by, effect) in enumerate((
+                ("trust", "promises_kept", "us", "supports", "share", None, "weakened"),
+                ("respect", "response_hours", "us", "erodes", "hours", None, "strengthened"),
+                ("kindness", "reactions_unkind", "anyone", "erodes", "share", name(5), None),
+            ))
+        ],
+        "rel_lifetime": [
+            filled("rel_lifetime", 10 * i + place, name(place), step=step, cohort_type=cohort_type,
+                   cohort=name(place) if cohort_type == "plan" else str(place),
+                   quiet_days=quiet, is_chosen=quiet == 180)
+            for i, step in enumerate(("any act", "purchase"))
+            for place, (cohort_type, quiet) in enumerate((
+                ("all", 90), ("all", 180), ("arrival_84d", 180), ("plan", 180),
+            ))
+        ],
+        "rel_value_segment": some("rel_value_segment", 3, lambda i: {
+            "segment_type": "all" if i == 0 else "plan", "currency": "USD",
+        }),
+        "rel_value": some("rel_value", 4, lambda i: {
+            "party_id": person(i) if i else f"org_{0:016x}", "person_id": person(i) if i else None,
+            "organization_id": f"org_{0:016x}", "currency": "USD",
+        }),
+        "rel_value_model": some("rel_value_model", 2, lambda i: {
+            "model": ("bg_nbd", "gamma_gamma")[i], "state": ("fitted", "too few")[i],
+        }),
+    }  # fmt: skip
 
 
 def _interactions(silos: Sequence[str], size: int) -> Rows:

@@ -17,7 +17,8 @@ from tests.rapport.published import HOSTILE_NAMES, company, configure
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on the PATH")
 KINDS = (
     "index.html", "organizations.html", "people.html", "community.html", "engagement.html",
-    "cadence.html", "coverage.html", "organizations/org_0000000000000000.html",
+    "cadence.html", "coverage.html", "goals.html", "silence.html", "ties.html", "lifetime.html",
+    "journeys.html", "qualities.html", "money.html", "organizations/org_0000000000000000.html",
     "people/per_0000000000000001.html",
 )  # fmt: skip
 CHARTS_DRAWN = """
@@ -184,7 +185,9 @@ def test_a_mark_tells_its_value_and_n_when_pointed_at(site: Path, browser: Brows
 
 
 @needs_browser
-@pytest.mark.parametrize("kind", ["index.html", "community.html", KINDS[-2], KINDS[-1]])
+@pytest.mark.parametrize(
+    "kind", ["index.html", "community.html", "goals.html", "ties.html", KINDS[-2], KINDS[-1]]
+)
 def test_each_kind_of_page_prints_on_a4(site: Path, browser: Browser, kind: str) -> None:
     browser.open((site / kind).as_uri())
     browser.evaluate(CHARTS_DRAWN)
@@ -193,6 +196,45 @@ def test_each_kind_of_page_prints_on_a4(site: Path, browser: Browser, kind: str)
     count = len(re.findall(rb"/Type\s*/Page\b", printed))
     assert 1 <= count <= 12
     assert re.search(rb"/MediaBox\s*\[0 0 59[45][\d.]* 84[12]", printed)
+
+
+@needs_browser
+def test_without_script_no_chart_is_blank_and_its_numbers_are_read_and_printed(
+    site: Path, browser: Browser
+) -> None:
+    seen = """
+    [...document.querySelectorAll('figure')].map(f => [
+      getComputedStyle(f.querySelector('.chart')).display,
+      f.querySelector('.numbers table').checkVisibility(),
+    ])"""
+    browser.open((site / "goals.html").as_uri())
+    browser.evaluate(CHARTS_DRAWN)
+    drawn = browser.evaluate(seen)
+    assert drawn == [["block", False]] * 2  # folded once the chart stands
+    browser.script(False)
+    browser.open((site / "goals.html").as_uri())
+    plain = browser.evaluate(seen)
+    browser.paper(True)
+    printed = browser.evaluate(seen)
+    browser.paper(False)
+    browser.script(True)
+    assert plain == printed == [["none", True]] * 2
+
+
+@needs_browser
+def test_what_scrolls_sideways_and_what_unfolds_is_reached_by_keyboard(
+    site: Path, browser: Browser
+) -> None:
+    browser.open((site / "community.html").as_uri(), 390)
+    browser.evaluate(CHARTS_DRAWN)
+    reached = browser.evaluate(
+        """[...document.querySelectorAll('.wide, summary')].every(e => {
+             if (!e.checkVisibility()) return true;
+             e.focus();
+             return document.activeElement === e;
+           })"""
+    )
+    assert reached
 
 
 @needs_browser

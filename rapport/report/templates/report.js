@@ -1,5 +1,5 @@
 "use strict";
-// Draws the charts and finds names. Names come from strangers: they are set as text, never as HTML.
+// Draws the charts, folds the numbers under each, and finds names. Names come from strangers: they are set as text, never as HTML.
 
 for (const data of document.querySelectorAll("figure > script[type='application/json']")) {
   const options = {
@@ -9,10 +9,15 @@ for (const data of document.querySelectorAll("figure > script[type='application/
     renderer: "svg",
     tooltip: { disableDefaultStyle: true, theme: "paper", anchor: "position" },
   };
-  vegaEmbed(data.previousElementSibling, JSON.parse(data.textContent), options).catch((error) => {
-    data.previousElementSibling.textContent = "This chart could not be drawn; its numbers stand below.";
-    console.error(String(error));
-  });
+  const chart = data.previousElementSibling;
+  const numbers = data.nextElementSibling;
+  vegaEmbed(chart, JSON.parse(data.textContent), options).then(
+    () => { numbers.open = false; },
+    (error) => {
+      chart.textContent = "This chart could not be drawn; its numbers stand below.";
+      console.error(String(error));
+    },
+  );
 }
 
 const search = document.querySelector("search");
