@@ -88,7 +88,19 @@ def test_the_cause_is_the_part_that_moved_most_the_way_the_whole_moved(models: M
     assert (row["actual"], row["actual_1_ago"]) == (17, 20)
     assert (row["cause_segment_type"], row["cause_segment"]) == ("place", "forum/help")
     assert (row["cause_before"], row["cause_now"]) == (8, 2)
-    assert row["reason_1"] == "place forum/help moved most: from 8.00 to 2.00"
+    assert row["reason_1"] == "place forum/help moved most: from 8 to 2"
+
+
+def test_sentences_tell_shares_in_percent_and_no_count_below_nothing(models: Models) -> None:
+    ledger = growing(models, {"help": (2, 8, 14)})
+    ledger.add("control.goals", goal("active", ">= 30"), goal("stickiness", ">= 0.9"))
+    rows = ledger.build().rows(
+        f"select metric, unit, action, projection from rel_scoreboard where as_of = '{AS_OF}'"
+    )
+    told = {row["metric"]: row for row in rows}
+    assert told["active"]["projection"] < 0
+    assert told["active"]["action"].endswith("lead to 0")
+    assert (told["stickiness"]["unit"], told["stickiness"]["action"][-2:]) == ("share", " %")
 
 
 def test_what_is_not_known_is_not_judged(models: Models) -> None:

@@ -29,6 +29,15 @@ cast(round(cast({{ seconds }} as double) / 86400, 1) as decimal(18, 1))
 (case when {{ days }} = 1 then 'every day' else 'every ' || {{ days_number(days) }} || ' days' end)
 {%- endmacro %}
 
+{# `84 %`, `6`, `4.25`: a number in its unit; below nothing, and of a share above all, is the end. #}
+{% macro in_unit(number, unit) -%}
+(case
+    when {{ unit }} = 'share'
+        then cast(cast(round(100 * least(greatest({{ number }}, 0), 1)) as bigint) as string) || ' %'
+    else {{ number_text('cast(round(greatest(' ~ number ~ ', 0), 2) as decimal(28, 9))') }}
+end)
+{%- endmacro %}
+
 {# `1 day`, `41 days`: a count with its noun (regular plural). #}
 {% macro counted(number, noun) -%}
 (cast({{ number }} as string) || case when {{ number }} = 1 then ' {{ noun }}' else ' {{ noun }}s' end)

@@ -413,7 +413,7 @@ final as (
         ---------- what to do
         case
             when not settings.has_strategy then cast(null as string)
-            when ranked.is_whole and ranked.costs then 'begin with the hand-off of removal_rank 1'
+            when ranked.is_whole and ranked.costs then 'remove the hand-off that costs most first'
             when ranked.removal_rank = 1 then 'let whoever has it finish it, or decide at once whose it is'
             when
                 ranked.top_person_share > 0.8 and ranked.is_slow and ranked.acts_by_us >= 10

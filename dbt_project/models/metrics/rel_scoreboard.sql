@@ -218,15 +218,15 @@ final as (
         case judged.status
             when 'off course'
                 then 'do something else, or set another target: the last periods lead to '
-                || cast(cast(judged.projection as decimal(18, 2)) as string)
+                || {{ in_unit('judged.projection', 'judged.unit') }}
             when 'missed' then 'say why it was missed, then set a new day or let it go'
             when 'cannot tell' then 'find out which source would tell ' || judged.metric
         end as action,
         case
             when moved.segment is not null
                 then moved.segment_type || ' ' || moved.segment || ' moved most: from '
-                || cast(cast(moved.number_before as decimal(18, 2)) as string) || ' to '
-                || cast(cast(moved.number_now as decimal(18, 2)) as string)
+                || {{ in_unit('moved.number_before', 'judged.unit') }} || ' to '
+                || {{ in_unit('moved.number_now', 'judged.unit') }}
             when judged.actual is null then 'no number of ' || judged.metric || ' is known'
             when judged.number_1 is null then 'there is no number of 28 days ago'
             when judged.actual = judged.number_1 then 'nothing moved in 28 days'

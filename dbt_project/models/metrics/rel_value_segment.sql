@@ -239,7 +239,7 @@ final as (
         expected_spend,
         {%- for end, sign in [('low', '-'), ('high', '+')] %}
         case
-            when deviation_of = expected_of
+            when expected_spend is not null and deviation_of = expected_of
                 then cast(
                     round(
                         greatest(
