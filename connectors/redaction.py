@@ -39,7 +39,7 @@ def register(secrets: Iterable[str]) -> None:
 
 @contextmanager
 def forgetting() -> Iterator[None]:
-    """Forget, at the end of the block, what was registered in it: it was of a world that is gone."""
+    """Forget, at the end of the block, what was registered in it: it was of a world now gone."""
     global _patterns
     before = _patterns
     try:
