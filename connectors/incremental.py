@@ -16,7 +16,7 @@ What is done now and then (a census, a second look at a tail) has its time in th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -210,6 +210,15 @@ def census_is_due(state: State, window: Window) -> bool:
     return is_due(
         state, "census_at", CENSUS_OF_SURPLUS_EVERY if has_extra else CENSUS_EVERY, window
     )
+
+
+def new_fields(fields: Sequence[str], state: State) -> tuple[str, ...]:
+    """Return those that what is held was not asked for: chosen, or shown to us, since then.
+
+    What `state` lists under `fields` was asked of every record held, or will have been when the
+    walk in it is done. One that does not say so says nothing.
+    """
+    return tuple(name for name in fields if name not in state.get("fields", fields))
 
 
 def _stamp(text: Any) -> datetime | None:

@@ -55,8 +55,8 @@ class Reader:
         now = window.now.isoformat()
         facts: State = {}
         if isinstance(declared.deletes, Census):
-            # Before the first sync nothing is held that could be gone.
-            at = state.get("census_at", now if not state else None)
+            # Before the first sync nothing is held that could be gone; before a full refresh, yes.
+            at = state.get("census_at", None if state else window.before.get("census_at", now))
             facts = {"census_at": at} if at else {}
         if (by_hand and declared.incremental in ("full", "forward")) or (
             window.until and declared.incremental == "newest_first"
