@@ -221,6 +221,21 @@ def new_fields(fields: Sequence[str], state: State) -> tuple[str, ...]:
     return tuple(name for name in fields if name not in state.get("fields", fields))
 
 
+def begun_anew(
+    fields: Sequence[str], state: State, window: Window, *, is_under_way: bool = False
+) -> State:
+    """Return the state to go on from, which says under `fields` what will be held of all records.
+
+    It is empty but for that where fields are new: no stamp brings them. In the middle of a walk,
+    and in a window asked for by hand, they stay due.
+    """
+    is_asked = window.since is not None or window.until is not None
+    if is_under_way or "walk" in state or is_asked or not new_fields(fields, state):
+        kept = [name for name in fields if name in state.get("fields", fields)]
+        return {**state, "fields": kept}
+    return {"fields": list(fields)}
+
+
 def _stamp(text: Any) -> datetime | None:
     return parse_stamp(text) if isinstance(text, str) else None
 

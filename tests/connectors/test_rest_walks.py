@@ -403,6 +403,21 @@ def test_a_census_is_due_only_now_and_then(product: Product, tmp_path: Path) -> 
     assert held(tmp_path) == table.truth()
 
 
+def test_a_field_chosen_later_is_read_of_every_record_once(
+    product: Product, tmp_path: Path
+) -> None:
+    table = product.start_over(most=5)
+    for number in range(12):
+        table.add(f"old {number}")
+    stream = MANNERS["offset"] | SINCE | {"params": {"since": "{cursor}"}}
+    sync(product, tmp_path, stream | {"fields": ["updated_at"]})
+    table.now = table.now.replace(day=3)
+    result = sync(product, tmp_path, stream | {"fields": ["updated_at", "title"]})
+    assert (result.rows, result.notes) == (12, ("read again for title",))
+    assert held(tmp_path) == table.truth()
+    assert sync(product, tmp_path, stream | {"fields": ["updated_at", "title"]}).rows == 0
+
+
 def test_a_full_refresh_that_breaks_off_does_not_put_the_census_off(
     product: Product, tmp_path: Path
 ) -> None:
