@@ -23,6 +23,7 @@ from unittest import mock
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from connectors import redaction
 from connectors.base import Backfill, Check, Page, Source, State, Stream, Tombstone, Window
 from connectors.errors import ServerError
 from connectors.incremental import ChangeWalk, NewestFirstWalk, change_walks, cut_walk
@@ -338,6 +339,7 @@ class Machine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
         self.stage: Stage = Model() if self.kind == "model" else stage_for(self.kind)({})
         self.stack = contextlib.ExitStack()
+        self.stack.enter_context(redaction.forgetting())
         self.stack.enter_context(self.stage.playing())
         if isinstance(self.stage, Emulated):
             self.stage.connect_to("http://stage.invalid")

@@ -225,6 +225,7 @@ class Page:
         seen_keys: for `census`: keys shown by this page that carry no record.
         census_complete: this page ends a complete walk: keys held but not seen since the
             walk began are deleted.
+        census_leaves: beginnings of keys that this walk could not show: those held stay.
         source_count: how many live records the source itself counts in this stream, in all,
             when it says so.
         rejected: records that the reader itself could not make out (a ragged row of a file).
@@ -238,6 +239,7 @@ class Page:
     state: State | None = None
     seen_keys: Sequence[str] = ()
     census_complete: bool = False
+    census_leaves: tuple[str, ...] = ()
     source_count: int | None = None
     rejected: Sequence[Rejected] = ()
     notes: Sequence[str] = ()

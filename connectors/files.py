@@ -23,7 +23,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Literal
@@ -34,6 +34,7 @@ import msgspec
 from connectors.base import Check, Page, Policy, Rejected, State, Stream, Window
 from connectors.discovery import Discovery, FoundField, FoundStream, shape
 from connectors.errors import ConfigError, suggestion
+from connectors.incremental import begun_anew, new_fields
 from connectors.mapped import check_taken, guess_column, mapped_columns
 from connectors.planning import Allowance, Cost
 from connectors.session import Session
@@ -173,20 +174,24 @@ class Files:
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         """Yield the rows of files that are new or changed since `state`, in order of names.
 
-        State: `files` (name -> size, time, hash of what was read), `columns` seen so far, and
-        `walk` within a file. A file is read whole: `--since` and `--until` do not apply.
+        State: `files` (name -> size, time, hash of what was read), `columns` seen so far, `fields`
+        (see `begun_anew`) and `walk` within a file. A file is read whole: `--since` and `--until`
+        do not apply.
 
         Raises:
             ConfigError: no file was ever found, one cannot be read, or it lacks a key column.
         """
         declared = self.settings.streams[stream.name]
         found = self._find(stream.name)
-        known: dict[str, list[Any]] = state.get("files", {})
-        if not found and not known:
+        if not found and not state.get("files"):
             raise self._nothing_found(stream.name)
+        new = new_fields(stream.fields, state)
+        columns: list[str] = list(state.get("columns", []))
+        state = begun_anew(stream.fields, state, replace(window, since=None, until=None))
+        fields = {"fields": state["fields"]}
+        known: dict[str, list[Any]] = state.get("files", {})
         names = _to_read(declared, found)
         done = {name: known[name] for name in names if name in known}
-        columns: list[str] = list(state.get("columns", []))
         walk = state.get("walk", {})
         is_read = is_partial = False
         for name in names:
@@ -215,7 +220,7 @@ class Files:
                     # A census needs the whole file in one go: no resuming in its middle.
                     state=None
                     if declared.snapshot
-                    else {"files": dict(done), "columns": list(columns), "walk": at},
+                    else {**fields, "files": dict(done), "columns": list(columns), "walk": at},
                     notes=notes,
                 )
             columns += [column for column in file.columns if column not in columns]
@@ -223,12 +228,17 @@ class Files:
             done[name] = print_.facts() if is_whole else NEVER_READ
             is_read, is_partial = True, is_partial or not is_whole or print_.size == 0
             yield Page(
-                state=None if declared.snapshot else {"files": dict(done), "columns": columns},
+                state=None
+                if declared.snapshot
+                else {**fields, "files": dict(done), "columns": columns},
                 notes=[*notes, *file.late_notes()],
             )
         is_all = window.full_refresh or (declared.snapshot and is_read)
+        is_anew = new and state.keys() == {"fields"}
         yield Page(
-            state={"files": done, "columns": columns}, census_complete=is_all and not is_partial
+            state={**fields, "files": done, "columns": columns},
+            census_complete=is_all and not is_partial,
+            notes=[f"read again for {', '.join(new)}"] if is_anew else [],
         )
 
     def discover(self) -> Discovery:
@@ -243,9 +253,10 @@ class Files:
         """Add up the files that `read` would open. Rows are told from how long the first are."""
         declared = self.settings.streams[stream.name]
         found = self._find(stream.name)
-        known: dict[str, list[Any]] = state.get("files", {})
-        if not found and not known:
+        if not found and not state.get("files"):
             raise self._nothing_found(stream.name)
+        window = replace(window, since=None, until=None)
+        known = begun_anew(stream.fields, state, window).get("files", {})
         names = _to_read(declared, found)
         new = [found[name] for name in names if not _is_unchanged(found[name], known.get(name))]
         place = f"{self.name}.{stream.name}"

@@ -16,7 +16,7 @@ What is done now and then (a census, a second look at a tail) has its time in th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -210,6 +210,30 @@ def census_is_due(state: State, window: Window) -> bool:
     return is_due(
         state, "census_at", CENSUS_OF_SURPLUS_EVERY if has_extra else CENSUS_EVERY, window
     )
+
+
+def new_fields(fields: Sequence[str], state: State) -> tuple[str, ...]:
+    """Return those that what is held was not asked for: chosen, or shown to us, since then.
+
+    What `state` lists under `fields` was asked of every record held, or will have been when the
+    walk in it is done. One that does not say so says nothing.
+    """
+    return tuple(name for name in fields if name not in state.get("fields", fields))
+
+
+def begun_anew(
+    fields: Sequence[str], state: State, window: Window, *, is_under_way: bool = False
+) -> State:
+    """Return the state to go on from, which says under `fields` what will be held of all records.
+
+    It is empty but for that where fields are new: no stamp brings them. In the middle of a walk,
+    and in a window asked for by hand, they stay due.
+    """
+    is_asked = window.since is not None or window.until is not None
+    if is_under_way or "walk" in state or is_asked or not new_fields(fields, state):
+        kept = [name for name in fields if name in state.get("fields", fields)]
+        return {**state, "fields": kept}
+    return {"fields": list(fields)}
 
 
 def _stamp(text: Any) -> datetime | None:

@@ -14,31 +14,45 @@ import re
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from functools import cache
+from contextlib import contextmanager
 
 MASK = "***"
 SHORTEST_SECRET = 4
 """Characters. Anything shorter would turn innocent text into asterisks."""
 
 _lock = threading.Lock()
-_secrets: set[str] = set()
-_pattern: re.Pattern[str] | None = None
+_patterns: dict[str, re.Pattern[str]] = {}
+"""Secret -> what finds it in all its forms, the longest first: one that contains another is masked
+as a whole. Each is compiled once: tokens are renewed, so a process comes to know many. It is
+replaced, never changed, for others may be reading it."""
 
 
 def register(secrets: Iterable[str]) -> None:
     """Mask these values from now on, in every text this process writes."""
-    global _pattern
+    global _patterns
     with _lock:
-        _secrets.update(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
-        # Longest first: a secret that contains another one is masked as a whole.
-        longest_first = sorted(_secrets, key=len, reverse=True)
-        if longest_first:
-            _pattern = re.compile("|".join(map(_spellings, longest_first)))
+        new = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET} - _patterns.keys()
+        if new:
+            known = _patterns | {secret: re.compile(_spellings(secret)) for secret in new}
+            _patterns = {secret: known[secret] for secret in sorted(known, key=len, reverse=True)}
+
+
+@contextmanager
+def forgetting() -> Iterator[None]:
+    """Forget, at the end of the block, what was registered in it: it was of a world now gone."""
+    global _patterns
+    before = _patterns
+    try:
+        yield
+    finally:
+        _patterns = before
 
 
 def mask(text: str) -> str:
     """Return `text` with every known secret replaced, in whatever spelling it appears."""
-    return text if _pattern is None else _pattern.sub(MASK, text)
+    for pattern in _patterns.values():
+        text = pattern.sub(MASK, text)
+    return text
 
 
 def mask_exception(error: BaseException) -> None:
@@ -101,7 +115,6 @@ LEAST_BASE64 = 8
 """Letters. Shorter ones would be found in innocent words."""
 
 
-@cache
 def _spellings(secret: str) -> str:
     """Return a pattern of all forms: plain, in URLs, in JSON, in base64, and as `repr` has it."""
     forms = ["".join(map(_letter, secret)), *_in_base64(secret.encode("utf-8", "surrogatepass"))]

@@ -38,7 +38,7 @@ from connectors.catalog import found_stream, other_tables
 from connectors.database import ReadOnly, check_query, without_semicolon
 from connectors.discovery import Discovery
 from connectors.errors import ConfigError
-from connectors.incremental import ChangeWalk
+from connectors.incremental import ChangeWalk, begun_anew, new_fields
 from connectors.planning import Allowance, Cost
 from connectors.records import Projected, parse_stamp, project
 from connectors.session import Session
@@ -147,8 +147,9 @@ class Database:
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         """Yield a stream's rows: changed ones in the order of (cursor, key), or all of them.
 
-        State: `cursor` (UTC, or a number), `columns` seen so far, and `walk` while one is under
-        way. A snapshot is read in one go: `--since` and `--until` do not apply to it.
+        State: `cursor` (UTC, or a number), `columns` seen so far, `fields` (see `begun_anew`), and
+        `walk` while one is under way. A snapshot is read in one go: `--since` and `--until` do not
+        apply to it.
 
         Raises:
             ConfigError: no such table or column, a query that is refused, a missing driver.
@@ -161,6 +162,10 @@ class Database:
             window = self._by_its_clock(window, connection)
             rows = Rows(place, declared, connection)
             notes = [*_changed_columns(rows.columns, state.get("columns")), *rows.notes]
+            new, state = new_fields(stream.fields, state), begun_anew(stream.fields, state, window)
+            if new and state.keys() == {"fields"}:
+                notes.append(f"read again for {', '.join(new)}")
+            facts = {"columns": rows.columns, "fields": state["fields"]}
             if notes:
                 yield Page(notes=notes)
             if declared.snapshot:
@@ -173,7 +178,7 @@ class Database:
                 if page.state is None:
                     yield page
                 else:
-                    yield dataclasses.replace(page, state={**page.state, "columns": rows.columns})
+                    yield dataclasses.replace(page, state={**page.state, **facts})
 
     def discover(self) -> Discovery:
         """List the columns of every stream, and the tables that no stream reads."""
@@ -193,6 +198,7 @@ class Database:
         place = f"{self.name}.{stream.name}"
         with self._database.connected(place) as connection:
             window = self._by_its_clock(window, connection)
+            state = begun_anew(stream.fields, state, window)
             due = self._due(stream, Rows(place, declared, connection), state, window)
         how = "count(*) with the conditions of the read, those marked as deleted included"
         if due is None:

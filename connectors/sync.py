@@ -371,7 +371,7 @@ class _Sync:
         buffer.add(page.tombstones)
         self._see(page.seen_keys)
         if page.census_complete:
-            buffer.add(self._vanished())
+            buffer.add(self._vanished(page.census_leaves))
         if page.state is not None:
             # The reader may go on working on its own.
             buffer.state = {**page.state, **self._pending()}
@@ -429,8 +429,11 @@ class _Sync:
         if self.may_census:
             self.seen.extend(map(hash, keys))
 
-    def _vanished(self) -> list[Tombstone]:
-        """Return a tombstone for each held record that this complete walk did not show."""
+    def _vanished(self, leaves: tuple[str, ...]) -> list[Tombstone]:
+        """Return a tombstone for each held record that this complete walk did not show.
+
+        Keys that begin as one of `leaves` count as seen.
+        """
         if self.census_flaw:
             note = f"deleted records were not looked for: {self.census_flaw}"
             self._note(notes=(*self.result.notes, note))
@@ -440,7 +443,9 @@ class _Sync:
         gone = []
         for key in self.landing.current_keys():
             held += 1
-            if hash(key) not in seen:
+            if key.startswith(leaves):
+                self._see([key])
+            elif hash(key) not in seen:
                 gone.append(Tombstone(key=key))
         too_many = len(gone) >= VANISH_KEYS and len(gone) > self.vanish_share * held
         if too_many and not self.full_refresh:

@@ -68,6 +68,9 @@ class Reader:
 
     def read(self, stream: Stream, state: State, window: Window) -> Iterator[Page]:
         """Yield the pages of one stream; its state is described at its reader."""
+        if window.full_refresh:  # no list shows what is gone, so it goes on being asked for
+            kept = window.before.keys() & {"tail", "missing"}
+            state |= {name: window.before[name] for name in kept}
         if stream.name == "posts":
             return self._posts(stream, state, window)
         if stream.name == "notifications":

@@ -69,7 +69,10 @@ class Reader:
         State: `walk`, `known` (see `_lacks`), and with `sso` the `marks` of users whose
         sign-on was asked for, since `marks_at`.
         """
-        if self._settings.sso and is_due(state, "marks_at", SSO_REFRESH_EVERY, window):
+        if not self._settings.sso:  # what is landed without sign-on is to be asked for again
+            state.pop("marks", None)
+            state.pop("marks_at", None)
+        elif is_due(state, "marks_at", SSO_REFRESH_EVERY, window):
             state |= {"marks": {}, "marks_at": window.now.isoformat()}
         walk = state.pop("walk", None)
         seen: set[int] = set()

@@ -24,7 +24,7 @@ from connectors.hubspot.client import (
 )
 from connectors.hubspot.objects import record_pages
 from connectors.hubspot.streams import HISTORY, scope_of
-from connectors.incremental import ChangeWalk, change_walks, is_due
+from connectors.incremental import ChangeWalk, change_walks, is_due, new_fields
 from connectors.pagination import batches
 from connectors.records import members, pick, split, values
 
@@ -55,6 +55,11 @@ class Beside(NamedTuple):
             return ["contacts"], "email"
         return list(self.linked if stream.name == "associations" else self.history), "hs_object_id"
 
+    def asked(self, stream: Stream) -> list[str]:
+        """Return what rapport.yml lets a stream hold: `kind.kind of others`, `kind.property`."""
+        told = {"associations": self.linked, HISTORY: self.history}.get(stream.name, {})
+        return [f"{kind}.{name}" for kind, names in told.items() for name in names]
+
     def scope_of(self, stream: Stream, kind: str) -> str:
         """Return the scope that a stream needs for records of a kind."""
         return scope_of(stream.name if stream.name == "subscription_statuses" else kind)
@@ -65,11 +70,19 @@ def read(
 ) -> Iterator[Page]:
     """Read what belongs to changed records; after `REREAD_EVERY` to all of them.
 
-    State: that of `ChangeWalk`, and `whole_at`.
+    A kind of records whose scope is missing is left as it is held.
+    State: that of `ChangeWalk`, `whole_at` and `fields` (see `new_fields`).
     """
     kinds, name = beside.of(stream)
-    notes: list[str] = []
-    is_whole = is_whole_due(stream, state, window)
+    asked = beside.asked(stream)
+    new = new_fields(asked, state)
+    hidden: dict[str, str] = {}
+    read = 0
+    is_whole = is_whole_due(beside, stream, state, window)
+    if is_whole:
+        state["fields"] = asked
+    elif "fields" in state:
+        state["fields"] = [one for one in state["fields"] if one in asked]
     for walk in change_walks(stream, state, window):
         way: dict[str, Any] = {"list": None} if is_whole else {"search": "0"}
         start = walk.position or {"kind": kinds[0], **way}
@@ -81,6 +94,7 @@ def read(
             position = start if kind == start["kind"] else way
             try:
                 for rows, at in _gathered(account, kind, name, walk, position):
+                    read += len(rows)
                     tombstones: list[Tombstone] = []
                     if stream.name == "associations":
                         records, tombstones = _links(account, kind, beside.linked[kind], rows)
@@ -92,10 +106,18 @@ def read(
                     yield Page(records=records, tombstones=tombstones, state=here)
             except ScopeMissing:
                 scope = beside.scope_of(stream, kind)
-                notes.append(f"{kind}: not visible: needs the scope `{scope}`")
+                hidden[kind] = f"{kind}: not visible: needs the scope `{scope}`"
         if "list" in start:
             walk.note(whole_at=window.now.isoformat())
-    yield Page(state=walk.done(), census_complete=is_whole and not notes, notes=notes)
+    notes = list(hidden.values())
+    if is_whole and new:
+        notes.append(f"{stream.name}: {read:,} records read again for {', '.join(new)}")
+    yield Page(
+        state=walk.done(),
+        census_complete=is_whole and len(hidden) < len(kinds),
+        census_leaves=tuple(msgspec.json.encode([kind])[:-1].decode() + "," for kind in hidden),
+        notes=notes,
+    )
 
 
 def _gathered(
@@ -191,8 +213,9 @@ def _history(kind: str, key: str, name: str, versions: Sequence[bytes]) -> bytes
     return msgspec.json.encode({**told, "versions": [msgspec.Raw(one) for one in versions]})
 
 
-def is_whole_due(stream: Stream, state: State, window: Window) -> bool:
+def is_whole_due(beside: Beside, stream: Stream, state: State, window: Window) -> bool:
     """Tell whether what lies beside records is read for all of them."""
-    is_asked = window.since is not None or window.until is not None
-    every = REREAD_EVERY[stream.name]
-    return "walk" not in state and not is_asked and is_due(state, "whole_at", every, window)
+    if "walk" in state or window.since is not None or window.until is not None:
+        return False
+    is_new = bool(new_fields(beside.asked(stream), state))
+    return is_new or is_due(state, "whole_at", REREAD_EVERY[stream.name], window)

@@ -14,7 +14,13 @@ from connectors.backfill import one_ahead
 from connectors.base import Page, State, Stream, Tombstone, Window
 from connectors.hubspot.client import NEXT, Account, filtered, id_of, ms
 from connectors.hubspot.streams import CHANGED, CREATED, LOOKBACK, MERGED, wanted
-from connectors.incremental import ChangeWalk, census_is_due, change_walks, is_due
+from connectors.incremental import (
+    ChangeWalk,
+    census_is_due,
+    change_walks,
+    is_due,
+    new_fields,
+)
 from connectors.pagination import LoopGuard, cursors
 from connectors.records import parse_stamp, pick, split, values
 
@@ -26,16 +32,22 @@ def read(account: Account, stream: Stream, state: State, window: Window) -> Iter
 
     State: that of `ChangeWalk`, `since` (where the user let history begin), `archived_to`
     (when the archive was read; it had `archived` records), `counted` (by the source, at
-    `counted_at`; it holds while nothing changes) and `census_at`.
+    `counted_at`; it holds while nothing changes), `census_at` and `fields` (see `new_fields`).
     """
     is_first = "cursor" not in state and "walk" not in state
-    is_census = is_list_due(state, window)
-    if is_first:  # what is read as a whole has lost nothing yet
-        state |= dict.fromkeys(("census_at", "archived_to"), window.now.isoformat())
+    kind, names = stream.object_name, wanted(stream)
+    new = new_fields(names, state)
+    is_census = is_list_due(stream, state, window)
+    if is_first:  # what is read as a whole has lost nothing yet, but before a full refresh
+        for name in ("census_at", "archived_to"):
+            state[name] = window.before.get(name, window.now.isoformat())
         if window.since:
             state["since"] = window.since.isoformat()
+    if is_first or is_census:
+        state["fields"] = names
+    elif "fields" in state:
+        state["fields"] = [name for name in state["fields"] if name in names]
     shown = 0
-    kind, names = stream.object_name, wanted(stream)
     for walk in change_walks(stream, state, window):
         position = walk.position or ({"list": None} if is_census else {"search": "0"})
         for records, at in one_ahead(record_pages(account, kind, names, walk, position)):
@@ -56,9 +68,12 @@ def read(account: Account, stream: Stream, state: State, window: Window) -> Iter
         shown += len(gone)
         state |= {"archived_to": window.now.isoformat(), "archived": len(archived)}
         yield Page(tombstones=gone, state=state)
+    notes = []
     if is_census:
         state |= {"census_at": window.now.isoformat(), "counted": listed}
         state["counted_at"] = state["census_at"]
+        if new:
+            notes.append(f"{kind}: {listed:,} records read again for {', '.join(new)}")
     elif shown or is_due(state, "counted_at", COUNT_EVERY, window):
         counted = account.count(kind, held_filters(stream, state))
         state |= {"counted": counted, "counted_at": window.now.isoformat()}
@@ -66,6 +81,7 @@ def read(account: Account, stream: Stream, state: State, window: Window) -> Iter
         state=state,
         source_count=None if is_census else state.get("counted"),
         census_complete=is_census,
+        notes=notes,
     )
 
 
@@ -110,12 +126,16 @@ def _archived(account: Account, stream: Stream) -> Iterator[Tombstone]:
                 yield Tombstone(key=str(key), at=parse_stamp(stamp or ""))
 
 
-def is_list_due(state: State, window: Window) -> bool:
-    """Tell whether records are read by list: all of them at first, then weekly."""
+def is_list_due(stream: Stream, state: State, window: Window) -> bool:
+    """Tell whether records are read by list: all of them at first, then weekly.
+
+    A property chosen since is empty in all that is held, and no stamp tells: then, too.
+    """
     is_asked = window.since is not None or window.until is not None
     if "walk" in state or is_asked:
         return False
-    return "cursor" not in state or census_is_due(state, window)
+    is_new = "cursor" not in state or new_fields(wanted(stream), state)
+    return bool(is_new) or census_is_due(state, window)
 
 
 def change_filters(kind: str, walk: ChangeWalk, *, above: str = "0") -> list[dict[str, str]]:

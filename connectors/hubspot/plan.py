@@ -226,7 +226,7 @@ class Planner:
         steps: list[Step] = []
         records = 0
         is_first = "cursor" not in state and "walk" not in state
-        is_list = is_list_due(state, window)
+        is_list = is_list_due(stream, state, window)
         for walk in change_walks(stream, state, window):
             step, found = self._pages(kind, walk, is_list, is_long=is_too_long(wanted(stream)))
             steps.append(step)
@@ -249,7 +249,7 @@ class Planner:
 
     def _beside(self, stream: Stream, state: State, window: Window) -> Cost:
         kinds, _ = self._lying_beside.of(stream)
-        is_whole = is_whole_due(stream, state, window)
+        is_whole = is_whole_due(self._lying_beside, stream, state, window)
         steps: list[Step] = []
         notes: list[str] = []
         records = 0

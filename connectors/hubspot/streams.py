@@ -159,7 +159,8 @@ STREAMS: tuple[Stream, ...] = (
         deletes="census",
         types={"to": "json"},
         reconciles="the links of all records, daily: which records have any",
-        coverage="a link that changes without its record is noticed within a day",
+        coverage="a link that changes without its record is noticed within a day; those of records "
+        "whose scope is missing stay as they were",
     ),
     Stream(
         name="subscription_statuses",

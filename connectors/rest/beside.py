@@ -13,7 +13,7 @@ import msgspec
 from connectors.base import State, Stream, Window
 from connectors.discovery import Discovery, FoundField, FoundStream, sampled
 from connectors.errors import BadRequest
-from connectors.incremental import ChangeWalk
+from connectors.incremental import ChangeWalk, new_fields
 from connectors.planning import ALWAYS, Cost, Step, pages
 from connectors.rest.client import EVERYTHING, Api, Due
 from connectors.rest.declared import fields_of, has_time, references, stream_of
@@ -31,6 +31,8 @@ class Planner:
     def plan(self, stream: Stream, state: State, window: Window) -> Cost | None:
         """Return what `read` would cost; None: the vendor does not tell how much is due."""
         declared = self._declared[stream.name]
+        if new_fields(stream.fields, state):
+            state = {}
         wanted = references(declared)
         if wanted:
             name = wanted[0][0]

@@ -4,9 +4,9 @@ Belongs here: which part of a list is due, lists per record of another stream, a
 a record is gone. Does not belong here: pages (`paging`) and calls (`client`).
 
 State of a list: that of its incremental pattern (see `connectors.incremental`), `cursor` alone for
-`forward`, and `census_at`. Of a list per record of another stream: `parents` (the state of that
-stream as far as its records are done), `done` (those done beyond it), `of` (key above -> state of
-the list below, if it keeps one), `census_at`.
+`forward`, `census_at` and `fields` (see `begun_anew`). Of a list per record of another stream:
+`parents` (the state of that stream as far as its records are done), `done` (those done beyond it),
+`of` (key above -> state of the list below, if it keeps one), and the last two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ import msgspec
 
 from connectors.base import Page, State, Stream, Tombstone, Window
 from connectors.errors import BadRequest, ServerError
-from connectors.incremental import NewestFirstWalk, change_walks, is_due
+from connectors.incremental import (
+    NewestFirstWalk,
+    begun_anew,
+    change_walks,
+    is_due,
+    new_fields,
+)
 from connectors.records import Projected, members, own_stamp, parse_stamp, project, values
 from connectors.rest.answers import Answer
 from connectors.rest.client import EVERYTHING, GONE, Above, Api, Due
@@ -53,33 +59,35 @@ class Reader:
         )
         asked = dataclasses.replace(window, full_refresh=is_whole)
         now = window.now.isoformat()
-        facts: State = {}
+        begun = begun_anew(stream.fields, state, window, is_under_way=_is_under_way(state))
+        facts: State = {"fields": begun["fields"]}
         if isinstance(declared.deletes, Census):
-            # Before the first sync nothing is held that could be gone.
-            at = state.get("census_at", now if not state else None)
-            facts = {"census_at": at} if at else {}
+            # Before the first sync nothing is held that could be gone; before a full refresh, yes.
+            at = state.get("census_at", None if state else window.before.get("census_at", now))
+            facts |= {"census_at": at} if at else {}
         if (by_hand and declared.incremental in ("full", "forward")) or (
             window.until and declared.incremental == "newest_first"
         ):
             yield Page(notes=[f"incremental: {declared.incremental} knows no --since or --until"])
-        last = {name: value for name, value in state.items() if name != "census_at"}
+        last = {name: value for name, value in begun.items() if name not in ("census_at", "fields")}
         for page in self._walk(stream, last, asked):
             last = last if page.state is None else page.state
             yield dataclasses.replace(page, state={**last, **facts})
         if isinstance(declared.deletes, Archived):
             yield from self._archived(stream, declared, declared.deletes, state, asked)
-        if facts and is_whole:
-            facts = {"census_at": now}
+        if "census_at" in facts and is_whole:
+            facts["census_at"] = now
+        new = new_fields(stream.fields, state)
+        again = [f"read again for {', '.join(new)}"] if new and begun.keys() == {"fields"} else []
         yield Page(
             state={**last, **facts},
             census_complete=is_whole,
             source_count=self._count(stream, declared),
-            notes=self._notes,
+            notes=[*self._notes, *again],
         )
 
     def _census_is_due(self, declared: RestStream, state: State, window: Window) -> bool:
-        is_under_way = "walk" in state or "done" in state or "walk" in state.get("parents", {})
-        if not isinstance(declared.deletes, Census) or is_under_way:
+        if not isinstance(declared.deletes, Census) or _is_under_way(state):
             return False
         is_always = declared.incremental == "full" and not references(declared)
         return is_always or is_due(state, "census_at", duration(declared.deletes.every), window)
@@ -290,6 +298,11 @@ class Reader:
             stream.name, declared, above=NOWHERE, due=EVERYTHING, more={}, link=None
         )
         return int(answer.told(declared.count, "count"))
+
+
+def _is_under_way(state: State) -> bool:
+    """Tell whether a sync broke off within a list, or between the lists of records above."""
+    return "walk" in state or "done" in state or "walk" in state.get("parents", {})
 
 
 def own_stamp_text(record: bytes, stream: Stream) -> str | None:

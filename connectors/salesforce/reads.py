@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from connectors import incremental
 from connectors.base import Backfill, Page, State, Stream, Tombstone, Window
 from connectors.errors import ServerError
 from connectors.incremental import (
@@ -104,9 +105,12 @@ class Reader:
         if window.since and is_first:
             state["since"] = literal(window.since)
         is_census = stream.deletes != "none" and is_census_due(state, window)
-        if is_first:  # what was just read as a whole has lost nothing yet
-            for name in ("census_at", "deleted_to", "reread_at"):
-                state[name] = literal(window.now)
+        if is_first:  # what is read as a whole has lost nothing yet, but before a full refresh
+            now = literal(window.now)
+            for name in ("census_at", "deleted_to"):
+                state.setdefault(name, window.before.get(name, now))
+            state.setdefault("reread_at", now)
+            state.setdefault("fields", list(shape.fields))
         again = self.reread(stream, shape, state, window)
         for walk in change_walks(stream, state, window):
             try:
@@ -121,7 +125,7 @@ class Reader:
             is_census = is_census or has_gap
             yield Page(tombstones=gone, state=state)
         new = new_fields(shape, state)
-        if is_first or not (window.since or window.until):
+        if again is not None or not new:
             state["fields"] = list(shape.fields)
         if again is not None:
             again = again.within(state)
@@ -481,9 +485,7 @@ def literal(at: datetime) -> str:
 def new_fields(shape: Shape, state: State) -> tuple[str, ...]:
     """Return the fields that what is held was not asked for: added by rapport.yml or the vendor's
     administrator since. What is read as a whole each time has none."""
-    if shape.cursor is None or "fields" not in state:
-        return ()
-    return tuple(name for name in shape.fields if name not in state["fields"])
+    return () if shape.cursor is None else incremental.new_fields(shape.fields, state)
 
 
 def is_census_due(state: State, window: Window) -> bool:

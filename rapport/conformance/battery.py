@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from connectors import redaction
 from connectors.errors import ConfigError, suggestion
 from rapport.conformance import database_faults, file_faults
 from rapport.conformance import faults as common
@@ -121,7 +122,7 @@ def why_not(stage: Stage, fault: Fault, stream: str = "") -> str | None:
 def _played(
     stage: Stage, stream: str, fault: Fault, home: Path, server: serving, helper: Helper
 ) -> Verdict:
-    with stage.playing(), server.showing(stage):
+    with redaction.forgetting(), stage.playing(), server.showing(stage):
         stage.create(RECORDS)
         stage.clock.advance(days=1)  # out of reach of every look-back
         play = Play(stage, stream, home, helper)

@@ -36,6 +36,7 @@ class Stage(Emulated):
              ("category_list", "categories"), ("users",))  # fmt: skip
     retyped = (("name",), ("category_id",), ("staff",), ("slug",), ("reaction",))
     wrong: ClassVar = {"errors": ["internal"], "error_type": "rate_limit"}
+    limits: ClassVar = {"connectors.discourse.client.POSTS_WINDOW_IDS": ROWS_PER_PAGE}
     beside = ("likes", "revisions")
     lacks: ClassVar = {
         "refused_token": "an API key does not expire",
@@ -85,6 +86,8 @@ class Stage(Emulated):
     @contextlib.contextmanager
     def playing(self) -> Iterator[None]:
         with (
+            super().playing(),
+            mock.patch.object(server, "POSTS_WINDOW", ROWS_PER_PAGE),
             mock.patch.object(server, "USERS_PER_PAGE", ROWS_PER_PAGE),
             mock.patch.object(server, "CATEGORIES_PER_PAGE", ROWS_PER_PAGE),
             mock.patch.object(server, "SUBCATEGORIES_PER_CATEGORY", 1),

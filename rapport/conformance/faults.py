@@ -632,18 +632,20 @@ def _killed(play: Play) -> None:
 
 
 def _refresh_broken(play: Play) -> None:
-    """Break off a full refresh: what was there stays."""
+    """Break off full refreshes: what was there stays, what went before them still goes."""
     stage = _emulated(play)
+    stage.change(stage.living())  # so that what comes of a change is held of all
     play.sync()
-    before = play.held().keys() & stage.truth(play.stream_name).keys()
-    count = rehearse(play, full_refresh=True)
-    stage.fail("500", after=count // 2, times=None)
-    play.attempt(full_refresh=True)
-    stage.heal()
-    if before - play.held().keys():
-        play.breaks(KEPT, "a full refresh that broke off took records away")
+    for share in (0.3, 0.7):
+        live(play)
+        before = play.held().keys() & stage.truth(play.stream_name).keys()
+        count = rehearse(play, full_refresh=True)
+        stage.fail("500", after=int(share * count), times=None)
+        play.attempt(full_refresh=True)
+        stage.heal()
+        if before - play.held().keys():
+            play.breaks(KEPT, "a full refresh that broke off took records away")
     live(play)
-    play.attempt(full_refresh=True)
 
 
 def _again(play: Play) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from connectors.base import Rejected, Window
 from connectors.bluesky import Bluesky, client, posts
 from connectors.errors import AuthError, ConfigError, RateLimited, ServerError
 from connectors.records import project
-from connectors.sync import SyncResult, sync_stream
+from connectors.sync import Progress, SyncResult, sync_stream
 from sandbox.bluesky import Network, NetworkSettings, app
 from sandbox.bluesky.store import NO_UNAUTHENTICATED, iso
 from sandbox.clock import Clock
@@ -334,6 +335,33 @@ def test_what_is_left_out_twice_an_hour_apart_is_deleted(site, landed, name):
     assert set(live(landed(f"social.{name}"))) == {kept}
     site.clock.advance(days=2)
     assert site.sync(name).deletes == 0
+
+
+@pytest.mark.parametrize("is_broken", [False, True], ids=["whole", "broken off"])
+@pytest.mark.parametrize("name", ["posts", "notifications", "reactions"])
+def test_what_went_before_a_full_refresh_is_deleted_after_it(site, landed, name, is_broken):
+    told = [site.post(f"@looms.example {letter}") for letter in "ab"]
+    news = [site.post(f"News {letter}", site.us) for letter in "ab"]
+    likes = [site.network.like(site.ann, post, site.now) for post in news]
+    kept, gone = likes if name == "reactions" else told
+
+    def sync(**how: Any) -> None:
+        site.sync(name, site.open(likers=True), checkpoint_bytes=1, **how)
+
+    def break_off(progress: Progress) -> None:
+        if is_broken and progress.pages == 2:
+            raise ServerError("The network is gone.", place=f"social.{name}")
+
+    sync()
+    site.network.unlike(site.ann, news[1])
+    site.network.delete(told[1])
+    with pytest.raises(ServerError) if is_broken else nullcontext():
+        sync(full_refresh=True, on_progress=break_off)
+    for _ in range(2):
+        site.clock.advance(days=1)
+        sync()
+    rows = landed(f"social.{name}")
+    assert (rows[gone][0], rows[kept][0]) == ("delete", "upsert")
 
 
 def test_an_outage_deletes_nothing(site, landed):

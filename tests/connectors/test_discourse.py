@@ -203,6 +203,13 @@ def test_sign_on_ids_are_asked_for_once_and_again_when_a_user_changes(site, land
     assert live(landed("forum.users"))[site.ann]["single_sign_on_record"]["external_id"] == "0037"
 
 
+def test_sign_on_ids_are_asked_for_where_the_setting_comes_later_and_comes_back(site, landed):
+    for sso in (False, True, False, True):
+        site.sync("users", site.open(sso=sso))
+        told = live(landed("forum.users"))[site.ann].get("single_sign_on_record")
+        assert told == ({"external_id": "0037"} if sso else None)
+
+
 def test_suspended_silenced_staged_and_anonymized_users_are_told(site, landed):
     source = site.open(show_emails=True, sso=True)
     mail = site.user("mail", staged=True)

@@ -321,6 +321,18 @@ def test_an_unchanged_file_is_not_read_again(exports, monkeypatch):
     assert not exports.sync().changed
 
 
+def test_a_column_chosen_later_is_read_from_every_file_once(exports, rows):
+    for number in "12":
+        exports.write(f"{number}.csv", f"id,name,town\n{number},Ada,Leeds\n")
+    exports.declared["fields"] = ["name"]
+    exports.sync()
+    exports.declared["fields"] = ["name", "town"]
+    assert exports.sync().notes == ("read again for town",)
+    assert [row["town"] for row in rows().values()] == ["Leeds", "Leeds"]
+    again = exports.sync()
+    assert (again.rows, again.notes) == (0, ())
+
+
 def test_a_changed_file_lands_only_its_changes(exports, rows):
     exports.write("a.csv", "id,name\n1,a\n2,b\n")
     exports.sync()

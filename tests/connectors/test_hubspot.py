@@ -366,6 +366,100 @@ def test_custom_properties_and_objects_come_by_configuration(crm, landed):
     assert live(landed("crm.machines"))[machine]["properties"]["looms"] == "12"
 
 
+# What is chosen later
+
+
+def test_a_property_chosen_later_is_read_of_every_record_once(crm, landed):
+    crm.portal.add_property("contacts", {"name": "tier", "type": "string"})
+    ids = crm.create("contacts", 230, tier="gold")
+    crm.sync("contacts")
+    crm.settings["fields"] = {"contacts": ["tier"]}
+    source = crm.open()
+    stream = crm.stream("contacts", source)
+    held = Landing(crm.home).stream("crm", "contacts").footer().state
+    cost = source.plan(stream, held, Window(now=crm.now))
+    result = crm.sync("contacts")
+    assert (result.rows, result.deletes) == (230, 0)
+    assert result.notes == ("contacts: 230 records read again for tier",)
+    assert (cost.calls, cost.records) == (result.requests - 1, 230)  # the clock's
+    told = live(landed("crm.contacts"))
+    assert {told[key]["properties"]["tier"] for key in ids} == {"gold"}
+    again = crm.sync("contacts")
+    assert (again.rows, again.notes) == (0, ())
+
+
+def test_a_property_chosen_while_a_first_walk_is_broken_off_is_read_of_all(crm, landed):
+    crm.portal.add_property("contacts", {"name": "tier", "type": "string"})
+    crm.create("contacts", 350, tier="gold")
+    crm.clock.advance(days=1)  # beyond the look-back
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "502", "match": "/objects/", "after": 2, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("contacts", source)
+    crm.set_faults()
+    crm.settings["fields"] = {"contacts": ["tier"]}
+    for _ in range(2):
+        crm.sync("contacts")
+    assert {told["properties"]["tier"] for told in live(landed("crm.contacts")).values()} == {
+        "gold"
+    }
+
+
+def test_a_property_dropped_and_chosen_once_more_is_read_of_what_changed_meanwhile(crm, landed):
+    crm.portal.add_property("contacts", {"name": "tier", "type": "string"})
+    with_tier = {"contacts": ["tier"]}
+    (ada,) = crm.create("contacts", tier="gold")
+    crm.sync("contacts", crm.open(fields=with_tier))
+    crm.portal.update("contacts", ada, {"lastname": "Dyer"}, crm.now)
+    crm.clock.advance(days=1)
+    crm.sync("contacts")
+    assert "tier" not in live(landed("crm.contacts"))[ada]["properties"]
+    crm.clock.advance(days=1)
+    crm.sync("contacts", crm.open(fields=with_tier))
+    assert live(landed("crm.contacts"))[ada]["properties"]["tier"] == "gold"
+
+
+def test_a_property_that_the_portal_gets_after_it_was_chosen_comes_with_its_values(crm, landed):
+    ada, bo = crm.create("contacts", 2, lastname="Weaver")
+    crm.settings["fields"] = {"contacts": ["tier"]}
+    crm.sync("contacts")
+    crm.portal.add_property("contacts", {"name": "tier", "type": "string"})
+    crm.clock.advance(days=1)
+    crm.portal.update("contacts", ada, {"tier": "gold"}, crm.now)
+    crm.clock.advance(seconds=3600)
+    crm.sync("contacts")
+    told = live(landed("crm.contacts"))
+    assert told[ada]["properties"]["tier"] == "gold"
+    assert told[bo]["properties"].get("tier") is None
+
+
+def test_the_history_of_a_property_named_later_is_read_at_once(crm, landed):
+    crm.settings["history"] = {"contacts": ["lifecyclestage"]}
+    ids = crm.create("contacts", 3, lastname="Weaver", lifecyclestage="lead", jobtitle="CTO")
+    crm.sync("property_history")
+    crm.settings["history"] = {"contacts": ["lifecyclestage", "jobtitle"]}
+    result = crm.sync("property_history")
+    assert result.notes == ("property_history: 3 records read again for contacts.jobtitle",)
+    assert len(live(landed("crm.property_history"))) == 2 * len(ids)
+    assert not crm.sync("property_history").changed
+
+
+def test_the_links_of_an_object_named_later_are_read_at_once(crm, landed):
+    crm.portal.add_custom_object(
+        "machines", singular="machine", properties=[], linked_to=["contacts"]
+    )
+    (machine,), (ada,) = crm.create("machines"), crm.create("contacts", lastname="Weaver")
+    crm.portal.associate("machines", machine, "contacts", ada, crm.now)
+    crm.clock.advance(seconds=7200)
+    crm.sync("associations")
+    assert live(landed("crm.associations")) == {}
+    crm.settings["objects"] = ["machines"]
+    crm.sync("associations")
+    (told,) = live(landed("crm.associations")).values()
+    assert (told["fromType"], to_ids(told)) == ("machines", [ada])
+
+
 def test_fields_of_an_object_that_is_not_read_are_a_mistake_with_a_suggestion(crm):
     with pytest.raises(ConfigError) as mistake:
         crm.open(fields={"contact": ["tier"]})
@@ -1062,6 +1156,59 @@ def test_a_missing_scope_is_coverage_where_many_accounts_lack_the_product(crm):
         "crm.companies: HubSpot answered HTTP 403 `MISSING_SCOPES`. The token of source `crm` "
         "needs the scope `crm.objects.companies.read`."
     )
+
+
+def test_the_links_of_all_that_may_be_seen_are_counted_through_where_a_scope_is_missing(
+    crm, landed
+):
+    mill, dyers = crm.create("companies", 2, name="Mill")
+    (ticket,) = crm.create("tickets", hs_pipeline="0", hs_pipeline_stage="1")
+    ada, bo = crm.create("contacts", 2, lastname="Weaver")
+    for kind, key, company in (
+        ("contacts", ada, mill), ("contacts", bo, dyers), ("tickets", ticket, mill),
+    ):  # fmt: skip
+        crm.portal.associate(kind, key, "companies", company, crm.now)
+    crm.clock.advance(seconds=7200)
+    assert crm.sync("associations").rows == 3
+    crm.portal.scopes -= {"tickets"}
+    crm.portal.erase(bo, crm.now)
+    crm.clock.advance(days=1)
+    result = crm.sync("associations")
+    assert (result.deletes, result.extra) == (1, 0)
+    assert result.notes == ("tickets: not visible: needs the scope `tickets`",)
+    kept = {f'["contacts","{ada}","companies"]', f'["tickets","{ticket}","companies"]'}
+    assert set(live(landed("crm.associations"))) == kept
+
+
+def test_consents_that_nobody_may_see_any_more_stay(crm, landed):
+    crm.create("contacts", lastname="Weaver", email="w@mill.example")
+    crm.sync("subscription_statuses")
+    held = live(landed("crm.subscription_statuses"))
+    crm.portal.scopes -= {"communication_preferences.statuses.batch.read"}
+    crm.clock.advance(days=8)
+    assert crm.sync("subscription_statuses").deletes == 0
+    assert held and live(landed("crm.subscription_statuses")) == held
+
+
+@pytest.mark.parametrize("way", ["archive", "erase"])
+def test_what_went_before_a_full_refresh_that_breaks_off_is_noticed_as_soon_as_ever(
+    crm, landed, way
+):
+    ids = crm.create("contacts", 350, lastname="Weaver")
+    crm.sync("contacts")
+    crm.clock.advance(days=6)
+    crm.sync("contacts")
+    source = crm.open()
+    source.session.attempts = 1
+    getattr(crm.portal, way)(*(("contacts",) if way == "archive" else ()), ids[300], crm.now)
+    crm.clock.advance(days=1)
+    crm.set_faults({"kind": "502", "match": "/objects/", "after": 2, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("contacts", source, full_refresh=True)
+    crm.set_faults()
+    for _ in range(2):
+        crm.sync("contacts")
+    assert ids[300] not in live(landed("crm.contacts"))
 
 
 def test_a_refused_token_is_named_without_being_shown(crm):

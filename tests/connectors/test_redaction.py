@@ -59,10 +59,7 @@ URLS = {
 
 def masked_alone(text, secret):
     """Mask `text` as a process does that knows only this secret."""
-    with (
-        mock.patch.object(redaction, "_secrets", set()),
-        mock.patch.object(redaction, "_pattern", None),
-    ):
+    with mock.patch.object(redaction, "_patterns", {}):
         redaction.register([secret])
         return redaction.mask(text)
 
@@ -115,6 +112,27 @@ def test_no_bit_of_a_secret_remains_inside_base64(
 
 def test_the_longer_of_two_secrets_is_masked_whole():
     assert redaction.mask("a s3cr3t-1-longer b s3cr3t-1 c") == "a *** b *** c"
+
+
+@pytest.mark.parametrize("pair", ["s3cr3t-1:s3cr3t-1-longer", "s3cr3t-1-longer:s3cr3t-1"])
+def test_of_two_secrets_in_one_base64_text_neither_remains(pair):
+    masked = redaction.mask(f"Basic {base64.b64encode(pair.encode()).decode()}")
+    assert set(masked.removeprefix("Basic ")) <= {"*", "="}
+
+
+def test_a_renewed_token_costs_only_itself():
+    with mock.patch.object(redaction, "_spellings", wraps=redaction._spellings) as spelled:
+        redaction.register(["token-one", "token-two"])
+        redaction.register(["token-two", "token-three"])
+    assert spelled.call_count == 3
+    assert redaction.mask("token-one token-two token-three") == "*** *** ***"
+
+
+def test_what_was_registered_in_a_world_that_is_gone_is_forgotten():
+    with redaction.forgetting():
+        redaction.register(["t0ken-of-a-world"])
+        assert redaction.mask(f"t0ken-of-a-world {SECRET}") == "*** ***"
+    assert redaction.mask(f"t0ken-of-a-world {SECRET}") == "t0ken-of-a-world ***"
 
 
 def test_very_short_values_are_left_alone():

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import open_source, sync_stream
-from connectors.errors import RapportError
-from connectors.sync import SyncResult
+from connectors.errors import RapportError, ServerError
+from connectors.sync import Progress, SyncResult
 from tests.connectors.conftest import CURRENT
 from tests.connectors.rest_api import BEGAN, TICK, Product
 
@@ -401,6 +401,45 @@ def test_a_census_is_due_only_now_and_then(product: Product, tmp_path: Path) -> 
     result = sync(product, tmp_path, stream)
     assert (result.deletes, result.extra) == (1, 0)
     assert held(tmp_path) == table.truth()
+
+
+def test_a_field_chosen_later_is_read_of_every_record_once(
+    product: Product, tmp_path: Path
+) -> None:
+    table = product.start_over(most=5)
+    for number in range(12):
+        table.add(f"old {number}")
+    stream = MANNERS["offset"] | SINCE | {"params": {"since": "{cursor}"}}
+    sync(product, tmp_path, stream | {"fields": ["updated_at"]})
+    table.now = table.now.replace(day=3)
+    result = sync(product, tmp_path, stream | {"fields": ["updated_at", "title"]})
+    assert (result.rows, result.notes) == (12, ("read again for title",))
+    assert held(tmp_path) == table.truth()
+    assert sync(product, tmp_path, stream | {"fields": ["updated_at", "title"]}).rows == 0
+
+
+def test_a_full_refresh_that_breaks_off_does_not_put_the_census_off(
+    product: Product, tmp_path: Path
+) -> None:
+    table = product.start_over(most=5)
+    for number in range(12):
+        table.add(f"old {number}")
+    stream = MANNERS["offset"] | SINCE | {
+        "params": {"since": "{cursor}"}, "deletes": {"kind": "census", "every": "2d"},
+    }  # fmt: skip
+    sync(product, tmp_path, stream)
+    table.delete(3)
+    table.now = table.now.replace(day=2)
+
+    def break_off(progress: Progress) -> None:
+        raise ServerError("gone", place="src.things")
+
+    with pytest.raises(ServerError):
+        sync(product, tmp_path, stream, full_refresh=True, on_progress=break_off,
+             checkpoint_bytes=1)  # fmt: skip
+    sync(product, tmp_path, stream)
+    table.now = table.now.replace(day=3)
+    assert sync(product, tmp_path, stream).deletes == 1
 
 
 @pytest.mark.parametrize("manner", MANNERS)

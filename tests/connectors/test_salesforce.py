@@ -527,6 +527,39 @@ def test_a_field_of_a_window_asked_for_by_hand_is_still_due_elsewhere(crm, lande
     assert live(landed("crm.contacts"))[early]["Email"] == "w@mill.example"
 
 
+def test_a_field_shown_while_a_first_walk_is_broken_off_is_read_of_all(crm, landed):
+    crm.insert("Contact", 4_500, LastName="Weaver", Email="w@mill.example")
+    crm.org.hidden_fields["Contact"] = {"Email"}
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "503", "match": "/query", "after": 2, "times": None})
+    with pytest.raises(ServerError):
+        crm.sync("contacts", source)
+    crm.set_faults()
+    crm.org.hidden_fields.clear()
+    for _ in range(2):
+        crm.sync("contacts")
+    assert {told["Email"] for told in live(landed("crm.contacts")).values()} == {"w@mill.example"}
+
+
+def test_what_skips_the_bin_before_a_full_refresh_that_breaks_off_is_in_the_log_after_it(
+    crm, landed
+):
+    ids = crm.insert("Lead", 4_500, LastName="Carder", Company="Wool")
+    crm.sync("leads")
+    crm.org.delete("Lead", ids[4], crm.clock.now())
+    crm.org.purge("Lead", ids[4], crm.clock.now())
+    crm.clock.advance(days=2)
+    source = crm.open()
+    source.session.attempts = 1
+    crm.set_faults({"kind": "503", "match": "/query", "after": 2, "times": None})
+    with pytest.raises(ServerError):
+        sync_stream(source, crm.stream("leads", source), crm.home, full_refresh=True)
+    crm.set_faults()
+    crm.sync("leads")
+    assert ids[4] not in live(landed("crm.leads"))
+
+
 def test_custom_fields_and_objects_come_by_configuration(crm, landed):
     crm.org.add_custom_field("Account", {"name": "Tier__c", "type": "string", "length": 20})
     crm.org.add_custom_field(

@@ -696,6 +696,24 @@ def test_only_the_chosen_columns_leave_the_database(base: Base, landed: Any) -> 
     assert list(json.loads(record)) == ["id", "updated_at", "name"]
 
 
+@pytest.mark.parametrize("cursor", ["updated_at", "id"])
+def test_a_column_chosen_later_is_read_of_every_row_once(
+    sqlite: Base, rows: Any, cursor: str
+) -> None:
+    sqlite.run("create table orders (id integer, updated_at timestamp, name text, town text)")
+    for number in range(1, 4):
+        stamp = f"2026-03-0{number} 09:00:00"
+        sqlite.run(f"insert into orders values ({number}, '{stamp}', 'Ada', 'Leeds')")
+    sqlite.declared |= {"cursor": cursor, "fields": ["name"]}
+    sqlite.declared |= {"cursor_type": "number"} if cursor == "id" else {}
+    sqlite.sync()
+    sqlite.declared["fields"] = ["name", "town"]
+    result = sqlite.sync()
+    assert (result.rows, result.notes) == (3, ("new column: town", "read again for town"))
+    assert {row["town"] for row in rows().values()} == {"Leeds"}
+    assert sqlite.sync().rows == 0
+
+
 def test_a_query_may_hold_colons_percents_comments_and_words_of_writing(
     base: Base, rows: Any
 ) -> None:

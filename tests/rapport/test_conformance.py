@@ -6,6 +6,7 @@ Here a few plays for each stage. All plays of all stages take an hour: `make tes
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -17,6 +18,7 @@ from connectors.changes import Changes
 from connectors.errors import ConfigError
 from connectors.incremental import ChangeWalk
 from connectors.landing import StreamLanding
+from connectors.sync import _Sync
 from rapport.cli import DONE, FAILED, WRONG, main
 from rapport.conformance import battery
 from rapport.conformance.battery import FAULTS
@@ -34,7 +36,7 @@ SHORT = {
     "salesforce": ("contacts", "future_stamps", "disk_full"),
     "hubspot": ("contacts", "merge_chain"),
     "discourse": ("posts", "deleted"),
-    "bluesky": ("notifications", "deleted"),
+    "bluesky": ("notifications", "deleted", "refresh_broken"),
     "files": ("csv", "torn_file", "touched"),
     "sql": ("marked", "deleted", "locked"),
 }
@@ -113,6 +115,17 @@ def test_every_kind_of_paging_and_every_incremental_pattern_has_an_example():
     assert kinds == {"page", "offset", "link", "cursor", "keyset"}
     patterns = {stream.get("incremental", "full") for stream in streams}
     assert patterns == {"full", "updated_since", "newest_first", "forward"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "stream"), [("discourse", "likes"), ("bluesky", "notifications")]
+)
+def test_a_full_refresh_that_forgets_what_it_was_to_ask_for_again_is_noticed(type_, stream):
+    told = _Sync._window
+    faults = battery.chosen(["refresh_broken"])
+    with mock.patch.object(_Sync, "_window", lambda sync: replace(told(sync), before={})):
+        [verdict] = battery.examine(type_, {}, faults=faults, streams=[stream])
+    assert EQUAL in {law for law, _ in verdict.broken}
 
 
 def test_a_declaration_that_loses_records_is_noticed():
