@@ -1,0 +1,160 @@
+"""What the relationship tables cost: `python -m benchmarks.metrics [PEOPLE ...]`.
+
+Belongs here: the metric models by dbt on generated unified tables, beside a project of as many
+nodes that select one number, and their section of `benchmarks/README.md`. Does not belong here:
+the rows (`metrics_company`), and the road to the unified tables (`demo`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.costs import ROOT, Cost, machine, measure, write_section
+from benchmarks.metrics_company import make
+from rapport import dbt
+
+SELECTION = (
+    "path:models/metrics", "default_behavior_weights", "asking_kind", "track_indicator",
+    "track_quality",
+)  # fmt: skip
+SMALL = 2_400
+EVENTS_PER_PERSON = {SMALL: 27}
+"""Interactions per person; ten in larger companies, of whose people most are hardly known."""
+SIZES = (SMALL, 100_000, 1_000_000)
+GOAL_CPU_S = 4
+"""For all tables of about 70,000 events, beyond what as many nodes cost that do nothing."""
+GOAL_S, GOAL_MB = 120, 6_000
+"""For a million people with ten million interactions."""
+EVENT_TABLES = ("fct_interaction", "fct_purchase", "fct_login")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build of the metrics cost, and on what.
+
+    Attributes:
+        snapshots: days that were computed; a first build looks back a year.
+        seconds: by the clock.
+        nodes: (seconds by the clock, name) of each, the slowest first.
+    """
+
+    people: int
+    events: int
+    snapshots: int
+    cost: Cost
+    seconds: float
+    nodes: Sequence[tuple[float, str]]
+
+
+def built(home: Path, people: int, snapshots: int) -> Built:
+    """Build the metric tables for the last so many days of those in `control.snapshots`."""
+    with duckdb.connect(str(home / dbt.DATABASE_NAME)) as connection:
+        connection.execute(
+            "delete from control.snapshots where as_of not in "
+            "(select as_of from control.snapshots order by as_of desc limit ?)",
+            [snapshots],
+        )
+        counts = " + ".join(f"(select count(*) from {name})" for name in EVENT_TABLES)
+        [(events,)] = connection.execute(f"select {counts}").fetchall()
+    what = f"{people:,} people, {events:,} events, {snapshots} snapshots"
+    cost, seconds = run(home, dbt.PROJECT, what, ["--select", *SELECTION])
+    results = json.loads((home / "run_results.json").read_bytes())["results"]
+    nodes = sorted((one["execution_time"], one["unique_id"].split(".")[2]) for one in results)
+    return Built(people, events, snapshots, cost, seconds, nodes[::-1])
+
+
+def run(home: Path, project: Path, what: str, selection: Sequence[str]) -> tuple[Cost, float]:
+    """Run `dbt build` as `rapport build` does, without tests; return cost and seconds."""
+    dbt.ensure_parsed(project)
+    command = [
+        *(sys.executable, "-m", "rapport.dbt", str(project), "build"),
+        *(*selection, "--exclude-resource-type", "unit_test", "test"),
+        *("--project-dir", str(project), "--profiles-dir", str(project)),
+        *("--target-path", str(home), "--log-path", str(home)),
+    ]
+    began = time.perf_counter()
+    environment = {"RAPPORT_BUILD_DB": str(home / dbt.DATABASE_NAME), "PYTHONPATH": str(ROOT)}
+    cost = measure(what, command, home, environment)
+    return cost, time.perf_counter() - began
+
+
+def floor(folder: Path, nodes: int) -> Cost:
+    """Return what dbt costs with so many models that select one number."""
+    project = folder / "nothing"
+    (project / "models").mkdir(parents=True)
+    shutil.copy(dbt.PROJECT / "profiles.yml", project)
+    settings = "name: nothing\nprofile: rapport\nmodels: {nothing: {+materialized: table}}\n"
+    (project / "dbt_project.yml").write_text(settings)
+    for node in range(nodes):
+        (project / "models" / f"nothing_{node}.sql").write_text("select 1 as one")
+    home = folder / "floor"
+    home.mkdir()
+    cost, _ = run(home, project, f"floor: {nodes} nodes of `select 1`", [])
+    return cost
+
+
+def report(floor: Cost, builds: Sequence[Built]) -> list[str]:
+    """Return the results as lines of the report."""
+    nodes = len(builds[0].nodes)
+    lines = [
+        f"Written by `python -m benchmarks.metrics` on {machine()}: the {nodes} nodes of "
+        "`models/metrics` by one `dbt build` without tests, on unified tables that SQL filled. "
+        "Events are interactions, orders and sign-ins; a first build has 14 snapshots, a day's "
+        "one. "
+        "CPU-seconds of whole processes; seconds by the clock count whatever else ran. "
+        f"Floor: {nodes} models `select 1` cost {floor.cpu_s:.1f} CPU-s.",
+        "",
+        "| people | events | snapshots | CPU-s | beyond the floor | s | peak MB | goal |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for one in builds:
+        lines.append(
+            f"| {one.people:,} | {one.events:,} | {one.snapshots} | {one.cost.cpu_s:.1f} "
+            f"| {one.cost.cpu_s - floor.cpu_s:.1f} | {one.seconds:.0f} | {one.cost.peak_mb:.0f} "
+            f"| {goal(one, floor)} |"
+        )
+    lines += ["", "By the clock, two at once: read shares, not seconds.", ""]
+    for one in builds:
+        slowest = ", ".join(f"{name} ({seconds:.1f})" for seconds, name in one.nodes[:6])
+        lines.append(f"- {one.people:,} people, {one.snapshots} snapshots: {slowest}.")
+    return lines
+
+
+def goal(build: Built, floor: Cost) -> str:
+    """Return which goal a build has, and whether it met it."""
+    if build.people == SMALL:
+        met = build.cost.cpu_s - floor.cpu_s < GOAL_CPU_S
+        return f"{GOAL_CPU_S} CPU-s: {'met' if met else 'missed'}"
+    if build.people == max(SIZES):
+        met = build.seconds < GOAL_S and build.cost.peak_mb < GOAL_MB
+        return f"{GOAL_S} s, {GOAL_MB // 1000} GB: {'met' if met else 'missed'}"
+    return ""
+
+
+def main(sizes: Sequence[int]) -> None:
+    builds = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for people in sizes:
+            interactions = people * EVENTS_PER_PERSON.get(people, 10)
+            home = make(folder / str(people), people, interactions).parent
+            builds += [
+                built(home, people, snapshots)
+                for snapshots in ((14, 1) if people == SMALL else (1,))
+            ]
+            shutil.rmtree(home.parent)
+        nothing = floor(folder, len(builds[0].nodes))
+    write_section("The relationship tables", report(nothing, builds))
+
+
+if __name__ == "__main__":
+    main([int(size) for size in sys.argv[1:]] or SIZES)
