@@ -385,19 +385,40 @@ def contracts() -> dict[str, str]:
     }
 
 
+def empty(folder: Path, strategy: str, silos: Mapping[str, str]) -> Path:
+    """Write build.duckdb of a first build into `folder`, the unified tables empty; return its path.
+
+    Args:
+        strategy: text of strategy.yml.
+        silos: source -> the silo that it shows.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "strategy.yml").write_text(strategy, encoding="utf-8")
+    company = config.parse({"as_of": AS_OF, "sources": {}}, folder / "rapport.yml")
+    database = company.home / build.BUILD_NAME
+    company.home.mkdir(parents=True, exist_ok=True)
+    plan = build.plan(company)
+    with duckdb.connect(str(database)) as connection:
+        build.write_schemas(connection, company, plan)
+        for source, silo in silos.items():
+            connection.execute(
+                "insert into control.sources (source, source_type, silo, label, last_sync_at, "
+                "is_configured) values ($source, $silo, $silo, $source, now(), true)",
+                {"source": source, "silo": silo},
+            )
+        for name, columns in contracts().items():
+            connection.execute(f"create table {name} ({columns})")
+    return database
+
+
 def make(folder: Path, people: int, interactions: int) -> Path:
-    """Write build.duckdb of a first build into `folder`, ready for the metrics; return its path.
+    """Write build.duckdb of a first build, ready for the metrics; return its path.
 
     Args:
         folder: gets the configuration, too.
         people: everybody, one in a hundred of them ours.
         interactions: about so many; orders and sign-ins come on top.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "strategy.yml").write_text(STRATEGY, encoding="utf-8")
-    company = config.parse({"as_of": AS_OF, "sources": {}}, folder / "rapport.yml")
-    database = company.home / build.BUILD_NAME
-    company.home.mkdir(parents=True, exist_ok=True)
     sizes = {
         "as_of": AS_OF,
         "people": people,
@@ -405,17 +426,9 @@ def make(folder: Path, people: int, interactions: int) -> Path:
         "staff": max(12, people // 100),
         "organizations": people // 8,
     }
-    plan = build.plan(company)
+    database = empty(folder, STRATEGY, {"forum": "forum", "crm": "crm", "shop": "orders"})
     with duckdb.connect(str(database)) as connection:
-        build.write_schemas(connection, company, plan)
-        connection.execute(
-            "insert into control.sources by name select source, silo as source_type, silo, "
-            "source as label, now() as last_sync_at, true as is_configured "
-            "from (values ('forum', 'forum'), ('crm', 'crm'), ('shop', 'orders')) t(source, silo)"
-        )
-        for name, columns in contracts().items():
-            connection.execute(f"create table {name} ({columns})")
-        connection.execute(HELPERS)
+        connection.execute(f"set timezone = 'UTC'; {HELPERS}")
         for name, rows in ROWS.items():
             if "_" in name:
                 connection.execute(f"insert into {name} by name {rows.format(**sizes)}")
