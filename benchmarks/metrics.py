@@ -7,7 +7,9 @@ nothing, and their section of `benchmarks/README.md`. Does not belong here: the 
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -102,8 +104,8 @@ def floor(folder: Path, nodes: int) -> Cost:
     return cost
 
 
-def hollow(folder: Path) -> Cost:
-    """Return what dbt costs with our own project and nodes, none of which selects a row.
+def hollow(folder: Path) -> tuple[Cost, int]:
+    """Return what dbt costs with our own nodes, none of which selects a row, and their number.
 
     Contracts, comments, hooks and the size of the project are those of the real ones.
     """
@@ -125,12 +127,11 @@ def hollow(folder: Path) -> Cost:
         path.with_suffix(".sql").write_text(body)
     home = empty(folder / "empty", STRATEGY, {}).parent
     cost, _ = run(home, project, "floor: the same nodes without a row", ["--select", *SELECTION])
-    return cost
+    return cost, len(json.loads((home / "run_results.json").read_bytes())["results"])
 
 
-def report(floor: Cost, hollow: Cost, builds: Sequence[Built]) -> list[str]:
+def report(floor: Cost, hollow: Cost, nodes: int, builds: Sequence[Built]) -> list[str]:
     """Return the results as lines of the report."""
-    nodes = len(builds[0].nodes)
     lines = [
         f"Written by `python -m benchmarks.metrics` on {machine()}: the {nodes} nodes of "
         "`models/metrics` by one `dbt build` without tests, on unified tables that SQL filled. "
@@ -154,7 +155,8 @@ def report(floor: Cost, hollow: Cost, builds: Sequence[Built]) -> list[str]:
     for one in builds:
         slowest = ", ".join(f"{name} ({seconds:.1f})" for seconds, name in one.nodes[:6])
         lines.append(f"- {one.people:,} people, {one.snapshots} snapshots: {slowest}.")
-    return lines
+    larger = [one for one in builds if one.people > SMALL]
+    return [*lines, *(growth(*pair) for pair in itertools.pairwise(larger))]
 
 
 def goal(build: Built, floor: Cost) -> str:
@@ -168,20 +170,39 @@ def goal(build: Built, floor: Cost) -> str:
     return ""
 
 
+def growth(less: Built, more: Built) -> str:
+    """Return how cost grows between two sizes, and where that leads."""
+    ratios = [more.cost.cpu_s / less.cost.cpu_s, more.cost.peak_mb / less.cost.peak_mb]
+    times = more.people / less.people
+    line = (
+        f"- From {less.people:,} to {more.people:,} people, {times:.0f} times as many: CPU-seconds "
+        f"times {ratios[0]:.1f}, peak memory times {ratios[1]:.1f}."
+    )
+    if more.people >= max(SIZES):
+        return line
+    power = math.log(max(SIZES) / more.people, times)
+    cpu_s, peak_mb = more.cost.cpu_s * ratios[0] ** power, more.cost.peak_mb * ratios[1] ** power
+    return (
+        f"{line} Going on like that, {max(SIZES):,} people would take {cpu_s:.0f} CPU-s and "
+        f"{peak_mb / 1000:.1f} GB: an estimate, not measured (goal: {GOAL_S} s on two cores, "
+        f"{GOAL_MB // 1000} GB)."
+    )
+
+
 def main(sizes: Sequence[int]) -> None:
-    builds = []
+    """Measure each size and write the section after each, as the largest takes long."""
+    builds: list[Built] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        no_row, nodes = hollow(folder)
+        nothing = floor(folder, nodes)
         for people in sizes:
             interactions = people * EVENTS_PER_PERSON.get(people, 10)
             home = make(folder / str(people), people, interactions).parent
-            builds += [
-                built(home, people, snapshots)
-                for snapshots in ((14, 1) if people == SMALL else (1,))
-            ]
+            for snapshots in (14, 1) if people == SMALL else (1,):
+                builds.append(built(home, people, snapshots))
+                write_section("The relationship tables", report(nothing, no_row, nodes, builds))
             shutil.rmtree(home.parent)
-        floors = floor(folder, len(builds[0].nodes)), hollow(folder)
-    write_section("The relationship tables", report(*floors, builds))
 
 
 if __name__ == "__main__":
