@@ -53,9 +53,11 @@ lint: $(READY) ## check style and types
 docs: $(READY) ## build the documentation, site/index.html
 	$(BIN)/zensical build --clean --strict
 
-bench: $(READY) ## measure landing beside its floor and dlt, vendors' limits, who is who, the demo
+bench: $(READY) ## measure landing beside its floor and dlt, limits, who is who, metrics, the demo
 	$(BIN)/python -m benchmarks.landing
 	$(BIN)/python -m benchmarks.limits
 	$(BIN)/python -m benchmarks.identity
 	$(BIN)/python -m benchmarks.lifetime
+	$(BIN)/python -m benchmarks.metrics 2400 100000
+	$(BIN)/python -m benchmarks.false_alarms
 	$(BIN)/python -m benchmarks.demo

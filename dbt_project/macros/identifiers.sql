@@ -104,7 +104,8 @@ explode(from_json({{ json_list }}, 'array<string>'))
 {%- endmacro %}
 
 {% macro default__sorted_list(value) -%}
-string_agg(distinct {{ value }}, ',' order by {{ value }})
+{#- not `string_agg(distinct ...)`, which sorts and joins the whole relation once more -#}
+nullif(array_to_string(list_sort(list_distinct(list({{ value }}))), ','), '')
 {%- endmacro %}
 
 {% macro spark__sorted_list(value) -%}

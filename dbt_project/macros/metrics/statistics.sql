@@ -219,7 +219,7 @@ cast(
         max(total) as total,
         max(quantity) as top_1,
         sum(case when rank_down <= 5 then quantity else 0 end) as top_5,
-        cast(sum((2 * rank_up - n_parts - 1) * quantity) as double)
+        cast(sum((n_parts + 1 - 2 * rank_down) * quantity) as double)
             / cast(max(n_parts) * max(total) as double) as gini,
         min(case when 2 * running >= total then rank_down end) as n_for_half
     from (
@@ -231,9 +231,6 @@ cast(
             cast(row_number() over (
                 partition by {{ groups | join(', ') }} order by {{ quantity }} desc, {{ part }}
             ) as bigint) as rank_down,
-            row_number() over (
-                partition by {{ groups | join(', ') }} order by {{ quantity }}, {{ part }} desc
-            ) as rank_up,
             sum({{ quantity }}) over (
                 partition by {{ groups | join(', ') }} order by {{ quantity }} desc, {{ part }}
                 rows between unbounded preceding and current row

@@ -18,22 +18,23 @@ acts as (
 ),
 
 -- When our side next turned to the same person, took part in the same thread, or, where nobody
--- knows which person asked, turned to the organization.
+-- knows which person asked, turned to the organization. Looked at from the end, where a running
+-- minimum costs less than one of all that follows.
 answered as (
 
     select
         *,
         min(case when is_ours and not is_to_staff then occurred_at end) over (
-            partition by outside_person_id order by occurred_at, act_id
-            rows between 1 following and unbounded following
+            partition by outside_person_id order by occurred_at desc, act_id desc
+            rows between unbounded preceding and 1 preceding
         ) as next_to_person_at,
         min(case when is_ours then occurred_at end) over (
-            partition by thread_id order by occurred_at, act_id
-            rows between 1 following and unbounded following
+            partition by thread_id order by occurred_at desc, act_id desc
+            rows between unbounded preceding and 1 preceding
         ) as next_in_thread_at,
         min(case when is_ours then occurred_at end) over (
-            partition by organization_id order by occurred_at, act_id
-            rows between 1 following and unbounded following
+            partition by organization_id order by occurred_at desc, act_id desc
+            rows between unbounded preceding and 1 preceding
         ) as next_to_organization_at
     from acts
 
