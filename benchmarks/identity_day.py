@@ -33,13 +33,15 @@ HELD_BACK = f"entity = 'person' and {DICE.format(what='new')} < {NEW}"
 IS_CORRECTED = f"entity = 'person' and {DICE.format(what='corrected')} < {CORRECTED}"
 PROFILES = """
 create table {name} as
-select * replace (
-    case when is_corrected then null else email end as email,
-    case when is_corrected and email is null then null else phone end as phone
+with shown as (
+    select * replace (
+        case when is_corrected then null else email end as email,
+        case when is_corrected and email is null then null else phone end as phone
+    )
+    from (select * exclude (digest), {corrected} as is_corrected from every_profile)
+    where {which}
 )
-from (select *, {corrected} as is_corrected from every_profile)
-where {which}
-order by hash(profile_key || '{order}')
+select *, hash(shown) as digest from shown order by hash(profile_key || '{order}')
 """
 """What silos show of a company; `is_corrected` is a column that no model reads."""
 
