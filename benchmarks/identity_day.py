@@ -117,6 +117,13 @@ class Company:
         with self._database() as session:
             [(database,)] = session.execute("select current_database()").fetchall()
             state.save(session, database, self.home, f"20260630T{self._runs:012}")
+            # tables before the first publication, views after it
+            for name, kind in session.execute(
+                "select table_name, table_type from information_schema.tables "
+                "where table_schema = 'control' and table_name in "
+                "('identity_ledger', 'identity_event', 'identity_published')"
+            ).fetchall():
+                session.execute(f"drop {'view' if kind == 'VIEW' else 'table'} control.{name}")
             state.load(session, self.home)
             session.execute("update control.run set known_at = known_at + interval 1 day")
 
