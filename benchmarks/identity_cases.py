@@ -195,7 +195,7 @@ CONNECTION = """
 bench:
   target: duckdb
   outputs: {duckdb: {type: duckdb, path: '%s/bench.duckdb', schema: main, threads: 2,
-                     settings: {TimeZone: UTC, memory_limit: %dMB}}}
+                     settings: {TimeZone: UTC, checkpoint_threshold: 1GB, memory_limit: %dMB}}}
 """
 MEMORY_MB = 1500
 """What DuckDB may take for each million profiles, and at least."""

@@ -33,13 +33,15 @@ HELD_BACK = f"entity = 'person' and {DICE.format(what='new')} < {NEW}"
 IS_CORRECTED = f"entity = 'person' and {DICE.format(what='corrected')} < {CORRECTED}"
 PROFILES = """
 create table {name} as
-select * replace (
-    case when is_corrected then null else email end as email,
-    case when is_corrected and email is null then null else phone end as phone
+with shown as (
+    select * replace (
+        case when is_corrected then null else email end as email,
+        case when is_corrected and email is null then null else phone end as phone
+    )
+    from (select * exclude (digest), {corrected} as is_corrected from every_profile)
+    where {which}
 )
-from (select *, {corrected} as is_corrected from every_profile)
-where {which}
-order by hash(profile_key || '{order}')
+select *, hash(shown) as digest from shown order by hash(profile_key || '{order}')
 """
 """What silos show of a company; `is_corrected` is a column that no model reads."""
 
@@ -115,6 +117,13 @@ class Company:
         with self._database() as session:
             [(database,)] = session.execute("select current_database()").fetchall()
             state.save(session, database, self.home, f"20260630T{self._runs:012}")
+            # tables before the first publication, views after it
+            for name, kind in session.execute(
+                "select table_name, table_type from information_schema.tables "
+                "where table_schema = 'control' and table_name in "
+                "('identity_ledger', 'identity_event', 'identity_published')"
+            ).fetchall():
+                session.execute(f"drop {'view' if kind == 'VIEW' else 'table'} control.{name}")
             state.load(session, self.home)
             session.execute("update control.run set known_at = known_at + interval 1 day")
 

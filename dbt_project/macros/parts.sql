@@ -22,10 +22,11 @@
 {%- endmacro %}
 
 {#
-    Keep a model from run to run, but for rows whose `columns` stand in a touched list under `keys`.
+    Keep a model from run to run, but for rows whose `columns` stand in a touched list under `keys`,
+    and for those of a condition.
 #}
-{% macro kept_but(touched, columns, keys=['profile_key']) -%}
-{%- set hook = "{{ forget('" ~ touched ~ "', " ~ columns ~ ", " ~ keys ~ ") }}" -%}
+{% macro kept_but(touched, columns, keys=['profile_key'], also='false') -%}
+{%- set hook = "{{ forget('" ~ touched ~ "', " ~ columns ~ ", " ~ keys ~ ', "' ~ also ~ '") }}' -%}
 {{ config(
     materialized='incremental' if target.type == 'duckdb' else 'table',
     incremental_strategy='append',
@@ -62,24 +63,34 @@ delete from {{ this }}
 ) }}
 {%- endmacro %}
 
-{# The rows to write of such a model; one without a digest for each that is no more. #}
+{#
+    The rows to write of such a model; one without a digest for each that is no more. Rows meet by
+    their digests, which are numbers: those that meet are alike.
+#}
 {% macro changed_rows(told) -%}
 {%- set digested = "select " ~ told ~ ".*, " ~ row_digest(told) ~ " as digest from " ~ told -%}
 {%- if is_incremental() -%}
-select digested.* replace (coalesce(digested.profile_key, kept.profile_key) as profile_key)
-from ({{ digested }}) as digested
-full outer join {{ this }} as kept on digested.profile_key = kept.profile_key
-where digested.digest is distinct from kept.digest
+, unmet as (
+    select digested.*, kept.profile_key as kept_key
+    from ({{ digested }}) as digested
+    full outer join {{ this }} as kept on digested.digest = kept.digest
+    where digested.digest is null or kept.digest is null
+)
+
+select * exclude (kept_key) replace (coalesce(profile_key, kept_key) as profile_key)
+from unmet
+where digest is not null
+    or kept_key not in (select profile_key from unmet where profile_key is not null)
 {%- else -%}
 {{ digested }}
 {%- endif -%}
 {%- endmacro %}
 
 {# The statement that takes away what a kept model is about to add again. #}
-{% macro forget(touched, columns, keys=['profile_key']) -%}
+{% macro forget(touched, columns, keys, also) -%}
 {%- if execute and is_incremental() -%}
 delete from {{ this }}
-    {%- if is_part_run() %} where
+    {%- if is_part_run() %} where {% if also != 'false' %}{{ also }} or {% endif %}
         {%- set listed = 'in (select ' ~ keys | join(', ') ~ ' from ' ~ ref(touched) ~ ')' -%}
         {%- if keys | length > 1 %} ({{ columns | join(', ') }}) {{ listed }}
         {%- else -%}
@@ -99,6 +110,12 @@ and {{ column }} in (select profile_key from {{ listed }})
 {%- endif -%}
 {%- endmacro %}
 
+{# The identifiers of whoever `identity_beside` lists, in a run that does a part; else all. #}
+{% macro identifiers_beside() -%}
+{%- set all, few = ref('identity_identifier'), ref('identity_beside_value') -%}
+{{ few if is_part_run() and is_incremental() else all }}
+{%- endmacro %}
+
 {# A table as the last run left it, before this one touches it; none on the first, or on Spark. #}
 {% macro left_by_last_run(name) -%}
 {%- if not execute or target.type != 'duckdb' -%}
@@ -108,17 +125,13 @@ and {{ column }} in (select profile_key from {{ listed }})
 {%- endmacro %}
 
 {# Whether the ids that the last run left are those that were published. #}
-{% macro has_published_ids() -%}
-{%- set published = source('control', 'identity_ledger') -%}
-{%- set left = left_by_last_run('identity_ledger') -%}
-{%- if not left -%}
-    {{ return(false) }}
-{%- endif -%}
-{%- set content = "(select (count(*), bit_xor(hash(ledger))) from %s as ledger)" -%}
+{% macro has_published_ids(seen) -%}
 {%- set found = run_query(
-    "select " ~ content % left ~ " is not distinct from " ~ content % published
+    "select count(*) from " ~ seen ~ " as seen inner join "
+    ~ source('control', 'identity_published') ~ " as published on seen.name = published.run "
+    ~ "where seen.kind = 'run'"
 ) -%}
-{{ return(found.columns[0].values()[0]) }}
+{{ return(found.columns[0].values()[0] > 0) }}
 {%- endmacro %}
 
 {# A number that differs between rows that differ. #}
@@ -127,18 +140,31 @@ and {{ column }} in (select profile_key from {{ listed }})
 {%- endmacro %}
 
 {% macro default__row_digest(row) -%}
-cast(hash({{ row }}) as varchar)
+hash({{ row }})
 {%- endmacro %}
 
 {% macro spark__row_digest(row) -%}
-cast(xxhash64(struct({{ row }}.*)) as string)
+xxhash64(struct({{ row }}.*))
+{%- endmacro %}
+
+{# The same of a group of rows, in whatever order they come. #}
+{% macro rows_digest(digest) -%}
+{{ adapter.dispatch('rows_digest', 'rapport')(digest) }}
+{%- endmacro %}
+
+{% macro default__rows_digest(digest) -%}
+hash(sum({{ digest }}))
+{%- endmacro %}
+
+{% macro spark__rows_digest(digest) -%}
+xxhash64(sum(cast({{ digest }} as decimal(20, 0))))
 {%- endmacro %}
 
 {# Taken away when a run begins to change what is kept; `identity_seen` sets it again. #}
 {% macro take_mark() -%}
 {%- set seen = left_by_last_run('identity_seen') -%}
 {%- if seen -%}
-delete from {{ seen }} where profile_key = ''
+delete from {{ seen }} where kind = 'all'
 {%- endif -%}
 {%- endmacro %}
 

@@ -65,6 +65,10 @@ PERSON = (
 )
 """What lists of people tell of them beside how they are reached."""
 
+BORN_AS = ("given_name", "birth_date")
+ADDRESS, ENOUGH_OF_AN_ADDRESS = ("house_number", "street", "postcode"), 2
+"""What shows together that two records are one person's, under whatever family name."""
+
 SURE, LIKELY = 0.99, 0.5
 """Probabilities from which records are one person's, and from which somebody should look."""
 
@@ -128,7 +132,9 @@ def likenesses(records: pyarrow.Table) -> pyarrow.Table:
             {
                 "left_key": pair["left"],
                 "right_key": pair["right"],
-                "rule_id": _rule(pair["probability"], pair["agreeing"]),
+                "rule_id": _rule(
+                    pair["probability"], pair["agreeing"].split(", "), pair["equal"].split(", ")
+                ),
                 "agreeing": pair["agreeing"],
             }
             for pair in pairs
@@ -137,10 +143,21 @@ def likenesses(records: pyarrow.Table) -> pyarrow.Table:
     )
 
 
-def _rule(probability: float, agreeing: str) -> str:
+def _rule(probability: float, agreeing: Sequence[str], equal: Sequence[str]) -> str:
+    """Return the rule of a pair with the attributes that agree, and those without any slip.
+
+    Twins have a birthday, an address and a family name in common, and two given names; who moves
+    in with a namesake was born on another day. So who shares given name, birthday and address is
+    one, whatever family name came or went.
+    """
     if probability < SURE:
         return "likely_records"
-    return "number_and_record" if NUMBER in agreeing.split(", ") else "alike_records"
+    if NUMBER in agreeing:
+        return "number_and_record"
+    parts_of_address = sum(name in agreeing for name in ADDRESS)
+    if parts_of_address >= ENOUGH_OF_AN_ADDRESS and all(name in equal for name in BORN_AS):
+        return "birth_and_address"
+    return "alike_records"
 
 
 def likely_pairs(
@@ -153,8 +170,9 @@ def likely_pairs(
         at_least: probability from which a pair is returned.
 
     Returns:
-        `left`, `right` (keys, left < right), `probability` and `agreeing` (the attributes that
-        agree, slips allowed, in their order, between commas), ordered by left and right.
+        `left`, `right` (keys, left < right), `probability`, `agreeing` (the attributes that
+        agree, slips allowed, in their order, between commas) and `equal` (those without a slip,
+        but for two that stand for each other), ordered by left and right.
     """
     with duckdb.connect() as session:
         session.execute("set threads to 2; set preserve_insertion_order to false")
@@ -201,10 +219,15 @@ def likely_pairs(
             f"case when \"{each.name}\" between 0 and {each.n_levels - 2} then '{each.name}' end"
             for each in attributes
         )
+        equal = ", ".join(
+            f'case when "{each.name}" between 0 and {int(each.swapped_with is not None)} '
+            f"then '{each.name}' end"
+            for each in attributes
+        )
         found: pyarrow.Table = session.sql(
             'select left_key as "left", right_key as "right", probability, '
-            f"concat_ws(', ', {agreeing}) as agreeing from compared "
-            f"inner join told using ({named}) order by all"
+            f"concat_ws(', ', {agreeing}) as agreeing, concat_ws(', ', {equal}) as equal "
+            f"from compared inner join told using ({named}) order by all"
         ).to_arrow_table()
         return found
 

@@ -201,6 +201,17 @@ def levenshtein(left: str, right: str, limit: int) -> int:
     """Return the edits between two words, or `limit` + 1 as soon as there are more."""
     if abs(len(left) - len(right)) > limit:
         return limit + 1
+    if left == right:
+        return 0
+    # what both begin and end with costs nothing, and most words differ in their middle or not
+    begin, end, most = 0, 0, min(len(left), len(right))
+    while begin < most and left[begin] == right[begin]:
+        begin += 1
+    while end < most - begin and left[-1 - end] == right[-1 - end]:
+        end += 1
+    left, right = left[begin : len(left) - end], right[begin : len(right) - end]
+    if limit == 0 or not (left and right):
+        return min(max(len(left), len(right)), limit + 1)
     above = list(range(len(right) + 1))
     for row, char in enumerate(left, start=1):
         current = [row]

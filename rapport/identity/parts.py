@@ -21,15 +21,25 @@ def left_by_last_run(dbt: Any, name: str) -> str:
     return f"{dbt.this.schema}.{name}"
 
 
-def begin(dbt: Any, session: duckdb.DuckDBPyConnection, touched: str) -> bool:
+def with_an_end_in(pairs: duckdb.DuckDBPyRelation, keys: str) -> duckdb.DuckDBPyRelation:
+    """Return the pairs of which an end is listed; `keys` is a table with `profile_key`."""
+    listed = f"in (select profile_key from {keys})"
+    return pairs.filter(f"left_key {listed}").union(
+        pairs.filter(f"right_key {listed}").filter(f"left_key not {listed}")
+    )
+
+
+def begin(dbt: Any, session: duckdb.DuckDBPyConnection, *touched: str) -> bool:
     """Take away the rows of a kept model that this run makes anew; tell if it makes only a part.
 
     Args:
         dbt: what dbt gives the model.
         session: likewise.
-        touched: which rows those are in a part, as a condition in SQL; else they all are.
+        touched: which rows those are in a part, as conditions in SQL of which one holds; else they
+            all are. Each is asked by itself, because a list alone is looked up as rows are read.
     """
     does_part = dbt.is_incremental and is_part(dbt)
     if dbt.is_incremental:
-        session.execute(f"delete from {dbt.this} where {touched if does_part else 'true'}")
+        for condition in touched if does_part else ("true",):
+            session.execute(f"delete from {dbt.this} where {condition}")
     return does_part

@@ -3,27 +3,65 @@
 Belongs here: the files of a run's ledger, which run's count, and reading them back. Does not
 belong here: what stands in a ledger (`ledger`).
 
-    <home>/identity/<publication>/ledger.parquet, event.parquet
+    <home>/identity/<publication>/ledger.parquet, event.parquet        a ledger as it once was
+                                  ledger_since.parquet, event_since.parquet  what changed since
+                                  run.txt                              the run it is of
 
 A folder per publication, named like it, written before the publication is swapped in: the one
 rename that makes its tables the current ones also makes its ledger the one to go on from. So a
 build that was never published moves no id, and neither a lost build.duckdb nor a full refresh
 changes any.
+
+A run that did only what was touched writes only that: the large files are links to those of the
+publication before, until a tenth of them is outdated.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Set
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from connectors.landing import flush
 from rapport.identity.ledger import EVENTS, LEDGER
 
 TABLES = {"identity_ledger": LEDGER, "identity_event": EVENTS}
 """Table of a build -> its shape. The control schema has the last run's under the same names."""
+
+RUN_NAME = "run.txt"
+OUTDATED = 0.1
+"""Share of a ledger that is written apart before all of it is written again."""
+
+# What was written since stands for all that the ledger told of those profiles; a row without an id
+# says that no id has the profile any more.
+_WITH_CHANGES = {
+    "identity_ledger": (
+        "select * from {whole} where profile_key not in (select profile_key from {since}) "
+        "union all by name select * from {since} where id is not null"
+    ),
+    "identity_event": "select * from {whole} union all by name select * from {since}",
+}
+_CHANGES = {
+    "identity_ledger": """
+        with keys as (
+            select profile_key from {database}.main.identity_held union
+            select profile_key from {since}
+        ),
+        held as (from {database}.main.identity_ledger semi join keys using (profile_key))
+        select * from held
+        union all by name
+        select profile_key from keys anti join held using (profile_key)
+    """,
+    "identity_event": """
+        from {database}.main.identity_event
+        where occurred_at > (select coalesce(max(occurred_at), '-infinity') from {whole})
+    """,
+}
 
 # Before keys had digests of addresses a ledger held the addresses: who is meant stays the same, and
 # with the key the id.
@@ -52,20 +90,24 @@ def current(home: Path) -> Path | None:
 
 
 def load(connection: duckdb.DuckDBPyConnection, home: Path) -> None:
-    """Make `control.identity_ledger` and `control.identity_event`, which are not there yet.
+    """Make `control.identity_ledger`, `identity_event` and `identity_published`.
 
-    They are views: a build that goes on from its own last one reads them but in passing.
+    None of them is there yet. The first two are views: a build that goes on from its own last one
+    reads them but in passing. The last tells whose ids they are.
     """
     folder = current(home)
     for name, shape in TABLES.items():
         if folder:
-            rows = f"read_parquet({_literal(_file(folder, name))})"
             columns = _KEYS_OF_TODAY.get(name, "*")
-            connection.execute(f"create view control.{name} as select {columns} from {rows}")
+            query = _read(folder, name)
+            connection.execute(f"create view control.{name} as select {columns} from ({query})")
         else:
             connection.register("nothing", shape.empty_table())
             connection.execute(f"create table control.{name} as select * from nothing")
             connection.unregister("nothing")
+    connection.execute("create table control.identity_published (run varchar)")
+    if folder and (run := _run_of(folder)):
+        connection.execute("insert into control.identity_published values (?)", [run])
 
 
 def save(
@@ -76,18 +118,93 @@ def save(
     A build without identity leaves nothing.
     """
     folder = home / "identity" / publication
-    built = connection.execute(
-        "select table_name from duckdb_tables() where database_name = ? and schema_name = 'main'",
-        [database],
-    ).fetchall()
-    for name in TABLES:
-        if (name,) in built:
-            folder.mkdir(parents=True, exist_ok=True)
-            connection.execute(
-                f"copy (select * from {database}.main.{name} order by all) "
-                f"to {_literal(_file(folder, name))} (compression zstd)"
-            )
-            flush(_file(folder, name))
+    built = {
+        name
+        for (name,) in connection.execute(
+            "select table_name from duckdb_tables() "
+            "where database_name = ? and schema_name = 'main'",
+            [database],
+        ).fetchall()
+    }
+    if not built & TABLES.keys():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    before = current(home)
+    goes_on = before is not None and _goes_on(connection, database, built, before)
+    for name, shape in TABLES.items():
+        if name not in built:
+            continue
+        if not (goes_on and before and _add(connection, database, before, folder, name, shape)):
+            _write(connection, f"from {database}.main.{name}", _file(folder, name))
+    if "identity_seen" in built:
+        runs = connection.execute(
+            f"select name from {database}.main.identity_seen where kind = 'run'"
+        ).fetchall()
+        for (run,) in runs:
+            (folder / RUN_NAME).write_text(run, encoding="utf-8")
+            flush(folder / RUN_NAME)
+
+
+def _goes_on(
+    connection: duckdb.DuckDBPyConnection, database: str, built: Set[str], before: Path
+) -> bool:
+    """Tell whether a build did only a part, on top of what a publication holds."""
+    if not {"identity_held", "identity_delta", "identity_seen"} <= built or not _run_of(before):
+        return False
+    query = (
+        f"select (select count(*) from {database}.main.identity_delta where change = 'whole') = 0 "
+        f"and (select max(run) from {database}.control.identity_published) = ?"
+    )
+    return connection.execute(query, [_run_of(before)]).fetchall() == [(True,)]
+
+
+def _add(
+    connection: duckdb.DuckDBPyConnection,
+    database: str,
+    before: Path,
+    folder: Path,
+    name: str,
+    shape: pa.Schema,
+) -> bool:
+    """Write what of a table is other than a publication's whole file; False if that is much."""
+    whole = f"read_parquet({_literal(_file(before, name))})"
+    connection.register("nothing", shape.empty_table())
+    since = _since(before, name) or "nothing"
+    query = _CHANGES[name].format(database=database, whole=whole, since=since)
+    path = _file(folder, name, "_since")
+    _write(connection, query, path)
+    connection.unregister("nothing")
+    counts = "select (select count(*) from read_parquet(?)) <= ? * (select count(*) from {})"
+    [(is_little,)] = connection.execute(counts.format(whole), [str(path), OUTDATED]).fetchall()
+    if is_little:
+        os.link(_file(before, name), _file(folder, name))
+    else:
+        path.unlink()
+    return bool(is_little)
+
+
+def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    connection.execute(
+        f"copy (select * from ({query}) order by all) to {_literal(path)} (compression zstd)"
+    )
+    flush(path)
+
+
+def _read(folder: Path, name: str) -> str:
+    """Return the query of a table as a publication has it."""
+    whole = f"read_parquet({_literal(_file(folder, name))})"
+    since = _since(folder, name)
+    return _WITH_CHANGES[name].format(whole=whole, since=since) if since else f"from {whole}"
+
+
+def _since(folder: Path, name: str) -> str | None:
+    path = _file(folder, name, "_since")
+    return f"read_parquet({_literal(path)})" if path.exists() else None
+
+
+def _run_of(folder: Path) -> str | None:
+    path = folder / RUN_NAME
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def forget(home: Path, publication: str) -> None:
@@ -109,8 +226,8 @@ def _folders(home: Path) -> list[Path]:
     return [path for path in found if path.is_dir() and _PUBLICATION.fullmatch(path.name)]
 
 
-def _file(folder: Path, table: str) -> Path:
-    return folder / f"{table.removeprefix('identity_')}.parquet"
+def _file(folder: Path, table: str, kind: str = "") -> Path:
+    return folder / f"{table.removeprefix('identity_')}{kind}.parquet"
 
 
 def _literal(path: Path) -> str:

@@ -48,9 +48,10 @@ def members() -> list[dict[str, str]]:
     again[1] |= {"given_name": word(6), "street": word(8)}  # under another name, as numbered
     again[2].pop("personal_number")
     again[2] |= {"birth_date": people[2]["birth_date"].replace("-17", "-11")}
-    for person in (people[3], again[3]):
-        person.pop("personal_number")
+    for number in (3, 4):
+        people[number].pop("personal_number"), again[number].pop("personal_number")
     again[3] |= {"given_name": word(6)}  # a twin
+    again[4] |= {"family_name": word(8)}  # married
     return [record for pair in zip(people, again, strict=True) for record in pair]
 
 
@@ -232,6 +233,7 @@ def test_records_without_an_address_are_one_person_where_all_they_tell_agrees(
     )
     assert how["club:people:alike-0"] == how["club:people:alike-2"] == "number_and_record"
     assert how["club:people:alike-4"] == "alike_records"
+    assert how["club:people:alike-8"] == "birth_and_address"
 
 
 def test_of_a_twin_people_are_asked(first: Query) -> None:
@@ -241,6 +243,21 @@ def test_of_a_twin_people_are_asked(first: Query) -> None:
         ("suggested", "the names disagree",
          "family_name, birth_date, house_number, street, postcode")
     ]  # fmt: skip
+
+
+def test_an_identifier_tells_since_when_and_until_when_its_profile_was_seen(tmp_path: Path) -> None:
+    landing = Landing({"club": ("files", "forum")})
+    days = [FIRST_SYNC + timedelta(days=number) for number in (0, 3, 9)]
+    for key, name, seen in (("1", "Ann Lee", days), ("2", "Bo Ray", days[1:2])):
+        for day in seen:
+            landing.add(
+                "mapped__people", {"id": key, "name": name, "email": f"{key}@a.example"},
+                source="club", stream="people", version=day, loaded_at=day,
+            )  # fmt: skip
+    assert built(tmp_path, landing)(
+        "select value, first_seen_at, last_seen_at from identity_identifier "
+        "where id_type = 'email' order by 1"
+    ) == [("1@a.example", days[0], days[2]), ("2@a.example", days[1], days[1])]
 
 
 def test_a_crowd_on_one_mailbox_is_nobody(first: Query) -> None:
@@ -350,12 +367,15 @@ def test_a_day_on_top_of_a_build_leaves_what_a_build_of_everything_leaves(
             "mapped__people", record, source=source, stream="people", version=day, loaded_at=day
         )
     landing.delete("mapped__people", "new-3", source="desk", stream="people")
+    landing.control |= {
+        "identity_ledger": first("from identity_ledger"),
+        "identity_event": first("from identity_event"),
+        "identity_published": first("select name from identity_seen where kind = 'run'"),
+    }
     folders = tmp_path / "on top", tmp_path / "anew"
     for folder in folders:
         folder.mkdir()
     [(path,)] = first("select path from duckdb_databases() where database_name = 'build'")
-    for table in ("identity_ledger", "identity_event"):  # published in between
-        landing.control[table] = first(f"from {table}")
     shutil.copy(path, folders[0] / "build.duckdb")
     query, _ = (built(folder, landing) for folder in folders)
     assert [

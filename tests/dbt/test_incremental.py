@@ -66,6 +66,20 @@ LOCAL = ("ann", "a.lee", "bob", "bob.stone", "danward", "danwrad", "info", "cleo
 DOMAINS = ("gmail.com", "gmial.com", "acme.example", "mill.example", "loom.example", "test.com")
 PHONES = tuple(f"+1 415 555 01{number:02}" for number in range(12))
 COMPANIES = ("Acme", "Mill Ltd", "Loom", "Dye & Co")
+ATTRIBUTES = """
+create or replace table identity_attribute as
+select
+    profile_key, given_name, family_name, full_name,
+    '1970-01-0' || (hash(full_name || coalesce(phone, '')) % 9 + 1) as birth_date,
+    cast(null as varchar) as personal_number,
+    (hash(full_name) % 30)::varchar as house_number,
+    'Street ' || (hash(full_name) % 50) as street,
+    (1000 + hash(full_name) % 40)::varchar as postcode,
+    cast(null as varchar) as city
+from identity_profile
+where entity = 'person' and source = 'desk' and not is_bot and full_name is not null
+"""
+"""One list tells a birthday and an address, which are alike where names and numbers are."""
 DELTA = """
 select count(*), count(*) filter (change = 'whole'),
     (select count(*) from identity_edge where state = 'live')
@@ -221,16 +235,9 @@ class World:
                 )
             connection.execute(
                 "create or replace table identity_profile as "
-                "select *, cast(hash(told) as varchar) as digest from told"
+                "select *, hash(told) as digest from told"
             )
-            connection.execute(  # some tell more of themselves, and not many differ in that
-                "create or replace table identity_attribute as "
-                "select profile_key, given_name, family_name, full_name, "
-                "'1980-01-0' || 1 + hash(profile_key) % 2 as birth_date, "
-                "cast(null as varchar) as personal_number, '7' as house_number, "
-                "'mill lane' as street, '1234' as postcode, 'loom' as city "
-                "from told where entity = 'person' and not is_bot and hash(profile_key) % 3 > 0"
-            )
+            connection.execute(ATTRIBUTES)
 
     def publish(self, database: Path) -> None:
         """Let the next run go on from the ids of this one."""
@@ -239,6 +246,8 @@ class World:
             for table in ("identity_ledger", "identity_event"):
                 rows = connection.execute(f"from {table}").fetchall()
                 self.landing.control[table] = rows
+            runs = connection.execute("select name from identity_seen where kind = 'run'")
+            self.landing.control["identity_published"] = runs.fetchall()
 
 
 def run(world: World, database: Path, *but: str) -> None:

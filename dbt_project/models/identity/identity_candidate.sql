@@ -15,21 +15,6 @@ with profiles as (
     where true {{ only_if_touched('profile_key', 'identity_beside') }}
 ),
 
-held as (
-    select *
-    from {{ ref('identity_identifier') }}
-    where true {{ only_if_touched('profile_key', 'identity_beside') }}
-),
-
-book as (
-    select *
-    from {{ ref('identity_identifier_book') }}
-    where (flag = 'ok' or n_profiles <= {{ most_profiles_of_a_flagged_value() }})
-        {%- if is_part_run() and is_incremental() %}
-        and value in (select value from held)
-        {%- endif %}
-),
-
 identifiers as (
     select
         held.*,
@@ -42,12 +27,13 @@ identifiers as (
         profiles.is_address_only,
         profiles.is_single_account,
         coalesce(profiles.created_at, profiles.first_seen_at) as since
-    from held
-    inner join book
+    from {{ identifiers_beside() }} as held
+    inner join {{ ref('identity_identifier_book') }} as book
         on held.entity = book.entity
         and held.id_type = book.id_type
         and held.value = book.value
     inner join profiles on held.profile_key = profiles.profile_key
+    where book.flag = 'ok' or book.n_profiles <= {{ most_profiles_of_a_flagged_value() }}
 ),
 
 names as (

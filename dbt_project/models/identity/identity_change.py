@@ -1,14 +1,13 @@
 """What became of ids since the last published run."""
 
 from rapport.identity.ledger import LEDGER, changes
-from rapport.identity.parts import is_part
+from rapport.identity.parts import is_part, with_an_end_in
 
 # Events are kept for years: what people wrote as a reason stays in its line.
 WITHOUT_REASONS = (
     "case when refusal like 'kept apart by %' or refusal like 'people say: %' "
     "then split_part(refusal, ': ', 1) else refusal end"
 )
-HELD = "(select profile_key from identity_held)"
 
 
 def model(dbt, session):
@@ -19,8 +18,8 @@ def model(dbt, session):
     dbt.ref("identity_delta")  # asked by name
     if is_part(dbt):
         previous = held.filter("id is not null")
-        ledger = ledger.filter(f"profile_key in {HELD}")
-        edges = edges.filter(f"left_key in {HELD} or right_key in {HELD}")
+        ledger = ledger.filter("profile_key in (select profile_key from identity_held)")
+        edges = with_an_end_in(edges, "identity_held")
     columns = ", ".join(LEDGER.names)
     edges = edges.project(f"left_key, right_key, rule_id, state, {WITHOUT_REASONS} as refusal")
     return changes(

@@ -2,10 +2,6 @@ with run as (
     select cast(known_at as date) as today from {{ source('control', 'run') }}
 ),
 
-profiles as (
-    select * from {{ ref('identity_profile') }} where entity = 'person'
-),
-
 policies as (
     select * from {{ source('control', 'link_policy') }}
 ),
@@ -24,10 +20,11 @@ fields as (
         fields.network,
         {{ lower_case('trim(' ~ custom_value('profiles.custom', 'fields.field') ~ ')') }} as text,
         profiles.profile_key
-    from profiles
+    from {{ ref('identity_profile') }} as profiles
     inner join {{ source('control', 'handle_fields') }} as fields
         on profiles.source = fields.source and profiles.stream = fields.stream
-    where profiles.custom is not null
+    where profiles.entity = 'person'
+        and profiles.custom is not null
         and (not profiles.is_deleted or profiles.merged_into is not null)
 ),
 
@@ -67,13 +64,15 @@ met as (
         records.profile_key as known_record_key
     from told
     left join bearers on told.network = bearers.source and told.handle = bearers.handle
-    left join profiles as handles
+    left join {{ ref('identity_profile') }} as handles
         on coalesce(told.left_key, bearers.profile_key) = handles.profile_key
+        and handles.entity = 'person'
     -- who shows no name is shown by a handle
     left join {{ ref('identity_handle') }} as shown_handles
         on handles.profile_key = shown_handles.profile_key
         and {{ lower_case('handles.display_name') }} = shown_handles.handle
-    left join profiles as records on told.record_key = records.profile_key
+    left join {{ ref('identity_profile') }} as records
+        on told.record_key = records.profile_key and records.entity = 'person'
 ),
 
 judged as (

@@ -1,6 +1,7 @@
 {#
-    Whatever the later models read of a profile stands in its digest: its own fields, what its
-    organization is known by, what is claimed of it, and whom it is like. What concerns all stands under the key ''.
+    What the later models read of a profile beside its own fields, whose digest stands in
+    `identity_profile`: what its organization is known by, what is claimed of it, whom it is like,
+    what people say of values (`flags`), and what concerns all (`all`).
 #}
 with places as (
     select
@@ -20,65 +21,12 @@ place_digests as (
     select reference_key, company_key, {{ row_digest('places') }} as digest from places
 ),
 
-places_by_key as (
-    select reference_key, {{ sorted_list('digest') }} as digest
-    from place_digests
-    group by reference_key
-),
-
-places_by_company as (
-    select company_key, {{ sorted_list('digest') }} as digest
-    from place_digests
-    where company_key is not null
-    group by company_key
-),
-
 claims as (
     select * from {{ ref('identity_claim') }}
 ),
 
-claimed as (
-    select profile_key, {{ sorted_list('digest') }} as digest
-    from (
-        select record_key as profile_key, {{ row_digest('claims') }} as digest from claims
-        union all
-        select handle_key, {{ row_digest('claims') }} from claims
-    ) as ends
-    group by profile_key
-),
-
 likenesses as (
     select * from {{ ref('identity_likeness') }}
-),
-
-alike as (
-    select profile_key, {{ sorted_list('digest') }} as digest
-    from (
-        select left_key as profile_key, {{ row_digest('likenesses') }} as digest from likenesses
-        union all
-        select right_key, {{ row_digest('likenesses') }} from likenesses
-    ) as ends
-    group by profile_key
-),
-
-facts as (
-    select
-        profiles.profile_key,
-        profiles.digest as own,
-        own_place.digest as own_place,
-        place_by_key.digest as place_by_key,
-        place_by_company.digest as place_by_company,
-        claimed.digest as claims,
-        alike.digest as likenesses
-    from {{ ref('identity_profile') }} as profiles
-    left join places_by_key as own_place
-        on profiles.reference_key = own_place.reference_key and profiles.entity = 'organization'
-    left join places_by_key as place_by_key
-        on profiles.organization_key = place_by_key.reference_key
-    left join places_by_company as place_by_company
-        on {{ company_key('profiles.organization_name') }} = place_by_company.company_key
-    left join claimed on profiles.profile_key = claimed.profile_key
-    left join alike on profiles.profile_key = alike.profile_key
 ),
 
 rules as (
@@ -109,23 +57,34 @@ flags as (
     select * from {{ source('control', 'identity_identifier_flag') }}
 ),
 
-of_all as (
-    select {{ row_digest('rules') }} as digest from rules
+digests as (
+    select 'place' as kind, reference_key as name, digest from place_digests
     union all
-    select {{ row_digest('nicknames') }} from nicknames
+    select 'company', company_key, digest from place_digests where company_key is not null
     union all
-    select {{ row_digest('mailbox_words') }} from mailbox_words
+    select 'claim', record_key, {{ row_digest('claims') }} from claims
     union all
-    select {{ row_digest('free_mail_domains') }} from free_mail_domains
+    select 'claim', handle_key, {{ row_digest('claims') }} from claims where handle_key is not null
     union all
-    select {{ row_digest('policies') }} from policies
+    select 'likeness', left_key, {{ row_digest('likenesses') }} from likenesses
     union all
-    select {{ row_digest('settings') }} from settings
+    select 'likeness', right_key, {{ row_digest('likenesses') }} from likenesses
+    union all
+    select 'flags', '', {{ row_digest('flags') }} from flags
+    union all
+    select 'all', '', {{ row_digest('rules') }} from rules
+    union all
+    select 'all', '', {{ row_digest('nicknames') }} from nicknames
+    union all
+    select 'all', '', {{ row_digest('mailbox_words') }} from mailbox_words
+    union all
+    select 'all', '', {{ row_digest('free_mail_domains') }} from free_mail_domains
+    union all
+    select 'all', '', {{ row_digest('policies') }} from policies
+    union all
+    select 'all', '', {{ row_digest('settings') }} from settings
 )
 
-select profile_key, {{ row_digest('facts') }} as digest from facts
-union all
-select '', {{ sha256_of(sorted_list('digest')) }} from of_all
-union all
-select '#flags', coalesce({{ sorted_list('digest') }}, '')
-from (select {{ row_digest('flags') }} as digest from flags) as lines
+select kind, name, {{ rows_digest('digest') }} as digest
+from digests
+group by kind, name

@@ -5,13 +5,12 @@ import pyarrow
 from rapport.identity.edges import PAIRS, TRAITS, edges, name_of
 from rapport.identity.names import Nicknames, is_shown_as_another
 from rapport.identity.overrides import refuse_contradictions, refuse_crowds
-from rapport.identity.parts import begin
+from rapport.identity.parts import begin, with_an_end_in
 from rapport.identity.suppressions import kept_off, kept_out
 
 # What somebody told us, or a whole record says, is asked about before it is thrown away.
 ASKING_RULES = "('claimed_handle', 'alike_records')"
-REACHED = """left_key in (select profile_key from identity_reach)
-    or right_key in (select profile_key from identity_reach)"""
+REACHED = "in (select profile_key from identity_reach)"
 OVERRIDE_TIER = 0  # above every rule: neither names nor sizes undo it
 
 
@@ -22,9 +21,9 @@ def model(dbt, session):
     links, vetoes = overrides(dbt.ref("identity_override"))
     candidates = dbt.ref("identity_candidate")
     dbt.ref("identity_delta"), dbt.ref("identity_reach")  # asked by name
-    does_part = begin(dbt, session, REACHED)
+    does_part = begin(dbt, session, f"left_key {REACHED}", f"right_key {REACHED}")
     if does_part:
-        candidates = candidates.filter(REACHED)
+        candidates = with_an_end_in(candidates, "identity_reach")
     candidates = (
         candidates.project(f"*, rule_id in {ASKING_RULES} as asks_in_doubt")
         .project(", ".join(PAIRS.names))

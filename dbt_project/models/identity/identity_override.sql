@@ -22,10 +22,6 @@ with links as (
     where verdict in ('yes', 'no')
 ),
 
-profiles as (
-    select entity, profile_key, reference_key from {{ ref('identity_profile') }}
-),
-
 sides as (
     select place, 'left' as side, left_type as id_type, left_value as value from links
     union all
@@ -35,14 +31,14 @@ sides as (
 held as (
     select sides.place, sides.side, profiles.entity, profiles.profile_key
     from sides
-    inner join profiles on sides.value = profiles.profile_key
+    inner join {{ ref('identity_profile') }} as profiles on sides.value = profiles.profile_key
     where sides.id_type = 'profile'
 
     union
 
     select sides.place, sides.side, profiles.entity, profiles.profile_key
     from sides
-    inner join profiles on sides.value = profiles.reference_key
+    inner join {{ ref('identity_profile') }} as profiles on sides.value = profiles.reference_key
     where sides.id_type = 'profile'
 
     union

@@ -7,7 +7,7 @@ with recursive links as (
     select left_key, right_key
     from {{ ref('identity_candidate') }}
     where refusal is null and band = 'auto'
-    union
+    union all
     select left_key, right_key
     from {{ ref('identity_override') }}
     where action = 'link'

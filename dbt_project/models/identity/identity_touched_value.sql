@@ -1,4 +1,21 @@
-{# `flag` and `n_profiles` are those of the last run: this one is not there yet. #}
+{#
+    `flag` and `n_profiles` are those of the last run: this one is not there yet. The book is not
+    named by a `with`: so much of it would be copied.
+#}
+{% set last_book = left_by_last_run('identity_identifier_book') if is_part_run() -%}
+{% set book -%}
+{% if last_book -%}
+{{ last_book }}
+{%- else -%}
+(
+    select
+        entity, id_type, value, 'ok' as flag, 0 as n_profiles,
+        cast(null as {{ dbt.type_string() }}) as reason
+    from values_of_delta
+    where false
+)
+{%- endif %}
+{%- endset %}
 with values_of_delta as (
     select identifiers.entity, identifiers.id_type, identifiers.value
     from {{ ref('identity_identifier') }} as identifiers
@@ -20,19 +37,6 @@ flags as (
     inner join {{ ref('identity_delta') }} as delta on delta.profile_key = '#flags'
 ),
 
-{% set last_book = left_by_last_run('identity_identifier_book') if is_part_run() -%}
-book as (
-    {% if last_book -%}
-    select entity, id_type, value, flag, n_profiles, reason from {{ last_book }}
-    {%- else -%}
-    select
-        entity, id_type, value, 'ok' as flag, 0 as n_profiles,
-        cast(null as {{ dbt.type_string() }}) as reason
-    from values_of_delta
-    where false
-    {%- endif %}
-),
-
 touched as (
     select entity, id_type, value from values_of_delta
 
@@ -50,7 +54,7 @@ touched as (
 
     -- of organizations that have another number now, or are no more
     select book.entity, book.id_type, book.value
-    from book
+    from {{ book }} as book
     left join switchboards on book.value = switchboards.value
     where book.id_type = 'phone'
         and book.reason = 'the number of an organization'
@@ -65,14 +69,14 @@ touched as (
     union
 
     select book.entity, book.id_type, book.value
-    from book
+    from {{ book }} as book
     inner join {{ ref('identity_delta') }} as delta on delta.profile_key = '#flags'
     where book.reason like 'people say: %'
 )
 
 select touched.entity, touched.id_type, touched.value, book.flag, book.n_profiles
 from touched
-left join book
+left join {{ book }} as book
     on touched.entity = book.entity
     and touched.id_type = book.id_type
     and touched.value = book.value

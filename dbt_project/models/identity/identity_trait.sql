@@ -13,7 +13,7 @@ names as (
 
 addresses as (
     select profile_key, value
-    from {{ ref('identity_identifier') }}
+    from {{ identifiers_beside() }}
     where entity = 'person' and id_type = 'email'
         {{ only_if_touched('profile_key', 'identity_touched') }}
 ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import combinations as pairs_of
 
 import pytest
 from hypothesis import given
@@ -137,6 +138,29 @@ def test_a_cut_takes_only_what_lies_between_a_contradiction() -> None:
         Pair(left="e", right="w", tier=5),
     ]
     assert joined(decide(pairs, known, NICKNAMES)) == [False, False, True, True]
+
+
+def test_a_bridge_between_two_dense_halves_is_cut_and_both_halves_stay() -> None:
+    halves = ("a1", "a2", "a3", "a4"), ("e1", "e2", "e3", "e4")
+    # who the ends of the bridge are is told by others of their halves alone
+    known = named(a1="Ann Lee", a2="Ann Lee", e3="Eve Adams", e4="Eve Adams")
+    pairs = [
+        Pair(left=left, right=right, tier=5) for half in halves for left, right in pairs_of(half, 2)
+    ]
+    straight = [Pair(left="a3", right="e1", tier=5)]
+    by_a_stranger = [Pair(left=end, right="x", tier=5) for end in ("a3", "e1")]
+    for bridge in (straight, by_a_stranger):
+        decisions = decide([*bridge, *pairs], known, NICKNAMES)
+        assert {decision.refusal for decision in decisions[: len(bridge)]} == {
+            "it would join profiles whose names disagree"
+        }
+        found = {
+            (key, decision.component)
+            for pair, decision in zip([*bridge, *pairs], decisions, strict=True)
+            for key in (pair.left, pair.right)
+            if decision.state == "live"
+        }
+        assert found == {(key, half[0]) for half in halves for key in half}
 
 
 def test_a_weaker_rule_does_not_undo_a_stronger_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,6 +51,57 @@ def built(home: Config, step: int, *groups: Sequence[str]) -> dict[str, str]:
         connection.execute("create or replace table dim_person as from ledger")
     build.finish(home, plan(step))
     return {row["profile_key"]: row["id"] for row in ledger.to_pylist() if not row["retired_at"]}
+
+
+def built_in_part(home: Config, step: int, groups: Sequence[Sequence[str]]) -> pa.Table:
+    """Build on top of the publication, as a run that does only what is touched; return the ledger.
+
+    The first does all anew.
+    """
+    built(home, step, *groups)
+    with duckdb.connect(str(home.home / BUILD_NAME)) as connection:
+        connection.execute(
+            "create or replace table identity_held as "
+            "with other as ((from identity_ledger except all from control.identity_ledger) "
+            "union (from control.identity_ledger except all from identity_ledger)) "
+            "select distinct profile_key from other"
+        )
+        change = "changed" if connection.sql("from control.identity_published") else "whole"
+        connection.execute("create or replace table identity_delta as select ? as change", [change])
+        connection.execute(
+            "create or replace table identity_seen as select 'run' as kind, ? as name", [str(step)]
+        )
+        return connection.sql("from identity_ledger order by all").to_arrow_table()
+
+
+def published_ids(home: Config, step: int) -> tuple[pa.Table, list[tuple[str, ...]]]:
+    """Return the ledger that the next build would go on from, and the events."""
+    build.prepare(home, plan(step))
+    with duckdb.connect(str(home.home / BUILD_NAME)) as connection:
+        return (
+            connection.sql("from control.identity_ledger order by all").to_arrow_table(),
+            connection.sql("from control.identity_event order by all").fetchall(),
+        )
+
+
+def test_a_part_of_a_run_writes_what_changed_and_all_is_read_back(home: Config) -> None:
+    chance = random.Random(1)
+    groups = [[f"p{number}", f"q{number}"] for number in range(60)]
+    written = []
+    for step in range(1, 9):
+        ledger = built_in_part(home, step, groups)
+        with duckdb.connect(str(home.home / BUILD_NAME), read_only=True) as connection:
+            events = connection.sql("from identity_event order by all").fetchall()
+        publish.publish(home, plan(step))
+        assert published_ids(home, step + 1) == (ledger, events)
+        folder = state.current(home.home)
+        assert folder
+        written.append((folder / "ledger_since.parquet").exists())
+        group = chance.choice([group for group in groups if len(group) > 1])
+        groups.append([group.pop()])  # one is taken out
+        groups.pop(chance.randrange(len(groups)))  # and one person goes
+    assert not written[0] and written.count(True) >= 4, "little is written apart"
+    assert not all(written[1:]), "until it is a tenth"
 
 
 def test_ids_go_on_from_the_published_run_alone(home: Config) -> None:
