@@ -44,7 +44,8 @@ def load(
     is absent where there are none.
 
     Args:
-        connection: the database of the build, with `control.snapshots`.
+        connection: the database of the build, with `control.snapshots`; the published one stays
+            attached to it as `warehouse`, which a transaction cannot let go of.
         warehouse: the published one; it may be absent.
         files: `source.stream` -> what has landed of it.
         reads_anew: sources, mappings or models are others than in what is published.
@@ -52,7 +53,8 @@ def load(
     for name, shape in _CONTROL.items():
         connection.execute(f"create or replace table control.{name} ({shape})")
     connection.execute(f"drop schema if exists {SCHEMA} cascade")
-    if not warehouse.exists():
+    past = "select 1 from control.snapshots where basis = 'backcast' limit 1"
+    if not warehouse.exists() or not connection.execute(past).fetchall():
         return
     connection.execute(f"attach '{_escaped(warehouse)}' as warehouse (read_only)")
     tables = _snapshot_tables(connection)
@@ -76,7 +78,6 @@ def load(
             connection.execute(f"create table {SCHEMA}.{table} as {_BEFORE.format(table=table)}")
         for (since,) in moments:
             _count_landed(connection, since, files)
-    connection.execute("detach warehouse")
 
 
 def _snapshot_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
