@@ -732,6 +732,50 @@ def test_moves_between_tiers_add_up_to_who_has_them_and_to_who_had_them(
         assert moved_from.get((AS_OF, tier), 0) == before
 
 
+def test_the_directory_of_a_tier_begins_with_who_answers_fastest(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.enroll(guild(**LADDER))
+    ledger.person("asker")
+    hours = {
+        "slow": [9, 9],
+        "quick": [1, 3],
+        "as quick": [2, 2],
+        "as quick, of four": [2, 2, 8, 1],
+        "as quick, of three": [2, 1, 3],
+        "quickest": [1],
+    }
+    for person, waits in hours.items():
+        ledger.person(person)
+        for number, wait in enumerate(waits):
+            asked, key = days_ago(20 - number), f"{person}-{number}"
+            ledger.act(key, "asker", asked, "question", thread_id=key)
+            at = asked + timedelta(hours=wait)
+            ledger.act(f"{key}-a", person, at, "answer", thread_id=key)
+            # what follows is no first answer, and what the asker writes is none at all
+            ledger.act(f"{key}-b", person, at + timedelta(hours=5), "answer", thread_id=key)
+            ledger.act(f"{key}-c", "asker", asked, "answer", thread_id=key)
+    ledger.act("one", "no tier", days_ago(19), "answer", thread_id="slow-0")
+    ledger.person("no tier")
+    for age in (5, 6):  # has the tier by answers to what nobody here asked
+        ledger.act(f"elsewhere-{age}", "elsewhere", days_ago(age), "answer", thread_id="lost")
+    ledger.person("elsewhere")
+    ledger.build()
+    listed = ledger.rows(
+        "select tier, directory_rank as place, person_id, median_answer_hours_364d as hours "
+        "from rel_tier where directory_rank is not null order by 1, 2"
+    )
+    assert [tuple(row.values()) for row in listed] == [
+        ("guide", 1, "as quick, of four", 2.0),
+        ("guide", 2, "as quick, of three", 2.0),
+        ("guide", 3, "as quick", 2.0),
+        ("guide", 4, "quick", 2.0),
+        ("guide", 5, "slow", 9.0),
+        ("helper", 1, "quickest", 1.0),
+    ]
+    assert standing(ledger, "no tier")["median_answer_hours_364d"] is None
+    assert standing(ledger, "elsewhere")["tier"] == "helper"
+
+
 def test_a_tier_reads_an_amount_only_where_a_rule_names_one(models: Models) -> None:
     sql = {name: step for name, step in models.steps.items() if isinstance(step, str)}
     reading = {name for name, text in sql.items() if re.search(r"int_tiers__paid\b", text)}
