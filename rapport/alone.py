@@ -104,7 +104,7 @@ def unlit(found: Mapping[str, Lit], *, by_the_demo: bool = False) -> dict[tuple[
     """
     declared = _declared()
     chosen = declared["by_the_demo"] if by_the_demo else declared["remedies"]
-    pairs = {}
+    pairs: dict[tuple[str, str], str] = {}
     for table, told in declared["unlit"].items():
         columns = [*found[table].known, *found[table].unknown]
         named = {name for names in told.values() if names != OTHERS for name in names}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -167,3 +168,29 @@ def test_ties_on_a_shared_interest_are_six_of_ten(models: Models) -> None:
         interest = {"person_id": name, "interest": "storms", "source": "crm"}
         ledger.add("bridge_person_interest", interest | {"told_at": days_ago(30)})
     assert ledger.build().one(share) == {"ties": 10, "share": 0.6}
+
+
+def test_first_answers_are_timed_for_each_tier_on_its_own(models: Models) -> None:
+    """Whose question waits how long, by the tier of the asker that a field of the CRM tells."""
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.add("control.segment_rules", {"segment_type": "tier", "origin": "custom", "field": "T"})
+    for tier, hours in {"Gold": (1, 2, 3), "Silver": (10, 20, 30)}.items():
+        for number, wait in enumerate(hours):
+            asker = f"{tier}-{number}"
+            ledger.person(asker)
+            ledger.add(
+                "bridge_person_segment",
+                {"person_id": asker, "segment_type": "tier", "segment": tier},
+            )
+            ledger.act(asker, asker, days_ago(9), "question", thread_id=asker)
+            at = days_ago(9) + timedelta(hours=wait)
+            ledger.act(f"{asker}-a", "helper", at, "answer", thread_id=asker)
+    rows = ledger.build().rows(
+        "select segment, questions, median_first_response_hours as median, "
+        "p90_first_response_hours as p90 from rel_community_health where segment_type = 'tier'"
+    )
+    assert {tuple(row.values()) for row in rows if row["questions"]} == {
+        ("Gold", 3, 2, 3),
+        ("Silver", 3, 20, 30),
+    }
