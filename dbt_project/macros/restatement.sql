@@ -5,15 +5,41 @@
   Does not belong here: why (`ops_restatement`), or what was published (`rapport.restatement`).
 #}
 
-{# Every table that keeps a slice per `as_of`, written as config(**snapshot_table()). #}
+{#
+  Every table that keeps a slice per `as_of`, written as config(**snapshot_table()) -> the columns that
+  name a row within one. Written out, because a build of a parsed project does not know what other
+  models declare; `tests/dbt/test_metrics_build.py` holds the list against it.
+#}
 {% macro snapshot_tables() %}
-    {{ return([
-        'rel_bond', 'rel_bond_organization', 'rel_cadence', 'rel_community_health',
-        'rel_data_trust', 'rel_disengagement', 'rel_disengagement_check', 'rel_engagement',
-        'rel_engagement_segment', 'rel_importance', 'rel_journey', 'rel_journey_case',
-        'rel_lifetime', 'rel_organization', 'rel_scoreboard', 'rel_tier', 'rel_tier_flow', 'rel_track',
-        'rel_value', 'rel_value_model', 'rel_value_segment',
-    ]) }}
+    {{ return({
+        'rel_bond': ['person_id', 'other_person_id'],
+        'rel_bond_organization': ['organization_id', 'other_organization_id'],
+        'rel_cadence': ['step', 'segment_type', 'segment', 'ordinal'],
+        'rel_community_health': ['segment_type', 'segment'],
+        'rel_data_trust': ['source', 'stream', 'field'],
+        'rel_disengagement': ['person_id'],
+        'rel_disengagement_check': ['horizon_days', 'population'],
+        'rel_engagement': ['person_id'],
+        'rel_engagement_segment': ['segment_type', 'segment'],
+        'rel_importance': ['person_id'],
+        'rel_journey': ['window_days', 'process', 'from_step', 'to_step'],
+        'rel_journey_case': ['journey_id'],
+        'rel_lifetime': ['step', 'quiet_days', 'cohort_type', 'cohort'],
+        'rel_organization': ['organization_id'],
+        'rel_scoreboard': ['goal'],
+        'rel_tier': ['programme', 'person_id'],
+        'rel_tier_flow': ['programme', 'from_tier', 'to_tier'],
+        'rel_track': ['quality', 'party_kind', 'indicator', 'given_by'],
+        'rel_value': ['party_id', 'currency'],
+        'rel_value_model': ['model', 'currency'],
+        'rel_value_segment': ['segment_type', 'segment', 'currency'],
+    }) }}
+{% endmacro %}
+
+
+{# Columns that tell of the moment of the build: they move with the clock and restate nothing. #}
+{% macro told_of_the_build() %}
+    {{ return(['known_at', 'freshness_hours']) }}
 {% endmacro %}
 
 
@@ -43,9 +69,10 @@
 {% macro restated_cells() %}
     {% set queries = [] %}
     {% if execute and target.type == 'duckdb' %}
-        {% for table in snapshot_tables() %}
-            {% if adapter.get_relation(this.database, 'published', table) %}
-                {% do queries.append(restated_cells_of(table)) %}
+        {% for table, keys in snapshot_tables().items() %}
+            {% set published = adapter.get_relation(this.database, 'published', table) %}
+            {% if published %}
+                {% do queries.append(restated_cells_of(table, keys, published)) %}
             {% endif %}
         {% endfor %}
     {% endif %}
@@ -53,17 +80,10 @@
 {% endmacro %}
 
 
-{% macro restated_cells_of(table) %}
-    {%- set node = graph.nodes['model.rapport.' ~ table] -%}
-    {%- set grain = graph.nodes.values() | selectattr('resource_type', 'equalto', 'test')
-        | selectattr('attached_node', 'equalto', node.unique_id)
-        | selectattr('test_metadata.name', 'equalto', 'primary_key') | list -%}
-    {%- set keys = grain[0].test_metadata.kwargs['columns'] | reject('in', ['as_of', 'basis']) | list -%}
-    {%- set was = adapter.get_columns_in_relation(
-        adapter.get_relation(this.database, 'published', table)
-    ) | map(attribute='name') | list -%}
-    {%- set columns = node.columns.keys()
-        | reject('in', keys + ['as_of', 'basis', 'known_at']) | select('in', was) | list %}
+{% macro restated_cells_of(table, keys, published) %}
+    {%- set now = adapter.get_columns_in_relation(ref(table)) | map(attribute='name') | list -%}
+    {%- set columns = adapter.get_columns_in_relation(published) | map(attribute='name')
+        | reject('in', keys + ['as_of', 'basis'] + told_of_the_build()) | select('in', now) | list %}
     select
         '{{ table }}' as table_name,
         told.as_of,
@@ -99,7 +119,7 @@
                     {%- endfor %}
                 ]
             end as cells
-        from (select * from published.{{ table }}) as old
+        from {{ published }} as old
         full join (
             select *
             from {{ ref(table) }}

@@ -92,14 +92,20 @@ def cell(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["as_of"], row["table_name"], row["column_name"]
 
 
+def grain(table: str) -> list[str]:
+    """The columns of which no two rows of a table have the same."""
+    [model] = yaml.safe_load((METRICS / f"{table}.yml").read_text("utf-8"))["models"]
+    [key] = [test["primary_key"] for test in model["data_tests"] if "primary_key" in test]
+    columns: list[str] = key["arguments"]["columns"]
+    return columns
+
+
 def different(before: Path, after: Path) -> Counter[tuple[Any, ...]]:
     """Count the rows that differ between two databases, per day, table and column."""
     found: Counter[tuple[Any, ...]] = Counter()
     for table in SNAPSHOT_TABLES:
-        [model] = yaml.safe_load((METRICS / f"{table}.yml").read_text("utf-8"))["models"]
-        [grain] = [test["primary_key"] for test in model["data_tests"] if "primary_key" in test]
         old, new = (
-            {tuple(row[name] for name in grain["arguments"]["columns"]): row for row in rows}
+            {tuple(row[name] for name in grain(table)): row for row in rows}
             for rows in (ask(database, f"select * from {table}") for database in (before, after))
         )
         for key in old.keys() | new.keys():
@@ -111,15 +117,22 @@ def different(before: Path, after: Path) -> Counter[tuple[Any, ...]]:
     return found
 
 
-def test_every_snapshot_table_is_watched(models: Models) -> None:
+def test_every_snapshot_table_is_watched_by_what_names_its_rows() -> None:
     """The tables that a restatement compares are all that keep a slice per day."""
     macro = (PROJECT / "macros" / "restatement.sql").read_text("utf-8").split("{% endmacro %}")[0]
+    watched = {
+        table: re.findall(r"\w+", keys)
+        for table, keys in re.findall(r"'(rel_\w+)': \[(.*?)\]", macro)
+    }
     keeping = {
         path.stem
         for path in (PROJECT / "models").rglob("*.sql")
         if "config(**snapshot_table())" in path.read_text("utf-8")
     }
-    assert set(re.findall(r"'(\w+)'", macro)) == keeping == set(SNAPSHOT_TABLES)
+    assert watched.keys() == keeping == set(SNAPSHOT_TABLES)
+    assert {table: ["as_of", "basis", *keys] for table, keys in watched.items()} == {
+        table: grain(table) for table in keeping
+    }
 
 
 def test_a_build_replaces_its_own_snapshots_keeps_all_others_and_says_what_it_restates(
