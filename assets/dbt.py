@@ -34,6 +34,7 @@ from rapport.config import Config, declared_streams
 from rapport.dbt import PROJECT, NodeResult, ensure_parsed, failure, parsed_folder, run
 
 MODELS_STEP = "dbt_models"
+RESTATEMENTS = "ops_restatement"
 WRITER_POOL = "duckdb_writer"
 LONGEST_WAIT_FOR_SOURCES_S = 20 * 60
 LONGEST_WAIT_FOR_A_START_S = 60
@@ -312,7 +313,7 @@ def _selection(
     """Return what a dbt command needs for a part of the models; nothing when all are asked for.
 
     A metric table is built together with the steps before it in its own layer, which hold only
-    what the last build asked for.
+    what the last build asked for, and with what tells which published numbers that changes.
     """
     if not context.is_subset:
         return []
@@ -320,6 +321,7 @@ def _selection(
         f"+{node['name']},{'.'.join(node['fqn'][:2])}" if is_snapshot(node) else node["name"]
         for node in nodes["nodes"].values()
         if translator.get_asset_key(node) in context.selected_asset_keys
+        or node["name"] == RESTATEMENTS
     ]
     return ["--indirect-selection", "cautious", "--select", *chosen]
 

@@ -25,7 +25,7 @@ from connectors.base import Rejected
 from connectors.errors import BuildError
 from connectors.landing import Landing
 from connectors.quarantine import Quarantine
-from rapport import dbt, mapping, strategy, strategy_versions
+from rapport import dbt, mapping, restatement, strategy, strategy_versions
 from rapport.config import Config, declared_streams
 from rapport.custom import checked_strategy, custom_fields, handle_fields
 from rapport.identity import claims, overrides, pins, state, suppressions, verdicts
@@ -33,6 +33,7 @@ from rapport.identity.lines import FOLDER, unmet
 from rapport.status import stream_lines
 
 BUILD_NAME = dbt.DATABASE_NAME
+WAREHOUSE_NAME = "warehouse.duckdb"  # what is published
 STAGING = "staging"
 UNFINISHED = "unfinished"  # in build.json: when the build began that did not end yet
 SNAPSHOT_STEP = timedelta(days=28)
@@ -241,6 +242,16 @@ def write_schemas(connection: duckdb.DuckDBPyConnection, config: Config, plan: B
     for name, (columns, rows) in _control_tables(config, plan).items():
         _table(connection, f"control.{name}", columns, rows)
     state.load(connection, config.home)
+    restatement.load(
+        connection,
+        config.home / WAREHOUSE_NAME,
+        {
+            f"{name}.{stream.name}": landing.stream(name, stream.name).files()
+            for name in config.sources
+            for stream in declared_streams(config, name)
+        },
+        reads_anew=plan.full_refresh,
+    )
 
 
 def run_dbt(config: Config, plan: BuildPlan) -> None:

@@ -28,12 +28,11 @@ import duckdb
 
 from connectors.errors import PublishError
 from connectors.landing import flush
-from rapport.build import BUILD_NAME, BuildPlan, remember
+from rapport.build import BUILD_NAME, WAREHOUSE_NAME, BuildPlan, remember
 from rapport.config import Config
 from rapport.dbt import PUBLISHED_PREFIXES
 from rapport.identity import gate, state
 
-WAREHOUSE_NAME = "warehouse.duckdb"
 STORAGE_VERSION = "v1.0.0"  # files of this version open in every DuckDB client since 1.0
 KEPT_PUBLICATIONS = 2
 

@@ -19,8 +19,8 @@ import duckdb
 
 from connectors.errors import BuildError
 from rapport import strategy
+from rapport.build import WAREHOUSE_NAME
 from rapport.config import Config
-from rapport.publish import WAREHOUSE_NAME
 from rapport.report import relations, trust
 from rapport.report.relations import Organization, Person
 from rapport.report.trust import Stream, Unknown

@@ -39,6 +39,7 @@ SNAPSHOT_TABLES = (
     "rel_data_trust",
     "rel_scoreboard",
     "rel_tier",
+    "rel_tier_flow",
     "rel_track",
     "rel_value",
     "rel_value_model",
@@ -256,14 +257,28 @@ def noon(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
 
 
-def contents(ledger: Ledger, tables: Iterable[str], without: Iterable[str] = ()) -> dict[str, Any]:
-    """Whole tables as sorted text rows, for comparisons byte by byte."""
+def contents(
+    ledger: Ledger,
+    tables: Iterable[str],
+    without: Iterable[str] = (),
+    moved: timedelta = timedelta(0),
+) -> dict[str, Any]:
+    """Whole tables as sorted text rows, for comparisons byte by byte.
+
+    Args:
+        without: columns that do not count.
+        moved: how far to move every day and moment back, but for that of knowing.
+    """
     dropped = set(without)
+
+    def put_back(name: str, value: Any) -> Any:
+        return value - moved if isinstance(value, date) and name != "known_at" else value
+
     result = {}
     for table in tables:
         rows = ledger.rows(f"select * from {table}")
         result[table] = sorted(
-            repr([(name, value) for name, value in row.items() if name not in dropped])
+            repr([(n, put_back(n, value)) for n, value in row.items() if n not in dropped])
             for row in rows
         )
     return result

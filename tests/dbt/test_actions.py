@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,42 @@ def test_a_save_list_is_as_long_as_its_owner_can_handle(models: Models) -> None:
         ("us", 2, "b"),
         ("you", 1, "e"),
     ]
+
+
+def test_the_queue_by_risk_times_importance_is_its_definition_row_by_row(models: Models) -> None:
+    ledger = with_strategy(Ledger(models, AS_OF), save_list="3")
+    ledger.configure(forum="forum")
+    for number, name in enumerate("abcdefgh"):
+        visits(ledger, name, *(50 + 9 * step for step in range(3 + number % 4)))
+        owner = "us" if number < 6 else None
+        ledger.execute(
+            "update dim_person set owner_person_id = ? where person_id = ?", [owner, name]
+        )
+    for one, other in ("ab", "cb", "db", "fb", "hg"):  # `e` has no tie, `b` most
+        for asker, helper in ((one, other), (other, one)):
+            key = f"{asker}-{helper}"
+            ledger.act(key, asker, days_ago(60), "question", thread_id=key)
+            columns = {"thread_id": key, "target_person_id": asker}
+            ledger.act(f"{key}-a", helper, days_ago(59), "answer", **columns)
+    ledger.build()
+    rows = ledger.rows(
+        "select d.*, i.importance from rel_disengagement d left join rel_importance i "
+        "using (as_of, basis, person_id) where level in ('slowing', 'quiet') and gaps >= 2"
+    )
+    assert len(rows) == 8
+    queues: dict[str | None, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        share = row["risk"] * (row["importance"] or 0) / 100
+        assert row["priority"] == share.quantize(Decimal("0.01"), ROUND_HALF_UP)
+        entry = (-row["priority"], row["score"], row["person_id"], row["priority_rank"])
+        queues.setdefault(row["owner_person_id"], []).append(entry)
+    assert {row["priority"] for row in rows if row["person_id"] == "e"} == {0}
+    assert queues.keys() == {"us", None}
+    for queue in queues.values():
+        places = [entry[-1] for entry in sorted(queue)]
+        assert places == [*range(1, 4), None, None, None][: len(places)]
+    by_risk = {row["person_id"]: row["save_rank"] for row in rows}
+    assert by_risk != {row["person_id"]: row["priority_rank"] for row in rows}
 
 
 def test_slow_first_answers_alone_are_a_warning_that_says_so(models: Models) -> None:

@@ -33,3 +33,9 @@ def test_replacing_the_first_match_or_all_is_the_same_everywhere() -> None:
 def test_no_model_names_a_moment_as_one_engine_does() -> None:
     for path in (PROJECT / "models").rglob("*.sql"):
         assert "timestamptz" not in path.read_text("utf-8"), path.name
+
+
+def test_nothing_asks_for_the_graph_which_a_build_of_a_parsed_project_lacks() -> None:
+    for folder in FOLDERS:
+        for path in (PROJECT / folder).rglob("*.sql"):
+            assert not re.search(r"\bgraph\.", path.read_text("utf-8")), path.name

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.dbt.ledger import Ledger, Models
-from tests.dbt.test_metrics import random_world, worlds
+from tests.dbt.test_metrics import AS_OF, days_ago, random_world, worlds
 
 ADDITIVE = {
     "rel_community_health": (
@@ -19,7 +22,7 @@ ADDITIVE = {
     "rel_engagement_segment": (
         "people", "people_364d", "people_90d", "people_28d", "score", "people_leading",
         "people_contributing", "people_participating", "people_exploring", "moved_up", "held",
-        "moved_down", "n",
+        "moved_down", "commitment", "acts_28d", "n",
     ),
     "rel_cadence": ("started", "reached", "waiting", "n"),
 }  # fmt: skip
@@ -96,3 +99,98 @@ def test_a_segment_counts_its_own_askers_helpers_and_ties(models: Models) -> Non
     for (kind, as_of), number in ties.items():
         if kind == "tier":  # a tie between two segments belongs to both
             assert ties["all", as_of] <= number <= 2 * ties["all", as_of]
+
+
+def test_gravity_is_as_published(models: Models) -> None:
+    """Orbit's own example: commitment of 441, 504 and 666 among thirty draws by 2.1 and 5.4."""
+    for before, now, commitment, gravity in (
+        ((1, 4, 8, 17), (1, 5, 9, 15), 504, 2.1),
+        ((1, 5, 9, 15), (2, 6, 10, 12), 666, 5.4),
+    ):
+        ledger = Ledger(models, AS_OF)
+        ledger.add("control.settings", {"name": "has_strategy", "value": "true"})
+        levels = [
+            [level for level, people in enumerate(spread, 1) for _ in range(people)]
+            for spread in (before, now)
+        ]
+        for number in range(30):
+            ledger.person(f"p{number}")
+            ledger.act(f"a{number}", f"p{number}", days_ago(1), "post")
+        assert len(ledger.build().rows("select * from rel_engagement")) == 30
+        for number, (level_before, level) in enumerate(zip(*levels, strict=True)):
+            ledger.con.execute(
+                "update rel_engagement set level = ?, previous_level = ? where person_id = ?",
+                [level, level_before, f"p{number}"],
+            )
+        row = ledger.one("select * from rel_engagement_segment")
+        assert (row["commitment"], row["gravity"]) == (commitment, pytest.approx(gravity))
+
+
+def test_what_is_no_purchase_and_what_is_one_are_the_whole(models: Models) -> None:
+    ledger = divided_world(models, 6)
+    counted = 0
+    for row in ledger.rows(
+        f"select * from rel_engagement_segment where as_of = '{AS_OF}' and acts_28d > 0"
+    ):
+        [(bought, acts)] = ledger.execute(
+            "select sum(events) filter (where behavior = 'purchase'), sum(events) "
+            f"from rel_activity_daily where day > date '{AS_OF}' - 28 and role = 'actor' "
+            "and not is_staff and not is_bot and person_id is not null "
+            "and (? = 'all' or coalesce((select segment from bridge_person_segment s "
+            "where s.person_id = rel_activity_daily.person_id), 'unknown') = ?)",
+            [row["segment"], row["segment"]],
+        ).fetchall()
+        counted += bought or 0
+        assert row["acts_28d"] == acts
+        assert row["acts_but_purchases_share_28d"] + float(bought or 0) / float(acts) == 1
+    assert counted
+    ledger.execute("delete from fct_purchase")
+    unknown = "select distinct acts_but_purchases_share_28d as share from rel_engagement_segment"
+    assert ledger.build().rows(unknown) == [{"share": None}]
+
+
+def test_ties_on_a_shared_interest_are_six_of_ten(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    names = ["ann", "bob", "cid", "dan", "eve"]
+    for name in names:
+        ledger.person(name)
+    for one, other in itertools.combinations(names, 2):  # ten pairs, each turned to each other
+        for number, (asker, helper) in enumerate([(one, other), (other, one)]):
+            key = f"{one}-{other}-{number}"
+            ledger.act(key, asker, days_ago(20), "question", thread_id=key)
+            ledger.act(
+                f"{key}-a", helper, days_ago(19), "answer", thread_id=key, target_person_id=asker
+            )
+    share = "select ties, interest_tie_share as share from rel_engagement_segment"
+    assert ledger.build().one(share) == {"ties": 10, "share": None}, "nobody told of any"
+    for name in names[:4]:  # of ten pairs six are among these four
+        interest = {"person_id": name, "interest": "storms", "source": "crm"}
+        ledger.add("bridge_person_interest", interest | {"told_at": days_ago(30)})
+    assert ledger.build().one(share) == {"ties": 10, "share": 0.6}
+
+
+def test_first_answers_are_timed_for_each_tier_on_its_own(models: Models) -> None:
+    """Whose question waits how long, by the tier of the asker that a field of the CRM tells."""
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.add("control.segment_rules", {"segment_type": "tier", "origin": "custom", "field": "T"})
+    for tier, hours in {"Gold": (1, 2, 3), "Silver": (10, 20, 30)}.items():
+        for number, wait in enumerate(hours):
+            asker = f"{tier}-{number}"
+            ledger.person(asker)
+            ledger.add(
+                "bridge_person_segment",
+                {"person_id": asker, "segment_type": "tier", "segment": tier},
+            )
+            ledger.act(asker, asker, days_ago(9), "question", thread_id=asker)
+            at = days_ago(9) + timedelta(hours=wait)
+            ledger.act(f"{asker}-a", "helper", at, "answer", thread_id=asker)
+    rows = ledger.build().rows(
+        "select segment, questions, median_first_response_hours as median, "
+        "p90_first_response_hours as p90 from rel_community_health where segment_type = 'tier'"
+    )
+    assert {tuple(row.values()) for row in rows if row["questions"]} == {
+        ("Gold", 3, 2, 3),
+        ("Silver", 3, 20, 30),
+    }

@@ -659,6 +659,121 @@ def test_the_days_in_between_do_what_reviews_one_by_one_would_do(models: Models,
         assert row["tier_since"] == since, (row, every, grace, low_water)
 
 
+LADDER = {
+    "grace_days": 0,
+    "low_water": 1.0,
+    "review": {"every": "day"},
+    "measures": {"answers": {"acts": ["answer"], "days": 56}},
+    "tiers": [
+        {"name": "helper", "all": [{"answers": {"min": 2}}]},
+        {"name": "guide", "all": [{"answers": {"min": 4}}]},
+    ],
+}
+
+
+def test_who_moved_between_tiers_in_28_days_is_counted_by_the_way_they_went(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.enroll(guild(**LADDER))
+    for person, ages in {
+        "rises": [3, 4, 30, 31],
+        "rises too": [1, 2, 29, 30, 31],
+        "falls": [30, 31, 60, 61],
+        "comes": [5, 6],
+        "goes": [70, 71],
+        "stays": [30, 31],
+        "never": [9],
+    }.items():
+        answers(ledger, person, ages)
+    rows = ledger.build().rows("select * from rel_tier_flow")
+    assert {
+        (row["from_tier"], row["to_tier"]): (row["movement"], row["people"], row["from_share"])
+        for row in rows
+    } == {
+        ("helper", "guide"): ("promotion", 2, 0.5),
+        ("helper", "none"): ("exit", 1, 0.25),
+        ("helper", "helper"): ("held", 1, 0.25),
+        ("guide", "helper"): ("demotion", 1, 1.0),
+        ("none", "helper"): ("entry", 1, 0.5),
+        ("none", "none"): ("held", 1, 0.5),
+    }
+    assert {(row["programme"], row["owner"], row["n"], row["coverage"]) for row in rows} == {
+        ("guild", "community_lead", 7, 1.0)
+    }
+
+
+@laws
+@given(seed=st.integers(0, 10**6))
+def test_moves_between_tiers_add_up_to_who_has_them_and_to_who_had_them(
+    models: Models, seed: int
+) -> None:
+    """Against `rel_tier` of the same day, and against that of 28 days before."""
+    dice = random.Random(seed)
+    ledger = Ledger(models, AS_OF, backcast=[AS_OF - timedelta(days=28)])
+    ledger.enroll(guild(**LADDER))
+    for number in range(40):
+        answers(ledger, f"p{number}", [dice.randrange(120) for _ in range(dice.randrange(1, 9))])
+    ledger.build()
+    flows = "select as_of, {} as tier, sum(people)::int as n from rel_tier_flow group by all"
+    moved_to, moved_from = (
+        {(row["as_of"], row["tier"]): row["n"] for row in ledger.rows(flows.format(side))}
+        for side in ("to_tier", "from_tier")
+    )
+    having = {
+        (row["as_of"], row["tier"]): row["n"]
+        for row in ledger.rows(
+            "select as_of, coalesce(tier, 'none') as tier, count(*) as n from rel_tier group by all"
+        )
+    }
+    assert moved_to == having
+    for tier in ("helper", "guide"):
+        before = having.get((AS_OF - timedelta(days=28), tier), 0)
+        assert moved_from.get((AS_OF, tier), 0) == before
+
+
+def test_the_directory_of_a_tier_begins_with_who_answers_fastest(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.enroll(guild(**LADDER))
+    ledger.person("asker")
+    hours = {
+        "slow": [9, 9],
+        "quick": [1, 3],
+        "as quick": [2, 2],
+        "as quick, of four": [2, 2, 8, 1],
+        "as quick, of three": [2, 1, 3],
+        "quickest": [1],
+    }
+    for person, waits in hours.items():
+        ledger.person(person)
+        for number, wait in enumerate(waits):
+            asked, key = days_ago(20 - number), f"{person}-{number}"
+            ledger.act(key, "asker", asked, "question", thread_id=key)
+            at = asked + timedelta(hours=wait)
+            ledger.act(f"{key}-a", person, at, "answer", thread_id=key)
+            # what follows is no first answer, and what the asker writes is none at all
+            ledger.act(f"{key}-b", person, at + timedelta(hours=5), "answer", thread_id=key)
+            ledger.act(f"{key}-c", "asker", asked, "answer", thread_id=key)
+    ledger.act("one", "no tier", days_ago(19), "answer", thread_id="slow-0")
+    ledger.person("no tier")
+    for age in (5, 6):  # has the tier by answers to what nobody here asked
+        ledger.act(f"elsewhere-{age}", "elsewhere", days_ago(age), "answer", thread_id="lost")
+    ledger.person("elsewhere")
+    ledger.build()
+    listed = ledger.rows(
+        "select tier, directory_rank as place, person_id, median_answer_hours_364d as hours "
+        "from rel_tier where directory_rank is not null order by 1, 2"
+    )
+    assert [tuple(row.values()) for row in listed] == [
+        ("guide", 1, "as quick, of four", 2.0),
+        ("guide", 2, "as quick, of three", 2.0),
+        ("guide", 3, "as quick", 2.0),
+        ("guide", 4, "quick", 2.0),
+        ("guide", 5, "slow", 9.0),
+        ("helper", 1, "quickest", 1.0),
+    ]
+    assert standing(ledger, "no tier")["median_answer_hours_364d"] is None
+    assert standing(ledger, "elsewhere")["tier"] == "helper"
+
+
 def test_a_tier_reads_an_amount_only_where_a_rule_names_one(models: Models) -> None:
     sql = {name: step for name, step in models.steps.items() if isinstance(step, str)}
     reading = {name for name, text in sql.items() if re.search(r"int_tiers__paid\b", text)}

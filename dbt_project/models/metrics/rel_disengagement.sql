@@ -46,6 +46,18 @@ person_days as (
 
 ),
 
+importance as (
+
+    select
+        ranked.as_of,
+        ranked.basis,
+        ranked.person_id,
+        ranked.importance
+    from {{ ref('rel_importance') }} as ranked
+    inner join snapshots on ranked.as_of = snapshots.as_of and ranked.basis = snapshots.basis
+
+),
+
 ---------- everybody's state on each snapshot's day and 28 days before it
 
 scored_days as (
@@ -199,6 +211,8 @@ joined as (
         case when scores.people > 1 then scores.risk end as risk,
         scores.bin,
         last_acts.last_act_at,
+        -- who has no tie to anybody is important to nobody
+        coalesce(importance.importance, 0) as importance,
         first_quiet.silos,
         first_quiet.first_quiet_silo,
         first_quiet.first_quiet_days,
@@ -219,6 +233,11 @@ joined as (
             snapshots.as_of = first_quiet.as_of
             and snapshots.basis = first_quiet.basis
             and scores.person_id = first_quiet.person_id
+    left join importance
+        on
+            snapshots.as_of = importance.as_of
+            and snapshots.basis = importance.basis
+            and scores.person_id = importance.person_id
     left join scores as previous
         on
             scores.person_id = previous.person_id
@@ -275,10 +294,18 @@ queued as (
                     partition by as_of, basis, owner_person_id, can_be_saved
                     order by score, person_id
                 )
-        end as place
+        end as place,
+        case
+            when can_be_saved
+                then row_number() over (
+                    partition by as_of, basis, owner_person_id, can_be_saved
+                    order by priority desc nulls last, score, person_id
+                )
+        end as priority_place
     from (
         select
             *,
+            cast(risk * importance / 100 as decimal(5, 2)) as priority,
             coalesce(level in ('slowing', 'quiet') and gaps >= 2 and not is_nameless, false)
                 as can_be_saved
         from worded
@@ -324,6 +351,11 @@ final as (
         queued.previous_level,
         cast(case when queued.place <= queued.save_list then queued.place end as bigint)
             as save_rank,
+        queued.priority,
+        cast(
+            case when queued.priority_place <= queued.save_list then queued.priority_place end
+            as bigint
+        ) as priority_rank,
         queued.owner,
         case queued.level
             when 'slowing' then 'look in'

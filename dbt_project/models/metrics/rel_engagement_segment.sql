@@ -1,10 +1,10 @@
 {{ config(**snapshot_table()) }}
 
 {%- set levels = [
-    (1, 'people_leading'),
-    (2, 'people_contributing'),
-    (3, 'people_participating'),
-    (4, 'people_exploring'),
+    (1, 'people_leading', 10),
+    (2, 'people_contributing', 7),
+    (3, 'people_participating', 4),
+    (4, 'people_exploring', 1),
 ] %}
 
 with
@@ -78,13 +78,136 @@ counted_people as (
         cast(
             {{ exact_median('case when is_current then importance_in_life end') }} as decimal(9, 2)
         ) as median_importance_in_life,
-        {%- for level, name in levels %}
+        {%- for level, name, _ in levels %}
         count(*) filter (where level = {{ level }}) as {{ name }},
+        {%- endfor %}
+        {%- for column in ['level', 'previous_level'] %}
+        cast(sum(
+            case {{ column }}
+                {%- for level, _, weight in levels %}
+                when {{ level }} then {{ weight * weight }}
+                {%- endfor %}
+                else 0
+            end
+        ) as bigint) as {{ 'previous_' if column != 'level' }}commitment,
         {%- endfor %}
         count(*) filter (where level < previous_level) as moved_up,
         count(*) filter (where level = previous_level) as held,
         count(*) filter (where level > previous_level) as moved_down
     from segmented
+    group by as_of, basis, segment_type, segment
+
+),
+
+---------- what they do, and what joins them
+
+-- Where nothing was ever bought nobody tells of purchases.
+bought_since as (
+
+    select min(day) as first_day
+    from {{ ref('rel_activity_daily') }}
+    where behavior = 'purchase'
+
+),
+
+acts as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        ledger.person_id,
+        sum(ledger.events) as acts,
+        sum(case when ledger.behavior = 'purchase' then 0 else ledger.events end)
+            as acts_but_purchases
+    from snapshots
+    inner join {{ ref('rel_activity_daily') }} as ledger
+        on
+            ledger.day <= snapshots.as_of
+            and ledger.day > {{ days_after('snapshots.as_of', -28) }}
+            and ledger.role = 'actor'
+            and ledger.person_id is not null
+            and not ledger.is_staff
+            and not ledger.is_bot
+    group by snapshots.as_of, snapshots.basis, ledger.person_id
+
+),
+
+acts_by_segment as (
+
+    {{ by_person_segment('acts', 'person_id') }}
+
+),
+
+act_counts as (
+
+    select
+        as_of,
+        basis,
+        segment_type,
+        segment,
+        sum(acts) as acts_28d,
+        sum(acts_but_purchases) as acts_but_purchases_28d
+    from (
+        select 'all' as segment_type, 'all' as segment, * from acts
+        union all
+        select * from acts_by_segment
+    ) as segmented_acts
+    group by as_of, basis, segment_type, segment
+
+),
+
+-- Both ends, as a tie between two segments belongs to both.
+ends as (
+
+    {%- for column in ['person_id', 'other_person_id'] %}
+    select
+        bonds.as_of,
+        bonds.basis,
+        bonds.person_id,
+        bonds.other_person_id,
+        bonds.mutual_interests,
+        bonds.{{ column }} as end_id
+    from {{ ref('rel_bond') }} as bonds
+    inner join snapshots
+        on bonds.as_of = snapshots.as_of and bonds.basis = snapshots.basis
+    where bonds.strength > 0
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+),
+
+ends_by_segment as (
+
+    {{ by_person_segment('ends', 'end_id') }}
+
+),
+
+tie_counts as (
+
+    select
+        as_of,
+        basis,
+        segment_type,
+        segment,
+        count(*) as ties,
+        -- as long as nobody told us of an interest it is not known
+        count(mutual_interests) as ties_told,
+        count(case when mutual_interests > 0 then 1 end) as interest_ties
+    from (
+        select distinct
+            segment_type,
+            segment,
+            as_of,
+            basis,
+            person_id,
+            other_person_id,
+            mutual_interests
+        from (
+            select 'all' as segment_type, 'all' as segment, * from ends
+            union all
+            select * from ends_by_segment
+        ) as segmented_ends
+    ) as pairs
     group by as_of, basis, segment_type, segment
 
 ),
@@ -114,10 +237,27 @@ final as (
         ---------- judgment
         {%- for name in [
             'people_leading', 'people_contributing', 'people_participating', 'people_exploring',
-            'moved_up', 'held', 'moved_down',
+            'moved_up', 'held', 'moved_down', 'commitment',
         ] %}
         case when settings.has_strategy then counted_people.{{ name }} end as {{ name }},
         {%- endfor %}
+        case
+            when settings.has_strategy
+                then {{ share(
+                    'counted_people.commitment - counted_people.previous_commitment',
+                    levels | map(attribute=1) | map('replace', 'people_', 'counted_people.people_')
+                        | join(' + ')
+                ) }}
+        end as gravity,
+
+        ---------- what they do, and what joins them
+        cast(coalesce(act_counts.acts_28d, 0) as bigint) as acts_28d,
+        case
+            when bought_since.first_day <= counted_people.as_of
+                then {{ share('act_counts.acts_but_purchases_28d', 'act_counts.acts_28d') }}
+        end as acts_but_purchases_share_28d,
+        cast(coalesce(tie_counts.ties, 0) as bigint) as ties,
+        {{ share('tie_counts.interest_ties', 'tie_counts.ties_told') }} as interest_tie_share,
 
         ---------- provenance
         counted_people.people_364d as n,
@@ -128,6 +268,15 @@ final as (
     inner join snapshots
         on counted_people.as_of = snapshots.as_of and counted_people.basis = snapshots.basis
     cross join settings
+    cross join bought_since
+    {%- for table in ['act_counts', 'tie_counts'] %}
+    left join {{ table }}
+        on
+            counted_people.as_of = {{ table }}.as_of
+            and counted_people.basis = {{ table }}.basis
+            and counted_people.segment_type = {{ table }}.segment_type
+            and counted_people.segment = {{ table }}.segment
+    {%- endfor %}
     left join seen
         on counted_people.as_of = seen.as_of and counted_people.basis = seen.basis
 

@@ -410,6 +410,54 @@ kept as (
 
 ),
 
+---------- how fast they answer others
+
+-- The first answer of each to each question of somebody else.
+answers as (
+
+    select
+        acts.actor_person_id as person_id,
+        questions.question_id,
+        min(acts.day) as day,
+        min({{ seconds_between('questions.asked_at', 'acts.occurred_at') }}) as seconds
+    from {{ ref('int_acts__counted') }} as acts
+    inner join {{ ref('int_questions__answered') }} as questions
+        on acts.thread_id = questions.thread_id and acts.occurred_at >= questions.asked_at
+    where
+        acts.is_community
+        and acts.kind in ('answer', 'reply')
+        and acts.actor_person_id is not null
+        and (
+            questions.asker_person_id is null
+            or questions.asker_person_id <> acts.actor_person_id
+        )
+    group by acts.actor_person_id, questions.question_id
+
+),
+
+answering as (
+
+    select
+        holders.as_of,
+        holders.person_id,
+        count(*) as questions_answered,
+        cast({{ exact_median('answers.seconds') }} as double) / 3600 as median_hours
+    from (
+        select distinct
+            as_of,
+            person_id
+        from placed
+        where tier_rank > 0
+    ) as holders
+    inner join answers
+        on
+            holders.person_id = answers.person_id
+            and answers.day <= holders.as_of
+            and answers.day > {{ days_after('holders.as_of', -364) }}
+    group by holders.as_of, holders.person_id
+
+),
+
 known as (
 
     select
@@ -445,7 +493,23 @@ judged as (
         kept.keep_margin,
         kept.words as kept_words,
         known.n_rules,
-        known.n_known
+        known.n_known,
+        answering.median_hours,
+        case
+            when answering.median_hours is not null
+                then row_number() over (
+                    partition by
+                        placed.as_of,
+                        placed.basis,
+                        placed.programme,
+                        placed.tier_rank,
+                        answering.median_hours is null
+                    order by
+                        answering.median_hours,
+                        answering.questions_answered desc,
+                        placed.person_id
+                )
+        end as directory_rank
     from placed
     left join missing
         on
@@ -459,6 +523,8 @@ judged as (
             and placed.basis = kept.basis
             and placed.programme = kept.programme
             and placed.person_id = kept.person_id
+    left join answering
+        on placed.as_of = answering.as_of and placed.person_id = answering.person_id
     left join known
         on
             placed.as_of = known.day
@@ -535,6 +601,8 @@ final as (
         worded.previous_tier,
         worded.status,
         nullif(worded.perks, '') as perks,
+        worded.median_hours as median_answer_hours_364d,
+        cast(worded.directory_rank as bigint) as directory_rank,
 
         ---------- the next one
         worded.next_tier,

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from rapport import config, publish
-from rapport.build import BUILD_NAME, BuildPlan
+from rapport.build import BUILD_NAME, WAREHOUSE_NAME, BuildPlan
 from rapport.config import Config
 from rapport.identity.gate import LEAST_MERGED, MOST_OVER_ONE_VALUE, MergesRefused, merges
 from rapport.identity.ledger import COMPONENTS, LEDGER, assign, changes
@@ -110,7 +110,7 @@ def test_half_a_percent_of_the_people_may_be_merged_and_not_more(home: Config) -
     assert (
         "by the rule `own_mailbox` (51 pairs), most of those by `s***@acme.example` (51)." in said
     )
-    assert not (home.home / publish.WAREHOUSE_NAME).exists()
+    assert not (home.home / WAREHOUSE_NAME).exists()
     assert publish.publish(home, PLAN, accept_merges=True).tables["dim_person"] == 1
 
 
