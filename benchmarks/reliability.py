@@ -30,6 +30,7 @@ RESULTS = HERE / "reliability.json"
 STEPS = 8
 KILLED = (("salesforce", "contacts"), ("hubspot", "contacts"))
 RECORDS = 60
+PAGES_PER_CHECKPOINT = 2
 
 
 def run_schedules(name: str, count: int, first_seed: int) -> dict[str, Any]:
@@ -69,6 +70,8 @@ def run_kills(type_: str, stream: str, count: int, first_seed: int) -> dict[str,
             stage.forget()
             undisturbed = Play(stage, stream, Path(folder) / "twice", helper)
             undisturbed.sync()
+            texts = [row["record"] for row in undisturbed.rows() if row["record"]]
+            size = PAGES_PER_CHECKPOINT * ROWS_PER_PAGE * min(map(len, texts))
             undisturbed.sync()
             looked_back = stage.shown_again()
             number = 0
@@ -76,7 +79,7 @@ def run_kills(type_: str, stream: str, count: int, first_seed: int) -> dict[str,
                 number += 1
                 play = Play(stage, stream, Path(folder) / str(number), helper)
                 stage.forget()
-                if not play.die(after_s=dice.uniform(0, longest)):
+                if not play.die(after_s=dice.uniform(0, longest), checkpoint_bytes=size):
                     continue
                 killed += 1
                 play.sync()
@@ -85,7 +88,8 @@ def run_kills(type_: str, stream: str, count: int, first_seed: int) -> dict[str,
                 different += bool(play.broken)
     return {
         "kills": killed, "seed": first_seed, "different": different,
-        "most_records_again": most_again, "records_per_checkpoint": ROWS_PER_PAGE,
+        "most_records_again": most_again,
+        "records_per_checkpoint": PAGES_PER_CHECKPOINT * ROWS_PER_PAGE,
     }  # fmt: skip
 
 
@@ -114,7 +118,7 @@ def as_page(results: dict[str, Any]) -> str:
     lines += [
         "",
         "`kill -9` at random moments of a first sync in a process of its own, then one sync more. "
-        "A checkpoint here is one page.",
+        "A checkpoint here is the text of at most two pages.",
         "",
         "| connector | kills | seed | differ from the truth | most records asked for again "
         "| records in a checkpoint |",

@@ -59,6 +59,8 @@ class Stream:
         unreconciled: why nothing is; a vendor's stream has one of the two.
         spans: whether a long history is read in spans side by side (see `Backfill`): the vendor
             answers for a range, and lets calls be made faster than one after the other.
+        pages_ahead: how many pages its reader asks for before the one it hands over is worked on.
+            A crash costs these, too.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Stream:
     reconciles: str | None = None
     unreconciled: str | None = None
     spans: bool = False
+    pages_ahead: int = 0
 
 
 def by_field(**fields_of: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors import redaction
-from connectors.backfill import side_by_side
+from connectors.backfill import PAGES_AHEAD, side_by_side
 from connectors.base import Page, Rejected, Source, State, Stream, Tombstone, Window
 from connectors.changes import Changes, Part
 from connectors.errors import LandingError, QuotaSpent, ServerError
@@ -141,7 +141,8 @@ def sync_stream(
         full_refresh: read everything again: each record becomes a new version, then what a
             complete walk did not show is deleted. Readers never see a half-empty table.
         on_progress: called at every page and before every wait.
-        checkpoint_bytes: land what is buffered at this size of text,
+        checkpoint_bytes: land what is buffered before it and the pages on their way may come to
+            more text than this, which is what a crash costs at most if a page is smaller,
         checkpoint_s: or at this age, in seconds, whichever comes first.
         vanish_share: refuse a census that would delete a greater share of at least 50 records.
 
@@ -226,6 +227,7 @@ class _Sync:
         self.state: State = {} if full_refresh else dict(held)
         self.backfill: State | None = self.state.pop(BACKFILL, None)
         self.buffer = _Buffer(state=held)
+        self.largest_page = 0
         cursor = self.state.get("cursor")
         self.changes = Changes(
             stream,
@@ -290,7 +292,7 @@ class _Sync:
                 self._set_spans(page.backfill.spans, page.backfill.after)
                 return
             self._take(page)
-            self._checkpoint_if_due()
+            self._checkpoint_if_due(self.stream.pages_ahead)
 
     def _fill(self, backfill: State) -> None:
         """Land a backfill's spans as they come; between them, and at last, what changed."""
@@ -309,7 +311,7 @@ class _Sync:
                     self._take(replace(page, state=None))
                     left[number] = page.state or left[number]
                 self._set_spans([*left.values()], backfill["after"])
-                self._checkpoint_if_due()
+                self._checkpoint_if_due(PAGES_AHEAD)
                 if time.monotonic() - changes_read_at >= CHANGES_EVERY_S:
                     self._checkpoint()
                     self.state = self._state_shown()
@@ -355,6 +357,7 @@ class _Sync:
     def _take(self, page: Page) -> None:
         """Buffer a page; its state counts only together with everything on it."""
         buffer = self.buffer
+        size_before = buffer.size
         records, found = project_page(page.records, self.stream)
         rejected = [*page.rejected, *found]
         buffer.add(records)
@@ -368,6 +371,7 @@ class _Sync:
             elif bad.reason != "no_key":
                 self.census_flaw = "a record could not be made out"
         buffer.rejected += rejected
+        self.largest_page = max(self.largest_page, buffer.size - size_before)
         buffer.add(page.tombstones)
         self._see(page.seen_keys)
         if page.census_complete:
@@ -386,9 +390,10 @@ class _Sync:
         )
         self._report()
 
-    def _checkpoint_if_due(self) -> None:
+    def _checkpoint_if_due(self, pages_ahead: int) -> None:
         age = time.monotonic() - self.buffer.began
-        if self.buffer.size >= self.checkpoint_bytes or age >= self.checkpoint_s:
+        at_stake = self.buffer.size + (1 + pages_ahead) * self.largest_page
+        if at_stake > self.checkpoint_bytes or age >= self.checkpoint_s:
             self._checkpoint()
 
     def _checkpoint(self, *, is_last: bool = False) -> None:

@@ -60,6 +60,7 @@ def _object(
         types=_ENVELOPE_TYPES | _properties(names, _TYPES),
         pii=_properties(names, _PII),
         coverage=coverage,
+        pages_ahead=1,
     )
 
 

@@ -611,6 +611,7 @@ def _killed(play: Play) -> None:
         undisturbed.sync()
         undisturbed.sync()
         looked_back = counts.shown_again()
+    ahead = play.stream_of(play.stage.open(play.home)).pages_ahead
     # What lies beside records is asked for in one great batch, which is one checkpoint.
     does_not = {"resumes", f"{play.stream_name}.resumes"} & play.stage.lacks.keys()
     resumes = not does_not and play.stream_name not in play.stage.beside
@@ -623,7 +624,7 @@ def _killed(play: Play) -> None:
                 break
             branch.sync()
             again = (counts.shown_again() - looked_back).total() if counts else 0
-            lost = ROWS_PER_PAGE * (1 + play.stage.pages_ahead)  # a checkpoint, what was on its way
+            lost = ROWS_PER_PAGE * (1 + ahead)  # a checkpoint of one page, and what was on its way
             if again > lost and resumes:
                 play.breaks(STATE, f"killed at checkpoint {at}, it asked for {again} records again")
             look(branch)

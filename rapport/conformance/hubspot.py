@@ -37,7 +37,6 @@ class Stage(Emulated):
         "lost_place": ("cursor_gone",),
     }
     beside = ("associations", "form_submissions", "email_events")
-    pages_ahead = 1
     lists = (("results",), ("events",))
     pointers = (("paging", "next", "after"), ("offset",))
     totals = (("total",),)

@@ -41,13 +41,14 @@ class Helper:
         is_landed: bool = False,
         after_s: float | None = None,
         limits: Mapping[str, Any] | None = None,
+        checkpoint_bytes: int = 1,
     ) -> bool:
         """Sync in another process and return whether it was killed before it ended.
 
         Args:
             at: kill at this checkpoint, counted from 1; `is_landed`: behind it, not before.
             after_s: or kill so many seconds after the start.
-            limits: see `Stage.limits`.
+            limits: see `Stage.limits`. `checkpoint_bytes`: see `sync_stream`.
         """
         if self._process is None:
             self._process = subprocess.Popen(
@@ -57,6 +58,7 @@ class Helper:
         asked = {
             "type": type_, "settings": settings, "stream": stream, "home": str(home),
             "at": at, "is_landed": is_landed, "after_s": after_s, "limits": dict(limits or {}),
+            "checkpoint_bytes": checkpoint_bytes,
         }  # fmt: skip
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(asked) + "\n")
@@ -118,7 +120,7 @@ def _die_in(asked: dict[str, Any]) -> None:
     stream = next(s for s in source.streams() if s.name == asked["stream"])
     # A link gives a landing file its name.
     with mock.patch.object(os, "link", link), narrowed(asked["limits"]):
-        sync_stream(source, stream, home, checkpoint_bytes=1)
+        sync_stream(source, stream, home, checkpoint_bytes=asked["checkpoint_bytes"])
 
 
 if __name__ == "__main__":
