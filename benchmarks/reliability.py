@@ -118,7 +118,8 @@ def as_page(results: dict[str, Any]) -> str:
     lines += [
         "",
         "`kill -9` at random moments of a first sync in a process of its own, then one sync more. "
-        "A checkpoint here is the text of at most two pages.",
+        "A checkpoint here is the text of at most two pages. Where a source is read by stamp, the "
+        "records of the last stamp before it are asked for again, too.",
         "",
         "| connector | kills | seed | differ from the truth | most records asked for again "
         "| records in a checkpoint |",

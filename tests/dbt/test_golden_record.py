@@ -104,6 +104,8 @@ def company() -> Landing:
     firm("m", "Mill, Inc.", source="app", renewal_date="2027-01-31", renewal_amount="8")
     firm("hat", "Hat House", domain="hats.example")
     firm("hat", "Hatters", source="shop", domain="hats.example")
+    firm("cap", "Caps.example", domain="caps.example")
+    firm("cap", "Cap Works", source="shop", domain="caps.example")
     person("dana", "Dana Grey", "dana@ours.example", is_staff="true")
     order = {"person": "desk:people:gus", "occurred_at": "2026-06-05T10:00:00Z", "amount": "5"}
     landing.add("mapped__purchases", {"id": "o1", **order}, stream="orders")
@@ -249,6 +251,13 @@ def test_a_field_of_an_organization_says_why_it_is_shown(query: Query) -> None:
     assert mill["renewal_date"] == ("2026-09-30", desk, "source_rank", "2027-01-31", shop, 1)
     assert mill["renewal_amount"] == ("100.50", desk, "source_rank", "7.00", shop, 2)
     assert mill["owner"][:3] == ("desk:people:dana", desk, "agreed")
+
+
+def test_a_domain_is_no_name_where_anybody_has_one(query: Query) -> None:
+    assert organization_fields(query, "desk:firms:cap")["name"] == (
+        *("Cap Works", "shop:firms:cap", "whole_name"),
+        *("Caps.example", "desk:firms:cap", 1),
+    )
 
 
 def test_an_organization_shows_what_the_fields_say(query: Query) -> None:

@@ -1,5 +1,5 @@
 {% set criteria = [
-    'pinned', 'own_domain', 'live', 'confirmed', 'source_rank', 'latest', 'oldest',
+    'pinned', 'own_domain', 'whole_name', 'live', 'confirmed', 'source_rank', 'latest', 'oldest',
 ] %}
 {# Field, and what a profile tells of it, as text. #}
 {% set fields = {
@@ -29,6 +29,9 @@ profiles as (
         {%- endfor %}
         1 as pinned,
         case when domains.domain is not null then 0 else 1 end as own_domain,
+        -- records that a vendor makes of an address alone are called like its domain
+        case when {{ lower_case('profiles.display_name') }} = profiles.domain then 1 else 0 end
+            as whole_name,
         case when profiles.is_deleted then 1 else 0 end as live,
         {{ silo_rank('profiles.silo') }} as source_rank,
         rank() over (
@@ -61,6 +64,7 @@ told as (
         cast(null as {{ dbt.type_string() }}) as whole,
         pinned,
         own_domain,
+        whole_name,
         live,
         source_rank,
         latest,
@@ -72,7 +76,7 @@ told as (
     {% endfor %}
     select
         organization_id, profile_key, null, field, value, null, null,
-        0, 0, 0, 0, 0, oldest
+        0, 0, 0, 0, 0, 0, oldest
     from pins
     where organization_id is not null
 ),
