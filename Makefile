@@ -28,7 +28,7 @@ dev: $(READY) ## open Dagster on the demo's data
 	$(BIN)/rapport dev
 
 test: $(READY) ## run all tests, one process per core
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-conformance: $(READY) ## harm every connector in every known way, for an hour
 	$(BIN)/pytest -m conformance tests/rapport/test_conformance.py tests/docs/test_add_a_connector.py

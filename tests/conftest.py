@@ -1,4 +1,4 @@
-"""What all tests share: time for laws, and hearing which messages our errors carry.
+"""What all tests share: time for laws, their order, and hearing which messages our errors carry.
 
 Only a run of all tests hears every message that the source can say; such a run fails if one
 was never said. The tests may run in several processes (`pytest -n 2`): each tells the first
@@ -32,6 +32,16 @@ def pytest_configure(config: pytest.Config) -> None:
         Exception.__init__(error, *arguments)
 
     RapportError.__init__ = hear  # type: ignore[method-assign, assignment]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with files that build tables: what is left at the end fills every process."""
+    slow = {
+        item.path
+        for item in items
+        if item.get_closest_marker("demo") or item.get_closest_marker("dbt")
+    }
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -162,12 +162,12 @@ def test_ties_on_a_shared_interest_are_six_of_ten(models: Models) -> None:
             ledger.act(
                 f"{key}-a", helper, days_ago(19), "answer", thread_id=key, target_person_id=asker
             )
-    share = "select ties, interest_tie_share as share from rel_engagement_segment"
-    assert ledger.build().one(share) == {"ties": 10, "share": None}, "nobody told of any"
+    share = "select tied_pairs, interest_tie_share as share from rel_engagement_segment"
+    assert ledger.build().one(share) == {"tied_pairs": 10, "share": None}, "nobody told of any"
     for name in names[:4]:  # of ten pairs six are among these four
         interest = {"person_id": name, "interest": "storms", "source": "crm"}
         ledger.add("bridge_person_interest", interest | {"told_at": days_ago(30)})
-    assert ledger.build().one(share) == {"ties": 10, "share": 0.6}
+    assert ledger.build().one(share) == {"tied_pairs": 10, "share": 0.6}
 
 
 def test_first_answers_are_timed_for_each_tier_on_its_own(models: Models) -> None:

@@ -32,7 +32,8 @@
             'people', 'people_364d', 'people_90d', 'people_28d', 'score', 'p25_score',
             'median_score', 'p75_score', 'median_importance_in_life', 'people_leading',
             'people_contributing', 'people_participating', 'people_exploring', 'moved_up',
-            'held', 'moved_down',
+            'held', 'moved_down', 'commitment', 'gravity', 'acts_28d',
+            'acts_but_purchases_share_28d', 'tied_pairs', 'interest_tie_share',
         ],
     }) }}
 {% endmacro %}

@@ -189,7 +189,7 @@ tie_counts as (
         basis,
         segment_type,
         segment,
-        count(*) as ties,
+        count(*) as tied_pairs,
         -- as long as nobody told us of an interest it is not known
         count(mutual_interests) as ties_told,
         count(case when mutual_interests > 0 then 1 end) as interest_ties
@@ -256,7 +256,7 @@ final as (
             when bought_since.first_day <= counted_people.as_of
                 then {{ share('act_counts.acts_but_purchases_28d', 'act_counts.acts_28d') }}
         end as acts_but_purchases_share_28d,
-        cast(coalesce(tie_counts.ties, 0) as bigint) as ties,
+        cast(coalesce(tie_counts.tied_pairs, 0) as bigint) as tied_pairs,
         {{ share('tie_counts.interest_ties', 'tie_counts.ties_told') }} as interest_tie_share,
 
         ---------- provenance
