@@ -14,6 +14,19 @@ _BY_KIND = ", ".join(
 )
 _TRACK_KEYS = "quality, indicator, given_by, direction, unit"
 
+_MOVED = (
+    Column("What", "{indicator:indicator}", "{given_by:giver}", kind="text"),
+    Column("Quality", "{quality:kind}", kind="text"),
+    Column("Towards", "{party_kind:kind}", kind="text"),
+    Column(
+        "28 days before",
+        "{previous_value:measure}",
+        "n = {previous_n:count}",
+    ),
+    Column("Now", "{value:measure}", "n = {n:count}"),
+)
+"""What a quality was and is."""
+
 QUESTIONS = (
     Question(
         id="eroding",
@@ -22,19 +35,7 @@ QUESTIONS = (
         "once in twenty is told, and only with ten occasions or more in both.",
         table="rel_track",
         where="effect = 'weakened'",
-        columns=(
-            Column("What", "{indicator:indicator}", "{given_by:giver}", kind="text"),
-            Column("Quality", "{quality:kind}", kind="text"),
-            Column("Towards", "{party_kind:kind}", kind="text"),
-            Column(
-                "28 days before",
-                "{previous_value:measure}",
-                "n = {previous_n:count}",
-            ),
-            Column("Now", "{value:measure}", "n = {n:count}"),
-            DO,
-            ROLE,
-        ),
+        columns=(*_MOVED, DO, ROLE),
         order="quality, abs(z) desc, indicator, party_kind, given_by",
         nothing="no occasion of any quality is known",
         absent="Nothing, as far as it can be told.",
@@ -45,17 +46,7 @@ QUESTIONS = (
         how="Counted as above.",
         table="rel_track",
         where="effect = 'strengthened'",
-        columns=(
-            Column("What", "{indicator:indicator}", "{given_by:giver}", kind="text"),
-            Column("Quality", "{quality:kind}", kind="text"),
-            Column("Towards", "{party_kind:kind}", kind="text"),
-            Column(
-                "28 days before",
-                "{previous_value:measure}",
-                "n = {previous_n:count}",
-            ),
-            Column("Now", "{value:measure}", "n = {n:count}"),
-        ),
+        columns=_MOVED,
         order="quality, abs(z) desc, indicator, party_kind, given_by",
         nothing="no occasion of any quality is known",
         absent="Nothing, as far as it can be told.",
