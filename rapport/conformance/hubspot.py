@@ -45,6 +45,10 @@ class Stage(Emulated):
     wrong: ClassVar = {"status": "error", "message": "internal error", "category": "INTERNAL_ERROR"}
     lacks: ClassVar = {
         "restores": "left to the machines: a restored contact may have lost its e-mail address",
+        **dict.fromkeys(
+            ("email_events.purges", "behavior_events.purges"),
+            "what happened to a contact goes with them, and no log tells: what was landed stays",
+        ),
     }
     settling = (timedelta(hours=2), timedelta(days=8))
 
