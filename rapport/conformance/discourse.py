@@ -96,6 +96,7 @@ class Stage(Emulated):
             # the stage's clock may be set years ahead of its first posts
             mock.patch("connectors.discourse.beside.BESIDE_AT_FIRST", timedelta(days=3650)),
             mock.patch("connectors.discourse.beside.TAIL", timedelta(days=3650)),
+            mock.patch("connectors.discourse.reads.TAIL", timedelta(days=3650)),
         ):
             yield
 
