@@ -447,6 +447,11 @@ def _answers(verdicts: bool, name: Callable[[int], str]) -> dict[str, list[dict[
             "tier_rank": i % 2, "status": ("at risk", "none")[i % 2 == 0], "perks": name(3),
             "owner_person_id": person(70) if i % 4 == 1 else None, "next_gap": (7 + i) / 100,
         }) if verdicts else [],
+        "rel_tier_flow": [
+            filled("rel_tier_flow", i, name(i), programme="guild", from_tier=tier, to_tier=tier,
+                   movement="held", people=3)
+            for i, tier in enumerate(("none", "helper"))
+        ] if verdicts else [],
         "rel_disengagement_check": some("rel_disengagement_check", 3, lambda i: {
             "population": ("everybody", "came again", "drifting")[i], "horizon_days": 28 * (i + 1),
         }),

@@ -331,21 +331,20 @@ def test_ties_that_rest_on_a_shared_interest_are_added_up(tmp_path: Path) -> Non
 
 def test_tiers_that_moved_are_counted_over_a_year(tmp_path: Path) -> None:
     rows = company(["Ada"])
-    today = rows["rel_tier"]
-    for back, states in ((29, ["moved up", "moved down"]), (27, ["moved up"]), (400, ["moved up"])):
-        rows["rel_tier"] = rows["rel_tier"] + [
-            today[i] | {"as_of": AS_OF - timedelta(days=back), "basis": "backcast",
-                        "tier": "helper", "status": state}
-            for i, state in enumerate(states)
-        ]  # fmt: skip
-    known = next(row for row in rows["rel_tier"] if row["status"] == "moved up")
-    rows["rel_tier"].append(known | {"basis": "as_known", "status": "held"})
+    held = rows["rel_tier_flow"]
+    up = held[1] | {"from_tier": "none", "movement": "entry", "people": 1}
+    down = held[1] | {"to_tier": "none", "movement": "exit", "people": 2}
+    for back, moves in ((29, [held[1], down]), (27, [up]), (400, [up])):
+        rows["rel_tier_flow"] = rows["rel_tier_flow"] + [
+            move | {"as_of": AS_OF - timedelta(days=back), "basis": "backcast"} for move in moves
+        ]
+    rows["rel_tier_flow"].append(held[1] | {"basis": "backcast", "people": 50})
     shown = Cells(pages_of(configure(tmp_path, strategy=True), rows)["engagement"]).rows(
         "tier-moves"
     )
     assert [(row[""], row["Moved up"], row["Moved down"], row["With a tier"]) for row in shown] == [
         (AS_OF.isoformat(), "0", "0", "3"),
-        ((AS_OF - timedelta(days=29)).isoformat(), "0", "1", "2"),
+        ((AS_OF - timedelta(days=29)).isoformat(), "0", "2", "3"),
     ]  # one day of each 28, the newest, as it was known; nothing older than a year
 
 

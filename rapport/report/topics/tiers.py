@@ -41,13 +41,13 @@ QUESTIONS = (
         asks="How tiers moved over a year",
         how="Who moved up and who moved down within the 28 days before each day, and how many had "
         "a tier on it.",
-        table="rel_tier",
-        source="select programme, as_of, count(tier) as members, "
-        "count(*) filter (where status = 'moved up') as moved_up, "
-        "count(*) filter (where status = 'moved down') as moved_down from ("
-        "select * from rel_tier where as_of between $as_of::date - 363 and $as_of "
+        table="rel_tier_flow",
+        source="select programme, as_of, sum(if(to_tier <> 'none', people, 0)) as members, "
+        "sum(if(movement in ('entry', 'promotion'), people, 0)) as moved_up, "
+        "sum(if(movement in ('exit', 'demotion'), people, 0)) as moved_down from ("
+        "select * from rel_tier_flow where as_of between $as_of::date - 363 and $as_of "
         "qualify as_of = max(as_of) over (partition by ($as_of::date - as_of) // 28) "
-        "and row_number() over (partition by as_of, programme, person_id "
+        "and rank() over (partition by as_of "
         "order by basis = 'as_known' desc, basis = $basis desc) = 1) group by programme, as_of",
         columns=(
             Column("28 days to", "{as_of:numeric_day}", kind="text"),
