@@ -118,10 +118,9 @@ class Reader:
     def _found_in(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, list[bytes]]]:
         """Yield (end of the slice, posts that any of our questions found in it), oldest first."""
         for since, until in slices(start, end):
-            found: dict[str, bytes] = {}
+            found: dict[str | bytes, bytes] = {}
             for question in questions(self._network.us(), self._settings):
-                for row in self._search(question, since, until):
-                    found[str(values(row, "uri")[0])] = row
+                found |= by_key(self._search(question, since, until), "uri")
             yield until, list(found.values())
 
     def _search(self, question: Mapping[str, Any], start: datetime, until: datetime) -> list[bytes]:
@@ -314,10 +313,9 @@ class Reader:
         asked = to_reread(state, window)
         if is_due(state, "reread_at", REREAD_EVERY, window):
             state["reread_at"] = now.isoformat()
-        shown: dict[str, bytes] = {}
+        shown: dict[str | bytes, bytes] = {}
         for batch in batches(asked, PER_BATCH):
-            for row in split(self._network.get(nsid, {parameter: batch}), listed):
-                shown[str(values(row, key)[0])] = row
+            shown |= by_key(split(self._network.get(nsid, {parameter: batch}), listed), key)
         omitted = [name for name in asked if name not in shown]
         is_mass = len(omitted) >= MANY and len(omitted) > MANY_SHARE * len(asked)
         sure = _older(missing, now - (SURE_OF_MANY_AFTER if is_mass else SURE_AFTER))
@@ -351,6 +349,12 @@ def taken_back(network: Network, missed: Mapping[str, str], listed: Mapping[str,
             gone.append(uri)
         standing.add(given)
     return gone
+
+
+def by_key(rows: Sequence[bytes], key: str) -> dict[str | bytes, bytes]:
+    """Return rows by their key; one that has none stands for itself, to be quarantined."""
+    found = ((values(row, key)[0], row) for row in rows)
+    return {name if isinstance(name, str) else row: row for name, row in found}
 
 
 def is_address(value: Any) -> bool:

@@ -235,6 +235,22 @@ def test_what_a_search_brings_unasked_is_left_out(site, landed, monkeypatch):
     assert set(live(landed("social.posts"))) == {mine}
 
 
+def test_each_find_without_an_address_is_quarantined(site, landed, monkeypatch):
+    mine = site.post("@looms.example")
+    search = client.Network.search_page
+
+    extra = [{"replyCount": 1}, "no post"]
+
+    def with_more(network, asked):
+        body = json.loads(search(network, asked))
+        found, extra[:] = [*body["posts"], *extra], []
+        return json.dumps(body | {"posts": found}).encode()
+
+    monkeypatch.setattr(client.Network, "search_page", with_more)
+    assert site.sync("posts").quarantined == 2
+    assert set(live(landed("social.posts"))) == {mine}
+
+
 def test_late_and_lying_clocks(site, landed):
     """The earlier of both clocks places a post; what it hides from search, a notification tells."""
     site.post("@looms.example first")
