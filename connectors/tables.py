@@ -380,10 +380,14 @@ class Rows:
         return sa.literal_column(f"({row})::text")
 
     def _own(self, expression: Any) -> Any:
-        """Return an expression that comes back as it can be asked for: PostgreSQL's as text."""
+        """Return an expression that comes back as it can be asked for: PostgreSQL's as text.
+
+        Under no name: by the column's, `order by` would mean the text, and put 10 before 9.
+        https://www.postgresql.org/docs/current/queries-order.html
+        """
         import sqlalchemy as sa
 
-        return sa.cast(expression, sa.Text) if self.is_postgres else expression
+        return sa.cast(expression, sa.Text).label(None) if self.is_postgres else expression
 
     def _behind(self, position: Position) -> Any:
         """Return the condition for rows after `position` in the order of (cursor, key)."""

@@ -351,8 +351,8 @@ def test_an_interrupted_walk_goes_on_behind_the_last_page(
     monkeypatch.setattr(tables, "MOST_ROWS_PER_PAGE", 3)
     create(base, "a integer, b text, updated_at timestamp, name text")
     base.declared["key"] = ["a", "b"]
-    # Few stamps, many ties: a page ends in the middle of one.
-    values = [(i % 5, f"k{i:02d}", f"2026-01-0{1 + i // 8} 10:00:00.5", "x") for i in range(20)]
+    # Few stamps, many ties: a page ends in the middle of one. As texts, 10 came before 8.
+    values = [(8 + i % 5, f"k{i:02d}", f"2026-01-0{1 + i // 8} 10:00:00.5", "x") for i in range(20)]
     orders(base, *values, columns="a, b, updated_at, name")
     pages = [page for page in base.pages() if page.records]
     assert [len(page.records) for page in pages] == [3, 3, 3, 3, 3, 3, 2]
@@ -360,6 +360,20 @@ def test_an_interrupted_walk_goes_on_behind_the_last_page(
         state = json.loads(json.dumps(page.state))
         rest = [record for later in base.pages(state) for record in later.records]
         assert rest == [record for later in pages[number + 1 :] for record in later.records]
+
+
+def test_a_walk_by_number_goes_on_behind_the_last_number(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "FIRST_ROWS", 3)
+    monkeypatch.setattr(tables, "MOST_ROWS_PER_PAGE", 3)
+    create(base)
+    base.declared |= {"cursor": "id", "cursor_type": "number"}
+    orders(base, *((i, None, "x") for i in (8, 100, 9, 10, 12, 11)))
+    first, *_ = (page for page in base.pages() if page.records)
+    assert [json.loads(record)["id"] for record in first.records] == [8, 9, 10]
+    later = [record for page in base.pages(first.state) for record in page.records]
+    assert [json.loads(record)["id"] for record in later] == [11, 12, 100]
 
 
 def test_a_sync_that_dies_keeps_its_pages_and_the_next_one_asks_for_the_rest(
