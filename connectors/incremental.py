@@ -136,7 +136,8 @@ class NewestFirstWalk:
 
     The cursor becomes the newest value seen when the walk began, and only after the walk
     reached the floor: a walk that broke off goes on below where it was, and what came on
-    top meanwhile is left for the next one.
+    top meanwhile is left for the next one. It is never later than that: a value dated ahead
+    would put all that is new below the floor.
 
     Attributes:
         floor: read everything from here up; None: to the end of the list.
@@ -147,21 +148,22 @@ class NewestFirstWalk:
     position: Any
     _state: State
     _top: str | None
+    _now: datetime
 
     @classmethod
     def begin(cls, stream: Stream, state: State, window: Window) -> NewestFirstWalk:
         """Take up the walk of `state`, or begin the next one. Values are ISO 8601 stamps."""
         walk = state.get("walk")
         if walk and window.since is None and not window.full_refresh:
-            return cls(walk["floor"], walk["position"], state, walk["top"])
+            return cls(walk["floor"], walk["position"], state, walk["top"], window.now)
         cursor = _stamp(state.get("cursor"))
         if window.since is not None:
             floor: datetime | None = window.since
         elif cursor is not None and not window.full_refresh:
-            floor = cursor - stream.lookback
+            floor = min(cursor, window.now) - stream.lookback
         else:
             floor = None
-        return cls(_text(floor), None, state, None)
+        return cls(_text(floor), None, state, None, window.now)
 
     def is_below_floor(self, value: str) -> bool:
         """Tell whether a record's value lies below everything this walk is to read."""
@@ -175,7 +177,7 @@ class NewestFirstWalk:
         """
         at, top = _stamp(value), _stamp(self._top)
         if at is not None and (top is None or at > top):
-            self._top = _text(at)
+            self._top = _text(min(at, self._now))
 
     def at(self, position: Any) -> State:
         """Return the state in the middle of the walk."""
@@ -186,7 +188,7 @@ class NewestFirstWalk:
         """Return the state after the walk."""
         kept = {name: value for name, value in self._state.items() if name != "walk"}
         cursor, top = _stamp(kept.get("cursor")), _stamp(self._top)
-        if top is None or (cursor is not None and cursor > top):
+        if top is None or (cursor is not None and top < cursor <= self._now):
             return kept
         return {**kept, "cursor": _text(top)}
 

@@ -130,6 +130,17 @@ def test_newest_first_over_nothing_keeps_its_watermark():
     assert NewestFirstWalk.begin(STREAM, state, Window(now=NOW)).done() == state
 
 
+def test_a_stamp_of_the_year_2999_does_not_put_all_that_is_new_below_the_floor():
+    walk = NewestFirstWalk.begin(STREAM, {}, Window(now=NOW))
+    walk.see("2999-12-31T23:59:59Z")
+    assert walk.done() == {"cursor": NOW.isoformat()}
+    before = {"cursor": "2999-12-31T23:59:59+00:00"}  # of a clock that was wrong meanwhile
+    walk = NewestFirstWalk.begin(STREAM, before, Window(now=NOW))
+    assert not walk.is_below_floor(NOW.isoformat())
+    walk.see("2026-02-28T10:00:00Z")
+    assert walk.done() == {"cursor": "2026-02-28T10:00:00+00:00"}
+
+
 @pytest.mark.parametrize(
     ("hours", "due"),
     [(None, True), (-30, True), (-24, True), (-23, True), (-22, False), (0, False), (1, False),
