@@ -30,12 +30,21 @@ NEW, CORRECTED = 0.01, 0.003
 
 DICE = "(hash(profile_key || '{what}') % 1000000) / 1000000.0"
 HELD_BACK = f"entity = 'person' and {DICE.format(what='new')} < {NEW}"
-IS_CORRECTED = f"entity = 'person' and {DICE.format(what='corrected')} < {CORRECTED}"
+IS_CORRECTED = (
+    "entity = 'person' and not is_address_only and "
+    f"{DICE.format(what='corrected')} < {CORRECTED}"
+)
 PROFILES = """
 create table {name} as
 with shown as (
     select * replace (
         case when is_corrected then null else email end as email,
+        case
+            when is_corrected and email is not null then to_json(list_distinct(
+                list_append(from_json(coalesce(past_emails, '[]'), '["VARCHAR"]'), email)
+            ))::varchar
+            else past_emails
+        end as past_emails,
         case when is_corrected and email is null then null else phone end as phone
     )
     from (select * exclude (digest), {corrected} as is_corrected from every_profile)

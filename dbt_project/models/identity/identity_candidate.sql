@@ -95,16 +95,43 @@ organization_numbers as (
     group by profiles.reference_key, phones.e164
 ),
 
--- A record that is nothing but an address goes to one holder of it, so that it cannot join two.
+-- What a record told before may have been somebody else's, by mistake; an address that bears the
+-- name of the record was not.
+past_addresses as (
+    select
+        identifiers.*,
+        names.name_key,
+        coalesce(
+            length(names.family_word) > 2
+            and position(names.family_word in {{ bare_mailbox('identifiers.value') }}) > 0
+            and substr(
+                replace({{ bare_mailbox('identifiers.value') }}, names.family_word, ''), 1, 1
+            ) in (substr(names.given, 1, 1), substr(names.given_word, 1, 1)),
+            false
+        ) as bears_name
+    from identifiers
+    left join names on identifiers.profile_key = names.profile_key
+    where identifiers.id_type = 'past_email' and not identifiers.is_address_only
+),
+
+-- A record that is nothing but an address goes to one holder of it, so that it cannot join two;
+-- where nobody else has it any more, to one who had it.
 address_holders as (
     select
         *,
-        first_value(profile_key) over (
-            partition by value
-            order by is_address_only, is_verified desc, since nulls last, profile_key
-        ) as holder_key
+        first_value(profile_key) over by_value as holder_key,
+        first_value(id_type) over by_value as holder_type
     from identifiers
     where id_type = 'email'
+        or (profile_key, id_type, value) in (
+            select profile_key, id_type, value
+            from past_addresses
+            where bears_name and reason is null
+        )
+    window by_value as (
+        partition by value
+        order by is_address_only, id_type, is_verified desc, since nulls last, profile_key
+    )
 ),
 
 -- On somebody else's network only a claim joins.
@@ -188,9 +215,27 @@ candidates as (
     union all
 
     select
-        'referenced_email', entity, profile_key, holder_key, id_type, value, reason
+        case holder_type when 'email' then 'referenced_email' else 'past_own_email' end,
+        entity, profile_key, holder_key, id_type, value, reason
     from address_holders
     where is_address_only and profile_key <> holder_key
+
+    union all
+
+    -- a mailbox that was given to somebody new has a reason to refuse
+    select
+        case
+            when past.name_key = other_name.name_key or not past.bears_name
+                then 'past_email_and_name'
+            else 'past_own_email'
+        end,
+        past.entity, past.profile_key, other.profile_key, past.id_type, past.value,
+        coalesce(past.reason, other.reason)
+    from past_addresses as past
+    inner join identifiers as other
+        on past.value = other.value and other.id_type in ('email', 'past_email')
+    left join names as other_name on other.profile_key = other_name.profile_key
+    where not (past.bears_name and other.is_address_only)
 
     union all
 
