@@ -118,19 +118,20 @@ past_addresses as (
 -- where nobody else has it any more, to one who had it.
 address_holders as (
     select
-        *,
-        first_value(profile_key) over by_value as holder_key,
-        first_value(id_type) over by_value as holder_type
+        identifiers.*,
+        first_value(identifiers.profile_key) over by_value as holder_key,
+        first_value(identifiers.id_type) over by_value as holder_type
     from identifiers
-    where id_type = 'email'
-        or (profile_key, id_type, value) in (
-            select profile_key, id_type, value
-            from past_addresses
-            where bears_name and reason is null
-        )
+    left join past_addresses as past
+        on identifiers.profile_key = past.profile_key
+        and identifiers.id_type = past.id_type
+        and identifiers.value = past.value
+    where identifiers.id_type = 'email' or (past.bears_name and past.reason is null)
     window by_value as (
-        partition by value
-        order by is_address_only, id_type, is_verified desc, since nulls last, profile_key
+        partition by identifiers.value
+        order by
+            identifiers.is_address_only, identifiers.id_type, identifiers.is_verified desc,
+            identifiers.since nulls last, identifiers.profile_key
     )
 ),
 
