@@ -150,7 +150,8 @@ select
     person::text as native_id, 'person' as entity, given || ' ' || family as display_name,
     given || ' ' || family as full_name, given as given_name, family as family_name, email,
     source = 'forum' as is_email_verified, null::text as further_emails,
-    false as is_address_only, phone, null::text as further_phone, null::text as external_id,
+    null::text as past_emails, false as is_address_only, phone, null::text as further_phone,
+    null::text as external_id,
     null::text as alternate_id, true as is_numbered, null::text as organization_key,
     null::text as organization_name, null::text as domain,
     source = 'forum' as is_single_account, false as is_known_by_name,
@@ -171,7 +172,9 @@ select * replace (
     case when hash(profile_key) % 250 = 1 then family_name || 'son' else family_name end
         as family_name,
     case when hash(profile_key) % 250 = 1 then full_name || 'son' else full_name end as full_name,
-    case when hash(profile_key) % 250 = 2 then replace(email, '@', '2@') else email end as email
+    case when hash(profile_key) % 250 = 2 then replace(email, '@', '2@') else email end as email,
+    case when hash(profile_key) % 250 = 2 and email is not null then to_json([email])::text end
+        as past_emails
 )
 from profiles where hash(profile_key) % 1000 > 0
 union all by name

@@ -4,8 +4,10 @@ Each folder is a company that `benchmarks.identity --folder` left there, landed 
 page is `benchmarks/identity_day.md`.
 
 Belongs here: letting a day come over a company, building its identity again from the ledger of the
-run before, and counting which profiles are under another id. Does not belong here: how right the
-joins are (`benchmarks.identity`), or time and memory (`benchmarks.identity_scale`).
+run before, counting which profiles are under another id and whether truth asked for it, and how
+right the rules on past addresses are, for which nothing but time gives cause. Does not belong here:
+how right all other joins are (`benchmarks.identity`), or time and memory
+(`benchmarks.identity_scale`).
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from benchmarks.costs import ROOT, machine
-from benchmarks.identity import MODELS
+from benchmarks.identity import MODELS, Share
 from rapport import build, dbt
 from rapport.identity import state
 
@@ -30,12 +34,20 @@ NEW, CORRECTED = 0.01, 0.003
 
 DICE = "(hash(profile_key || '{what}') % 1000000) / 1000000.0"
 HELD_BACK = f"entity = 'person' and {DICE.format(what='new')} < {NEW}"
-IS_CORRECTED = f"entity = 'person' and {DICE.format(what='corrected')} < {CORRECTED}"
+IS_CORRECTED = f"entity = 'person' and not is_address_only and {DICE.format(what='corrected')} < "
+MANY = 0.1
+"""The share of corrections on which rules are measured: of those of a day there are too few."""
 PROFILES = """
 create table {name} as
 with shown as (
     select * replace (
         case when is_corrected then null else email end as email,
+        case
+            when is_corrected and email is not null then to_json(list_distinct(
+                list_append(from_json(coalesce(past_emails, '[]'), '["VARCHAR"]'), email)
+            ))::varchar
+            else past_emails
+        end as past_emails,
         case when is_corrected and email is null then null else phone end as phone
     )
     from (select * exclude (digest), {corrected} as is_corrected from every_profile)
@@ -45,16 +57,60 @@ select *, hash(shown) as digest from shown order by hash(profile_key || '{order}
 """
 """What silos show of a company; `is_corrected` is a column that no model reads."""
 
+JUDGED = """
+create or replace table judged as
+with here as (
+    select profile_key, person_id, person
+    from identity_person_map
+    inner join '{truth}/profiles.parquet' using (profile_key)
+    where person is not null
+),
+
+met as (
+    select moved.profile_key, other.profile_key as other_key, mine.person = other.person as is_right
+    from moved
+    inner join here as mine using (profile_key)
+    inner join here as other on moved.new_id = other.person_id
+    left join before on other.profile_key = before.profile_key
+    where before.person_id is distinct from moved.old_id
+),
+
+parted as (
+    select moved.profile_key, other.profile_key as other_key, mine.person <> other.person
+    from moved
+    inner join here as mine using (profile_key)
+    inner join before on moved.old_id = before.person_id
+    inner join here as other on before.profile_key = other.profile_key
+    where other.person_id <> moved.new_id
+)
+
+select profile_key, bool_and(is_right) as is_right
+from (from met union all from parted)
+group by profile_key
+"""
+"""Of the profiles under another id, whether all that each met there, or left, is as in truth."""
+
+BY_RULE = """
+select edge.rule_id, one.person = other.person as is_right
+from identity_edge as edge
+inner join '{truth}/profiles.parquet' as one on edge.left_key = one.profile_key
+inner join '{truth}/profiles.parquet' as other on edge.right_key = other.profile_key
+where edge.rule_id like 'past_%' and edge.state in ('live', 'suggested')
+    and one.person is not null and other.person is not null
+"""
+
 METHOD = f"""\
 The company's profiles are those of `benchmarks.identity`, as staging left them. The first build
 sees them without a random {NEW:.0%} of the profiles of people; then, each on top of the ledger of
 the one before, the same again, the same in another order with everything done anew, and
 `--full-refresh`. On the day the {NEW:.0%} come, and {CORRECTED:.1%} of the others lose their
-e-mail address, or their number where they have none. Only what changed is done again, as in any
+e-mail address, which becomes one they had before, or their number where they have none; of who is
+known by nothing but an address it is the key, and stays. Only what changed is done again, as in any
 build. *Changed*: profiles of people there before and after that are under another id. *Corrected
-themselves*: of those, the ones that lost what held them to others. *With an
-event*: those whose old or new id `identity_event` names in that run. *Lead on*: ids of the run
-before that nobody has any more and that `identity_redirect` leads to one that somebody has.
+themselves*: of those, the ones that lost what held them to others. *Asked for*: those that met only
+profiles of their own person in truth, or left only those of others. *With an event*: those whose
+old or new id `identity_event` names in that run. *Lead on*: ids of the run before that nobody has
+any more and that `identity_redirect` leads to one that somebody has.
 """
 
 
@@ -66,6 +122,7 @@ class Count:
     profiles: int
     changed: int
     corrected: int
+    asked_for: int
     with_event: int
     retired: int
     lead_on: int
@@ -75,7 +132,8 @@ class Count:
         share = f"{self.changed / self.profiles:.4%}" if self.changed else "0"
         return (
             f"| {people} | {self.what} | {self.profiles:,} | {self.changed:,} | {share} "
-            f"| {self.corrected:,} | {self.with_event:,} | {self.retired:,} | {self.lead_on:,} |"
+            f"| {self.corrected:,} | {self.asked_for:,} | {self.with_event:,} "
+            f"| {self.retired:,} | {self.lead_on:,} |"
         )
 
 
@@ -84,6 +142,7 @@ class Company:
 
     def __init__(self, origin: Path, home: Path) -> None:
         self.home = home
+        self._truth = origin / "truth"
         shutil.copy(origin / build.BUILD_NAME, home)
         self._runs = 0
         with self._database() as session:
@@ -140,6 +199,7 @@ class Company:
                 "from before inner join identity_person_map as after using (profile_key) "
                 "where before.person_id <> after.person_id"
             )
+            session.execute(JUDGED.format(truth=self._truth))
             session.execute(
                 "create or replace table named as "
                 "select id from (from identity_event except all from events) union "
@@ -156,7 +216,8 @@ class Company:
                     "inner join identity_person_map using (profile_key)",
                     "select count(*) from moved",
                     "select count(*) from moved inner join every_profile using (profile_key) "
-                    f"where {IS_CORRECTED}",
+                    f"where {IS_CORRECTED}{CORRECTED}",
+                    "select count(*) from judged where is_right",
                     "select count(*) from moved where old_id in (from named) "
                     "or new_id in (from named)",
                     "select count(*) from retired",
@@ -166,9 +227,17 @@ class Company:
             ]
         return Count(what, *numbers)
 
+    def past_rules(self) -> dict[str, Share]:
+        """Return how right the rules on past addresses are in the last build."""
+        found: defaultdict[str, Share] = defaultdict(Share)
+        with self._database() as session:
+            for rule, is_right in session.execute(BY_RULE.format(truth=self._truth)).fetchall():
+                found[rule].add(is_right)
+        return found
 
-def measure(origin: Path) -> list[str]:
-    """Return the rows of one company."""
+
+def measure(origin: Path) -> tuple[list[str], Mapping[str, Share]]:
+    """Return the rows of one company, and how right the rules on past addresses are there."""
     seed, _, people = origin.name.partition("_")
     with tempfile.TemporaryDirectory() as name:
         company = Company(origin, Path(name))
@@ -178,27 +247,49 @@ def measure(origin: Path) -> list[str]:
             session.execute("drop table identity_seen")
         counts.append(company.counted("shuffled, all anew"))
         counts.append(company.counted("full refresh", "--full-refresh"))
-        company.show("later", corrected=IS_CORRECTED)
+        company.show("later", corrected=f"{IS_CORRECTED}{CORRECTED}")
         counts.append(company.counted("the day"))
-    return [count.row(f"{int(people):,}, seed {seed}") for count in counts]
+        company.show("later", corrected=f"{IS_CORRECTED}{MANY}")
+        company.run()
+        rules = company.past_rules()
+    return [count.row(f"{int(people):,}, seed {seed}") for count in counts], rules
 
 
 def main() -> None:
     """Measure the companies and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", type=Path, nargs="+", help="<seed>_<people>")
-    rows = [row for folder in parser.parse_args().folders for row in measure(folder)]
+    rows: list[str] = []
+    total: defaultdict[str, Share] = defaultdict(Share)
+    for folder in parser.parse_args().folders:
+        found, rules = measure(folder)
+        rows += found
+        for rule, share in rules.items():
+            total[rule].right += share.right
+            total[rule].of += share.of
     page = [
         "# Who is who: how still ids stand",
         "",
         f"{machine()}. Made by `python -m benchmarks.identity_day`.",
         "",
-        "| people | build | profiles | changed | share | corrected themselves | with an event"
-        " | ids given up | lead on |",
-        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| people | build | profiles | changed | share | corrected themselves | asked for"
+        " | with an event | ids given up | lead on |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         *rows,
         "",
         METHOD,
+        "## Rules on past addresses",
+        "",
+        f"Pairs that each would join where {MANY:.0%} of the profiles have another address; as of"
+        " the other rules (`benchmarks.identity`). Whose address somebody typed by mistake is in no"
+        " generated company: that is what the guards are for, and tests.",
+        "",
+        "| rule | pairs | precision | lower end |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {rule} | {share.of:,} | {share.share:.4f} | {share.low:.4f} |"
+            for rule, share in sorted(total.items())
+        ),
     ]
     PAGE.write_text("\n".join(page).rstrip() + "\n", encoding="utf-8")
 

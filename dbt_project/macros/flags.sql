@@ -4,7 +4,8 @@
 
 {# Whether a line there, of a value or of all with one beginning and ending, means this value. #}
 {% macro is_flagged(values, flags) -%}
-{{ values }}.id_type = {{ flags }}.id_type
+case {{ values }}.id_type when 'past_email' then 'email' else {{ values }}.id_type end
+            = {{ flags }}.id_type
             and (
                 {{ values }}.value
                 = case {{ flags }}.id_type

@@ -33,6 +33,11 @@ case
     end
 {%- endmacro %}
 
+{# The part before the `@` of such a mailbox, without digits and signs. #}
+{% macro bare_mailbox(mailbox) -%}
+translate(split_part({{ mailbox }}, '@', 1), '._-0123456789', '')
+{%- endmacro %}
+
 {% macro email_domain(email) -%}
 case when {{ email }} like '%_@_%._%'
         then {{ lower_case("split_part(" ~ email ~ ", '@', 2)") }} end

@@ -17,3 +17,14 @@ inner join {{ ref('identity_ledger') }} as ledger
 where components.entity = '{{ entity }}'
     {{ only_if_touched('components.profile_key', 'identity_held') }}
 {% endmacro %}
+
+{# Every version of a profile, with the e-mail address it told. #}
+{% macro told_addresses() -%}
+select * from {{ ref('int_salesforce__addresses') }}
+    union all
+    select * from {{ ref('int_hubspot__addresses') }}
+    union all
+    select * from {{ ref('int_discourse__addresses') }}
+    union all
+    select * from {{ ref('int_mapped__addresses') }}
+{%- endmacro %}

@@ -3,13 +3,7 @@
     is a stay there until the profile shows another address.
 #}
 with told as (
-    select * from {{ ref('int_salesforce__addresses') }}
-    union all
-    select * from {{ ref('int_hubspot__addresses') }}
-    union all
-    select * from {{ ref('int_discourse__addresses') }}
-    union all
-    select * from {{ ref('int_mapped__addresses') }}
+    {{ told_addresses() }}
 ),
 
 -- A version without an address takes none away.

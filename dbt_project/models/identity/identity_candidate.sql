@@ -95,16 +95,44 @@ organization_numbers as (
     group by profiles.reference_key, phones.e164
 ),
 
--- A record that is nothing but an address goes to one holder of it, so that it cannot join two.
+-- What a record told before may have been somebody else's, by mistake; an address that bears the
+-- name of the record was not.
+past_addresses as (
+    select
+        identifiers.*,
+        names.name_key,
+        coalesce(
+            length(names.family_word) > 2
+            and position(names.family_word in {{ bare_mailbox('identifiers.value') }}) > 0
+            and substr(
+                replace({{ bare_mailbox('identifiers.value') }}, names.family_word, ''), 1, 1
+            ) in (substr(names.given, 1, 1), substr(names.given_word, 1, 1)),
+            false
+        ) as bears_name
+    from identifiers
+    left join names on identifiers.profile_key = names.profile_key
+    where identifiers.id_type = 'past_email' and not identifiers.is_address_only
+),
+
+-- A record that is nothing but an address goes to one holder of it, so that it cannot join two;
+-- where nobody else has it any more, to one who had it.
 address_holders as (
     select
-        *,
-        first_value(profile_key) over (
-            partition by value
-            order by is_address_only, is_verified desc, since nulls last, profile_key
-        ) as holder_key
+        identifiers.*,
+        first_value(identifiers.profile_key) over by_value as holder_key,
+        first_value(identifiers.id_type) over by_value as holder_type
     from identifiers
-    where id_type = 'email'
+    left join past_addresses as past
+        on identifiers.profile_key = past.profile_key
+        and identifiers.id_type = past.id_type
+        and identifiers.value = past.value
+    where identifiers.id_type = 'email' or (past.bears_name and past.reason is null)
+    window by_value as (
+        partition by identifiers.value
+        order by
+            identifiers.is_address_only, identifiers.id_type, identifiers.is_verified desc,
+            identifiers.since nulls last, identifiers.profile_key
+    )
 ),
 
 -- On somebody else's network only a claim joins.
@@ -188,9 +216,27 @@ candidates as (
     union all
 
     select
-        'referenced_email', entity, profile_key, holder_key, id_type, value, reason
+        case holder_type when 'email' then 'referenced_email' else 'past_own_email' end,
+        entity, profile_key, holder_key, id_type, value, reason
     from address_holders
     where is_address_only and profile_key <> holder_key
+
+    union all
+
+    -- a mailbox that was given to somebody new has a reason to refuse
+    select
+        case
+            when past.name_key = other_name.name_key or not past.bears_name
+                then 'past_email_and_name'
+            else 'past_own_email'
+        end,
+        past.entity, past.profile_key, other.profile_key, past.id_type, past.value,
+        coalesce(past.reason, other.reason)
+    from past_addresses as past
+    inner join identifiers as other
+        on past.value = other.value and other.id_type in ('email', 'past_email')
+    left join names as other_name on other.profile_key = other_name.profile_key
+    where not (past.bears_name and other.is_address_only)
 
     union all
 

@@ -38,6 +38,18 @@ identifiers as (
 
     union all
 
+    -- a type of its own: it counts neither as anybody's own nor as shared with who has it now
+    select
+        profile_key, entity, 'past_email', {{ mailbox('past_email') }}, past_email, false
+    from (
+        select profiles.*, {{ text_list('past_emails') }} as past_email
+        from profiles
+        where past_emails is not null
+    ) as spread
+    where {{ mailbox('past_email') }} <> coalesce({{ mailbox('email') }}, '')
+
+    union all
+
     select numbers.profile_key, numbers.entity, 'phone', phones.e164, phones.phone, false
     from numbers
     inner join phones on numbers.phone = phones.phone

@@ -125,7 +125,7 @@ flagged as (
         case
             when told.flag is not null then told.flag
             when mailbox_words.flag is not null then mailbox_words.flag
-            when counted.id_type = 'email'
+            when counted.id_type in ('email', 'past_email')
                 and split_part(counted.value, '@', 2)
                 in (select word from mailbox_words where usage = 'domain')
                 then 'placeholder'
@@ -135,12 +135,13 @@ flagged as (
                     substr(counted.value, 4), substr(counted.value, length(counted.value)), ''
                 )
                 then 'placeholder'
-            when counted.id_type = 'email' and counted.n_surnames >= {{ surnames_per_mailbox }}
+            when counted.id_type in ('email', 'past_email')
+                and counted.n_surnames >= {{ surnames_per_mailbox }}
                 then 'shared'
             when counted.id_type = 'phone' and counted.n_surnames >= {{ surnames_per_phone }}
                 then 'shared'
             when switchboards.value is not null then 'switchboard'
-            when counted.id_type in ('email', 'phone')
+            when counted.id_type in ('email', 'past_email', 'phone')
                 and counted.n_records > {{ profiles_per_value }}
                 then 'crowded'
             when reissued.value is not null then 'reissued'
@@ -153,7 +154,7 @@ flagged as (
         end as flag
     from counted
     left join mailbox_words
-        on counted.id_type = 'email'
+        on counted.id_type in ('email', 'past_email')
         and mailbox_words.usage = 'local_part'
         and split_part(counted.value, '@', 1) = mailbox_words.word
     left join free_mail_domains on counted.value = free_mail_domains.domain

@@ -19,9 +19,9 @@ book as (
 ),
 
 sides as (
-    select line, 'left' as side, left_type as id_type, left_value as value from links
+    select line, action, 'left' as side, left_type as id_type, left_value as value from links
     union all
-    select line, 'right', right_type, right_value from links
+    select line, action, 'right', right_type, right_value from links
 ),
 
 known_sides as (
@@ -42,7 +42,9 @@ known_sides as (
     select sides.line, sides.side
     from sides
     inner join book
-        on sides.id_type = book.id_type
+        on book.id_type in (
+            sides.id_type, case when sides.action = 'unlink' then 'past_' || sides.id_type end
+        )
         and book.value
         = case sides.id_type when 'email' then {{ mailbox('sides.value') }} else sides.value end
 ),

@@ -23,9 +23,9 @@ with links as (
 ),
 
 sides as (
-    select place, 'left' as side, left_type as id_type, left_value as value from links
+    select place, action, 'left' as side, left_type as id_type, left_value as value from links
     union all
-    select place, 'right', right_type, right_value from links
+    select place, action, 'right', right_type, right_value from links
 ),
 
 held as (
@@ -46,7 +46,10 @@ held as (
     select sides.place, sides.side, identifiers.entity, identifiers.profile_key
     from sides
     inner join {{ ref('identity_identifier') }} as identifiers
-        on sides.id_type = identifiers.id_type
+        -- who is kept apart by an address stays so when it is another
+        on identifiers.id_type in (
+            sides.id_type, case when sides.action = 'unlink' then 'past_' || sides.id_type end
+        )
         and identifiers.value
         = case sides.id_type when 'email' then {{ mailbox('sides.value') }} else sides.value end
 ),

@@ -51,6 +51,27 @@ cleaned as (
         on profiles.source = meanings.source and profiles.stream = meanings.stream
 ),
 
+-- What records told before of people, and tell no more.
+past_addresses as (
+    select
+        cleaned.reference_key,
+        {{ lower_case('trim(told.email)') }} as email
+    from cleaned
+    inner join ({{ told_addresses() }}) as told on cleaned.reference_key = told.profile_key
+    where cleaned.entity = 'person'
+        and told.email like '%_@_%._%'
+        and {{ lower_case('trim(told.email)') }} <> coalesce(cleaned.clean_email, '')
+    group by cleaned.reference_key, {{ lower_case('trim(told.email)') }}
+),
+
+past_lists as (
+    select
+        reference_key,
+        '[' || {{ sorted_list(json_text('email')) }} || ']' as past_emails
+    from past_addresses
+    group by reference_key
+),
+
 suppressions as (
     select profile_key, digest
     from {{ source('control', 'identity_suppression') }}
@@ -67,6 +88,10 @@ addresses as (
     select reference_key, {{ text_list('further_emails') }}
     from cleaned
     where further_emails is not null
+
+    union all
+
+    select reference_key, email from past_addresses
 ),
 
 -- Who asked to be in no table: what their records told stays with nobody.
@@ -104,6 +129,7 @@ told as (
         cleaned.clean_email as email,
         cleaned.is_email_verified,
         cleaned.further_emails,
+        past_lists.past_emails,
         cleaned.native_id like 'mailto:%' as is_address_only,
         cleaned.phone,
         cleaned.further_phone,
@@ -150,6 +176,8 @@ told as (
             when cleaned.entity = 'person' then {{ email_domain('cleaned.clean_email') }}
             else cleaned.domain
         end
+    left join past_lists
+        on cleaned.reference_key = past_lists.reference_key and cleaned.entity = 'person'
     left join suppressed
         on cleaned.reference_key = suppressed.reference_key and cleaned.entity = 'person'
     where suppressed.reference_key is null

@@ -17,7 +17,7 @@ union
 select lines.place, lines.scope, lines.basis, identifiers.profile_key
 from lines
 inner join {{ ref('identity_identifier') }} as identifiers
-    on identifiers.id_type = 'email'
+    on identifiers.id_type in ('email', 'past_email')
     and lines.digest in (
         {{ sha256_of('identifiers.value') }}, {{ sha256_of('identifiers.written') }}
     )

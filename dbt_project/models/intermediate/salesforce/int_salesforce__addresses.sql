@@ -1,7 +1,10 @@
+{% for stream in ['contacts', 'leads', 'users'] %}
 select
-    _source || ':contacts:' || _key as profile_key,
+    _source || ':{{ stream }}:' || _key as profile_key,
     email,
     created_at,
     _version,
     _seq
-from {{ known(ref('stg_salesforce__contacts')) }} as contacts
+from {{ known(ref('stg_salesforce__' ~ stream)) }} as {{ stream }}
+{{ 'union all' if not loop.last }}
+{% endfor %}
