@@ -29,6 +29,7 @@ BuyingModel = Literal["bg_nbd", "mbg_nbd"]
 State = Literal["fitted", "too few", "no convergence", "at a bound"]
 
 DAYS_PER_WEEK = 7
+BUYING_PARAMETERS = ("r", "alpha", "a", "b")
 OUTLOOK_DAYS = 365
 """How far is looked ahead where the strategy does not say."""
 FEWEST_PARTIES = 100
@@ -98,7 +99,7 @@ def fit_buying(
     # scaled, so that alpha is near 1: the search takes steps of one size in all directions
     scale = float(np.average(age, weights=count))
     likelihood = _buying_likelihood(model, repeats, recency / scale, age / scale, count)
-    fit = _fit(likelihood, ("r", "alpha", "a", "b"), count)
+    fit = _fit(likelihood, BUYING_PARAMETERS, count)
     return _rescaled(fit, "alpha", scale, per=float(count @ repeats))
 
 
@@ -130,7 +131,7 @@ def share_beyond(purchases: int, parameters: Mapping[str, float]) -> float:
 
 def outlook(
     model: BuyingModel,
-    parameters: Mapping[str, float],
+    parameters: Mapping[str, float] | Mapping[str, Floats],
     repeats: Floats,
     recency: Floats,
     age: Floats,
@@ -138,13 +139,15 @@ def outlook(
 ) -> Outlook:
     """Return what a fitted buying model expects of each party in the next `weeks`.
 
+    Parties of several fits may come together, each with the parameters of its own.
+
     Who is still there buys at a rate ~ Gamma(r + repeats, alpha + age) and stops with a chance
     ~ Beta(a, b + chances). At least k more purchases come about when k - 1 times they do not stop
     and k come in time: the product of a ratio of beta functions and a negative binomial tail. The
     sum of these over k is the mean, so no hypergeometric function is needed, which has no value
     at a = 1 and loses its digits for large counts.
     """
-    r, alpha, a, b = (parameters[name] for name in ("r", "alpha", "a", "b"))
+    r, alpha, a, b = (parameters[name] for name in BUYING_PARAMETERS)
     chances = _chances(model, repeats)
     with np.errstate(divide="ignore", invalid="ignore"):
         log_odds_gone = np.where(
@@ -162,7 +165,8 @@ def outlook(
     k = 1
     while True:
         at_least = p_alive * stays * np.maximum(in_time, 0.0)
-        if not np.any(at_least > 1e-12):
+        at_least = np.where(at_least > 1e-12, at_least, 0.0)  # whoever else is asked about
+        if not at_least.any():
             break
         expected += at_least
         squared += (2 * k - 1) * at_least
