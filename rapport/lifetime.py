@@ -42,8 +42,11 @@ _STEEPEST = 1e-6
 """A fit has converged when no parameter's slope, per party and by its logarithm, is above this."""
 _MOST_STEPS = 60
 _NUDGE = 1e-5
+"""How far a logarithm is moved to see how the slopes change."""
 _FLATTEST = 1e-8
+"""Where the value curves less than this, it is taken to curve so much."""
 _ROUNDING = 1e-12
+"""A value is higher than another if it is so by more than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
