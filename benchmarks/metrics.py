@@ -78,10 +78,8 @@ def run(home: Path, project: Path, what: str, selection: Sequence[str]) -> tuple
     """Run `dbt build` as `rapport build` does, without tests; return cost and seconds."""
     dbt.ensure_parsed(project)
     command = [
-        *(sys.executable, "-m", "rapport.dbt", str(project), "build"),
+        *(sys.executable, "-m", "rapport.dbt", str(project), str(home), "build"),
         *(*selection, "--exclude-resource-type", "unit_test", "test"),
-        *("--project-dir", str(project), "--profiles-dir", str(project)),
-        *("--target-path", str(home), "--log-path", str(home)),
     ]
     began = time.perf_counter()
     environment = {"RAPPORT_BUILD_DB": str(home / dbt.DATABASE_NAME), "PYTHONPATH": str(ROOT)}

@@ -6,8 +6,8 @@ what a build is and when it is due (`rapport.build`), how it looks in Dagster (`
 Why not the `dbt` command: dbt parses the whole project again whenever the path of the database
 differs from the last one, so for every home, and formats each of its thousands of debug events
 whether anybody reads them or not. Each costs a fifth of a build. Here the parsed project comes
-from a folder of its own, which dbt run by hand never touches, and the results from
-`run_results.json`.
+from a folder of its own, which dbt run by hand never touches, and of what dbt would write at the
+end only the results are written.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ PUBLISHED_PREFIXES = (
 """What the names of published tables begin with; of identity only what people read."""
 
 _PARSED_STATE = "partial_parse.msgpack"
+_RESULTS = "run_results.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +111,10 @@ def run(home: Path, arguments: Sequence[str], project: Path = PROJECT) -> list[N
     """
     ensure_parsed(project)
     target = home / TARGET_NAME
-    results = target / "run_results.json"
+    results = target / _RESULTS
     results.unlink(missing_ok=True)
     done = subprocess.run(
-        [sys.executable, "-m", "rapport.dbt", str(project), *arguments, *_folders(project, target)],
+        [sys.executable, "-m", "rapport.dbt", str(project), str(target), *arguments],
         env=_environment(home / DATABASE_NAME),
         capture_output=True,
         text=True,
@@ -161,8 +162,9 @@ def _environment(database: Path) -> dict[str, str]:
     }
 
 
-def _main(project: str, *arguments: str) -> None:
+def _main(project: str, target: str, *arguments: str) -> None:
     """Be the process that `run` starts."""
+    from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
@@ -170,8 +172,12 @@ def _main(project: str, *arguments: str) -> None:
     gc.disable()  # what dbt makes it keeps to its end, which is near; looking costs 1 CPU-s
     state = (parsed_folder(Path(project)) / _PARSED_STATE).read_bytes()
     manifest = Manifest.from_msgpack(state, decoder=extended_mashumuro_decoder)
-    silence = ("--log-level", "none", "--log-level-file", "none")
-    done = dbtRunner(manifest=manifest).invoke([*silence, *arguments])
+    # the manifest once more, and the graph: a third of a second
+    silence = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
+    folders = _folders(Path(project), Path(target))
+    done = dbtRunner(manifest=manifest).invoke([*silence, *arguments, *folders])
+    if isinstance(done.result, RunExecutionResult):
+        done.result.write(str(Path(target) / _RESULTS))
     if done.exception:
         print(done.exception, file=sys.stderr)
     sys.exit(0 if done.success else 1)

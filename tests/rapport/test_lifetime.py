@@ -148,6 +148,15 @@ def test_who_bought_once_has_not_stopped_unless_the_first_purchase_can_be_the_la
     assert lifetime.outlook("mbg_nbd", PAPER, *once).p_alive[0] < 0.6
 
 
+def test_a_fit_ends_where_no_parameter_makes_it_better(
+    sample: dict[str, Floats], bg_nbd: Fit
+) -> None:
+    rows = (sample[name] for name in ("repeats", "recency", "age", "count"))
+    point = np.array(list(bg_nbd.parameters.values()))
+    slopes = lifetime._buying_likelihood("bg_nbd", *rows)(point)[1] * point / bg_nbd.parties
+    assert np.max(np.abs(slopes)) < 1e-8
+
+
 def test_rows_may_come_in_any_order_and_split(sample: dict[str, Floats], bg_nbd: Fit) -> None:
     names = ("repeats", "recency", "age", "count")
     order = np.random.default_rng(3).permutation(len(sample["age"]))

@@ -61,7 +61,8 @@
 {#
   The Kaplan-Meier curve: per group and length of a wait the logarithm of the share that waits
   longer (at most -1000 where nobody does), and of how many (`n_at_risk`) waits ended (`n_over`).
-  A row of `relation` stands for one wait, or for `many`.
+  Lengths at which none ended are left out, but for the longest. A row of `relation` stands for one
+  wait, or for `many`.
 #}
 {% macro survival_curve(relation, groups, wait, is_over, many='1') %}
         select
@@ -83,6 +84,7 @@
                 {{ groups | join(', ') }},
                 wait,
                 n_over,
+                n_waits,
                 sum(n_waits) over (
                     partition by {{ groups | join(', ') }} order by wait
                     rows between current row and unbounded following
@@ -97,6 +99,7 @@
                 group by {{ groups | join(', ') }}, {{ wait }}
             ) as waits
         ) as risks
+        where n_over > 0 or n_waits = n_at_risk
 {% endmacro %}
 
 

@@ -1,6 +1,7 @@
 """The buying models, fitted to everybody's purchases as of each snapshot."""
 
 import pyarrow
+import pyarrow.compute as pc
 
 from rapport import lifetime
 
@@ -39,15 +40,21 @@ def model(dbt, session):
 
 def histories(dbt):
     """Return (as_of, basis) -> repeats, recency and age in weeks, and how many have these."""
-    counted = dbt.ref("int_purchases__histories").aggregate(
-        "as_of, basis, cast(repeats as double) as repeats, "
-        f"recency_days / {lifetime.DAYS_PER_WEEK}.0 as recency, "
-        f"age_days / {lifetime.DAYS_PER_WEEK}.0 as age, cast(count(*) as double) as parties"
+    counted = (
+        dbt.ref("int_purchases__histories")
+        .aggregate("as_of, basis, repeats, recency_days, age_days, count(*) as parties")
+        .to_arrow_table()
     )
     found = {}
-    for as_of, basis in counted.project("as_of, basis").distinct().order("1, 2").fetchall():
-        snapshot = counted.filter(f"as_of = date '{as_of}' and basis = '{basis}'").fetchnumpy()
-        found[as_of, basis] = [
-            snapshot[name].astype("float64") for name in ("repeats", "recency", "age", "parties")
-        ]
+    for key in counted.group_by(["as_of", "basis"]).aggregate([]).sort_by("as_of").to_pylist():
+        snapshot = counted.filter(
+            (pc.field("as_of") == key["as_of"]) & (pc.field("basis") == key["basis"])
+        )
+        repeats, recency, age, parties = (
+            snapshot[name].to_numpy().astype(float)
+            for name in ("repeats", "recency_days", "age_days", "parties")
+        )
+        found[key["as_of"], key["basis"]] = (
+            repeats, recency / lifetime.DAYS_PER_WEEK, age / lifetime.DAYS_PER_WEEK, parties,
+        )  # fmt: skip
     return found

@@ -1,7 +1,7 @@
 """What is expected of every history of purchases, by each buying model that could be fitted."""
 
-import numpy
 import pyarrow
+import pyarrow.compute as pc
 
 from rapport import lifetime
 
@@ -22,41 +22,46 @@ DIGITS = 9
 def model(dbt, session):
     dbt.config(materialized="table")
     weeks = outlook_days(dbt) / lifetime.DAYS_PER_WEEK
-    fits = dbt.ref("int_purchases__fits").filter("state = 'fitted'")
-    histories = dbt.ref("int_purchases__histories")
-    tables = [SCHEMA.empty_table()]
-    for as_of, basis, name, *values in (
-        fits.project("as_of, basis, model, r, alpha, a, b").order("1, 2, 3").fetchall()
-    ):
-        found = (
-            histories.filter(f"as_of = date '{as_of}' and basis = '{basis}'")
-            .project(", ".join(KEY))
-            .distinct()
-            .order("1, 2, 3")
-            .fetchnumpy()
+    fits = dbt.ref("int_purchases__fits").filter("state = 'fitted'").set_alias("fits")
+    alike = dbt.ref("int_purchases__histories").project(f"as_of, basis, {', '.join(KEY)}")
+    asked = (
+        fits.join(
+            alike.distinct().set_alias("alike"),
+            "fits.as_of = alike.as_of and fits.basis = alike.basis",
         )
-        repeats, recency, age = (numpy.asarray(found[key], dtype=float) for key in KEY)
-        told = lifetime.outlook(
-            name,
-            dict(zip(("r", "alpha", "a", "b"), values, strict=True)),
-            repeats,
-            recency / lifetime.DAYS_PER_WEEK,
-            age / lifetime.DAYS_PER_WEEK,
-            weeks,
+        .project(
+            "fits.as_of, fits.basis, model, "
+            f"{', '.join(KEY)}, {', '.join(lifetime.BUYING_PARAMETERS)}"
         )
-        columns = {
-            "as_of": [as_of] * len(age),
-            "basis": [basis] * len(age),
-            "model": [name] * len(age),
-            **{key: found[key] for key in KEY},
-            "p_alive": told.p_alive.round(DIGITS),
-            "expected": told.expected.round(DIGITS),
-            "variance": told.variance.round(DIGITS),
-            "low": told.low.astype(int),
-            "high": told.high.astype(int),
-        }
-        tables.append(pyarrow.Table.from_pydict(columns, schema=SCHEMA))
-    return pyarrow.concat_tables(tables)
+        .order(f"model, as_of, basis, {', '.join(KEY)}")
+        .to_arrow_table()
+    )
+    return pyarrow.concat_tables(
+        expected(name, asked.filter(pc.equal(asked["model"], name)), weeks)
+        for name in ("bg_nbd", "mbg_nbd")
+    )
+
+
+def expected(name, asked, weeks):
+    """Return the rows of one model."""
+    repeats, recency, age = (asked[key].to_numpy().astype(float) for key in KEY)
+    told = lifetime.outlook(
+        name,
+        {key: asked[key].to_numpy() for key in lifetime.BUYING_PARAMETERS},
+        repeats,
+        recency / lifetime.DAYS_PER_WEEK,
+        age / lifetime.DAYS_PER_WEEK,
+        weeks,
+    )
+    columns = {
+        **{key: asked[key] for key in ("as_of", "basis", "model", *KEY)},
+        "p_alive": told.p_alive.round(DIGITS),
+        "expected": told.expected.round(DIGITS),
+        "variance": told.variance.round(DIGITS),
+        "low": told.low.astype(int),
+        "high": told.high.astype(int),
+    }
+    return pyarrow.Table.from_pydict(columns, schema=SCHEMA)
 
 
 def outlook_days(dbt):

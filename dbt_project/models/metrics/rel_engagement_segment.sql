@@ -156,32 +156,42 @@ act_counts as (
 
 ),
 
--- Both ends, as a tie between two segments belongs to both.
-ends as (
+bonds as (
 
-    {%- for column in ['person_id', 'other_person_id'] %}
     select
         bonds.as_of,
         bonds.basis,
         bonds.person_id,
         bonds.other_person_id,
-        bonds.mutual_interests,
-        bonds.{{ column }} as end_id
+        bonds.mutual_interests
     from {{ ref('rel_bond') }} as bonds
     inner join snapshots
         on bonds.as_of = snapshots.as_of and bonds.basis = snapshots.basis
     where bonds.strength > 0
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
 
 ),
 
-ends_by_segment as (
+tied as (
 
-    {{ by_person_segment('ends', 'end_id') }}
+    select person_id from bonds
+    union
+    select other_person_id as person_id from bonds
 
 ),
 
+tied_by_segment as (
+
+    select
+        'all' as segment_type,
+        'all' as segment,
+        *
+    from tied
+    union all
+    {{ by_person_segment('tied', 'person_id') }}
+
+),
+
+-- A tie between two segments belongs to both; within one it would be counted at each end.
 tie_counts as (
 
     select
@@ -189,25 +199,34 @@ tie_counts as (
         basis,
         segment_type,
         segment,
-        count(*) as tied_pairs,
+        sum(times) as tied_pairs,
         -- as long as nobody told us of an interest it is not known
-        count(mutual_interests) as ties_told,
-        count(case when mutual_interests > 0 then 1 end) as interest_ties
+        sum(case when mutual_interests is not null then times else 0 end) as ties_told,
+        sum(case when mutual_interests > 0 then times else 0 end) as interest_ties
     from (
-        select distinct
-            segment_type,
-            segment,
-            as_of,
-            basis,
-            person_id,
-            other_person_id,
-            mutual_interests
-        from (
-            select 'all' as segment_type, 'all' as segment, * from ends
-            union all
-            select * from ends_by_segment
-        ) as segmented_ends
-    ) as pairs
+        {%- for column in ['person_id', 'other_person_id'] %}
+        select
+            bonds.*,
+            ends.segment_type,
+            ends.segment,
+            1 as times
+        from bonds
+        inner join tied_by_segment as ends on bonds.{{ column }} = ends.person_id
+        union all
+        {%- endfor %}
+        select
+            bonds.*,
+            ends.segment_type,
+            ends.segment,
+            -1 as times
+        from bonds
+        inner join tied_by_segment as ends on bonds.person_id = ends.person_id
+        inner join tied_by_segment as others
+            on
+                bonds.other_person_id = others.person_id
+                and ends.segment_type = others.segment_type
+                and ends.segment = others.segment
+    ) as counted
     group by as_of, basis, segment_type, segment
 
 ),

@@ -210,23 +210,18 @@ answers as (
 
 ),
 
-threads as (
+answers_in_a_year as (
 
     select
         snapshots.as_of,
         snapshots.basis,
         answers.thread_id,
-        answers.person_id,
-        count(*) as answers,
-        count(*) over (
-            partition by snapshots.as_of, snapshots.basis, answers.thread_id
-        ) as helpers
+        answers.person_id
     from snapshots
     inner join answers
         on
             answers.day <= snapshots.as_of
             and answers.day > {{ days_after('snapshots.as_of', -364) }}
-    group by snapshots.as_of, snapshots.basis, answers.thread_id, answers.person_id
 
 ),
 
@@ -236,10 +231,29 @@ help as (
         as_of,
         basis,
         person_id,
-        cast(sum(answers) as bigint) as answers,
-        count(case when helpers = 1 then 1 end) as questions_alone,
-        sum(sum(answers)) over (partition by as_of, basis) as all_answers
-    from threads
+        count(*) as answers,
+        sum(count(*)) over (partition by as_of, basis) as all_answers
+    from answers_in_a_year
+    group by as_of, basis, person_id
+
+),
+
+alone as (
+
+    select
+        as_of,
+        basis,
+        person_id,
+        count(*) as questions_alone
+    from (
+        select
+            as_of,
+            basis,
+            min(person_id) as person_id
+        from answers_in_a_year
+        group by as_of, basis, thread_id
+        having min(person_id) = max(person_id)
+    ) as threads
     group by as_of, basis, person_id
 
 ),
@@ -303,7 +317,7 @@ joined as (
         coalesce(leaned_on.people_without_other, 0) as people_without_other,
         coalesce(organizations.organizations_depending, 0) as organizations_depending,
         case when seen.sees_forum then coalesce(help.answers, 0) end as answers,
-        case when seen.sees_forum then coalesce(help.questions_alone, 0) end as questions_alone,
+        case when seen.sees_forum then coalesce(alone.questions_alone, 0) end as questions_alone,
         {{ share('help.answers', 'help.all_answers') }} as answers_share,
         lately.days_quiet,
         coalesce(lately.purchase_days, 0) as purchase_days,
@@ -314,7 +328,7 @@ joined as (
     inner join snapshots
         on reaches.as_of = snapshots.as_of and reaches.basis = snapshots.basis
     cross join settings
-    {%- for table in ['beyond', 'centrality', 'leaned_on', 'organizations', 'help', 'lately', 'engagement'] %}
+    {%- for table in ['beyond', 'centrality', 'leaned_on', 'organizations', 'help', 'alone', 'lately', 'engagement'] %}
     left join {{ table }}
         on
             reaches.as_of = {{ table }}.as_of
