@@ -70,7 +70,8 @@ today as (
                 order by keeps desc nulls last, keep_margin desc nulls last, rule
             ) as safest,
             count(*) over (partition by programme, person_id, day, tier_rank, clause) as n_rules
-        from rules
+        -- from the table, for two readers all looks would be kept in memory
+        from {{ ref('int_tiers__rules') }}
         where look = 'today'
     ) as ranked
     inner join {{ source('control', 'tier_rules') }} as told
