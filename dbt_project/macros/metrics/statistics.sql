@@ -211,9 +211,10 @@ cast(
 {#
   How much of a total hangs on how few.
 
-  One row per group: `n_parts`, `total`, `top_1`, `top_5` (quantities), `gini` (0 alike .. near 1),
-  `n_for_half`: the fewest parts that make at least half of the total (CHAOSS contributor absence
-  factor for people, elephant factor for organizations). `quantity` is a whole number above 0.
+  One row per group: `n_parts`, `total`, `top_1`, `top_5` (quantities), `top_part` (of the largest the
+  first), `gini` (0 alike .. near 1), `n_for_half`: the fewest parts that make at least half of the
+  total (CHAOSS contributor absence factor for people, elephant factor for organizations).
+  `quantity` is a whole number above 0.
 #}
 {% macro concentration(relation, groups, part, quantity) %}
     select
@@ -221,6 +222,7 @@ cast(
         count(*) as n_parts,
         max(total) as total,
         max(quantity) as top_1,
+        max(case when rank_down = 1 then part end) as top_part,
         sum(case when rank_down <= 5 then quantity else 0 end) as top_5,
         cast(sum((n_parts + 1 - 2 * rank_down) * quantity) as double)
             / cast(max(n_parts) * max(total) as double) as gini,
@@ -228,6 +230,7 @@ cast(
     from (
         select
             {{ groups | join(', ') }},
+            {{ part }} as part,
             {{ quantity }} as quantity,
             count(*) over (partition by {{ groups | join(', ') }}) as n_parts,
             sum({{ quantity }}) over (partition by {{ groups | join(', ') }}) as total,

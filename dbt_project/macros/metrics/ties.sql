@@ -2,7 +2,7 @@
   What a tie between two people is worth.
 
   Belongs here: how a tie fades.
-  Does not belong here: what makes a tie (`int_ties__daily`).
+  Does not belong here: what makes a tie (`int_ties__faded`).
 #}
 
 {# Points that are left after `days`: a tenth less with each 30 of them; six decimals. #}

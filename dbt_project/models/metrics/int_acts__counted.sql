@@ -44,6 +44,8 @@ memberships as (
 
 ),
 
+-- What had happened and was known, as one condition: of two comparisons DuckDB would expect to let
+-- through a handful of rows, and build its hash tables on all acts instead of on people.
 counted_interactions as (
 
     select
@@ -77,9 +79,12 @@ counted_interactions as (
     from interactions
     cross join run
     where
-        not coalesce(interactions.is_deleted, false)
-        and interactions.loaded_at <= run.known_at
-        and {{ utc_day('interactions.occurred_at') }} <= run.as_of
+        case
+            when
+                interactions.loaded_at <= run.known_at
+                and not coalesce(interactions.is_deleted, false)
+                then {{ utc_day('interactions.occurred_at') }} <= run.as_of
+        end
 
 ),
 
@@ -107,8 +112,10 @@ counted_purchases as (
     from purchases
     cross join run
     where
-        purchases.loaded_at <= run.known_at
-        and {{ utc_day('purchases.occurred_at') }} <= run.as_of
+        case
+            when purchases.loaded_at <= run.known_at
+                then {{ utc_day('purchases.occurred_at') }} <= run.as_of
+        end
 
 ),
 
@@ -137,8 +144,10 @@ counted_logins as (
     -- one row each: `source` is the key of `control.sources`
     left join sources on logins.source = sources.source
     where
-        logins.loaded_at <= run.known_at
-        and {{ utc_day('logins.occurred_at') }} <= run.as_of
+        case
+            when logins.loaded_at <= run.known_at
+                then {{ utc_day('logins.occurred_at') }} <= run.as_of
+        end
 
 ),
 

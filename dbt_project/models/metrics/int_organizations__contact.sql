@@ -19,11 +19,13 @@ acts as (
 
 -- When our side next turned to the same person, took part in the same thread, or, where nobody
 -- knows which person asked, turned to the organization. Looked at from the end, where a running
--- minimum costs less than one of all that follows.
-answered as (
+-- minimum costs less than one of all that follows; and only at what asks or can be an answer.
+followed as (
 
     select
-        *,
+        act_id,
+        outside_person_id,
+        asks_us,
         min(case when is_ours and not is_to_staff then occurred_at end) over (
             partition by outside_person_id order by occurred_at desc, act_id desc
             rows between unbounded preceding and 1 preceding
@@ -37,25 +39,14 @@ answered as (
             rows between unbounded preceding and 1 preceding
         ) as next_to_organization_at
     from acts
+    where asks_us or is_ours
 
 ),
 
-final as (
+answered as (
 
     select
         act_id,
-        organization_id,
-        outside_person_id as person_id,
-        silo,
-        day,
-        occurred_at,
-        not is_by_staff as is_theirs,
-        is_ours,
-        -- an order shows that they are there, though it is no contact
-        is_contact or not is_by_staff as is_sign_of_life,
-        is_contact,
-        is_contact and not is_community as is_direct_contact,
-        asks_us,
         case
             when outside_person_id is null then next_to_organization_at
             else least(
@@ -63,8 +54,31 @@ final as (
                 coalesce(next_in_thread_at, next_to_person_at)
             )
         end as answered_at
-    from answered
-    where organization_id is not null
+    from followed
+    where asks_us
+
+),
+
+final as (
+
+    select
+        acts.act_id,
+        acts.organization_id,
+        acts.outside_person_id as person_id,
+        acts.silo,
+        acts.day,
+        acts.occurred_at,
+        not acts.is_by_staff as is_theirs,
+        acts.is_ours,
+        -- an order shows that they are there, though it is no contact
+        acts.is_contact or not acts.is_by_staff as is_sign_of_life,
+        acts.is_contact,
+        acts.is_contact and not acts.is_community as is_direct_contact,
+        acts.asks_us,
+        answered.answered_at
+    from acts
+    left join answered on acts.act_id = answered.act_id
+    where acts.organization_id is not null
 
 )
 

@@ -33,7 +33,6 @@ numbered as (
 
     select
         *,
-        row_number() over (partition by person_id, day order by silo) = 1 as is_first_of_day,
         lag(day) over (partition by person_id, silo order by day) as previous_silo_day,
         lag(day) over (partition by person_id order by day, silo) as previous_day
     from days
@@ -47,8 +46,8 @@ final as (
         silo,
         day,
         {{ days_between('previous_silo_day', 'day') }} as silo_gap,
-        case when is_first_of_day then {{ days_between('previous_day', 'day') }} end as gap,
-        is_first_of_day,
+        case when previous_day < day then {{ days_between('previous_day', 'day') }} end as gap,
+        previous_day is null or previous_day < day as is_first_of_day,
         last_act_at
     from numbered
 

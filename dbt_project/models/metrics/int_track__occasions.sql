@@ -720,7 +720,8 @@ kinds as (
     -- one row each: keys of the dimensions
     left join people on occasions.person_id = people.person_id
     left join organizations on occasions.organization_id = organizations.organization_id
-    where occasions.day <= run.as_of and not coalesce(people.is_bot, false)
+    -- one condition, as in `int_acts__counted`
+    where case when not coalesce(people.is_bot, false) then occasions.day <= run.as_of end
 
 ),
 

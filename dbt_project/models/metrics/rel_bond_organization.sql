@@ -144,18 +144,6 @@ whole as (
     {{ concentration(side ~ '_people', grain, 'member_id', 'points') }}
 
 ),
-
-{{ side }}_tops as (
-
-    select
-        {{ grain | join(', ') }},
-        member_id,
-        row_number() over (
-            partition by {{ grain | join(', ') }} order by points desc, member_id
-        ) as place
-    from {{ side }}_people
-
-),
 {%- endfor %}
 
 joined as (
@@ -174,23 +162,18 @@ joined as (
         cast({{ side }}_concentration.n_for_half as bigint) as {{ prefix }}absence_factor,
         {{ share(side ~ '_concentration.top_1', side ~ '_concentration.total') }}
             as top_{{ prefix }}person_share,
-        {{ side }}_tops.member_id as top_{{ prefix }}person_id,
+        {{ side }}_concentration.top_part as top_{{ prefix }}person_id,
         {%- endfor %}
         coalesce(seen.coverage, 0) as coverage,
         snapshots.known_at
     from whole
     inner join snapshots on whole.as_of = snapshots.as_of and whole.basis = snapshots.basis
     {%- for side in ['own', 'other'] %}
-    {%- for table in ['concentration', 'tops'] %}
-    inner join {{ side }}_{{ table }}
+    inner join {{ side }}_concentration
         on
             {%- for column in grain %}
-            {% if not loop.first %}and {% endif %}whole.{{ column }} = {{ side }}_{{ table }}.{{ column }}
+            {% if not loop.first %}and {% endif %}whole.{{ column }} = {{ side }}_concentration.{{ column }}
             {%- endfor %}
-            {%- if table == 'tops' %}
-            and {{ side }}_tops.place = 1
-            {%- endif %}
-    {%- endfor %}
     {%- endfor %}
     left join organizations on whole.organization_id = organizations.organization_id
     left join organizations as others on whole.other_organization_id = others.organization_id

@@ -50,19 +50,36 @@ rules as (
 today as (
 
     select
-        *,
-        -- of the rules of a clause the one that is nearest to holding, and the one that holds most
-        row_number() over (
-            partition by programme, person_id, day, tier_rank, clause
-            order by meets desc nulls last, margin desc nulls last, rule
-        ) as nearest,
-        row_number() over (
-            partition by programme, person_id, day, tier_rank, clause
-            order by keeps desc nulls last, keep_margin desc nulls last, rule
-        ) as safest,
-        count(*) over (partition by programme, person_id, day, tier_rank, clause) as n_rules
-    from rules
-    where look = 'today'
+        ranked.*,
+        told.words,
+        told.comparison,
+        told.threshold,
+        told.or_count,
+        told.keep_threshold,
+        told.keep_count
+    from (
+        select
+            *,
+            -- of the rules of a clause the one nearest to holding, and the one that holds most
+            row_number() over (
+                partition by programme, person_id, day, tier_rank, clause
+                order by meets desc nulls last, margin desc nulls last, rule
+            ) as nearest,
+            row_number() over (
+                partition by programme, person_id, day, tier_rank, clause
+                order by keeps desc nulls last, keep_margin desc nulls last, rule
+            ) as safest,
+            count(*) over (partition by programme, person_id, day, tier_rank, clause) as n_rules
+        -- from the table, for two readers all looks would be kept in memory
+        from {{ ref('int_tiers__rules') }}
+        where look = 'today'
+    ) as ranked
+    inner join {{ source('control', 'tier_rules') }} as told
+        on
+            ranked.programme = told.programme
+            and ranked.tier_rank = told.tier_rank
+            and ranked.clause = told.clause
+            and ranked.rule = told.rule
 
 ),
 
@@ -88,8 +105,7 @@ clauses as (
 
 ),
 
--- A tier asks for what the ones below it ask for, too.
-looks as (
+counted as (
 
     select
         look,
@@ -97,29 +113,50 @@ looks as (
         person_id,
         day,
         tier_rank,
+        count(*) as asks,
+        {%- for verdict in ['meets', 'keeps'] %}
+        count(case when {{ verdict }} then 1 end) as holds_{{ verdict }},
+        count(case when not {{ verdict }} then 1 end) as fails_{{ verdict }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from clauses
+    group by look, programme, person_id, day, tier_rank
+
+),
+
+-- Most people never meet what any tier asks for, and so never had one.
+candidates as (
+
+    select
+        programme,
+        person_id
+    from counted
+    where look = 'review' and asks = holds_meets
+    group by programme, person_id
+
+),
+
+-- A tier asks for what the ones below it ask for, too.
+looks as (
+
+    select
+        counted.look,
+        counted.programme,
+        counted.person_id,
+        counted.day,
+        counted.tier_rank,
         {%- for verdict in ['meets', 'keeps'] %}
         case
-            when sum(fails_{{ verdict }}) over ranks > 0 then false
-            when sum(asks) over ranks = sum(holds_{{ verdict }}) over ranks then true
+            when sum(counted.fails_{{ verdict }}) over ranks > 0 then false
+            when sum(counted.asks) over ranks = sum(counted.holds_{{ verdict }}) over ranks
+                then true
         end as {{ verdict }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from (
-        select
-            look,
-            programme,
-            person_id,
-            day,
-            tier_rank,
-            count(*) as asks,
-            {%- for verdict in ['meets', 'keeps'] %}
-            count(case when {{ verdict }} then 1 end) as holds_{{ verdict }},
-            count(case when not {{ verdict }} then 1 end) as fails_{{ verdict }}{{ ',' if not loop.last }}
-            {%- endfor %}
-        from clauses
-        group by look, programme, person_id, day, tier_rank
-    ) as counted
+    from counted
+    inner join candidates
+        on counted.programme = candidates.programme and counted.person_id = candidates.person_id
     window ranks as (
-        partition by look, programme, person_id, day order by tier_rank
+        partition by counted.look, counted.programme, counted.person_id, counted.day
+        order by counted.tier_rank
         rows between unbounded preceding and current row
     )
 
@@ -131,25 +168,15 @@ standing as (
 
     select
         looks.*,
-        {{ review_before('following.day', 'programmes') }} as until_day
-    from looks
-    inner join programmes on looks.programme = programmes.programme
-    left join (
+        {{ review_before('looks.next_day', 'programmes') }} as until_day
+    from (
         select
-            programme,
-            person_id,
-            tier_rank,
-            day as earlier_day,
-            lead(day) over (partition by programme, person_id, tier_rank order by day) as day
+            *,
+            lead(day) over (partition by programme, person_id, tier_rank order by day) as next_day
         from looks
         where look = 'review'
-    ) as following
-        on
-            looks.programme = following.programme
-            and looks.person_id = following.person_id
-            and looks.tier_rank = following.tier_rank
-            and looks.day = following.earlier_day
-    where looks.look = 'review'
+    ) as looks
+    inner join programmes on looks.programme = programmes.programme
 
 ),
 
