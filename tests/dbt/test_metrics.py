@@ -258,6 +258,32 @@ def test_help_among_members_is_told_from_help_by_staff(models: Models) -> None:
     assert (row["newcomer_questions_7d"], row["newcomer_answered_7d_share"]) == (3, 1.0)
 
 
+def test_who_was_helped_counts_as_back_with_another_thread_within_ninety_days(
+    models: Models,
+) -> None:
+    """Six got their first answer a hundred days ago; two of them came back in time."""
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.person("helper")
+    for asker in ("back", "back-late", "same-day", "thanks", "gone", "after-89-days"):
+        ledger.person(asker)
+        ledger.act(asker, asker, days_ago(101), "question", thread_id=asker)
+        ledger.act(f"{asker}-a", "helper", days_ago(100), "answer", thread_id=asker)
+    ledger.act("1", "back", days_ago(90), "post", thread_id="another")
+    ledger.act("2", "back-late", days_ago(9), "post", thread_id="another")
+    ledger.act("3", "same-day", days_ago(100), "post", thread_id="another")
+    ledger.act("4", "thanks", days_ago(99), "reply", thread_id="thanks")
+    ledger.act("5", "after-89-days", days_ago(11), "post")
+    for days, asker in ((119, "before"), (89, "too-fresh"), (300, "old-hand")):
+        ledger.person(asker)
+        ledger.act(asker, asker, days_ago(days + 1), "question", thread_id=asker)
+        ledger.act(f"{asker}-a", "helper", days_ago(days), "answer", thread_id=asker)
+    ledger.act("q", "old-hand", days_ago(102), "question", thread_id="q")  # helped before
+    ledger.act("q-a", "helper", days_ago(101), "answer", thread_id="q")
+    row = community(ledger.build())
+    assert (row["first_helped"], row["first_helped_back_share"]) == (6, pytest.approx(2 / 6))
+
+
 def test_no_forum_is_unknown_and_not_empty(models: Models) -> None:
     ledger = Ledger(models, AS_OF)
     ledger.configure(crm="crm")

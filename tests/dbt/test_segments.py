@@ -17,7 +17,7 @@ ADDITIVE = {
     "rel_community_health": (
         "members", "active", "previous_active", "new_members", "retained", "resurrected",
         "churned", "contributions", "wau", "questions", "questions_7d", "newcomer_questions_7d",
-        "answers", "helpers", "n",
+        "first_helped", "answers", "helpers", "n",
     ),
     "rel_engagement_segment": (
         "people", "people_364d", "people_90d", "people_28d", "score", "people_leading",
