@@ -170,6 +170,31 @@ def test_ties_on_a_shared_interest_are_six_of_ten(models: Models) -> None:
     assert ledger.build().one(share) == {"tied_pairs": 10, "share": 0.6}
 
 
+def test_ties_older_than_a_year_are_alive_where_both_still_turn_to_each_other(
+    models: Models,
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(support="support")
+    for name in ("ann", "bob", "cid", "dan", "eve", "fay"):
+        ledger.person(name)
+    mails = {  # pair -> days ago on which the first wrote, on which the other did
+        ("ann", "bob"): ((500, 20), (499, 19)),
+        ("ann", "cid"): ((500, 20), (499,)),  # got no word back for a year
+        ("ann", "dan"): ((500,), (499,)),
+        ("ann", "eve"): ((800, 20), (500, 19)),  # two-way since the word back
+        ("bob", "cid"): ((800, 20), (799, 19)),  # two-way for longer than two years
+        ("bob", "dan"): ((500, 20), (300, 19)),  # two-way for less than one
+        ("bob", "eve"): ((500,), ()),
+    }
+    for (one, other), days in mails.items():
+        for (actor, target), ages in zip([(one, other), (other, one)], days, strict=True):
+            for age in ages:
+                key = f"{actor}-{target}-{age}"
+                ledger.act(key, actor, days_ago(age), "email", target_person_id=target)
+    found = "select older_ties, older_ties_alive_share from rel_engagement_segment"
+    assert ledger.build().one(found) == {"older_ties": 4, "older_ties_alive_share": 2 / 4}
+
+
 def test_first_answers_are_timed_for_each_tier_on_its_own(models: Models) -> None:
     """Whose question waits how long, by the tier of the asker that a field of the CRM tells."""
     ledger = Ledger(models, AS_OF)

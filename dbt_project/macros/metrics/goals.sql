@@ -34,7 +34,8 @@
             'median_score', 'p75_score', 'median_importance_in_life', 'people_leading',
             'people_contributing', 'people_participating', 'people_exploring', 'moved_up',
             'held', 'moved_down', 'commitment', 'gravity', 'acts_28d',
-            'acts_but_purchases_share_28d', 'tied_pairs', 'interest_tie_share',
+            'acts_but_purchases_share_28d', 'tied_pairs', 'interest_tie_share', 'older_ties',
+            'older_ties_alive_share',
         ],
     }) }}
 {% endmacro %}

@@ -166,6 +166,7 @@ ends as (
         bonds.person_id,
         bonds.other_person_id,
         bonds.mutual_interests,
+        bonds.is_two_way,
         bonds.{{ column }} as end_id
     from {{ ref('rel_bond') }} as bonds
     inner join snapshots
@@ -206,6 +207,88 @@ tie_counts as (
             select 'all' as segment_type, 'all' as segment, * from ends
             union all
             select * from ends_by_segment
+        ) as segmented_ends
+    ) as pairs
+    group by as_of, basis, segment_type, segment
+
+),
+
+---------- ties that are older than a year, and whether both still turn to each other
+
+two_way_since as (
+
+    select
+        one_id,
+        other_id,
+        greatest(
+            min(case when from_one > 0 then day end), min(case when from_other > 0 then day end)
+        ) as day
+    from {{ ref('int_ties__daily') }}
+    group by one_id, other_id
+    having sum(from_one) > 0 and sum(from_other) > 0
+
+),
+
+older_ties as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        two_way_since.one_id,
+        two_way_since.other_id,
+        bonds.person_id is not null as is_alive
+    from snapshots
+    inner join two_way_since
+        on
+            two_way_since.day <= {{ days_after('snapshots.as_of', -364) }}
+            and two_way_since.day > {{ days_after('snapshots.as_of', -728) }}
+    -- one or none: the pair in the 364 days since
+    left join {{ ref('rel_bond') }} as bonds
+        on
+            snapshots.as_of = bonds.as_of
+            and snapshots.basis = bonds.basis
+            and two_way_since.one_id = bonds.person_id
+            and two_way_since.other_id = bonds.other_person_id
+            and bonds.is_two_way
+
+),
+
+older_ends as (
+
+    select *, one_id as end_id from older_ties
+    union all
+    select *, other_id as end_id from older_ties
+
+),
+
+older_ends_by_segment as (
+
+    {{ by_person_segment('older_ends', 'end_id') }}
+
+),
+
+older_tie_counts as (
+
+    select
+        as_of,
+        basis,
+        segment_type,
+        segment,
+        count(*) as older_ties,
+        count(case when is_alive then 1 end) as older_ties_alive
+    from (
+        select distinct
+            segment_type,
+            segment,
+            as_of,
+            basis,
+            one_id,
+            other_id,
+            is_alive
+        from (
+            select 'all' as segment_type, 'all' as segment, * from older_ends
+            union all
+            select * from older_ends_by_segment
         ) as segmented_ends
     ) as pairs
     group by as_of, basis, segment_type, segment
@@ -258,6 +341,9 @@ final as (
         end as acts_but_purchases_share_28d,
         cast(coalesce(tie_counts.tied_pairs, 0) as bigint) as tied_pairs,
         {{ share('tie_counts.interest_ties', 'tie_counts.ties_told') }} as interest_tie_share,
+        cast(coalesce(older_tie_counts.older_ties, 0) as bigint) as older_ties,
+        {{ share('older_tie_counts.older_ties_alive', 'older_tie_counts.older_ties') }}
+            as older_ties_alive_share,
 
         ---------- provenance
         counted_people.people_364d as n,
@@ -269,7 +355,7 @@ final as (
         on counted_people.as_of = snapshots.as_of and counted_people.basis = snapshots.basis
     cross join settings
     cross join bought_since
-    {%- for table in ['act_counts', 'tie_counts'] %}
+    {%- for table in ['act_counts', 'tie_counts', 'older_tie_counts'] %}
     left join {{ table }}
         on
             counted_people.as_of = {{ table }}.as_of
