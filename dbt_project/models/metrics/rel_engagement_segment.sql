@@ -213,6 +213,77 @@ tie_counts as (
 
 ),
 
+---------- newcomers of 63 to 90 days ago, with a tie to somebody who leads or contributes, or without
+
+first_days as (
+
+    select
+        person_id,
+        min(day) as first_day
+    from {{ ref('int_people__days') }}
+    where is_first_of_day
+    group by person_id
+
+),
+
+newcomers as (
+
+    select
+        people.as_of,
+        people.basis,
+        people.person_id,
+        max(people.level) <= 3 as reaches,
+        count(leaders.person_id) > 0 as is_tied
+    from people
+    inner join first_days
+        on
+            people.person_id = first_days.person_id
+            and first_days.first_day <= {{ days_after('people.as_of', -63) }}
+            and first_days.first_day > {{ days_after('people.as_of', -91) }}
+    left join ends
+        on
+            people.as_of = ends.as_of
+            and people.basis = ends.basis
+            and people.person_id = ends.end_id
+            and ends.is_two_way
+    left join people as leaders
+        on
+            ends.as_of = leaders.as_of
+            and ends.basis = leaders.basis
+            and leaders.person_id
+            = case when ends.end_id = ends.person_id then ends.other_person_id else ends.person_id end
+            and leaders.level <= 2
+    group by people.as_of, people.basis, people.person_id
+
+),
+
+newcomers_by_segment as (
+
+    {{ by_person_segment('newcomers', 'person_id') }}
+
+),
+
+newcomer_counts as (
+
+    select
+        as_of,
+        basis,
+        segment_type,
+        segment,
+        {%- for name, which in [('tied', 'is_tied'), ('untied', 'not is_tied')] %}
+        count(case when {{ which }} then 1 end) as newcomers_{{ name }},
+        count(case when {{ which }} and reaches then 1 end) as newcomers_{{ name }}_reaching
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        select 'all' as segment_type, 'all' as segment, * from newcomers
+        union all
+        select * from newcomers_by_segment
+    ) as segmented_newcomers
+    group by as_of, basis, segment_type, segment
+
+),
+
 ---------- ties that are older than a year, and whether both still turn to each other
 
 two_way_since as (
@@ -333,6 +404,21 @@ final as (
                 ) }}
         end as gravity,
 
+        {%- for name in ['tied', 'untied'] %}
+        cast(
+            case
+                when settings.has_strategy then coalesce(newcomer_counts.newcomers_{{ name }}, 0)
+            end as bigint
+        ) as newcomers_{{ name }},
+        case
+            when settings.has_strategy
+                then {{ share(
+                    'newcomer_counts.newcomers_' ~ name ~ '_reaching',
+                    'newcomer_counts.newcomers_' ~ name,
+                ) }}
+        end as newcomers_{{ name }}_reaching_share,
+        {%- endfor %}
+
         ---------- what they do, and what joins them
         cast(coalesce(act_counts.acts_28d, 0) as bigint) as acts_28d,
         case
@@ -355,7 +441,7 @@ final as (
         on counted_people.as_of = snapshots.as_of and counted_people.basis = snapshots.basis
     cross join settings
     cross join bought_since
-    {%- for table in ['act_counts', 'tie_counts', 'older_tie_counts'] %}
+    {%- for table in ['act_counts', 'tie_counts', 'older_tie_counts', 'newcomer_counts'] %}
     left join {{ table }}
         on
             counted_people.as_of = {{ table }}.as_of
