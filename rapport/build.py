@@ -529,7 +529,7 @@ def _control_tables(config: Config, plan: BuildPlan) -> dict[str, Table]:
              "metric": "varchar", "unit": "varchar", "is_additive": "boolean",
              "segment_type": "varchar", "segment": "varchar", "direction": "varchar",
              "target": "double", "due_on": "date", "owner": "varchar", "horizon": "varchar",
-             "why": "varchar"},
+             "why": "varchar", "serves": "varchar", "signed_off_on": "date"},
             chosen.goals,
         ),
         "tier_programmes": (

@@ -124,9 +124,9 @@ def written(page: str) -> str:
 
 _TABLES_HEAD = """# The tables
 
-Every table of `warehouse.duckdb` and `marts/`, with what one row is and what each column holds. The
-same words are comments in the file itself (`select * from duckdb_columns()`). How to ask them
-something: [query the tables](query.md).
+Every table of `warehouse.duckdb` and `marts/`, with what one row is, what each column holds and
+which SQL makes it. The same words are comments in the file itself (`select * from
+duckdb_columns()`). How to ask them something: [query the tables](query.md).
 
 Ids of people and organizations (`person_id`, `organization_id` and those that end in them) lead to
 `dim_person` and `dim_organization`. Null means unknown. Who a column can show is marked: **names a
@@ -140,17 +140,22 @@ nothing loaded later is in it.
 def tables() -> str:
     """Return the page of the published tables, from the YAML beside their dbt models."""
     sections = [
-        f"## {model['name']}\n\n{_one_line(model['description'])}\n\n" + _columns(model["columns"])
+        f"## {model['name']}\n\n{_one_line(model['description'])}\n\n"
+        f"SQL: `{model['sql']}`\n\n{_columns(model['columns'])}"
         for model in _models()
     ]
     return "\n\n".join([_TABLES_HEAD.strip(), *sections]) + "\n"
 
 
 def _models() -> list[dict[str, Any]]:
-    """Return what the YAML beside them says of the models of published tables, in page order."""
+    """Return what the YAML beside them says of the models of published tables, in page order.
+
+    Each has its file of SQL besides, from the folder of the project on (`sql`).
+    """
     return sorted(
         (
             model
+            | {"sql": path.with_name(f"{model['name']}.sql").relative_to(PROJECT.parent).as_posix()}
             for path in (PROJECT / "models").rglob("*.yml")
             for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", ())
             if model["name"].startswith(PUBLISHED_PREFIXES)

@@ -236,6 +236,8 @@ class Goal(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         by: a day, or a month for its last one.
         owner: who answers for it.
         horizon: whether it is about next steps or about what lasts.
+        serves: the goal that it is a step to: its relationship, a dot, and its metric.
+        signed_off: the day on which the owner agreed to it.
     """
 
     metric: str
@@ -243,6 +245,8 @@ class Goal(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     by: str
     owner: str
     horizon: Literal["short", "long"] = "long"
+    serves: str | None = None
+    signed_off: date | None = None
 
 
 class Relationship(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -332,10 +336,10 @@ class Parameters:
 
 
 class GoalRow(NamedTuple):
-    """A goal as SQL joins it.
+    """A goal as SQL joins it, or a relationship that has none: then only its own words are told.
 
     Attributes:
-        goal: the name of the relationship, a dot, and the metric.
+        goal: the name of the relationship, a dot, and the metric; without a goal the name alone.
         relationship: its `id`.
         metric_table: the table that has the metric.
         metric: the column.
@@ -349,22 +353,26 @@ class GoalRow(NamedTuple):
         owner: who answers for it.
         horizon: `short` or `long`.
         why: why the relationship matters.
+        serves: the goal above it.
+        signed_off_on: when its owner agreed to it.
     """
 
     goal: str
     relationship: str
-    metric_table: str
-    metric: str
-    unit: str
-    is_additive: bool
+    metric_table: str | None
+    metric: str | None
+    unit: str | None
+    is_additive: bool | None
     segment_type: str
     segment: str
-    direction: str
-    target: float
-    due_on: date
-    owner: str
-    horizon: str
+    direction: str | None
+    target: float | None
+    due_on: date | None
+    owner: str | None
+    horizon: str | None
     why: str
+    serves: str | None
+    signed_off_on: date | None
 
 
 def parameters(path: Path) -> Parameters:
@@ -449,6 +457,26 @@ def _segment(relationship: Relationship) -> tuple[str, str]:
 def _goals(strategy: Strategy, where: str) -> Iterator[GoalRow]:
     """Yield every goal; raise `ConfigError` for one that means nothing."""
     for relationship in strategy.relationships:
+        segment_type, segment = _segment(relationship)
+        if not relationship.goals:
+            yield GoalRow(
+                goal=relationship.id,
+                relationship=relationship.id,
+                metric_table=None,
+                metric=None,
+                unit=None,
+                is_additive=None,
+                segment_type=segment_type,
+                segment=segment,
+                direction=None,
+                target=None,
+                due_on=None,
+                owner=None,
+                horizon=None,
+                why=relationship.why,
+                serves=None,
+                signed_off_on=None,
+            )
         for goal in relationship.goals:
             place = f"{where}: relationships.{relationship.id}.goals"
             metric = goals.metric(goal.metric, f"{place}.metric")
@@ -458,7 +486,6 @@ def _goals(strategy: Strategy, where: str) -> Iterator[GoalRow]:
                     f"{place}.{metric.name}.owner is empty. A goal that nobody answers for is a "
                     "wish; write who does."
                 )
-            segment_type, segment = _segment(relationship)
             yield GoalRow(
                 goal=f"{relationship.id}.{metric.name}",
                 relationship=relationship.id,
@@ -474,6 +501,8 @@ def _goals(strategy: Strategy, where: str) -> Iterator[GoalRow]:
                 owner=goal.owner.strip(),
                 horizon=goal.horizon,
                 why=relationship.why,
+                serves=goal.serves,
+                signed_off_on=goal.signed_off,
             )
 
 
@@ -548,8 +577,31 @@ def _check(strategy: Strategy, where: str) -> None:
                 f"{place}.goals has two goals for one metric. Keep one; goals for parts of the "
                 "business are relationships of their own."
             )
-    list(_goals(strategy, where))
+    _check_ladder([row for row in _goals(strategy, where) if row.metric], where)
     _check_tiers(strategy, where)
+
+
+def _check_ladder(rows: Sequence[GoalRow], where: str) -> None:
+    """Raise `ConfigError` where a goal is a step to nothing, or to itself."""
+    above = {row.goal: row.serves for row in rows}
+    for row in rows:
+        if row.serves is not None and row.serves not in above:
+            raise ConfigError(
+                f"{where}: relationships.{row.relationship}.goals.{row.metric}.serves is "
+                f"`{row.serves}`, which is no goal of this file.{suggestion(row.serves, above)} "
+                "Write relationship and metric of the goal above, with a dot between them."
+            )
+    for row in rows:
+        passed, goal = [row.goal], row.serves
+        while goal is not None:
+            passed.append(goal)
+            if goal in passed[:-1]:
+                raise ConfigError(
+                    f"{where}: relationships.{row.relationship}.goals.{row.metric}.serves leads "
+                    f"in a circle: {' to '.join(passed)}. Leave it out of the goal that is the "
+                    "end in sight."
+                )
+            goal = above[goal]
 
 
 def _check_tiers(strategy: Strategy, where: str) -> None:

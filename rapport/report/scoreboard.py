@@ -48,10 +48,12 @@ class Scoreboard:
 
     Attributes:
         goals: by relationship, in alphabetical order; those due first come first.
+        bare: the rows of relationships that have no goal.
         versions: rows `number`, `version`, `since`, `until` (UTC, text), `changes`.
     """
 
     goals: Sequence[Goal]
+    bare: Sequence[Row]
     versions: Sequence[Row]
 
     @property
@@ -80,7 +82,7 @@ def gather(query: Query, found: Facts) -> Scoreboard:
         "from ops_strategy_version order by number desc"
     )
     if not found.strategy:
-        return Scoreboard(goals=(), versions=versions)
+        return Scoreboard(goals=(), bare=(), versions=versions)
     snapshots = query.by(
         "goal",
         "select * exclude (known_at) from rel_scoreboard where as_of <= $as_of "
@@ -102,7 +104,9 @@ def gather(query: Query, found: Facts) -> Scoreboard:
                 history=facts.steps(snapshots[row["goal"]], found.as_of),
             )
             for row in today
+            if row["metric"] is not None
         ],
+        bare=[row for row in today if row["metric"] is None],
         versions=versions,
     )
 

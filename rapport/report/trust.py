@@ -51,7 +51,7 @@ def streams(query: Query, as_of: date, basis: str) -> list[Stream]:
     )
     fields: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if row["field"] != "*":
+        if row["field"] != "*" and row["profiles"] is not None:
             fields.setdefault((row["source"], row["stream"]), []).append(row)
     return [
         Stream(row=row, fields=fields.get((row["source"], row["stream"]), ()))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from tests.dbt.ledger import Ledger, Models
-from tests.dbt.test_metrics import AS_OF, days_ago
+from tests.dbt.test_metrics import AS_OF, days_ago, random_world
 
 HALF = Decimal("0.5")
+SIDES = ("part", "other_part")
 
 
 def engagement(ledger: Ledger, person: str) -> dict[str, Any]:
@@ -206,3 +209,30 @@ def test_staff_and_bots_have_no_engagement_of_their_own(models: Models) -> None:
     assert [row["person_id"] for row in ledger.build().rows("select * from rel_engagement")] == [
         "ann"
     ]
+
+
+def test_how_the_parts_of_each_score_go_together_is_their_rank_correlation(models: Models) -> None:
+    """Against scipy, over everybody of whom all parts are known that are of anybody."""
+    ledger = random_world(models, random.Random(5)).build()
+    rows = ledger.rows("select * from rel_part_correlation")
+    assert {row["as_of"] for row in rows} == {AS_OF}
+    assert len({(row["score"], row["part"], row["other_part"]) for row in rows}) == len(rows)
+    told = 0
+    for row in rows:
+        table, _, _ = row["score"].partition(".")
+        parts = sorted(
+            {one[side] for one in rows if one["score"] == row["score"] for side in SIDES}
+        )
+        values = ledger.execute(
+            f"select {row['part']}::double, {row['other_part']}::double from {table} "
+            f"where as_of = '{AS_OF}' and {' and '.join(f'{part} is not null' for part in parts)}"
+        ).fetchall()
+        assert row["n"] == len(values)
+        one, other = zip(*values, strict=True)
+        if len(set(one)) == 1 or len(set(other)) == 1:
+            assert row["correlation"] is None
+            continue
+        told += 1
+        expected = stats.spearmanr(one, other).statistic
+        assert float(row["correlation"]) == pytest.approx(expected, abs=1e-6)
+    assert told >= 8

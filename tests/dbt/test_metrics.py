@@ -258,6 +258,58 @@ def test_help_among_members_is_told_from_help_by_staff(models: Models) -> None:
     assert (row["newcomer_questions_7d"], row["newcomer_answered_7d_share"]) == (3, 1.0)
 
 
+def test_who_goes_over_to_another_channel_stands_out_within_two_windows(models: Models) -> None:
+    """Thirty people keep to their own mix of mail and cases; one of them goes over to cases."""
+    dice = random.Random(8)
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm", support="support")
+    for number in range(30):
+        person, mail = f"p{number}", 1.0 if number == 7 else (0.1, 0.5, 0.9)[number % 3]
+        ledger.person(person)
+        for age in range(2, 400, 4):
+            channel = "email" if dice.random() < mail else "case"
+            if number == 7 and age < 56:
+                channel = "case"
+            ledger.act(f"{person}-{age}", person, days_ago(age), "contact", channel=channel)
+    ledger.person("seldom")
+    for age, channel in ((2, "case"), (9, "case"), (90, "email"), (91, "email"), (92, "email")):
+        ledger.act(f"seldom-{age}", "seldom", days_ago(age), "contact", channel=channel)
+    rows = ledger.build().rows(
+        "select person_id, usual_channel, recent_channel, channel_shift as shift "
+        f"from rel_disengagement where as_of = '{AS_OF}' order by shift desc nulls last"
+    )
+    first, second, *_, last = rows
+    assert tuple(first.values()) == ("p7", "email", "case", 1)
+    assert second["shift"] < Decimal("0.5")
+    assert tuple(last.values()) == ("seldom", None, None, None)
+
+
+def test_who_was_helped_counts_as_back_with_another_thread_within_ninety_days(
+    models: Models,
+) -> None:
+    """Six got their first answer a hundred days ago; two of them came back in time."""
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.person("helper")
+    for asker in ("back", "back-late", "same-day", "thanks", "gone", "after-89-days"):
+        ledger.person(asker)
+        ledger.act(asker, asker, days_ago(101), "question", thread_id=asker)
+        ledger.act(f"{asker}-a", "helper", days_ago(100), "answer", thread_id=asker)
+    ledger.act("1", "back", days_ago(90), "post", thread_id="another")
+    ledger.act("2", "back-late", days_ago(9), "post", thread_id="another")
+    ledger.act("3", "same-day", days_ago(100), "post", thread_id="another")
+    ledger.act("4", "thanks", days_ago(99), "reply", thread_id="thanks")
+    ledger.act("5", "after-89-days", days_ago(11), "post")
+    for days, asker in ((119, "before"), (89, "too-fresh"), (300, "old-hand")):
+        ledger.person(asker)
+        ledger.act(asker, asker, days_ago(days + 1), "question", thread_id=asker)
+        ledger.act(f"{asker}-a", "helper", days_ago(days), "answer", thread_id=asker)
+    ledger.act("q", "old-hand", days_ago(102), "question", thread_id="q")  # helped before
+    ledger.act("q-a", "helper", days_ago(101), "answer", thread_id="q")
+    row = community(ledger.build())
+    assert (row["first_helped"], row["first_helped_back_share"]) == (6, pytest.approx(2 / 6))
+
+
 def test_no_forum_is_unknown_and_not_empty(models: Models) -> None:
     ledger = Ledger(models, AS_OF)
     ledger.configure(crm="crm")
@@ -969,6 +1021,51 @@ def test_trust_tells_what_is_filled_linked_and_contradictory(models: Models) -> 
     assert fields["email"] == (0.5, 0.5)
     assert fields["display_name"] == (1.0, 0.5)
     assert fields["phone"] == (0.0, None)
+
+
+def test_each_field_says_how_it_is_known_what_for_and_whether_anything_reads_it(
+    models: Models,
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(crm="crm")
+    ledger.add("control.streams", {"source": "crm", "stream": "contacts"})
+    profile = {"profile_key": "crm:1", "source": "crm", "stream": "contacts", "silo": "crm"}
+    ledger.add("dim_profile", profile | {"entity": "person", "person_id": "ann"})
+    for field, pii in (
+        ("Tier__c", "none"), ("Points__c", "none"), ("Hobby__c", "none"), ("Unread__c", "none"),
+        ("Depth__c", "none"), ("Nickname__c", "direct"),
+    ):  # fmt: skip
+        ledger.add(
+            "control.custom_fields",
+            {"source": "crm", "stream": "contacts", "field": field, "pii": pii},
+        )
+    for field, meaning in (("Hobby__c", "interest"), ("Depth__c", "bond_stage")):
+        ledger.add(
+            "control.column_meanings",
+            {"source": "crm", "stream": "contacts", "field": field, "meaning": meaning},
+        )
+    for name, field in (("tier", "Tier__c"), ("nick", "Nickname__c")):
+        ledger.add(
+            "control.segment_rules", {"segment_type": name, "origin": "custom", "field": field}
+        )
+    for field in ("Tier__c", "Points__c"):
+        ledger.add(
+            "control.tier_measures", {"programme": "guild", "origin": "custom", "field": field}
+        )
+    rows = ledger.build().rows(
+        "select field, obtained, purpose, is_used from rel_data_trust where source = 'crm'"
+    )
+    told = {row.pop("field"): tuple(row.values()) for row in rows}
+    assert told["*"] == (None, None, None)
+    assert told["owner"] == ("observed", "to tell whoever looks after them", True)
+    assert told["phone"] == ("told", "to know people again in another source", True)
+    assert told["Tier__c"] == ("told", "for the segment tier, for the tiers of guild", True)
+    assert told["Points__c"] == ("told", "for the tiers of guild", True)
+    assert told["Hobby__c"] == ("told", "for interest", True)
+    assert told["Depth__c"] == ("observed", "for bond stage", True)
+    # what names a person is read by no number, whatever a rule says
+    assert told["Unread__c"] == told["Nickname__c"] == ("told", None, False)
+    assert len(told) == 13
 
 
 def test_trust_tells_for_each_source_and_all_whom_of_the_active_forum_people_it_knows(

@@ -11,6 +11,7 @@ from rapport import goals
 from tests.dbt.ledger import Ledger, Models
 from tests.dbt.test_metrics import AS_OF, days_ago
 
+ALL = {"segment_type": "all", "segment": "all"}
 PAST = [AS_OF - timedelta(days=28 * period) for period in (1, 2, 3)]
 
 
@@ -25,8 +26,7 @@ def goal(metric: str, target: str, *, due_on: date = AS_OF + timedelta(days=84))
         "metric": metric,
         "unit": found.unit,
         "is_additive": found.is_additive,
-        "segment_type": "all",
-        "segment": "all",
+        **ALL,
         "direction": "at least" if comparison == ">=" else "at most",
         "target": number,
         "due_on": due_on,
@@ -131,6 +131,97 @@ def test_a_goal_of_one_segment_reads_its_number_alone(models: Models) -> None:
     ledger.add("control.goals", of_help)
     row = score(ledger.build())
     assert (row["actual"], row["status"], row["cause_segment"]) == (4, "reached", None)
+
+
+def test_a_relationship_without_a_goal_has_its_row_and_what_to_do(models: Models) -> None:
+    ledger = growing(models, {"help": (4, 2)})
+    bare = {"goal": "press", "relationship": "press", "why": "they ask us first"}
+    ledger.add("control.goals", goal("active", ">= 4"), {**ALL, **bare})
+    rows = ledger.build().rows(
+        "select relationship, why, status, owner, reason_1, action like 'set a goal%' as told "
+        f"from rel_scoreboard where as_of = '{AS_OF}'"
+    )
+    [press] = [row for row in rows if row["relationship"] == "press"]
+    assert (press["why"], press["status"], press["owner"]) == ("they ask us first", "no goal", None)
+    assert (press["reason_1"], press["told"]) == ("the strategy names no goal for it", True)
+    assert len(rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("targets", "metrics", "segments", "are_contrary"),
+    [
+        ((">= 9", "<= 5"), ("active", "active"), ("all", "all"), True),
+        ((">= 5", "<= 9"), ("active", "active"), ("all", "all"), False),  # 7 meets both
+        ((">= 9", ">= 5"), ("active", "active"), ("all", "all"), False),
+        ((">= 9", "<= 5"), ("active", "members"), ("all", "all"), False),
+        ((">= 9", "<= 5"), ("active", "active"), ("all", "forum/help"), False),
+    ],
+)
+def test_goals_that_no_number_meets_together_name_each_other(
+    models: Models,
+    targets: tuple[str, str],
+    metrics: tuple[str, str],
+    segments: tuple[str, str],
+    are_contrary: bool,
+) -> None:
+    ledger = growing(models, {"help": (7,)})
+    for name, target, metric, segment in zip("ab", targets, metrics, segments, strict=True):
+        kind = "all" if segment == "all" else "place"
+        named = {"goal": f"{name}.{metric}", "relationship": name, "signed_off_on": AS_OF}
+        ledger.add(
+            "control.goals",
+            goal(metric, target) | named | {"segment_type": kind, "segment": segment},
+        )
+    rows = ledger.build().rows(
+        "select goal, contrary_goal, signed_off_on, action from rel_scoreboard "
+        f"where as_of = '{AS_OF}' order by goal"
+    )
+    one, other = rows
+    if are_contrary:
+        assert (one["contrary_goal"], other["contrary_goal"]) == (other["goal"], one["goal"])
+        assert other["goal"] in one["action"] and one["goal"] in other["action"]
+    else:
+        assert (one["contrary_goal"], other["contrary_goal"]) == (None, None)
+    assert one["signed_off_on"] == AS_OF
+
+
+def test_a_goal_tells_the_goal_above_it(models: Models) -> None:
+    ledger = growing(models, {"help": (4, 2)})
+    step = goal("active", ">= 4") | {"serves": "maker.members", "horizon": "short"}
+    ledger.add("control.goals", step, goal("members", ">= 9"))
+    rows = ledger.build().rows(
+        f"select goal, serves from rel_scoreboard where as_of = '{AS_OF}' order by goal"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("maker.active", "maker.members"),
+        ("maker.members", None),
+    ]
+
+
+def test_the_share_of_goals_is_told_by_what_people_are_to_us(models: Models) -> None:
+    ledger = growing(models, {"help": (4, 2)})
+    ledger.add(
+        "control.segment_rules",
+        {"segment_type": "kind", "origin": "column", "field": "party_kind"},
+        {"segment_type": "tier", "origin": "custom", "field": "Tier__c"},
+    )
+    for name, segment_type, segment in (
+        ("a", "all", "all"), ("b", "kind", "customer"), ("c", "kind", "customer"),
+        ("d", "tier", "supplier"),
+    ):  # fmt: skip
+        ledger.add(
+            "control.goals",
+            goal("active", ">= 4")
+            | {"goal": f"{name}.active", "segment_type": segment_type, "segment": segment},
+        )
+    bare = {"goal": "e", "relationship": "e", "segment_type": "kind", "segment": "supplier"}
+    ledger.add("control.goals", bare)
+    rows = ledger.build().rows(
+        "select distinct party_kind, party_kind_goals_share as share from rel_scoreboard "
+        f"where as_of = '{AS_OF}'"
+    )
+    shares = {row["party_kind"]: row["share"] for row in rows}
+    assert shares == {"all": 0.5, "customer": 0.5, "supplier": 0.0}
 
 
 def test_without_goals_there_is_no_scoreboard(models: Models) -> None:

@@ -17,12 +17,12 @@ ADDITIVE = {
     "rel_community_health": (
         "members", "active", "previous_active", "new_members", "retained", "resurrected",
         "churned", "contributions", "wau", "questions", "questions_7d", "newcomer_questions_7d",
-        "answers", "helpers", "n",
+        "first_helped", "answers", "helpers", "n",
     ),
     "rel_engagement_segment": (
         "people", "people_364d", "people_90d", "people_28d", "score", "people_leading",
         "people_contributing", "people_participating", "people_exploring", "moved_up", "held",
-        "moved_down", "commitment", "acts_28d", "n",
+        "moved_down", "commitment", "newcomers_tied", "newcomers_untied", "acts_28d", "n",
     ),
     "rel_cadence": ("started", "reached", "waiting", "n"),
 }  # fmt: skip
@@ -168,6 +168,60 @@ def test_ties_on_a_shared_interest_are_six_of_ten(models: Models) -> None:
         interest = {"person_id": name, "interest": "storms", "source": "crm"}
         ledger.add("bridge_person_interest", interest | {"told_at": days_ago(30)})
     assert ledger.build().one(share) == {"tied_pairs": 10, "share": 0.6}
+
+
+def test_newcomers_with_a_tie_to_leaders_stand_beside_those_without(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(support="support")
+    ledger.add("control.settings", {"name": "has_strategy", "value": "true"})
+    levels = {"leader": 1, "helper": 2, "crowd": 4}
+    for number, level in enumerate((2, 3, 4, 4, 4, 3)):  # three with a tie, three without
+        levels[f"new-{number}"] = level
+    for name in levels:
+        ledger.person(name)
+        if not name.startswith("new"):
+            ledger.act(name, name, days_ago(400), "email")
+    for number, other in enumerate(("leader", "helper", "leader", "crowd", None, "leader")):
+        name, first = f"new-{number}", (63, 90, 70, 70, 70, 70)[number]
+        ledger.act(name, name, days_ago(first), "email", target_person_id=other)
+        if other and number < 5:  # the last one was never answered
+            back = days_ago(first - 1)
+            ledger.act(f"{name}-b", other, back, "email", target_person_id=name)
+    for name, days in (("too-fresh", 62), ("too-old", 91)):
+        ledger.person(name)
+        ledger.act(name, name, days_ago(days), "email")
+        levels[name] = 1
+    assert len(ledger.build().rows("select * from rel_engagement")) == len(levels)
+    for name, level in levels.items():
+        ledger.con.execute("update rel_engagement set level = ? where person_id = ?", [level, name])
+    row = ledger.one("select * from rel_engagement_segment")
+    assert (row["newcomers_tied"], row["newcomers_tied_reaching_share"]) == (3, 2 / 3)
+    assert (row["newcomers_untied"], row["newcomers_untied_reaching_share"]) == (3, 1 / 3)
+
+
+def test_ties_older_than_a_year_are_alive_where_both_still_turn_to_each_other(
+    models: Models,
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(support="support")
+    for name in ("ann", "bob", "cid", "dan", "eve", "fay"):
+        ledger.person(name)
+    mails = {  # pair -> days ago on which the first wrote, on which the other did
+        ("ann", "bob"): ((500, 20), (499, 19)),
+        ("ann", "cid"): ((500, 20), (499,)),  # got no word back for a year
+        ("ann", "dan"): ((500,), (499,)),
+        ("ann", "eve"): ((800, 20), (500, 19)),  # two-way since the word back
+        ("bob", "cid"): ((800, 20), (799, 19)),  # two-way for longer than two years
+        ("bob", "dan"): ((500, 20), (300, 19)),  # two-way for less than one
+        ("bob", "eve"): ((500,), ()),
+    }
+    for (one, other), days in mails.items():
+        for (actor, target), ages in zip([(one, other), (other, one)], days, strict=True):
+            for age in ages:
+                key = f"{actor}-{target}-{age}"
+                ledger.act(key, actor, days_ago(age), "email", target_person_id=target)
+    found = "select older_ties, older_ties_alive_share from rel_engagement_segment"
+    assert ledger.build().one(found) == {"older_ties": 4, "older_ties_alive_share": 2 / 4}
 
 
 def test_first_answers_are_timed_for_each_tier_on_its_own(models: Models) -> None:

@@ -774,6 +774,121 @@ def test_the_directory_of_a_tier_begins_with_who_answers_fastest(models: Models)
     assert standing(ledger, "elsewhere")["tier"] == "helper"
 
 
+def test_who_keeps_a_tier_and_was_long_not_thanked_is_to_be_thanked(models: Models) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.enroll(guild())
+    thanked = {"lately": 90, "long ago": 91, "by herself": 3, "never": None, "unkindly": 2}
+    for person, age in thanked.items():
+        answers(ledger, person, [*range(40, 50)])
+        if age is not None:
+            ledger.add(
+                "fct_reaction_given",
+                {
+                    "reaction_id": person,
+                    "polarity": "negative" if person == "unkindly" else "positive",
+                    "actor_person_id": person if person == "by herself" else "somebody",
+                    "target_person_id": person,
+                    "occurred_at": None if person == "long ago" else days_ago(age),
+                    "first_seen_at": days_ago(age),
+                },
+            )
+    answers(ledger, "counted", [*range(40, 50)])
+    counter = {"polarity": "positive", "person_id": "counted"}
+    ledger.add(
+        "fct_reaction",
+        counter | {"observation_id": "1", "n_change": 2, "observed_at": days_ago(20)},
+        counter | {"observation_id": "2", "n_change": -1, "observed_at": days_ago(5)},
+    )
+    rows = ledger.build().rows(
+        "select person_id, status, days_since_thanked as days, action from rel_tier"
+    )
+    assert {row.pop("person_id"): tuple(row.values()) for row in rows} == {
+        "lately": ("held", 90, None),
+        "long ago": ("held", 91, "thank them: nobody has for 91 days"),
+        "by herself": ("held", None, "thank them: nobody has ever"),
+        "never": ("held", None, "thank them: nobody has ever"),
+        "unkindly": ("held", None, "thank them: nobody has ever"),
+        "counted": ("held", 20, None),
+    }
+    tier = ledger.one("select * from rel_tier_service where tier_rank > 0")
+    assert (tier["people"], tier["people_thanked_90d"]) == (6, 2)
+    assert tier["median_days_since_thanked"] == 90
+    ledger.execute("delete from fct_reaction_given")
+    ledger.execute("delete from fct_reaction")
+    actions = ledger.build().rows("select distinct action from rel_tier")
+    assert actions == [{"action": None}], "where nobody tells of thanks nobody knows who got none"
+
+
+@pytest.mark.parametrize(
+    ("wait_of_the_best", "asked", "service"),
+    [(30, 12, "worse"), (10, 12, "alike"), (1, 12, "better"), (30, 9, "too few to tell")],
+)
+def test_where_the_best_wait_longer_than_the_rest_it_is_flagged(
+    models: Models, wait_of_the_best: int, asked: int, service: str
+) -> None:
+    ledger = Ledger(models, AS_OF)
+    ledger.configure(forum="forum")
+    ledger.enroll(guild())
+    ledger.person("us", is_staff=True)
+    ledger.person("rest")
+    answers(ledger, "best", [*range(40, 50)])
+    for person, n in (("best", asked), ("rest", 20)):
+        for number in range(n):
+            key, at = f"{person}-q{number}", days_ago(50 + number)
+            ledger.act(key, person, at, "question", thread_id=key)
+            wait = 10 + (number % 2) * 2 - 1 if person == "rest" else wait_of_the_best
+            if person == "best" and service == "alike":
+                wait = 8 + (number % 2) * 4
+            after = at + timedelta(hours=wait)
+            ledger.act(f"{key}-a", "us", after, "answer", thread_id=key)
+    rows = ledger.build().rows("select * from rel_tier_service order by tier_rank")
+    rest, best = rows
+    assert (rest["tier"], rest["service"], best["service"]) == ("none", None, service)
+    assert (best["questions_364d"], best["questions_below_364d"]) == (asked, 20)
+    assert best["median_wait_hours_below_364d"] == rest["median_wait_hours_364d"] == 9
+    if service == "worse":
+        assert best["median_wait_hours_364d"] == wait_of_the_best
+        assert best["reason_1"] == (
+            "12 of 12 questions waited longer than 9 hours; of those below, half did"
+        )
+        assert best["action"] == f"answer {best['tier']} first" and best["owner"]
+    else:
+        assert (best["action"], best["reason_1"]) == (None, None)
+
+
+@pytest.mark.parametrize("gain", [0, 6])
+def test_what_a_tier_changes_is_who_just_met_its_bound_against_who_just_missed_it(
+    models: Models, gain: int
+) -> None:
+    """Ten answers in a hundred days are asked; who came to have ten or eleven gains some days."""
+    ledger = Ledger(models, AS_OF, backcast=[AS_OF - timedelta(days=28)])
+    ledger.enroll(guild())
+
+    def somebody(name: str, answered: list[int], later: int) -> None:
+        answers(ledger, name, answered)
+        for age in range(later):
+            ledger.act(f"{name}-later-{age}", name, days_ago(age), "post")
+
+    for number in range(24):
+        n = (8, 9, 10, 11)[number % 4]
+        later = n + (-2, 2, -1, 1, 0, 0)[number // 4] + (gain if n >= 10 else 0)
+        somebody(f"near-{number}", [*range(95, 95 + n)], later)
+    somebody("far below", [*range(95, 100)], 60)
+    somebody("far above", [*range(95, 115)], 60)
+    somebody("had it before", [*range(95, 105), *range(190, 200)], 60)
+    somebody("too late", [*range(80, 90)], 60)
+    found = ledger.build().rows("select * from rel_tier_service where tier_rank > 0 order by as_of")
+    past, row = found
+    assert (row["people_just_above"], row["people_just_below"]) == (12, 12)
+    assert row["change_just_above"] == pytest.approx(gain)
+    assert row["change_just_below"] == pytest.approx(0)
+    assert row["tier_effect"] == pytest.approx(gain)
+    assert (row["tier_effect_low"] > 0) == (gain > 0) and row["tier_effect_high"] > 0
+    width = 1.96 * (2 * (20 / 11) / 12) ** 0.5  # of -2, 2, -1, 1, 0, 0, each twice
+    assert row["tier_effect_high"] - row["tier_effect"] == pytest.approx(width)
+    assert past["tier_effect"] is None
+
+
 def test_a_tier_reads_an_amount_only_where_a_rule_names_one(models: Models) -> None:
     sql = {name: step for name, step in models.steps.items() if isinstance(step, str)}
     reading = {name for name, text in sql.items() if re.search(r"int_tiers__paid\b", text)}

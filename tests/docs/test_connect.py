@@ -68,6 +68,15 @@ def test_the_page_of_the_tables_is_what_the_models_declare() -> None:
     assert "| `primary_email` | varchar | | The address to use" in page
 
 
+def test_each_table_says_where_its_sql_is() -> None:
+    page = reference.TABLES_PAGE.read_text(encoding="utf-8")
+    named = re.findall(r"^## (\w+)\n\n.+\n\nSQL: `(.+)`$", page, re.M)
+    assert len(named) == len(re.findall(r"^## ", page, re.M))
+    for table, path in named:
+        sql = (ROOT / path).read_text(encoding="utf-8")
+        assert Path(path).stem == table and "select" in sql
+
+
 def test_the_fields_of_a_table_say_which_name_a_person() -> None:
     contacts = next(
         line for line in reference.fields("salesforce").splitlines() if "`contacts`" in line

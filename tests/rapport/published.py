@@ -434,6 +434,10 @@ def _answers(verdicts: bool, name: Callable[[int], str]) -> dict[str, list[dict[
                 ("helper_absence_factor", "people", 15.0, 12.0, "on course"),
             )
             for step in range(3)
+        ] + [
+            {"as_of": AS_OF, "basis": "as_known", "goal": "press", "relationship": "press",
+             "why": name(0), "segment_type": "all", "segment": "all", "status": "no goal",
+             "action": "set a goal", "n": 0, "coverage": 0.0},
         ] if verdicts else [],
         "ops_strategy_version": [
             {"number": 1, "version": name(0), "since": datetime(2026, 9, 1), "until": KNOWN_AT,

@@ -240,6 +240,8 @@ def test_goals_show_target_number_before_state_cause_action_and_owner(
     assert count["Now"].startswith("12") and count["Before"] == "6"
     assert "Why: Bo Li" in site["goals"]
     assert "2 goals: 1 on course, 1 off course" in site["goals"]
+    assert "signed off on 2" in site["goals"] and "a step to <bdi>" in site["goals"]
+    assert "<h2>Press</h2>" in site["goals"] and "No goal yet: set a goal." in site["goals"]
     # the year of each, as a table: today and both steps before it
     text = " ".join(re.sub(r"<[^>]+>", " ", site["goals"]).split())
     assert f"{AS_OF} 62 % {row['n']} as known then" in text

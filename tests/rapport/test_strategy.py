@@ -82,9 +82,10 @@ def test_a_goal_becomes_a_row_with_its_metric_looked_up(tmp_path: Path) -> None:
         "  - id: supplier\n"
         "    segment: {kind: supplier}\n"
         "    goals: [{metric: people_28d, target: <=4, by: 2027-01-15, owner: purchasing, "
-        "horizon: short}]\n"
+        "horizon: short, serves: maker.reciprocity, signed_off: 2026-11-20}]\n"
+        "  - {id: press, why: they ask us first}\n"
     )
-    one, other = strategy.parameters(path).goals
+    one, other, bare = strategy.parameters(path).goals
     assert (one.goal, one.metric_table, one.unit) == (
         "maker.reciprocity", "rel_community_health", "share",
     )  # fmt: skip
@@ -94,6 +95,9 @@ def test_a_goal_becomes_a_row_with_its_metric_looked_up(tmp_path: Path) -> None:
     assert (other.metric_table, other.is_additive) == ("rel_engagement_segment", True)
     assert (other.segment_type, other.segment, other.horizon) == ("kind", "supplier", "short")
     assert (other.direction, other.target, other.due_on) == ("at most", 4, date(2027, 1, 15))
+    assert (one.serves, one.signed_off_on) == (None, None)
+    assert (other.serves, other.signed_off_on) == ("maker.reciprocity", date(2026, 11, 20))
+    assert (bare.goal, bare.metric, bare.why) == ("press", None, "they ask us first")
 
 
 @pytest.mark.parametrize(
@@ -153,6 +157,9 @@ def test_editors_refuse_the_same_goals(old: str, new: str, is_right: bool) -> No
         (MINIMAL + goals(GOAL.replace(">= 0.3", "0.3")), "Write at least or at most a number"),
         (MINIMAL + goals(GOAL.replace("2027-03", "2027-13")), "a month like `2027-03`"),
         (MINIMAL + goals(GOAL, GOAL), "two goals for one metric"),
+        (MINIMAL + goals(f"{GOAL[:-1]}, serves: maker.reciprocty}}"), "`maker.reciprocity`?"),
+        (MINIMAL + goals(f"{GOAL[:-1]}, serves: maker.reciprocity}}"), "leads in a circle"),
+        (MINIMAL + goals(f"{GOAL[:-1]}, signed_off: soon}}"), "signed_off"),
         (MINIMAL + goals(GOAL, segment="{kind: customer}"), "`kind`, which is not under segments"),
         (MINIMAL + goals(GOAL, segment="{kind: customer, tier: gold}"), "names 2 segments"),
         (MINIMAL + goals(GOAL).replace("maker", "Maker"), "`Maker` under relationships"),

@@ -18,7 +18,8 @@
             'questions', 'answered_share', 'questions_7d', 'answered_7d_share',
             'unanswered_share', 'median_first_response_hours', 'p90_first_response_hours',
             'solved_share', 'assist_ratio', 'newcomer_questions_7d',
-            'newcomer_answered_7d_share', 'answers', 'member_answers_share', 'helpers',
+            'newcomer_answered_7d_share', 'first_helped', 'first_helped_back_share', 'answers',
+            'member_answers_share', 'helpers',
             'top_helper_share', 'top_5_helpers_share', 'helper_gini', 'helper_absence_factor',
             'elephant_factor', 'organization_known_share', 'questions_364d',
             'answered_share_364d', 'median_first_response_hours_364d', 'solved_share_364d',
@@ -32,8 +33,11 @@
             'people', 'people_364d', 'people_90d', 'people_28d', 'score', 'p25_score',
             'median_score', 'p75_score', 'median_importance_in_life', 'people_leading',
             'people_contributing', 'people_participating', 'people_exploring', 'moved_up',
-            'held', 'moved_down', 'commitment', 'gravity', 'acts_28d',
-            'acts_but_purchases_share_28d', 'tied_pairs', 'interest_tie_share',
+            'held', 'moved_down', 'commitment', 'gravity', 'newcomers_tied',
+            'newcomers_tied_reaching_share', 'newcomers_untied',
+            'newcomers_untied_reaching_share', 'acts_28d',
+            'acts_but_purchases_share_28d', 'tied_pairs', 'interest_tie_share', 'older_ties',
+            'older_ties_alive_share',
         ],
     }) }}
 {% endmacro %}

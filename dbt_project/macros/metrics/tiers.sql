@@ -15,7 +15,8 @@
         'rel_disengagement': [
             'score', 'frequency_part', 'recency_part', 'risk', 'previous_risk', 'p_return',
             'active_days', 'active_days_28d', 'silos', 'gaps', 'usual_gap_days',
-            'current_gap_days', 'gap_ratio', 'save_rank', 'priority', 'priority_rank',
+            'current_gap_days', 'gap_ratio', 'channel_shift', 'save_rank', 'priority',
+            'priority_rank',
         ],
         'rel_engagement': [
             'score', 'crm_part', 'forum_part', 'support_part', 'social_part', 'other_part',

@@ -209,6 +209,7 @@ final as (
         ---------- text
         acts.source,
         acts.silo,
+        acts.channel,
         acts.place,
         acts.kind,
         case

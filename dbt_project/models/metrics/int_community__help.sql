@@ -416,6 +416,77 @@ tie_counts as (
 
 ),
 
+---------- who got their first answer 90 days before the window's days, and whether they came back
+
+first_helps as (
+
+    select
+        *,
+        {{ utc_day('first_answered_at') }} as helped_on,
+        row_number() over (
+            partition by asker_person_id order by first_answered_at, question_id
+        ) as nth
+    from questions
+    where asker_person_id is not null and first_answered_at is not null
+
+),
+
+-- Thanks in the same thread are no coming back.
+comebacks as (
+
+    select
+        first_helps.asker_person_id,
+        first_helps.silo,
+        first_helps.place,
+        first_helps.helped_on,
+        min(acts.day) as back_on
+    from first_helps
+    left join acts
+        on
+            first_helps.asker_person_id = acts.actor_person_id
+            and first_helps.helped_on < acts.day
+            and first_helps.thread_id <> coalesce(acts.thread_id, '')
+    where first_helps.nth = 1
+    group by
+        first_helps.asker_person_id,
+        first_helps.silo,
+        first_helps.place,
+        first_helps.helped_on
+
+),
+
+segmented_comebacks as (
+
+    {{ in_segments('comebacks', 'asker_person_id') }}
+
+),
+
+comeback_counts as (
+
+    select
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
+        comebacks.segment_type,
+        comebacks.segment,
+        count(*) as first_helped,
+        count(case when comebacks.back_on <= {{ days_after('comebacks.helped_on', 90) }} then 1 end)
+            as first_helped_back
+    from windows
+    inner join segmented_comebacks as comebacks
+        on
+            comebacks.helped_on <= {{ days_after('windows.as_of', -90) }}
+            and comebacks.helped_on > {{ days_after('windows.starts_after', -90) }}
+            and windows.window_days = 28
+    group by
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
+        comebacks.segment_type,
+        comebacks.segment
+
+),
+
 ---------- all of it, one row per snapshot, window and segment in which anything happened
 
 spine as (
@@ -425,6 +496,8 @@ spine as (
     select {{ snapshot_segment | join(', ') }} from answer_counts
     union
     select {{ snapshot_segment | join(', ') }} from tie_counts
+    union
+    select {{ snapshot_segment | join(', ') }} from comeback_counts
 
 ),
 
@@ -462,7 +535,9 @@ final as (
         organizations.n_for_half as elephant_factor,
         coalesce(two_roles.members_in_both_roles, 0) as members_in_both_roles,
         coalesce(tie_counts.ties, 0) as ties,
-        coalesce(tie_counts.member_ties, 0) as member_ties
+        coalesce(tie_counts.member_ties, 0) as member_ties,
+        coalesce(comeback_counts.first_helped, 0) as first_helped,
+        coalesce(comeback_counts.first_helped_back, 0) as first_helped_back
     from spine
     {%- for part, name in [
         ('question_counts', 'question_counts'),
@@ -472,6 +547,7 @@ final as (
         ('organization_concentration', 'organizations'),
         ('two_roles', 'two_roles'),
         ('tie_counts', 'tie_counts'),
+        ('comeback_counts', 'comeback_counts'),
     ] %}
     left join {{ part }}{% if part != name %} as {{ name }}{% endif %}
         on

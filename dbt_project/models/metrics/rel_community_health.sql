@@ -116,7 +116,7 @@ joined as (
             'questions_ripe', 'questions_answered_7d', 'questions_solvable', 'questions_solved',
             'newcomer_questions', 'newcomer_questions_answered', 'answers', 'staff_answers',
             'helpers', 'helper_answers', 'helping_organizations', 'organization_answers',
-            'members_in_both_roles', 'ties', 'member_ties',
+            'members_in_both_roles', 'ties', 'member_ties', 'first_helped', 'first_helped_back',
         ] %}
         coalesce(help.{{ column }}, 0) as {{ column }},
         {%- endfor %}
@@ -260,6 +260,8 @@ final as (
         cast(case when is_known then newcomer_questions end as bigint) as newcomer_questions_7d,
         {{ share('newcomer_questions_answered', 'newcomer_questions') }}
             as newcomer_answered_7d_share,
+        cast(case when is_known then first_helped end as bigint) as first_helped,
+        {{ share('first_helped_back', 'first_helped') }} as first_helped_back_share,
 
         ---------- helpers
         cast(case when is_known then answers end as bigint) as answers,

@@ -1,5 +1,15 @@
 {{ config(**snapshot_table()) }}
 
+{#- Unified field -> how it came to be known, and what it is held for. -#}
+{%- set purposes = {
+    'display_name': ('told', 'to call people by their name'),
+    'email': ('told', 'to write to people, and to know them again in another source'),
+    'phone': ('told', 'to know people again in another source'),
+    'external_id': ('observed', 'to know people again in another source'),
+    'owner': ('observed', 'to tell whoever looks after them'),
+    'organization': ('told', 'to see who belongs to which organization'),
+} %}
+
 with
 
 snapshots as (
@@ -277,6 +287,63 @@ known_elsewhere as (
 
 ),
 
+---------- fields that rapport.yml adds, and what reads them
+
+readers as (
+
+    select
+        source,
+        stream,
+        field,
+        'for ' || replace(meaning, '_', ' ') as purpose
+    from {{ source('control', 'column_meanings') }}
+    union
+    select
+        custom_fields.source,
+        custom_fields.stream,
+        custom_fields.field,
+        'for the segment ' || rules.segment_type as purpose
+    from {{ source('control', 'custom_fields') }} as custom_fields
+    inner join {{ source('control', 'segment_rules') }} as rules
+        on custom_fields.field = rules.field and rules.origin = 'custom'
+    where custom_fields.pii = 'none'
+    union
+    select
+        custom_fields.source,
+        custom_fields.stream,
+        custom_fields.field,
+        'for the tiers of ' || measures.programme as purpose
+    from {{ source('control', 'custom_fields') }} as custom_fields
+    inner join {{ source('control', 'tier_measures') }} as measures
+        on custom_fields.field = measures.field and measures.origin = 'custom'
+    where custom_fields.pii = 'none'
+
+),
+
+added_fields as (
+
+    select
+        custom_fields.source,
+        custom_fields.stream,
+        custom_fields.field,
+        -- how far a relationship shall go is the word of whoever looks after it
+        case
+            when max(case when readers.purpose = 'for bond stage' then 1 else 0 end) = 1
+                then 'observed'
+            else 'told'
+        end as obtained,
+        replace({{ sorted_list('readers.purpose') }}, ',', ', ') as purpose
+    from {{ source('control', 'custom_fields') }} as custom_fields
+    left join readers
+        on
+            custom_fields.source = readers.source
+            and custom_fields.stream = readers.stream
+            and custom_fields.field = readers.field
+    where custom_fields.field not in ('{{ purposes | join("', '") }}')
+    group by custom_fields.source, custom_fields.stream, custom_fields.field
+
+),
+
 measured as (
 
     select *, cast(null as bigint) as forum_people, cast(null as bigint) as known_forum_people
@@ -288,6 +355,12 @@ measured as (
         as_of, basis, source, '*', '*', null, null, null, null, null, null, null, null,
         forum_people, known_forum_people
     from known_elsewhere
+    union all
+    select
+        snapshots.as_of, snapshots.basis, added_fields.source, added_fields.stream,
+        added_fields.field, null, null, null, null, null, null, null, null, null, null
+    from snapshots
+    cross join added_fields
 
 ),
 
@@ -327,6 +400,22 @@ final as (
         case
             when measured.field = '*' and measured.as_of = run.as_of then streams.finished
         end as is_finished,
+        case measured.field
+            {%- for field, (obtained, _) in purposes.items() %}
+            when '{{ field }}' then '{{ obtained }}'
+            {%- endfor %}
+            else added_fields.obtained
+        end as obtained,
+        case measured.field
+            {%- for field, (_, purpose) in purposes.items() %}
+            when '{{ field }}' then '{{ purpose }}'
+            {%- endfor %}
+            else added_fields.purpose
+        end as purpose,
+        case
+            when added_fields.field is not null then added_fields.purpose is not null
+            when measured.field <> '*' then true
+        end as is_used,
         nullif(
             concat_ws(
                 '; ',
@@ -367,6 +456,11 @@ final as (
     cross join run
     left join streams
         on measured.source = streams.source and measured.stream = streams.stream
+    left join added_fields
+        on
+            measured.source = added_fields.source
+            and measured.stream = added_fields.stream
+            and measured.field = added_fields.field
     left join nameless
         on measured.source = nameless.source and measured.stream = nameless.stream
 

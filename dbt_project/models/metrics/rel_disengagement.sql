@@ -170,6 +170,83 @@ first_quiet as (
 
 ),
 
+---------- which channels they take, in the last 56 days and in the 364 before
+
+channel_days as (
+
+    select
+        actor_person_id as person_id,
+        channel,
+        day
+    from {{ ref('int_acts__counted') }}
+    where
+        actor_person_id is not null
+        and channel is not null
+        and not is_by_staff
+        and not is_by_bot
+    group by actor_person_id, channel, day
+
+),
+
+channel_counts as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        channel_days.person_id,
+        channel_days.channel,
+        count(case when channel_days.day > {{ days_after('snapshots.as_of', -56) }} then 1 end)
+            as recent_days,
+        count(case when channel_days.day <= {{ days_after('snapshots.as_of', -56) }} then 1 end)
+            as usual_days
+    from snapshots
+    inner join channel_days
+        on
+            channel_days.day <= snapshots.as_of
+            and channel_days.day > {{ days_after('snapshots.as_of', -420) }}
+    group by snapshots.as_of, snapshots.basis, channel_days.person_id, channel_days.channel
+
+),
+
+channel_ranks as (
+
+    select
+        *,
+        {%- for name in ['recent', 'usual'] %}
+        sum({{ name }}_days) over (partition by as_of, basis, person_id) as all_{{ name }}_days,
+        row_number() over (
+            partition by as_of, basis, person_id order by {{ name }}_days desc, channel
+        ) as {{ name }}_rank{{ ',' if not loop.last }}
+        {%- endfor %}
+    from channel_counts
+
+),
+
+-- Half of what the shares differ: 0 the same mix, 1 no channel in common.
+channels as (
+
+    select
+        as_of,
+        basis,
+        person_id,
+        max(case when recent_rank = 1 then channel end) as recent_channel,
+        max(case when usual_rank = 1 then channel end) as usual_channel,
+        cast(
+            sum(
+                cast(
+                    abs(
+                        cast(recent_days as double) / cast(all_recent_days as double)
+                        - cast(usual_days as double) / cast(all_usual_days as double)
+                    ) as decimal(18, 9)
+                )
+            ) / 2 as decimal(5, 4)
+        ) as channel_shift
+    from channel_ranks
+    where all_recent_days >= 3 and all_usual_days >= 3
+    group by as_of, basis, person_id
+
+),
+
 ---------- last moment of activity
 
 last_acts as (
@@ -216,6 +293,9 @@ joined as (
         first_quiet.silos,
         first_quiet.first_quiet_silo,
         first_quiet.first_quiet_days,
+        channels.usual_channel,
+        channels.recent_channel,
+        channels.channel_shift,
         previous.risk as previous_risk,
         previous.days_quiet as previous_days_quiet,
         previous.usual_gap as previous_usual_gap,
@@ -233,6 +313,11 @@ joined as (
             snapshots.as_of = first_quiet.as_of
             and snapshots.basis = first_quiet.basis
             and scores.person_id = first_quiet.person_id
+    left join channels
+        on
+            snapshots.as_of = channels.as_of
+            and snapshots.basis = channels.basis
+            and scores.person_id = channels.person_id
     left join importance
         on
             snapshots.as_of = importance.as_of
@@ -345,6 +430,9 @@ final as (
         cast(queued.days_quiet as bigint) as current_gap_days,
         queued.gap_ratio,
         queued.last_act_at,
+        queued.usual_channel,
+        queued.recent_channel,
+        queued.channel_shift,
 
         ---------- judgment
         queued.level,

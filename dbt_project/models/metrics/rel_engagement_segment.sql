@@ -163,7 +163,8 @@ bonds as (
         bonds.basis,
         bonds.person_id,
         bonds.other_person_id,
-        bonds.mutual_interests
+        bonds.mutual_interests,
+        bonds.is_two_way
     from {{ ref('rel_bond') }} as bonds
     inner join snapshots
         on bonds.as_of = snapshots.as_of and bonds.basis = snapshots.basis
@@ -231,6 +232,170 @@ tie_counts as (
 
 ),
 
+---------- newcomers of 63 to 90 days ago, with a tie to somebody who leads or contributes, or without
+
+first_days as (
+
+    select
+        person_id,
+        min(day) as first_day
+    from {{ ref('int_people__days') }}
+    where is_first_of_day
+    group by person_id
+
+),
+
+tied_to_leaders as (
+
+    {%- for one, other in [('person_id', 'other_person_id'), ('other_person_id', 'person_id')] %}
+    select
+        bonds.as_of,
+        bonds.basis,
+        bonds.{{ one }} as person_id
+    from bonds
+    inner join people as leaders
+        on
+            bonds.as_of = leaders.as_of
+            and bonds.basis = leaders.basis
+            and bonds.{{ other }} = leaders.person_id
+            and leaders.level <= 2
+    where bonds.is_two_way
+    {{ 'union' if not loop.last }}
+    {%- endfor %}
+
+),
+
+newcomers as (
+
+    select
+        people.as_of,
+        people.basis,
+        people.person_id,
+        people.level <= 3 as reaches,
+        tied_to_leaders.person_id is not null as is_tied
+    from people
+    inner join first_days
+        on
+            people.person_id = first_days.person_id
+            and first_days.first_day <= {{ days_after('people.as_of', -63) }}
+            and first_days.first_day > {{ days_after('people.as_of', -91) }}
+    left join tied_to_leaders
+        on
+            people.as_of = tied_to_leaders.as_of
+            and people.basis = tied_to_leaders.basis
+            and people.person_id = tied_to_leaders.person_id
+
+),
+
+newcomers_by_segment as (
+
+    {{ by_person_segment('newcomers', 'person_id') }}
+
+),
+
+newcomer_counts as (
+
+    select
+        as_of,
+        basis,
+        segment_type,
+        segment,
+        {%- for name, which in [('tied', 'is_tied'), ('untied', 'not is_tied')] %}
+        count(case when {{ which }} then 1 end) as newcomers_{{ name }},
+        count(case when {{ which }} and reaches then 1 end) as newcomers_{{ name }}_reaching
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        select 'all' as segment_type, 'all' as segment, * from newcomers
+        union all
+        select * from newcomers_by_segment
+    ) as segmented_newcomers
+    group by as_of, basis, segment_type, segment
+
+),
+
+---------- ties that are older than a year, and whether both still turn to each other
+
+two_way_since as (
+
+    select
+        one_id,
+        other_id,
+        greatest(
+            min(case when from_one > 0 then day end), min(case when from_other > 0 then day end)
+        ) as day
+    from {{ ref('int_ties__daily') }}
+    group by one_id, other_id
+    having sum(from_one) > 0 and sum(from_other) > 0
+
+),
+
+older_ties as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        two_way_since.one_id,
+        two_way_since.other_id,
+        bonds.person_id is not null as is_alive
+    from snapshots
+    inner join two_way_since
+        on
+            two_way_since.day <= {{ days_after('snapshots.as_of', -364) }}
+            and two_way_since.day > {{ days_after('snapshots.as_of', -728) }}
+    -- one or none: the pair in the 364 days since
+    left join {{ ref('rel_bond') }} as bonds
+        on
+            snapshots.as_of = bonds.as_of
+            and snapshots.basis = bonds.basis
+            and two_way_since.one_id = bonds.person_id
+            and two_way_since.other_id = bonds.other_person_id
+            and bonds.is_two_way
+
+),
+
+older_ends as (
+
+    select *, one_id as end_id from older_ties
+    union all
+    select *, other_id as end_id from older_ties
+
+),
+
+older_ends_by_segment as (
+
+    {{ by_person_segment('older_ends', 'end_id') }}
+
+),
+
+older_tie_counts as (
+
+    select
+        as_of,
+        basis,
+        segment_type,
+        segment,
+        count(*) as older_ties,
+        count(case when is_alive then 1 end) as older_ties_alive
+    from (
+        select distinct
+            segment_type,
+            segment,
+            as_of,
+            basis,
+            one_id,
+            other_id,
+            is_alive
+        from (
+            select 'all' as segment_type, 'all' as segment, * from older_ends
+            union all
+            select * from older_ends_by_segment
+        ) as segmented_ends
+    ) as pairs
+    group by as_of, basis, segment_type, segment
+
+),
+
 final as (
 
     select
@@ -269,6 +434,21 @@ final as (
                 ) }}
         end as gravity,
 
+        {%- for name in ['tied', 'untied'] %}
+        cast(
+            case
+                when settings.has_strategy then coalesce(newcomer_counts.newcomers_{{ name }}, 0)
+            end as bigint
+        ) as newcomers_{{ name }},
+        case
+            when settings.has_strategy
+                then {{ share(
+                    'newcomer_counts.newcomers_' ~ name ~ '_reaching',
+                    'newcomer_counts.newcomers_' ~ name,
+                ) }}
+        end as newcomers_{{ name }}_reaching_share,
+        {%- endfor %}
+
         ---------- what they do, and what joins them
         cast(coalesce(act_counts.acts_28d, 0) as bigint) as acts_28d,
         case
@@ -277,6 +457,9 @@ final as (
         end as acts_but_purchases_share_28d,
         cast(coalesce(tie_counts.tied_pairs, 0) as bigint) as tied_pairs,
         {{ share('tie_counts.interest_ties', 'tie_counts.ties_told') }} as interest_tie_share,
+        cast(coalesce(older_tie_counts.older_ties, 0) as bigint) as older_ties,
+        {{ share('older_tie_counts.older_ties_alive', 'older_tie_counts.older_ties') }}
+            as older_ties_alive_share,
 
         ---------- provenance
         counted_people.people_364d as n,
@@ -288,7 +471,7 @@ final as (
         on counted_people.as_of = snapshots.as_of and counted_people.basis = snapshots.basis
     cross join settings
     cross join bought_since
-    {%- for table in ['act_counts', 'tie_counts'] %}
+    {%- for table in ['act_counts', 'tie_counts', 'older_tie_counts', 'newcomer_counts'] %}
     left join {{ table }}
         on
             counted_people.as_of = {{ table }}.as_of

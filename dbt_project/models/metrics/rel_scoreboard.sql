@@ -16,6 +16,43 @@ goals as (
 
 ),
 
+-- Two goals are against each other where no number can meet both.
+contrary as (
+
+    select
+        goals.goal,
+        min(others.goal) as contrary_goal
+    from goals
+    inner join goals as others
+        on
+            goals.metric = others.metric
+            and goals.segment_type = others.segment_type
+            and goals.segment = others.segment
+            and goals.direction <> others.direction
+            and case
+                when goals.direction = 'at least' then goals.target > others.target
+                else goals.target < others.target
+            end
+    group by goals.goal
+
+),
+
+-- Kinds are a segment where strategy.yml divides people by `party_kind`.
+kinds as (
+
+    select
+        goals.goal,
+        coalesce(min(case when rules.segment_type is not null then goals.segment end), 'all')
+            as party_kind
+    from goals
+    left join {{ source('control', 'segment_rules') }} as rules
+        on goals.segment_type = rules.segment_type
+        and rules.origin = 'column'
+        and rules.field = 'party_kind'
+    group by goals.goal
+
+),
+
 numbers as (
 
     {{ goal_numbers() }}
@@ -162,6 +199,7 @@ judged as (
     select
         projected.*,
         case
+            when metric is null then 'no goal'
             when actual is null then 'cannot tell'
             when is_reached then 'reached'
             when as_of > due_on then 'missed'
@@ -194,6 +232,14 @@ final as (
         judged.due_on,
         judged.owner,
         judged.horizon,
+        judged.serves,
+        judged.signed_off_on,
+        contrary.contrary_goal,
+        kinds.party_kind,
+        {{ share(
+            'count(judged.metric) over (partition by judged.as_of, judged.basis, kinds.party_kind)',
+            'count(judged.metric) over (partition by judged.as_of, judged.basis)',
+        ) }} as party_kind_goals_share,
 
         ---------- how it stands
         judged.actual,
@@ -215,14 +261,22 @@ final as (
         moved.number_now as cause_now,
 
         ---------- what to do
-        case judged.status
-            when 'off course'
+        case
+            when contrary.contrary_goal is not null
+                then 'settle which of the two holds: no number meets this goal and '
+                || contrary.contrary_goal
+            when judged.status = 'off course'
                 then 'do something else, or set another target: the last periods lead to '
                 || {{ in_unit('judged.projection', 'judged.unit') }}
-            when 'missed' then 'say why it was missed, then set a new day or let it go'
-            when 'cannot tell' then 'find out which source would tell ' || judged.metric
+            when judged.status = 'missed'
+                then 'say why it was missed, then set a new day or let it go'
+            when judged.status = 'cannot tell'
+                then 'find out which source would tell ' || judged.metric
+            when judged.status = 'no goal'
+                then 'set a goal: what is to become of it, by when, and who answers for it'
         end as action,
         case
+            when judged.metric is null then 'the strategy names no goal for it'
             when moved.segment is not null
                 then moved.segment_type || ' ' || moved.segment || ' moved most: from '
                 || {{ in_unit('moved.number_before', 'judged.unit') }} || ' to '
@@ -240,6 +294,8 @@ final as (
         judged.known_at,
         {{ metric_version() }} as metric_version
     from judged
+    inner join kinds on judged.goal = kinds.goal
+    left join contrary on judged.goal = contrary.goal
     left join moved
         on judged.as_of = moved.as_of
         and judged.basis = moved.basis

@@ -485,6 +485,63 @@ answering as (
 
 ),
 
+---------- when anybody last thanked them, by a reaction to something of theirs
+
+thanks as (
+
+    select
+        person_id,
+        day
+    from (
+        select
+            given.target_person_id as person_id,
+            {{ utc_day('coalesce(given.occurred_at, given.first_seen_at)') }} as day
+        from {{ ref('fct_reaction_given') }} as given
+        cross join run
+        where
+            given.polarity = 'positive'
+            and given.first_seen_at <= run.known_at
+            and coalesce(given.actor_person_id, '') <> given.target_person_id
+        union all
+        -- a counter that rose, seen on that day
+        select
+            counters.person_id,
+            {{ utc_day('counters.observed_at') }} as day
+        from {{ ref('fct_reaction') }} as counters
+        where counters.polarity = 'positive' and counters.n_change > 0
+    ) as reactions
+    where person_id is not null
+    group by person_id, day
+
+),
+
+thanked as (
+
+    select
+        holders.as_of,
+        holders.person_id,
+        max(thanks.day) as last_day
+    from (
+        select distinct
+            as_of,
+            person_id
+        from placed
+        where tier_rank > 0
+    ) as holders
+    inner join thanks
+        on holders.person_id = thanks.person_id and thanks.day <= holders.as_of
+    group by holders.as_of, holders.person_id
+
+),
+
+-- Where nobody tells of thanks, nobody knows who got none.
+thanks_told as (
+
+    select min(day) as since
+    from thanks
+
+),
+
 known as (
 
     select
@@ -521,6 +578,11 @@ judged as (
         kept.words as kept_words,
         known.n_rules,
         known.n_known,
+        {{ days_between('thanked.last_day', 'placed.as_of') }} as days_since_thanked,
+        placed.tier_rank > 0
+        and coalesce(thanks_told.since <= placed.as_of, false)
+        and coalesce({{ days_between('thanked.last_day', 'placed.as_of') }} > 90, true)
+            as awaits_thanks,
         answering.median_hours,
         case
             when answering.median_hours is not null
@@ -552,6 +614,9 @@ judged as (
             and placed.person_id = kept.person_id
     left join answering
         on placed.as_of = answering.as_of and placed.person_id = answering.person_id
+    cross join thanks_told
+    left join thanked
+        on placed.as_of = thanked.as_of and placed.person_id = thanked.person_id
     left join known
         on
             placed.as_of = known.day
@@ -630,6 +695,7 @@ final as (
         nullif(worded.perks, '') as perks,
         worded.median_hours as median_answer_hours_364d,
         cast(worded.directory_rank as bigint) as directory_rank,
+        cast(worded.days_since_thanked as bigint) as days_since_thanked,
 
         ---------- the next one
         worded.next_tier,
@@ -658,6 +724,14 @@ final as (
             when 'moved up' then 'thank them, and give what belongs to it'
             when 'cannot tell'
                 then 'find out which source would tell ' || replace(worded.unknown_measure, '_', ' ')
+            when 'held'
+                then case
+                    when worded.awaits_thanks
+                        then 'thank them: nobody has '
+                        || coalesce(
+                            'for ' || {{ counted('worded.days_since_thanked', 'day') }}, 'ever'
+                        )
+                end
         end as action,
         worded.owner,
         {%- for n in [1, 2, 3] %}

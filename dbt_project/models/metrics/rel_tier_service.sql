@@ -1,0 +1,407 @@
+{{ config(**snapshot_table()) }}
+
+{#- Fewer questions than this, in the tier or below it, tell nothing. -#}
+{%- set few = 10 %}
+{#- Who misses or meets all that a tier asks for by no more than this share is near its bound. -#}
+{%- set near = 0.2 %}
+
+with
+
+snapshots as (
+
+    {{ snapshots() }}
+
+),
+
+seen as (
+
+    {{ silos_seen(['forum']) }}
+
+),
+
+tiers as (
+
+    select * from {{ source('control', 'tiers') }}
+
+),
+
+members as (
+
+    select rel_tier.*
+    from {{ ref('rel_tier') }} as rel_tier
+    inner join snapshots
+        on rel_tier.as_of = snapshots.as_of and rel_tier.basis = snapshots.basis
+
+),
+
+people as (
+
+    select
+        as_of,
+        basis,
+        programme,
+        tier_rank,
+        count(*) as people,
+        count(case when days_since_thanked <= 90 then 1 end) as people_thanked_90d,
+        {{ exact_median('days_since_thanked') }} as median_days_since_thanked
+    from members
+    group by as_of, basis, programme, tier_rank
+
+),
+
+---------- how long their questions wait, and those of everybody below
+
+waited as (
+
+    select
+        members.as_of,
+        members.basis,
+        members.programme,
+        members.tier_rank,
+        coalesce({{ utc_day('questions.first_answered_at') }} <= members.as_of, false)
+            as is_answered,
+        case
+            when {{ utc_day('questions.first_answered_at') }} <= members.as_of
+                then {{ seconds_between('questions.asked_at', 'questions.first_answered_at') }}
+            else {{ seconds_between('questions.asked_at', end_of_day('members.as_of')) }}
+        end as wait_seconds
+    from members
+    inner join {{ ref('int_questions__answered') }} as questions
+        on
+            members.person_id = questions.asker_person_id
+            and questions.day <= members.as_of
+            and questions.day > {{ days_after('members.as_of', -364) }}
+
+),
+
+waits as (
+
+    {{ product_limit('waited', ['as_of', 'basis', 'programme', 'tier_rank'], 'wait_seconds',
+        'is_answered') }}
+
+),
+
+-- A question of a lower tier once for each tier above it.
+waited_below as (
+
+    select
+        waited.as_of,
+        waited.basis,
+        waited.programme,
+        tiers.tier_rank,
+        waited.is_answered,
+        waited.wait_seconds
+    from waited
+    inner join tiers
+        on waited.programme = tiers.programme and waited.tier_rank < tiers.tier_rank
+
+),
+
+waits_below as (
+
+    {{ product_limit('waited_below', ['as_of', 'basis', 'programme', 'tier_rank'],
+        'wait_seconds', 'is_answered') }}
+
+),
+
+counts_below as (
+
+    select
+        as_of,
+        basis,
+        programme,
+        tier_rank,
+        count(*) as questions
+    from waited_below
+    group by as_of, basis, programme, tier_rank
+
+),
+
+-- Half of those below wait longer than their median; how many of the tier do?
+compared as (
+
+    select
+        waited.as_of,
+        waited.basis,
+        waited.programme,
+        waited.tier_rank,
+        count(*) as questions,
+        count(case when waited.wait_seconds > below.median_wait then 1 end) as longer,
+        count(
+            case
+                when waited.is_answered or waited.wait_seconds > below.median_wait then 1
+            end
+        ) as told
+    from waited
+    left join waits_below as below
+        on
+            waited.as_of = below.as_of
+            and waited.basis = below.basis
+            and waited.programme = below.programme
+            and waited.tier_rank = below.tier_rank
+    group by waited.as_of, waited.basis, waited.programme, waited.tier_rank
+
+),
+
+---------- what a tier changes: who met its bound 90 days ago, just so, beside who just missed it
+
+run as (
+
+    select * from {{ source('control', 'run') }}
+
+),
+
+-- Of the rules of a clause the nearest; its sign tells whether it held.
+clauses as (
+
+    select
+        rules.programme,
+        rules.person_id,
+        rules.tier_rank,
+        rules.clause,
+        rules.day,
+        max(
+            case
+                when rules.meets then greatest(rules.margin, 0)
+                when not rules.meets then least(rules.margin, -0.000001)
+            end
+        ) as margin
+    from {{ ref('int_tiers__rules') }} as rules
+    cross join run
+    where rules.look = 'review' and rules.day <= {{ days_after('run.as_of', -90) }}
+    group by rules.programme, rules.person_id, rules.tier_rank, rules.clause, rules.day
+
+),
+
+-- A tier asks for what the ones below it ask for, too.
+margins as (
+
+    select
+        programme,
+        person_id,
+        tier_rank,
+        day,
+        min(min(margin)) over ranks as margin,
+        sum(count(*) - count(margin)) over ranks as unknown
+    from clauses
+    group by programme, person_id, tier_rank, day
+    window ranks as (partition by programme, person_id, day order by tier_rank)
+
+),
+
+reviewed as (
+
+    select
+        margins.*,
+        margins.day <= {{ days_after('run.as_of', -180) }} as is_earlier,
+        row_number() over (
+            partition by
+                margins.programme,
+                margins.person_id,
+                margins.tier_rank,
+                margins.day <= {{ days_after('run.as_of', -180) }}
+            order by margins.day desc
+        ) as nth
+    from margins
+    cross join run
+
+),
+
+neighbors as (
+
+    select
+        reviewed.programme,
+        reviewed.tier_rank,
+        reviewed.person_id,
+        reviewed.margin >= 0 as is_above
+    from reviewed
+    -- one or none: the last look 180 days ago or before
+    left join reviewed as earlier
+        on
+            reviewed.programme = earlier.programme
+            and reviewed.person_id = earlier.person_id
+            and reviewed.tier_rank = earlier.tier_rank
+            and earlier.is_earlier
+            and earlier.nth = 1
+    where
+        not reviewed.is_earlier
+        and reviewed.nth = 1
+        and reviewed.unknown = 0
+        and reviewed.margin between -{{ near }} and {{ near }}
+        and coalesce(earlier.margin, -1) < 0
+
+),
+
+changes as (
+
+    select
+        neighbors.programme,
+        neighbors.tier_rank,
+        neighbors.person_id,
+        neighbors.is_above,
+        count(case when days.day > {{ days_after('run.as_of', -90) }} then 1 end)
+        - count(case when days.day <= {{ days_after('run.as_of', -90) }} then 1 end) as change
+    from neighbors
+    cross join run
+    left join {{ ref('int_people__days') }} as days
+        on
+            neighbors.person_id = days.person_id
+            and days.is_first_of_day
+            and days.day <= run.as_of
+            and days.day > {{ days_after('run.as_of', -180) }}
+    group by
+        neighbors.programme, neighbors.tier_rank, neighbors.person_id, neighbors.is_above
+
+),
+
+sides as (
+
+    select
+        run.as_of,
+        changes.programme,
+        changes.tier_rank,
+        {%- for side, which in [('above', 'is_above'), ('below', 'not is_above')] %}
+        count(case when {{ which }} then 1 end) as n_{{ side }},
+        cast(sum(case when {{ which }} then change end) as double) as sum_{{ side }},
+        cast(sum(case when {{ which }} then change * change end) as double) as squares_{{ side }}
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from changes
+    cross join run
+    group by run.as_of, changes.programme, changes.tier_rank
+
+),
+
+effects as (
+
+    select
+        as_of,
+        programme,
+        tier_rank,
+        n_above,
+        n_below,
+        case when least(n_above, n_below) >= {{ few }} then sum_above / n_above end as change_above,
+        case when least(n_above, n_below) >= {{ few }} then sum_below / n_below end as change_below,
+        case
+            when least(n_above, n_below) >= {{ few }}
+                then 1.96 * sqrt(
+                    {%- for side in ['above', 'below'] %}
+                    greatest(squares_{{ side }} - sum_{{ side }} * sum_{{ side }} / n_{{ side }}, 0)
+                    / (n_{{ side }} - 1) / n_{{ side }}{{ ' +' if not loop.last }}
+                    {%- endfor %}
+                )
+        end as half_width
+    from sides
+
+),
+
+joined as (
+
+    select
+        people.*,
+        effects.n_above,
+        effects.n_below,
+        effects.change_above,
+        effects.change_below,
+        effects.half_width,
+        programmes.owner,
+        tiers.tier,
+        coalesce(compared.questions, 0) as questions,
+        compared.longer,
+        compared.told,
+        coalesce(seen.coverage, 0) as coverage,
+        coalesce(seen.sees_forum, false) as is_known,
+        waits.median_wait,
+        coalesce(counts_below.questions, 0) as questions_below,
+        waits_below.median_wait as median_wait_below,
+        case
+            when people.tier_rank = 0 or not coalesce(seen.sees_forum, false)
+                then cast(null as string)
+            when least(compared.told, counts_below.questions) >= {{ few }}
+                and waits_below.median_wait is not null
+                -- two standard deviations of a fair coin
+                then case
+                    when 2 * compared.longer - compared.told > 2 * sqrt(compared.told) then 'worse'
+                    when compared.told - 2 * compared.longer > 2 * sqrt(compared.told) then 'better'
+                    else 'alike'
+                end
+            else 'too few to tell'
+        end as service
+    from people
+    inner join {{ source('control', 'tier_programmes') }} as programmes
+        on people.programme = programmes.programme
+    left join tiers on people.programme = tiers.programme and people.tier_rank = tiers.tier_rank
+    -- for the day of the build alone
+    left join effects
+        on
+            people.as_of = effects.as_of
+            and people.programme = effects.programme
+            and people.tier_rank = effects.tier_rank
+    left join seen on people.as_of = seen.as_of and people.basis = seen.basis
+    {%- for table in ['compared', 'waits', 'counts_below', 'waits_below'] %}
+    left join {{ table }}
+        on
+            people.as_of = {{ table }}.as_of
+            and people.basis = {{ table }}.basis
+            and people.programme = {{ table }}.programme
+            and people.tier_rank = {{ table }}.tier_rank
+    {%- endfor %}
+
+),
+
+final as (
+
+    select
+        ---------- grain
+        joined.as_of,
+        joined.basis,
+        joined.programme,
+        coalesce(joined.tier, 'none') as tier,
+        cast(joined.tier_rank as bigint) as tier_rank,
+
+        ---------- how long they wait
+        cast(joined.people as bigint) as people,
+        cast(case when joined.is_known then joined.questions end as bigint) as questions_364d,
+        cast(joined.median_wait as double) / 3600 as median_wait_hours_364d,
+        cast(case when joined.is_known then joined.questions_below end as bigint)
+            as questions_below_364d,
+        cast(joined.median_wait_below as double) / 3600 as median_wait_hours_below_364d,
+
+        ---------- whether they are thanked
+        case when joined.tier_rank > 0 then cast(joined.people_thanked_90d as bigint) end
+            as people_thanked_90d,
+        cast(joined.median_days_since_thanked as double) as median_days_since_thanked,
+
+        ---------- what having it changes
+        cast(joined.n_above as bigint) as people_just_above,
+        cast(joined.n_below as bigint) as people_just_below,
+        joined.change_above as change_just_above,
+        joined.change_below as change_just_below,
+        joined.change_above - joined.change_below as tier_effect,
+        joined.change_above - joined.change_below - joined.half_width as tier_effect_low,
+        joined.change_above - joined.change_below + joined.half_width as tier_effect_high,
+
+        ---------- judgment
+        joined.service,
+        case
+            when joined.service = 'worse'
+                then cast(joined.longer as string) || ' of '
+                || {{ counted('joined.told', 'question') }} || ' waited longer than '
+                || {{ plain_number('round(cast(joined.median_wait_below as double) / 3600, 1)') }}
+                || ' hours; of those below, half did'
+        end as reason_1,
+        case when joined.service = 'worse' then 'answer ' || joined.tier || ' first' end as action,
+        joined.owner,
+
+        ---------- provenance
+        cast(joined.questions as bigint) as n,
+        joined.coverage,
+        snapshots.known_at,
+        {{ metric_version() }} as metric_version
+    from joined
+    inner join snapshots
+        on joined.as_of = snapshots.as_of and joined.basis = snapshots.basis
+
+)
+
+select * from final
