@@ -324,9 +324,9 @@ two_way_since as (
         greatest(
             min(case when from_one > 0 then day end), min(case when from_other > 0 then day end)
         ) as day
-    from {{ ref('int_ties__daily') }}
+    from {{ ref('int_ties__turned') }}
     group by one_id, other_id
-    having sum(from_one) > 0 and sum(from_other) > 0
+    having max(from_one) > 0 and max(from_other) > 0
 
 ),
 
