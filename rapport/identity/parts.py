@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 
 def is_part(dbt: Any) -> bool:
@@ -22,11 +23,19 @@ def left_by_last_run(dbt: Any, name: str) -> str:
 
 
 def with_an_end_in(pairs: duckdb.DuckDBPyRelation, keys: str) -> duckdb.DuckDBPyRelation:
-    """Return the pairs of which an end is listed; `keys` is a table with `profile_key`."""
-    listed = f"in (select profile_key from {keys})"
-    return pairs.filter(f"left_key {listed}").union(
-        pairs.filter(f"right_key {listed}").filter(f"left_key not {listed}")
+    """Return the pairs of which an end is listed; `keys` is a table with `key_hash`."""
+    listed = f"in (select key_hash from {keys})"
+    return pairs.filter(f"left_hash {listed}").union(
+        pairs.filter(f"right_hash {listed}").filter(f"left_hash not {listed}")
     )
+
+
+def with_hashes(
+    session: duckdb.DuckDBPyConnection, table: pa.Table, **hashes: str
+) -> duckdb.DuckDBPyRelation:
+    """Return a table with one more column for each text to be looked for, name=column."""
+    told = ", ".join(f"hash({column}) as {name}" for name, column in hashes.items())
+    return session.from_arrow(table).project(f"*, {told}")
 
 
 def begin(dbt: Any, session: duckdb.DuckDBPyConnection, *touched: str) -> bool:

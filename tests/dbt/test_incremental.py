@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from rapport.identity.state import TABLES
 from tests.dbt.build import PROJECT, _manifest
 from tests.dbt.landing_fixture import AS_OF, KNOWN_AT, Landing
 
@@ -235,7 +236,7 @@ class World:
                 )
             connection.execute(
                 "create or replace table identity_profile as "
-                "select *, hash(told) as digest from told"
+                "select *, hash(told) as digest, hash(profile_key) as key_hash from told"
             )
             connection.execute(ATTRIBUTES)
 
@@ -243,9 +244,9 @@ class World:
         """Let the next run go on from the ids of this one."""
         with duckdb.connect(str(database), read_only=True) as connection:
             connection.execute("set timezone = 'UTC'")
-            for table in ("identity_ledger", "identity_event"):
-                rows = connection.execute(f"from {table}").fetchall()
-                self.landing.control[table] = rows
+            for table, shape in TABLES.items():
+                rows = connection.execute(f"select {', '.join(shape.names)} from {table}")
+                self.landing.control[table] = rows.fetchall()
             runs = connection.execute("select name from identity_seen where kind = 'run'")
             self.landing.control["identity_published"] = runs.fetchall()
 

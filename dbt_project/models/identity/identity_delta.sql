@@ -7,7 +7,10 @@
 {%- set needed = [ref('identity_digest'), ref('identity_profile')] -%}
 {%- set seen = left_by_last_run('identity_seen') -%}
 {%- if not seen or should_full_refresh() or not has_published_ids(seen) -%}
-select cast(null as {{ dbt.type_string() }}) as profile_key, 'whole' as change
+select
+    cast(null as {{ dbt.type_string() }}) as profile_key,
+    'whole' as change,
+    {{ key_hash("''") }} as key_hash
 from {{ ref('identity_digest') }}
 where kind = 'all'
 {%- else -%}
@@ -73,7 +76,10 @@ changes as (
 )
 
 -- who is seen with other fields comes as new and as gone
-select profile_key, case when count(distinct change) > 1 then 'changed' else min(change) end as change
+select
+    profile_key,
+    case when count(distinct change) > 1 then 'changed' else min(change) end as change,
+    {{ key_hash('profile_key') }} as key_hash
 from changes
 group by profile_key
 {%- endif %}

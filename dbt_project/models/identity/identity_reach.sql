@@ -4,30 +4,30 @@
 ] %}
 {% if is_part_run() -%}
 with recursive links as (
-    select left_key, right_key
+    select left_key, right_key, left_hash, right_hash
     from {{ ref('identity_candidate') }}
     where refusal is null and band = 'auto'
     union all
-    select left_key, right_key
+    select left_key, right_key, {{ key_hash('left_key') }}, {{ key_hash('right_key') }}
     from {{ ref('identity_override') }}
     where action = 'link'
 ),
 
 steps as (
-    select left_key as profile_key, right_key as next_key from links
+    select left_hash as key_hash, right_key as next_key, right_hash as next_hash from links
     union all
-    select right_key, left_key from links
+    select right_hash, left_key, left_hash from links
 ),
 
 reach as (
-    select profile_key from {{ ref('identity_touched') }}
+    select profile_key, key_hash from {{ ref('identity_touched') }}
     union
-    select steps.next_key
+    select steps.next_key, steps.next_hash
     from reach
-    inner join steps on reach.profile_key = steps.profile_key
+    inner join steps on reach.key_hash = steps.key_hash
 )
 
-select profile_key from reach
+select profile_key, key_hash from reach
 {%- else -%}
-select profile_key from {{ ref('identity_touched') }} where false
+select profile_key, key_hash from {{ ref('identity_touched') }} where false
 {%- endif %}
