@@ -65,24 +65,21 @@ delete from {{ this }}
 {%- endmacro %}
 
 {#
-    The rows to write of such a model; one without a digest for each that is no more. Rows meet by
-    their digests, which are numbers: those that meet are alike.
+    The rows to write of such a model; one of nothing but `key_hash` for each that is no more. Rows
+    meet by their digests, which are numbers: those that meet are alike.
 #}
 {% macro changed_rows(told) -%}
 {%- set digested = "select " ~ told ~ ".*, " ~ row_digest(told) ~ " as digest, "
     ~ key_hash('profile_key') ~ " as key_hash from " ~ told -%}
 {%- if is_incremental() -%}
 , unmet as (
-    select digested.*, kept.profile_key as kept_key, kept.key_hash as kept_hash
+    select digested.*, kept.key_hash as kept_hash
     from ({{ digested }}) as digested
     full outer join {{ this }} as kept on digested.digest = kept.digest
     where digested.digest is null or kept.digest is null
 )
 
-select
-    * exclude (kept_key, kept_hash) replace (
-        coalesce(profile_key, kept_key) as profile_key, coalesce(key_hash, kept_hash) as key_hash
-    )
+select * exclude (kept_hash) replace (coalesce(key_hash, kept_hash) as key_hash)
 from unmet
 where digest is not null
     or kept_hash not in (select key_hash from unmet where key_hash is not null)

@@ -20,6 +20,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from rapport.identity.parts import ROW_GROUP
+
 PREFIXES = {"person": "per", "organization": "org"}
 """Entity -> what its ids begin with."""
 
@@ -66,6 +68,7 @@ EVENTS = pa.schema(
 _NAME = "prefix || '_' || substr(md5({}), 1, 16)"
 
 _CONCERNED = f"""
+create temp table concerned as
 with recursive retired as (select * from {{ledger}} where retired_at is not null),
 -- Ids that had a profile one after the other, or that lead to each other.
 ties as (
@@ -93,8 +96,13 @@ concerned as (
     select steps.other_hash
     from concerned
     inner join steps on concerned.id_hash = steps.id_hash
-),
-held as (
+)
+from concerned
+"""
+
+# A statement of its own: of a table DuckDB knows that it is small, and looks for it in the large.
+_HELD = f"""
+with held as (
     select ledger.*
     from {{ledger}} as ledger
     semi join concerned on ledger.id_hash = concerned.id_hash
@@ -412,9 +420,11 @@ def concerned(session: duckdb.DuckDBPyConnection, ledger: str, touched: str) -> 
     """
     session.register("prefixes", _rows(PREFIXES.items(), ("entity", "prefix")))
     try:
-        query = _CONCERNED.format(ledger=ledger, touched=touched)
+        session.execute(_CONCERNED.format(ledger=ledger, touched=touched))
+        query = _HELD.format(ledger=ledger, touched=touched)
         return session.sql(query).to_arrow_table().cast(LEDGER)
     finally:
+        session.execute("drop table if exists concerned")
         session.unregister("prefixes")
 
 
@@ -497,4 +507,4 @@ def _answer(
 ) -> pa.Table:
     asked = {"at": at, "run_id": run_id(at)}
     parameters = {name: value for name, value in asked.items() if f"${name}" in query}
-    return database.sql(query, params=parameters).to_arrow_table().cast(shape)
+    return database.sql(query, params=parameters).to_arrow_table(ROW_GROUP).cast(shape)

@@ -11,6 +11,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+ROW_GROUP = 122_880
+"""Rows that DuckDB keeps together in a table. A table that comes in batches of as many is kept as
+it comes; other batches leave small groups beside full ones, all written again after a change."""
+
 
 def is_part(dbt: Any) -> bool:
     """Tell whether this run does only what is touched."""
@@ -41,6 +45,9 @@ def with_hashes(
 def begin(dbt: Any, session: duckdb.DuckDBPyConnection, *touched: str) -> bool:
     """Take away the rows of a kept model that this run makes anew; tell if it makes only a part.
 
+    With them goes the table through which dbt wrote the rows of the last run: it leaves one for
+    every run (dbt-duckdb 1.11, `incremental.sql`: what is written by Python is not temporary).
+
     Args:
         dbt: what dbt gives the model.
         session: likewise.
@@ -49,6 +56,13 @@ def begin(dbt: Any, session: duckdb.DuckDBPyConnection, *touched: str) -> bool:
     """
     does_part = dbt.is_incremental and is_part(dbt)
     if dbt.is_incremental:
+        copies = session.execute(
+            "select table_name from duckdb_tables() "
+            "where schema_name = ? and starts_with(table_name, ?)",
+            [dbt.this.schema, f"{dbt.this.identifier}__dbt_tmp"],
+        ).fetchall()
+        for (copy,) in copies:
+            session.execute(f"drop table {dbt.this.schema}.{copy}")
         for condition in touched if does_part else ("true",):
             session.execute(f"delete from {dbt.this} where {condition}")
     return does_part

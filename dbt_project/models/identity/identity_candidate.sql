@@ -42,7 +42,7 @@ names as (
 ),
 
 full_names as (
-    select profile_key, name_key, family from names where name_key is not null
+    select profile_key, key_hash, name_key, family from names where name_key is not null
 ),
 
 -- Own mailboxes of people with a full name, one row per profile and mailbox.
@@ -81,7 +81,7 @@ places as (
             partition by workplaces.place_type, workplaces.place, full_names.name_key
         ) as n_profiles
     from {{ ref('identity_workplace') }} as workplaces
-    inner join full_names on workplaces.profile_key = full_names.profile_key
+    inner join full_names on workplaces.key_hash = full_names.key_hash
 ),
 
 -- The numbers of organizations, by how people's records refer to them: of all there are.

@@ -15,9 +15,9 @@ from {{ ref('identity_digest') }}
 where kind = 'all'
 {%- else -%}
 with unmet as (
-    select profiles.profile_key, seen.name as seen_key
+    select profiles.profile_key, seen.key_hash as seen_hash
     from {{ ref('identity_profile') }} as profiles
-    full outer join (select name, digest from {{ seen }} where kind = 'profile') as seen
+    full outer join (select key_hash, digest from {{ seen }} where kind = 'profile') as seen
         on profiles.digest = seen.digest
     where profiles.digest is null or seen.digest is null
 ),
@@ -37,7 +37,9 @@ changes as (
 
     union all
 
-    select seen_key, 'gone' from unmet where seen_key is not null
+    select name, 'gone'
+    from {{ seen }}
+    where kind = 'profile' and key_hash in (select seen_hash from unmet)
 
     union all
 
