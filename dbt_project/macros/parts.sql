@@ -22,11 +22,12 @@
 {%- endmacro %}
 
 {#
-    Keep a model from run to run, but for rows whose `columns` stand in a touched list under `keys`,
-    and for those of a condition.
+    Keep a model from run to run, but for rows whose `columns` all stand in a touched list under
+    `key`, and for those of a condition. These columns, like that of `only_if_touched`, are numbers
+    of `key_hash`.
 #}
-{% macro kept_but(touched, columns, keys=['profile_key'], also='false') -%}
-{%- set hook = "{{ forget('" ~ touched ~ "', " ~ columns ~ ", " ~ keys ~ ', "' ~ also ~ '") }}' -%}
+{% macro kept_but(touched, columns=['key_hash'], key='key_hash', also='false') -%}
+{%- set hook = "{{ forget('" ~ touched ~ "', " ~ columns ~ ", '" ~ key ~ "', " ~ '"' ~ also ~ '") }}' -%}
 {{ config(
     materialized='incremental' if target.type == 'duckdb' else 'table',
     incremental_strategy='append',
@@ -58,46 +59,43 @@ delete from {{ this }}
 {{ config(
     materialized='incremental' if target.type == 'duckdb' else 'table',
     incremental_strategy='delete+insert',
-    unique_key='profile_key',
+    unique_key='key_hash',
     post_hook="delete from {{ this }} where digest is null" if target.type == 'duckdb' else [],
 ) }}
 {%- endmacro %}
 
 {#
-    The rows to write of such a model; one without a digest for each that is no more. Rows meet by
-    their digests, which are numbers: those that meet are alike.
+    The rows to write of such a model; one of nothing but `key_hash` for each that is no more. Rows
+    meet by their digests, which are numbers: those that meet are alike.
 #}
 {% macro changed_rows(told) -%}
-{%- set digested = "select " ~ told ~ ".*, " ~ row_digest(told) ~ " as digest from " ~ told -%}
+{%- set digested = "select " ~ told ~ ".*, " ~ row_digest(told) ~ " as digest, "
+    ~ key_hash('profile_key') ~ " as key_hash from " ~ told -%}
 {%- if is_incremental() -%}
 , unmet as (
-    select digested.*, kept.profile_key as kept_key
+    select digested.*, kept.key_hash as kept_hash
     from ({{ digested }}) as digested
     full outer join {{ this }} as kept on digested.digest = kept.digest
     where digested.digest is null or kept.digest is null
 )
 
-select * exclude (kept_key) replace (coalesce(profile_key, kept_key) as profile_key)
+select * exclude (kept_hash) replace (coalesce(key_hash, kept_hash) as key_hash)
 from unmet
 where digest is not null
-    or kept_key not in (select profile_key from unmet where profile_key is not null)
+    or kept_hash not in (select key_hash from unmet where key_hash is not null)
 {%- else -%}
 {{ digested }}
 {%- endif -%}
 {%- endmacro %}
 
 {# The statement that takes away what a kept model is about to add again. #}
-{% macro forget(touched, columns, keys, also) -%}
+{% macro forget(touched, columns, key, also) -%}
 {%- if execute and is_incremental() -%}
 delete from {{ this }}
     {%- if is_part_run() %} where {% if also != 'false' %}{{ also }} or {% endif %}
-        {%- set listed = 'in (select ' ~ keys | join(', ') ~ ' from ' ~ ref(touched) ~ ')' -%}
-        {%- if keys | length > 1 %} ({{ columns | join(', ') }}) {{ listed }}
-        {%- else -%}
-            {%- for column in columns %}
-            {{ column }} {{ listed }} {{- ' and' if not loop.last }}
-            {%- endfor -%}
-        {%- endif -%}
+        {%- for column in columns %}
+            {{ column }} in (select {{ key }} from {{ ref(touched) }}) {{- ' and' if not loop.last }}
+        {%- endfor -%}
     {%- endif -%}
 {%- endif -%}
 {%- endmacro %}
@@ -106,7 +104,7 @@ delete from {{ this }}
 {% macro only_if_touched(column, touched) -%}
 {%- set listed = ref(touched) -%}
 {%- if is_part_run() and is_incremental() -%}
-and {{ column }} in (select profile_key from {{ listed }})
+and {{ column }} in (select key_hash from {{ listed }})
 {%- endif -%}
 {%- endmacro %}
 
@@ -132,6 +130,27 @@ and {{ column }} in (select profile_key from {{ listed }})
     ~ "where seen.kind = 'run'"
 ) -%}
 {{ return(found.columns[0].values()[0] > 0) }}
+{%- endmacro %}
+
+{#
+    A number to look for a text by in a large table, in a fraction of the time: texts of one number
+    are alike, as rows of one digest are.
+#}
+{% macro key_hash(text) -%}
+{{ adapter.dispatch('key_hash', 'rapport')(text) }}
+{%- endmacro %}
+
+{% macro default__key_hash(text) -%}
+hash({{ text }})
+{%- endmacro %}
+
+{% macro spark__key_hash(text) -%}
+xxhash64({{ text }})
+{%- endmacro %}
+
+{# The same of a value that somebody is known by, whatever its type. #}
+{% macro value_hash(row) -%}
+{{ key_hash(row ~ ".entity || ':' || " ~ row ~ ".value") }}
 {%- endmacro %}
 
 {# A number that differs between rows that differ. #}

@@ -26,6 +26,7 @@ from rapport.identity.graph import (
     decide,
 )
 from rapport.identity.names import UNKNOWN, Name, Nicknames, verdict
+from rapport.identity.parts import ROW_GROUP
 
 PAIRS = pa.schema(
     [
@@ -251,7 +252,7 @@ def edges(
         session.execute(_DOUBTFUL)
         _fill(session, "decided", ("row_id", "state", "refusal", "component_key"),
               _thought(session, nicknames, vetoes), {"row_id": pa.int64()})  # fmt: skip
-        return session.sql(_EDGES).to_arrow_table().cast(EDGES)
+        return session.sql(_EDGES).to_arrow_table(ROW_GROUP).cast(EDGES)
 
 
 def _thought(

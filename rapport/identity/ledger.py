@@ -20,6 +20,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from rapport.identity.parts import ROW_GROUP
+
 PREFIXES = {"person": "per", "organization": "org"}
 """Entity -> what its ids begin with."""
 
@@ -66,47 +68,49 @@ EVENTS = pa.schema(
 _NAME = "prefix || '_' || substr(md5({}), 1, 16)"
 
 _CONCERNED = f"""
+create temp table concerned as
 with recursive retired as (select * from {{ledger}} where retired_at is not null),
 -- Ids that had a profile one after the other, or that lead to each other.
 ties as (
-    select retired.entity, retired.id, shared.id as other_id
+    select retired.id_hash, shared.id_hash as other_hash
     from retired
     inner join {{ledger}} as shared
-        on retired.entity = shared.entity and retired.profile_key = shared.profile_key
-    where retired.id <> shared.id
+        on retired.key_hash = shared.key_hash and retired.entity = shared.entity
+    where retired.id_hash <> shared.id_hash
     union
-    select entity, id, current_id from retired where current_id is not null
+    select id_hash, hash(current_id) from retired where current_id is not null
 ),
 steps as (
     from ties
     union all
-    select entity, other_id, id from ties
+    select other_hash, id_hash from ties
 ),
 concerned as (
-    select ledger.entity, ledger.id
+    select id_hash
     from {{ledger}} as ledger
-    semi join {{touched}} as touched on ledger.profile_key = touched.profile_key
+    semi join {{touched}} as touched on ledger.key_hash = touched.key_hash
     union
     -- whose name a new id would have
-    select ledger.entity, ledger.id
-    from {{ledger}} as ledger
-    inner join (select entity, {_NAME.format("profile_key")} as id
-                from {{touched}} cross join prefixes) as names
-        on ledger.entity = names.entity and ledger.id = names.id
+    select hash({_NAME.format("profile_key")}) from {{touched}} cross join prefixes
     union
-    select steps.entity, steps.other_id
+    select steps.other_hash
     from concerned
-    inner join steps on concerned.entity = steps.entity and concerned.id = steps.id
-),
-held as (
+    inner join steps on concerned.id_hash = steps.id_hash
+)
+from concerned
+"""
+
+# A statement of its own: of a table DuckDB knows that it is small, and looks for it in the large.
+_HELD = f"""
+with held as (
     select ledger.*
     from {{ledger}} as ledger
-    semi join concerned on ledger.entity = concerned.entity and ledger.id = concerned.id
+    semi join concerned on ledger.id_hash = concerned.id_hash
 )
-from held
+select {", ".join(LEDGER.names)} from held
 union all by name
 select profile_key from {{touched}} as touched
-anti join held on touched.profile_key = held.profile_key
+anti join held on touched.key_hash = held.key_hash
 """
 
 _CLAIMS = """
@@ -406,18 +410,21 @@ def concerned(session: duckdb.DuckDBPyConnection, ledger: str, touched: str) -> 
 
     Args:
         session: where the two tables are.
-        ledger: the name of the ledger of the last run, as `LEDGER`.
-        touched: the name of a table with the `profile_key` of whoever is or was in a component
-            that came, changed or went since.
+        ledger: the name of the ledger of the last run, as `LEDGER`, with DuckDB's `hash` of
+            `profile_key` as `key_hash`, and that of `id` as `id_hash`.
+        touched: the name of a table with the `profile_key` and `key_hash` of whoever is or was in
+            a component that came, changed or went since.
 
     Returns:
         As `LEDGER`; a touched profile that no id had stands alone in its row.
     """
     session.register("prefixes", _rows(PREFIXES.items(), ("entity", "prefix")))
     try:
-        query = _CONCERNED.format(ledger=ledger, touched=touched)
+        session.execute(_CONCERNED.format(ledger=ledger, touched=touched))
+        query = _HELD.format(ledger=ledger, touched=touched)
         return session.sql(query).to_arrow_table().cast(LEDGER)
     finally:
+        session.execute("drop table if exists concerned")
         session.unregister("prefixes")
 
 
@@ -500,4 +507,4 @@ def _answer(
 ) -> pa.Table:
     asked = {"at": at, "run_id": run_id(at)}
     parameters = {name: value for name, value in asked.items() if f"${name}" in query}
-    return database.sql(query, params=parameters).to_arrow_table().cast(shape)
+    return database.sql(query, params=parameters).to_arrow_table(ROW_GROUP).cast(shape)

@@ -210,7 +210,8 @@ def levenshtein(left: str, right: str, limit: int) -> int:
     while end < most - begin and left[-1 - end] == right[-1 - end]:
         end += 1
     left, right = left[begin : len(left) - end], right[begin : len(right) - end]
-    if limit == 0 or not (left and right):
+    # their ends differ now, so that one edit makes them equal only where one letter is left
+    if limit <= 1 or not (left and right):
         return min(max(len(left), len(right)), limit + 1)
     above = list(range(len(right) + 1))
     for row, char in enumerate(left, start=1):

@@ -52,7 +52,9 @@ _CHANGES = {
             select profile_key from {database}.main.identity_held union
             select profile_key from {since}
         ),
-        held as (from {database}.main.identity_ledger semi join keys using (profile_key))
+        held as (
+            select {columns} from {database}.main.identity_ledger semi join keys using (profile_key)
+        )
         select * from held
         union all by name
         select profile_key from keys anti join held using (profile_key)
@@ -135,7 +137,8 @@ def save(
         if name not in built:
             continue
         if not (goes_on and before and _add(connection, database, before, folder, name, shape)):
-            _write(connection, f"from {database}.main.{name}", _file(folder, name))
+            columns = ", ".join(shape.names)
+            _write(connection, f"select {columns} from {database}.main.{name}", _file(folder, name))
     if "identity_seen" in built:
         runs = connection.execute(
             f"select name from {database}.main.identity_seen where kind = 'run'"
@@ -170,7 +173,9 @@ def _add(
     whole = f"read_parquet({_literal(_file(before, name))})"
     connection.register("nothing", shape.empty_table())
     since = _since(before, name) or "nothing"
-    query = _CHANGES[name].format(database=database, whole=whole, since=since)
+    query = _CHANGES[name].format(
+        database=database, whole=whole, since=since, columns=", ".join(shape.names)
+    )
     path = _file(folder, name, "_since")
     _write(connection, query, path)
     connection.unregister("nothing")

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from rapport.identity.state import TABLES
 from tests.dbt.build import build
 from tests.dbt.landing_fixture import FIRST_SYNC, KNOWN_AT, Landing
 
@@ -239,7 +240,8 @@ def test_a_revoked_claim_gives_both_the_ids_they_had(claimed: Query, tmp_path: P
     landing = company(revoked=KNOWN_AT.date())
     landing.control["run"] = [(KNOWN_AT.date(), KNOWN_AT + timedelta(days=1))]
     landing.control |= {
-        name: claimed(f"select * from {name}") for name in ("identity_ledger", "identity_event")
+        name: claimed(f"select {', '.join(shape.names)} from {name}")
+        for name, shape in TABLES.items()
     }
     after = built(tmp_path / "build.duckdb", landing)
     parted = people(after)

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from rapport.identity.state import TABLES
 from tests.dbt.build import build
 from tests.dbt.landing_fixture import (
     ACCOUNT,
@@ -633,7 +634,8 @@ def test_ids_go_on_from_the_last_build_and_people_overrule_every_rule(
     lead, order = f"crm:leads:{sf_id(LEAD, 1)}", by_address("shop:orders", "new@gmail.com")
     landing = tricky()
     landing.control |= {
-        name: tables.rows(f"select * from {name}") for name in ("identity_ledger", "identity_event")
+        name: tables.rows(f"select {', '.join(shape.names)} from {name}")
+        for name, shape in TABLES.items()
     }
     hans_said = ("link", "email", "Hans.Weber@globex.com", "profile", maria, "she married")
     robert_said = ("unlink", "profile", lead, "profile", ROBERT, "father and son")

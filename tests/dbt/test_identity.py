@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from rapport.identity.state import TABLES
 from tests.dbt.build import build
 from tests.dbt.landing_fixture import FIRST_SYNC, Landing
 from tests.dbt.test_incremental import differences
@@ -368,8 +369,10 @@ def test_a_day_on_top_of_a_build_leaves_what_a_build_of_everything_leaves(
         )
     landing.delete("mapped__people", "new-3", source="desk", stream="people")
     landing.control |= {
-        "identity_ledger": first("from identity_ledger"),
-        "identity_event": first("from identity_event"),
+        **{
+            name: first(f"select {', '.join(shape.names)} from {name}")
+            for name, shape in TABLES.items()
+        },
         "identity_published": first("select name from identity_seen where kind = 'run'"),
     }
     folders = tmp_path / "on top", tmp_path / "anew"

@@ -5,38 +5,37 @@
 ] %}
 {% if is_part_run() -%}
 with touched as (
-    select profile_key from {{ ref('identity_touched') }}
+    select profile_key, key_hash from {{ ref('identity_touched') }}
 ),
 
 live as (
-    select identifiers.entity, identifiers.value
+    select identifiers.value_hash
     from {{ ref('identity_identifier') }} as identifiers
-    inner join touched on identifiers.profile_key = touched.profile_key
+    inner join touched on identifiers.key_hash = touched.key_hash
     inner join {{ ref('identity_identifier_book') }} as book
-        on identifiers.entity = book.entity
+        on identifiers.value_hash = book.value_hash
         and identifiers.id_type = book.id_type
-        and identifiers.value = book.value
     where {{ can_join('book') }}
-    group by identifiers.entity, identifiers.value
+    group by identifiers.value_hash
 ),
 
 name_keys as (
     select names.name_key
     from {{ ref('identity_name') }} as names
-    inner join touched on names.profile_key = touched.profile_key
+    inner join touched on names.key_hash = touched.key_hash
     where names.name_key is not null
     group by names.name_key
 )
 
-select profile_key from touched
+select profile_key, key_hash from touched
 union
-select identifiers.profile_key
+select identifiers.profile_key, identifiers.key_hash
 from {{ ref('identity_identifier') }} as identifiers
-inner join live on identifiers.entity = live.entity and identifiers.value = live.value
+inner join live on identifiers.value_hash = live.value_hash
 union
-select names.profile_key
+select names.profile_key, names.key_hash
 from {{ ref('identity_name') }} as names
 inner join name_keys on names.name_key = name_keys.name_key
 {%- else -%}
-select profile_key from {{ ref('identity_touched') }} where false
+select profile_key, key_hash from {{ ref('identity_touched') }} where false
 {%- endif %}

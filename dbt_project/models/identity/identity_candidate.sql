@@ -5,14 +5,14 @@
     A part of a run looks at whole groups again (`beside`), and keeps of them the pairs of which
     both are touched: no other can have changed.
 #}
-{{ kept_but('identity_touched', ['left_key', 'right_key']) }}
+{{ kept_but('identity_touched', ['left_hash', 'right_hash']) }}
 {# of one name in one place #}
 {% set most_profiles_of_a_name = 12 %}
 
 with profiles as (
     select *
     from {{ ref('identity_profile') }}
-    where true {{ only_if_touched('profile_key', 'identity_beside') }}
+    where true {{ only_if_touched('key_hash', 'identity_beside') }}
 ),
 
 identifiers as (
@@ -29,21 +29,20 @@ identifiers as (
         coalesce(profiles.created_at, profiles.first_seen_at) as since
     from {{ identifiers_beside() }} as held
     inner join {{ ref('identity_identifier_book') }} as book
-        on held.entity = book.entity
+        on held.value_hash = book.value_hash
         and held.id_type = book.id_type
-        and held.value = book.value
-    inner join profiles on held.profile_key = profiles.profile_key
+    inner join profiles on held.key_hash = profiles.key_hash
     where book.flag = 'ok' or book.n_profiles <= {{ most_profiles_of_a_flagged_value() }}
 ),
 
 names as (
     select *
     from {{ ref('identity_name') }}
-    where true {{ only_if_touched('profile_key', 'identity_beside') }}
+    where true {{ only_if_touched('key_hash', 'identity_beside') }}
 ),
 
 full_names as (
-    select profile_key, name_key, family from names where name_key is not null
+    select profile_key, key_hash, name_key, family from names where name_key is not null
 ),
 
 -- Own mailboxes of people with a full name, one row per profile and mailbox.
@@ -82,7 +81,7 @@ places as (
             partition by workplaces.place_type, workplaces.place, full_names.name_key
         ) as n_profiles
     from {{ ref('identity_workplace') }} as workplaces
-    inner join full_names on workplaces.profile_key = full_names.profile_key
+    inner join full_names on workplaces.key_hash = full_names.key_hash
 ),
 
 -- The numbers of organizations, by how people's records refer to them: of all there are.
@@ -363,8 +362,8 @@ pairs as (
         refusal
     from candidates
     where one <> other
-        {{ only_if_touched('one', 'identity_touched') }}
-        {{ only_if_touched('other', 'identity_touched') }}
+        {{ only_if_touched(key_hash('one'), 'identity_touched') }}
+        {{ only_if_touched(key_hash('other'), 'identity_touched') }}
 ),
 
 -- One row per pair, rule and evidence; a value seen twice on a profile is one evidence.
@@ -390,7 +389,9 @@ select
     end as refusal,
     rules.tier,
     rules.needs_agreement,
-    rules.band
+    rules.band,
+    {{ key_hash('distinct_pairs.left_key') }} as left_hash,
+    {{ key_hash('distinct_pairs.right_key') }} as right_hash
 from distinct_pairs
 inner join {{ ref('identity_rule_standing') }} as rules on distinct_pairs.rule_id = rules.rule_id
 left join networks as one_network

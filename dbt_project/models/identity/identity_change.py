@@ -18,7 +18,7 @@ def model(dbt, session):
     dbt.ref("identity_delta")  # asked by name
     if is_part(dbt):
         previous = held.filter("id is not null")
-        ledger = ledger.filter("profile_key in (select profile_key from identity_held)")
+        ledger = ledger.filter("key_hash in (select key_hash from identity_held)")
         edges = with_an_end_in(edges, "identity_held")
     columns = ", ".join(LEDGER.names)
     edges = edges.project(f"left_key, right_key, rule_id, state, {WITHOUT_REASONS} as refusal")

@@ -7,14 +7,17 @@
 {%- set needed = [ref('identity_digest'), ref('identity_profile')] -%}
 {%- set seen = left_by_last_run('identity_seen') -%}
 {%- if not seen or should_full_refresh() or not has_published_ids(seen) -%}
-select cast(null as {{ dbt.type_string() }}) as profile_key, 'whole' as change
+select
+    cast(null as {{ dbt.type_string() }}) as profile_key,
+    'whole' as change,
+    {{ key_hash("''") }} as key_hash
 from {{ ref('identity_digest') }}
 where kind = 'all'
 {%- else -%}
 with unmet as (
-    select profiles.profile_key, seen.name as seen_key
+    select profiles.profile_key, seen.key_hash as seen_hash
     from {{ ref('identity_profile') }} as profiles
-    full outer join (select name, digest from {{ seen }} where kind = 'profile') as seen
+    full outer join (select key_hash, digest from {{ seen }} where kind = 'profile') as seen
         on profiles.digest = seen.digest
     where profiles.digest is null or seen.digest is null
 ),
@@ -34,7 +37,9 @@ changes as (
 
     union all
 
-    select seen_key, 'gone' from unmet where seen_key is not null
+    select name, 'gone'
+    from {{ seen }}
+    where kind = 'profile' and key_hash in (select seen_hash from unmet)
 
     union all
 
@@ -73,7 +78,10 @@ changes as (
 )
 
 -- who is seen with other fields comes as new and as gone
-select profile_key, case when count(distinct change) > 1 then 'changed' else min(change) end as change
+select
+    profile_key,
+    case when count(distinct change) > 1 then 'changed' else min(change) end as change,
+    {{ key_hash('profile_key') }} as key_hash
 from changes
 group by profile_key
 {%- endif %}

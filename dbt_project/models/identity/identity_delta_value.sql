@@ -4,13 +4,13 @@
 {%- if is_part_run() -%}
 select identifiers.entity, identifiers.id_type, identifiers.value
 from {{ identifiers }} as identifiers
-inner join {{ ref('identity_delta') }} as delta on identifiers.profile_key = delta.profile_key
+inner join {{ ref('identity_delta') }} as delta on identifiers.key_hash = delta.key_hash
 
 union
 
 select 'person', 'name_key', names.name_key
 from {{ left_by_last_run('identity_name') }} as names
-inner join {{ ref('identity_delta') }} as delta on names.profile_key = delta.profile_key
+inner join {{ ref('identity_delta') }} as delta on names.key_hash = delta.key_hash
 where names.name_key is not null
 
 union

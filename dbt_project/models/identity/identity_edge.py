@@ -5,12 +5,12 @@ import pyarrow
 from rapport.identity.edges import PAIRS, TRAITS, edges, name_of
 from rapport.identity.names import Nicknames, is_shown_as_another
 from rapport.identity.overrides import refuse_contradictions, refuse_crowds
-from rapport.identity.parts import begin, with_an_end_in
+from rapport.identity.parts import begin, with_an_end_in, with_hashes
 from rapport.identity.suppressions import kept_off, kept_out
 
 # What somebody told us, or a whole record says, is asked about before it is thrown away.
 ASKING_RULES = "('claimed_handle', 'alike_records')"
-REACHED = "in (select profile_key from identity_reach)"
+REACHED = "in (select key_hash from identity_reach)"
 OVERRIDE_TIER = 0  # above every rule: neither names nor sizes undo it
 
 
@@ -21,7 +21,7 @@ def model(dbt, session):
     links, vetoes = overrides(dbt.ref("identity_override"))
     candidates = dbt.ref("identity_candidate")
     dbt.ref("identity_delta"), dbt.ref("identity_reach")  # asked by name
-    does_part = begin(dbt, session, f"left_key {REACHED}", f"right_key {REACHED}")
+    does_part = begin(dbt, session, f"left_hash {REACHED}", f"right_hash {REACHED}")
     if does_part:
         candidates = with_an_end_in(candidates, "identity_reach")
     candidates = (
@@ -33,7 +33,8 @@ def model(dbt, session):
     if does_part:
         keys = [*pairs["left_key"].chunks, *pairs["right_key"].chunks]
         ends = pyarrow.table({"profile_key": pyarrow.chunked_array(keys, pyarrow.string())})
-        traits = traits.join(session.from_arrow(ends), "profile_key", how="semi")
+        ends = with_hashes(session, ends, key_hash="profile_key").project("key_hash")
+        traits = traits.join(ends, "key_hash", how="semi")
     suppressed = dbt.ref("identity_suppression").project("profile_key, scope, place").fetchall()
     networks = dbt.source("control", "link_policy").filter("not is_own_space")
     vetoes |= kept_off(
@@ -41,7 +42,7 @@ def model(dbt, session):
         _unrefused(dbt.ref("identity_candidate"), links),
         {source for (source,) in networks.project("source").fetchall()},
     )
-    return edges(
+    decided = edges(
         pairs,
         traits.project(", ".join(TRAITS.names)).to_arrow_table(),
         nicknames,
@@ -49,6 +50,7 @@ def model(dbt, session):
         kept_out=kept_out(suppressed),
         doubtful=doubtful(traits, dbt.ref("identity_claim"), nicknames),
     )
+    return with_hashes(session, decided, left_hash="left_key", right_hash="right_key")
 
 
 def _unrefused(candidates, links):

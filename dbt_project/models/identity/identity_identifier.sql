@@ -1,9 +1,9 @@
-{{ kept_but('identity_delta', ['profile_key']) }}
+{{ kept_but('identity_delta') }}
 -- after {{ ref('identity_delta_value') }}, which reads what the last run left here
 with profiles as (
     select *
     from {{ ref('identity_profile') }}
-    where not is_bot {{ only_if_touched('profile_key', 'identity_delta') }}
+    where not is_bot {{ only_if_touched('key_hash', 'identity_delta') }}
 ),
 
 phones as (
@@ -102,7 +102,9 @@ select
     min(identifiers.written) as written,
     bool_or(identifiers.is_verified) as is_verified,
     min(coalesce(profiles.created_at, profiles.first_seen_at)) as first_seen_at,
-    max(profiles.last_seen_at) as last_seen_at
+    max(profiles.last_seen_at) as last_seen_at,
+    {{ key_hash('identifiers.profile_key') }} as key_hash,
+    {{ value_hash('identifiers') }} as value_hash
 from identifiers
 inner join profiles on identifiers.profile_key = profiles.profile_key
 where identifiers.value is not null and identifiers.value <> ''

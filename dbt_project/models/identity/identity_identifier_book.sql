@@ -1,8 +1,4 @@
-{{ kept_but(
-    'identity_touched_value',
-    ['entity', 'id_type', 'value'],
-    ['entity', 'id_type', 'value'],
-) }}
+{{ kept_but('identity_touched_value', ['value_hash'], 'value_hash') }}
 {% set touched = ref('identity_touched_value') %}
 {% set surnames_per_mailbox = 4 %}
 {% set surnames_per_phone = 3 %}
@@ -15,10 +11,7 @@ with identifiers as (
     select identifiers.*
     from {{ ref('identity_identifier') }} as identifiers
     {% if is_part_run() and is_incremental() -%}
-    inner join {{ touched }} as touched
-        on identifiers.entity = touched.entity
-        and identifiers.id_type = touched.id_type
-        and identifiers.value = touched.value
+    where identifiers.value_hash in (select value_hash from {{ touched }})
     {%- endif %}
 ),
 
@@ -30,8 +23,8 @@ profiles as (
         names.family_word,
         ' ' || names.given || ' ' || names.family || ' ' || names.name_key || ' ' as words
     from {{ ref('identity_profile') }} as profiles
-    left join {{ ref('identity_name') }} as names on profiles.profile_key = names.profile_key
-    where profiles.profile_key in (select profile_key from identifiers)
+    left join {{ ref('identity_name') }} as names on profiles.key_hash = names.key_hash
+    where profiles.key_hash in (select key_hash from identifiers)
 ),
 
 mailbox_words as (
@@ -191,5 +184,6 @@ select
             else n_surnames || ' surnames'
         end
         else null
-    end as reason
+    end as reason,
+    {{ value_hash('flagged') }} as value_hash
 from flagged

@@ -1,9 +1,9 @@
 """The ids of the last published run, handed on to what holds together now."""
 
 from rapport.identity.ledger import COMPONENTS, LEDGER, assign
-from rapport.identity.parts import begin
+from rapport.identity.parts import begin, with_hashes
 
-HELD = "profile_key in (select profile_key from identity_held)"
+HELD = "key_hash in (select key_hash from identity_held)"
 
 
 def model(dbt, session):
@@ -15,8 +15,9 @@ def model(dbt, session):
     if begin(dbt, session, HELD):
         previous = held.filter("id is not null")
         components = components.filter(HELD)
-    return assign(
+    ledger = assign(
         previous.project(", ".join(LEDGER.names)).to_arrow_table(),
         components.project(", ".join(COMPONENTS.names)).to_arrow_table(),
         at,
     )
+    return with_hashes(session, ledger, key_hash="profile_key", id_hash="id")

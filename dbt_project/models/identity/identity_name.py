@@ -7,8 +7,11 @@ from rapport.identity.parts import begin
 
 SCHEMA = pyarrow.schema(
     [
-        (name, pyarrow.string())
-        for name in ("profile_key", "given", "family", "name_key", "given_word", "family_word")
+        ("key_hash", pyarrow.uint64()),
+        *(
+            (name, pyarrow.string())
+            for name in ("profile_key", "given", "family", "name_key", "given_word", "family_word")
+        ),
     ]
 )
 ROWS_AT_ONCE = 50_000
@@ -19,11 +22,11 @@ def model(dbt, session):
     dbt.ref("identity_delta_value")  # reads what the last run left here
     profiles = dbt.ref("identity_profile").filter("entity = 'person'")
     delta = dbt.ref("identity_delta")
-    if begin(dbt, session, "profile_key in (select profile_key from identity_delta)"):
-        profiles = profiles.join(delta.project("profile_key"), "profile_key", how="semi")
+    if begin(dbt, session, "key_hash in (select key_hash from identity_delta)"):
+        profiles = profiles.join(delta.project("key_hash"), "key_hash", how="semi")
     nicknames = Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall())
     # Equal names follow each other: each is read once, and none is kept.
-    ordered = profiles.project("profile_key, given_name, family_name, full_name").order(
+    ordered = profiles.project("key_hash, profile_key, given_name, family_name, full_name").order(
         "given_name, family_name, full_name, profile_key"
     )
     batches = ordered.to_arrow_reader(ROWS_AT_ONCE)
@@ -34,17 +37,19 @@ def _read(batch, nicknames):
     """Return the names of a batch of profiles."""
     columns = [[] for _ in SCHEMA]
     before, read = None, None
-    for profile_key, *texts in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+    for key_hash, profile_key, *texts in zip(
+        *(column.to_pylist() for column in batch.columns), strict=True
+    ):
         if texts != before:
             before, read = texts, _columns(read_name(*texts), nicknames)
         if read is not None:
-            for column, value in zip(columns, (profile_key, *read), strict=True):
+            for column, value in zip(columns, (key_hash, profile_key, *read), strict=True):
                 column.append(value)
     return pyarrow.record_batch(columns, schema=SCHEMA)
 
 
 def _columns(name, nicknames):
-    """Return all columns but the key; None for a name that is not full."""
+    """Return all columns but those of the key; None for a name that is not full."""
     if not name.is_full:
         return None
     return (

@@ -17,7 +17,7 @@ def model(dbt, session):
     profiles, delta = dbt.ref("identity_profile"), dbt.ref("identity_delta")
     does_part = begin(dbt, session, NOBODY_HAS_IT)
     if does_part:
-        profiles = profiles.join(delta.project("profile_key"), "profile_key", how="semi")
+        profiles = profiles.join(delta.project("key_hash"), "key_hash", how="semi")
     written = profiles.query(
         "profiles",
         "select phone from profiles where phone is not null union "

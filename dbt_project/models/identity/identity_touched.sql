@@ -10,7 +10,7 @@
 {% set candidates = left_by_last_run('identity_candidate') %}
 {% if is_part_run() -%}
 with delta as (
-    select profile_key from {{ ref('identity_delta') }}
+    select profile_key, key_hash from {{ ref('identity_delta') }}
 ),
 
 -- who is merged or converted into another
@@ -27,33 +27,30 @@ heirs as (
 -- Values that could join, or show what is somebody's own, before or now.
 live as (
     select
-        before.entity,
-        before.id_type,
-        before.value,
+        before.value_hash,
         coalesce(before.flag = 'ok', false) <> coalesce(book.flag = 'ok', false) as is_turned
     from {{ ref('identity_touched_value') }} as before
     left join {{ ref('identity_identifier_book') }} as book
-        on before.entity = book.entity
+        on before.value_hash = book.value_hash
         and before.id_type = book.id_type
-        and before.value = book.value
     where {{ can_join('before') }} or {{ can_join('book') }}
 ),
 
 holders as (
-    select identifiers.profile_key, live.is_turned
+    select identifiers.profile_key, identifiers.key_hash, live.is_turned
     from {{ ref('identity_identifier') }} as identifiers
     -- an id of one type meets one of another
-    inner join live on identifiers.entity = live.entity and identifiers.value = live.value
+    inner join live on identifiers.value_hash = live.value_hash
 ),
 
 name_keys as (
     select names.name_key
     from {{ ref('identity_name') }} as names
     inner join (
-        select profile_key from delta
+        select key_hash from delta
         union
-        select profile_key from holders where is_turned
-    ) as bearers on names.profile_key = bearers.profile_key
+        select key_hash from holders where is_turned
+    ) as bearers on names.key_hash = bearers.key_hash
 
     union
 
@@ -92,11 +89,11 @@ touched as (
 
     select candidates.left_key
     from {{ candidates }} as candidates
-    inner join delta on candidates.right_key = delta.profile_key
+    inner join delta on candidates.right_hash = delta.key_hash
     union
     select candidates.right_key
     from {{ candidates }} as candidates
-    inner join delta on candidates.left_key = delta.profile_key
+    inner join delta on candidates.left_hash = delta.key_hash
 
     union
 
@@ -125,7 +122,8 @@ touched as (
     select profile_key from {{ ref('identity_suppression') }}
 )
 
-select profile_key from touched
+select profile_key, {{ key_hash('profile_key') }} as key_hash
+from touched
 {%- else -%}
-select profile_key from {{ ref('identity_delta') }} where false
+select profile_key, key_hash from {{ ref('identity_delta') }} where false
 {%- endif %}

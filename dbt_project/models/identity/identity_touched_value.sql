@@ -10,7 +10,7 @@
 (
     select
         entity, id_type, value, 'ok' as flag, 0 as n_profiles,
-        cast(null as {{ dbt.type_string() }}) as reason
+        cast(null as {{ dbt.type_string() }}) as reason, {{ value_hash('values_of_delta') }} as value_hash
     from values_of_delta
     where false
 )
@@ -20,7 +20,7 @@ with values_of_delta as (
     select identifiers.entity, identifiers.id_type, identifiers.value
     from {{ ref('identity_identifier') }} as identifiers
     inner join {{ ref('identity_delta') }} as delta
-        on identifiers.profile_key = delta.profile_key
+        on identifiers.key_hash = delta.key_hash
 ),
 
 switchboards as (
@@ -74,9 +74,14 @@ touched as (
     where book.reason like 'people say: %'
 )
 
-select touched.entity, touched.id_type, touched.value, book.flag, book.n_profiles
-from touched
+select
+    touched.entity,
+    touched.id_type,
+    touched.value,
+    touched.value_hash,
+    book.flag,
+    book.n_profiles
+from (select *, {{ value_hash('touched') }} as value_hash from touched) as touched
 left join {{ book }} as book
-    on touched.entity = book.entity
+    on touched.value_hash = book.value_hash
     and touched.id_type = book.id_type
-    and touched.value = book.value

@@ -2,7 +2,7 @@
     A name that no organization bears (`(private)`) shows no place. Deleted records still show
     where somebody was.
 #}
-{{ kept_but('identity_delta', ['profile_key']) }}
+{{ kept_but('identity_delta') }}
 with free_mail_domains as (
     select * from {{ ref('free_mail_domain') }}
 ),
@@ -16,7 +16,7 @@ organizations as (
 people as (
     select *
     from {{ ref('identity_profile') }}
-    where entity = 'person' and not is_bot {{ only_if_touched('profile_key', 'identity_delta') }}
+    where entity = 'person' and not is_bot {{ only_if_touched('key_hash', 'identity_delta') }}
 ),
 
 people_domains as (
@@ -55,7 +55,7 @@ told as (
     inner join known_by on {{ company_key('people.organization_name') }} = known_by.company_key
 )
 
-select profile_key, place_type, place
+select profile_key, place_type, place, {{ key_hash('profile_key') }} as key_hash
 from told
 where place is not null
     and place not in (select domain from free_mail_domains)

@@ -268,8 +268,16 @@ def in_part(before: pa.Table, yesterday: pa.Table, today: pa.Table, day: int) ->
     touched = sorted({row[1] for row in rows | earlier if row[2] in changed})
     with duckdb.connect() as session:
         session.execute("set timezone = 'UTC'")
-        session.register("ledger", before)
-        session.register("touched", pa.table({"profile_key": pa.array(touched, pa.string())}))
+        session.register("before", before)
+        session.execute(
+            "create view ledger as select *, hash(profile_key) as key_hash, hash(id) as id_hash "
+            "from before"
+        )
+        session.execute(
+            "create table touched as "
+            "select unnest(?) as profile_key, hash(profile_key) as key_hash",
+            [touched],
+        )
         held = concerned(session, "ledger", "touched")
 
     def of_held(table: pa.Table) -> pa.Array:
