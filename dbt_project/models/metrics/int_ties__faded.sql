@@ -3,21 +3,22 @@
 {#- Whoever joins a thread later has come to a crowd, not to people. -#}
 {%- set seats = 20 %}
 
+{#- Written out for each of three readers: one step for all of them is kept in memory. -#}
+{%- set acts -%}
+(
+        select * from {{ ref('int_acts__counted') }}
+        where
+            actor_person_id is not null
+            and not is_by_bot
+            and kind not in ('purchase', 'login', 'task', 'note')
+    )
+{%- endset %}
+
 with
 
 snapshots as (
 
     {{ snapshots() }}
-
-),
-
-acts as (
-
-    select * from {{ ref('int_acts__counted') }}
-    where
-        actor_person_id is not null
-        and not is_by_bot
-        and kind not in ('purchase', 'login', 'task', 'note')
 
 ),
 
@@ -30,9 +31,9 @@ addressed as (
         -- Who asks everybody has turned to whoever answers; in a meeting both are there.
         acts.kind = 'meeting' or coalesce(asked.actor_person_id = acts.target_person_id, false)
             as is_two_way
-    from acts
+    from {{ acts }} as acts
     -- at most one row: `act_id` is the key
-    left join acts as asked
+    left join {{ acts }} as asked
         on acts.thread_id = asked.act_id and asked.kind in ('question', 'case_opened')
     where
         acts.target_person_id is not null
@@ -71,7 +72,7 @@ seated as (
             min(place) as place,
             min(day) as day,
             min(occurred_at) as joined_at
-        from acts
+        from {{ acts }} as acts
         group by thread_id, actor_person_id
     ) as joined_threads
 
