@@ -214,7 +214,9 @@ class Company:
         ):
             self.identifiers[key].add((kind, value))
         self.places: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
-        for key, kind, value in self.rows("select * from identity_workplace"):
+        for key, kind, value in self.rows(
+            "select profile_key, place_type, place from identity_workplace"
+        ):
             self.places[key].add((kind, value))
         self.edges = self.rows(
             "select left_key, right_key, rule_id, id_type, state from identity_edge "

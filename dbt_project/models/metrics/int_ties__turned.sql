@@ -21,7 +21,7 @@ addressed as (
             as is_two_way
     from acts
     -- at most one row: `act_id` is the key
-    left join acts as asked
+    left join {{ ref('int_acts__counted') }} as asked
         on acts.thread_id = asked.act_id and asked.kind in ('question', 'case_opened')
     where
         acts.target_person_id is not null
