@@ -210,11 +210,13 @@ class Pages:
             answer = self._ask({**_sized(paging), **asked}, None)
             ended = self._has_ended(paging, answer, None)
             if answer.records:
-                last = values(answer.records[-1], paging.field)[0]
-                if not isinstance(last, str | int):
+                told = (values(record, paging.field)[0] for record in reversed(answer.records))
+                # what has none is no reason to read no further
+                last = next((value for value in told if isinstance(value, str | int)), None)
+                if last is None:
                     raise ServerError(
-                        f"{self._place}: the last record of a page has no `{paging.field}` to go "
-                        "on from. Check `paging.field`.",
+                        f"{self._place}: no record of a page has a `{paging.field}` to go on "
+                        "from. Check `paging.field`.",
                         place=self._place,
                     )
                 guard.check(str(last))

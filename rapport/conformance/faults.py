@@ -268,7 +268,8 @@ def _bad_records(play: Play) -> None:
 
     stage.rewrites.append(spoil)
     play.attempt()
-    if play.stream_name not in stage.beside:
+    # The first list is another stream's where that one leads to this one's.
+    if play.stream_name not in (*stage.beside, *stage.below):
         play.bad_records = count
     stage.heal()
 

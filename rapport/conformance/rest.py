@@ -103,6 +103,7 @@ class Stage(Emulated):
             "retyped": tuple(path_of(text) for s in self.shelves.values() for text in s.texts),
             "stamps": tuple((s.cursor,) for s in declared if s.cursor),
             "settling": (timedelta(hours=2), long),
+            "below": tuple(name for name, shelf in self.shelves.items() if shelf.above),
         }
 
     def _lacking(self) -> Iterator[tuple[str, str]]:

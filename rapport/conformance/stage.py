@@ -61,6 +61,7 @@ class Stage(ABC):
         limits: constants of the connector, by their dotted names -> what they are here, so that
             little data has pages.
         beside: streams that are read by way of another one's records.
+        below: streams whose lists are asked for one by one, for each record of another.
         clock: the stage's time. `settings`: of the source, as in rapport.yml.
         secrets: texts that must not be found anywhere afterwards.
         settling: how far time moves before each of the syncs after which all must be known.
@@ -72,6 +73,7 @@ class Stage(ABC):
     lacks: ClassVar[Mapping[str, str]] = {}
     limits: ClassVar[Mapping[str, Any]] = {}
     beside: ClassVar[tuple[str, ...]] = ()
+    below: ClassVar[tuple[str, ...]] = ()
     settling: ClassVar[tuple[timedelta, ...]] = (timedelta(hours=2), timedelta(days=8))
 
     settings: dict[str, Any]

@@ -362,7 +362,7 @@ def test_a_hook_file_that_is_not_there_is_named(product: Product, tmp_path: Path
         (
             {"issues": [{"name": "x"}]},
             {"paging": {"kind": "keyset", "field": "id", "param": "after"}},
-            "the last record of a page has no `id` to go on from",
+            "no record of a page has a `id` to go on from",
         ),
     ],
 )  # fmt: skip
