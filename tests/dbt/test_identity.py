@@ -86,6 +86,11 @@ def company() -> Landing:
 
     person("club", "phone-1", "Emil Stone", phone="+14155550111")
     person("desk", "phone-2", "Emil Stone", phone="(415) 555-0111")
+    for number, name in enumerate(
+        ("Ada Hall", "Bo Hall", "Cy Dorn", "Di Ekin", "Ed Finn", "Flo Gast", "Gil Hahn")
+    ):
+        person("club", f"house-{number}", name, phone="+14155550177")
+    person("desk", "house-again", "Ada Hall", phone="+14155550177")
 
     for number, record in enumerate(members()):  # each in both lists, one after the other
         landing.add("mapped__people", {"id": f"alike-{number}"} | record,
@@ -286,6 +291,16 @@ def test_a_value_that_becomes_shared_withdraws_its_links(first: Query, later: Qu
     assert later(
         "select rule_id from identity_suggestion where left_key = 'club:people:phone-1'"
     ) == [("shared_phone_and_name",)], "the rule that is right most often asks"
+
+
+def test_of_one_name_on_a_number_of_many_people_are_asked(first: Query) -> None:
+    assert len(set(people(first, "house").values())) == 8
+    assert first(
+        "select left_key, right_key, state, rule_id from identity_edge "
+        "where left_key like '%house%'"
+    ) == [
+        ("club:people:house-0", "desk:people:house-again", "suggested", "crowded_phone_and_name")
+    ]  # fmt: skip
 
 
 def test_a_rule_that_people_found_wrong_only_suggests(first: Query, later: Query) -> None:

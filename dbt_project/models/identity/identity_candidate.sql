@@ -84,6 +84,21 @@ places as (
     inner join full_names on workplaces.key_hash = full_names.key_hash
 ),
 
+-- Numbers that too many have to list their pairs, of people with a full name.
+crowded_numbers as (
+    select
+        held.profile_key,
+        held.value,
+        full_names.name_key,
+        count(*) over (partition by held.value, full_names.name_key) as n_profiles
+    from {{ identifiers_beside() }} as held
+    inner join {{ ref('identity_identifier_book') }} as book
+        on held.value_hash = book.value_hash
+        and held.id_type = book.id_type
+    inner join full_names on held.key_hash = full_names.key_hash
+    where held.id_type = 'phone' and book.flag = 'shared' and not ({{ can_join('book') }})
+),
+
 -- The numbers of organizations, by how people's records refer to them: of all there are.
 organization_numbers as (
     select profiles.reference_key as organization_key, phones.e164 as value
@@ -261,6 +276,18 @@ candidates as (
         on other.organization_key = other_number.organization_key
         and other.value = other_number.value
     where one.id_type = 'phone' and other.id_type = 'phone'
+
+    union all
+
+    select
+        'crowded_phone_and_name', 'person', one.profile_key, other.profile_key, 'phone', one.value,
+        null
+    from crowded_numbers as one
+    inner join crowded_numbers as other
+        on one.value = other.value
+        and one.name_key = other.name_key
+        and one.profile_key < other.profile_key
+    where one.n_profiles <= {{ most_profiles_of_a_name }}
 
     union all
 

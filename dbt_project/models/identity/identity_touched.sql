@@ -24,7 +24,8 @@ heirs as (
     where converted_into is not null
 ),
 
--- Values that could join, or show what is somebody's own, before or now.
+-- Values that could join, or show what is somebody's own, before or now; and numbers that mean
+-- something else now.
 live as (
     select
         before.value_hash,
@@ -33,7 +34,9 @@ live as (
     left join {{ ref('identity_identifier_book') }} as book
         on before.value_hash = book.value_hash
         and before.id_type = book.id_type
-    where {{ can_join('before') }} or {{ can_join('book') }}
+    where {{ can_join('before') }}
+        or {{ can_join('book') }}
+        or (before.id_type = 'phone' and coalesce(before.flag <> book.flag, true))
 ),
 
 holders as (
