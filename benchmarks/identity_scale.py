@@ -151,10 +151,8 @@ def again(folder: Path) -> Cost:
     """Build what is laid out, on what the last build left, if there was one."""
     target = str(folder / "target")
     command = [
-        sys.executable, "-m", "rapport.dbt", str(folder),
+        sys.executable, "-m", "rapport.dbt", str(folder), target,
         "build", "--exclude-resource-type", "test", "-s", "+identity_seen",
-        "--project-dir", str(folder), "--profiles-dir", str(folder),
-        "--target-path", target, "--log-path", target,
     ]  # fmt: skip
     cost = measure("Rapport, dbt build", command, folder, {"PYTHONPATH": str(ROOT)})
     ask(

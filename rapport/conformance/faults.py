@@ -625,7 +625,8 @@ def _killed(play: Play) -> None:
                 break
             branch.sync()
             again = (counts.shown_again() - looked_back).total() if counts else 0
-            lost = ROWS_PER_PAGE * (1 + ahead)  # a checkpoint of one page, and what was on its way
+            # a checkpoint of one page, what was on its way, and the page that led there
+            lost = ROWS_PER_PAGE * (1 + ahead + (play.stream_name in play.stage.below))
             if again > lost and resumes:
                 play.breaks(STATE, f"killed at checkpoint {at}, it asked for {again} records again")
             look(branch)
