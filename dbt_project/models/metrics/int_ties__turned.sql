@@ -4,11 +4,7 @@ with
 
 acts as (
 
-    select * from {{ ref('int_acts__counted') }}
-    where
-        actor_person_id is not null
-        and not is_by_bot
-        and kind not in ('purchase', 'login', 'task', 'note')
+    {{ tying_acts() }}
 
 ),
 
