@@ -59,6 +59,28 @@ case when {{ address }} like '%_._%' then
 nullif(translate({{ lower_case(name) }}, ' .,;:/()"&-_', ''), '')
 {%- endmacro %}
 
+{#
+  Names that several organizations of one source bear, by their domains: who tells such a name and
+  nothing else may be of any of them.
+#}
+{% macro shared_company_names() -%}
+select company_key
+    from (
+        select
+            profiles.source,
+            {{ company_key('profiles.display_name') }} as company_key,
+            coalesce(profiles.domain, people_domains.domain) as domain
+        from {{ ref('identity_profile') }} as profiles
+        left join {{ ref('identity_people_domain') }} as people_domains
+            on profiles.profile_key = people_domains.profile_key
+        where profiles.entity = 'organization' and not profiles.is_bot
+    ) as organizations
+    where company_key is not null
+    group by company_key
+    having count(distinct source || ' ' || domain)
+        > count(distinct case when domain is not null then source end)
+{%- endmacro %}
+
 {# What a person may see of an identifier that joined two profiles. #}
 {% macro masked(value) -%}
 case

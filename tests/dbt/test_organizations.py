@@ -19,6 +19,7 @@ from tests.dbt.landing_fixture import (
     ACCOUNT,
     CONTACT,
     FIRST_SYNC,
+    LEAD,
     USER,
     Landing,
     sf_id,
@@ -45,6 +46,8 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "bureau": {"Website": "bureau.example", "Type": "Press"},
     "us": {"Website": "ours.example", "Type": "Customer"},
     "mill": {"Type": "Prospect", "Relation__c": "Vendor"},
+    "hall in leeds": {"Name": "Guildhall", "Website": "hall-leeds.example"},
+    "hall in ghent": {"Name": "Guildhall", "Website": "hall-ghent.example"},
 }
 NUMBERS = {name: number for number, name in enumerate([*ACCOUNTS, "purged"], 1)}
 
@@ -214,6 +217,12 @@ def _people(found: Landing) -> None:
             },
         )
 
+    # namesakes at two organizations of one name, and somebody who tells no more than these names
+    crm(contact(31, "Ida Marsh", "hall in leeds", Email="ida.marsh@hall-leeds.example"))
+    crm(contact(32, "Ida Marsh", "hall in ghent", Email="ida@hall-ghent.example"))
+    lead = {"Id": sf_id(LEAD, 1), "FirstName": "Ida", "LastName": "Marsh", "Company": "Guildhall"}
+    found.add("salesforce__leads", lead)
+
     user = {"Id": sf_id(USER, 1), "Name": "Dana Ours", "Email": "dana@elsewhere.example"}
     found.add("salesforce__users", user | {"UserType": "Standard"})
     # a colleague whom the CRM keeps as a customer's contact
@@ -239,6 +248,7 @@ def company_links(contact_id: int, links: Sequence[tuple[int, bool]]) -> dict[st
     }
 
 
+LEAD_KEY = f"crm:leads:{sf_id(LEAD, 1)}"
 Query = Callable[..., list[tuple[Any, ...]]]
 
 
@@ -276,6 +286,16 @@ def test_a_new_record_at_the_next_employer_is_the_same_person_who_moved(rows: Qu
         "select rule_id from identity_edge where state = 'live' and "
         f"left_key = '{crm_key(1)}' and right_key = '{crm_key(2)}'"
     ) == [("moved_with_number",)]
+
+
+def test_who_tells_only_a_name_that_several_organizations_bear_is_a_question(rows: Query) -> None:
+    assert rows(
+        "select distinct left_key, right_key, rule_id, state from identity_edge "
+        f"where left_key in ('{crm_key(31)}', '{crm_key(32)}') and rule_id <> 'rare_name' order by 1"
+    ) == [
+        (crm_key(31), LEAD_KEY, "shared_place_and_name", "suggested"),
+        (crm_key(32), LEAD_KEY, "shared_place_and_name", "suggested"),
+    ]
 
 
 def test_an_address_that_moves_on_closes_the_stay_and_opens_the_next(rows: Query) -> None:
@@ -387,6 +407,8 @@ def test_parts_know_their_parent_and_the_top(rows: Query) -> None:
         ("Dyers Guild", None, "Dyers Guild", 0),
         ("Elder", None, "Elder", 0),  # both are told to be part of the other
         ("Group", None, "Group", 0),
+        ("Guildhall", None, "Guildhall", 0),
+        ("Guildhall", None, "Guildhall", 0),
         ("Holding", None, "Holding", 0),
         ("Mill", None, "Mill", 0),
         ("Mover", None, "Mover", 0),

@@ -8,6 +8,8 @@
 {{ kept_but('identity_touched', ['left_hash', 'right_hash']) }}
 {# of one name in one place #}
 {% set most_profiles_of_a_name = 12 %}
+{# of one name on a number that strangers share: more are namesakes #}
+{% set most_profiles_of_a_name_in_a_crowd = 3 %}
 
 with profiles as (
     select *
@@ -74,8 +76,10 @@ mailboxes as (
 places as (
     select
         workplaces.profile_key,
+        workplaces.key_hash,
         workplaces.place_type,
         workplaces.place,
+        workplaces.is_shared,
         full_names.name_key,
         count(*) over (
             partition by workplaces.place_type, workplaces.place, full_names.name_key
@@ -84,11 +88,34 @@ places as (
     inner join full_names on workplaces.key_hash = full_names.key_hash
 ),
 
+-- Whoever shows where they are is not at another organization of the same name.
+placed as (
+    select key_hash
+    from {{ ref('identity_workplace') }}
+    where place_type = 'domain' and not is_shared
+        {{ only_if_touched('key_hash', 'identity_beside') }}
+    group by key_hash
+),
+
+-- By a name that several organizations bear.
+shared_places as (
+    select
+        places.*,
+        profiles.source || ':' || profiles.stream as list,
+        placed.key_hash is not null as is_placed
+    from places
+    inner join profiles on places.key_hash = profiles.key_hash
+    left join placed on places.key_hash = placed.key_hash
+    where places.place in (select place from places where is_shared)
+        and places.n_profiles <= {{ most_profiles_of_a_name }}
+),
+
 -- Numbers that too many have to list their pairs, of people with a full name.
 crowded_numbers as (
     select
         held.profile_key,
         held.value,
+        profiles.source || ':' || profiles.stream as list,
         full_names.name_key,
         count(*) over (partition by held.value, full_names.name_key) as n_profiles
     from {{ identifiers_beside() }} as held
@@ -96,6 +123,7 @@ crowded_numbers as (
         on held.value_hash = book.value_hash
         and held.id_type = book.id_type
     inner join full_names on held.key_hash = full_names.key_hash
+    inner join profiles on held.key_hash = profiles.key_hash
     where held.id_type = 'phone' and book.flag = 'shared' and not ({{ can_join('book') }})
 ),
 
@@ -287,7 +315,8 @@ candidates as (
         on one.value = other.value
         and one.name_key = other.name_key
         and one.profile_key < other.profile_key
-    where one.n_profiles <= {{ most_profiles_of_a_name }}
+    -- one list has a person once
+    where one.n_profiles <= {{ most_profiles_of_a_name_in_a_crowd }} and one.list <> other.list
 
     union all
 
@@ -301,6 +330,23 @@ candidates as (
         and one.name_key = other.name_key
         and one.profile_key < other.profile_key
     where one.n_profiles <= {{ most_profiles_of_a_name }}
+        and not one.is_shared
+        and not other.is_shared
+
+    union all
+
+    select
+        'shared_place_and_name', 'person', one.profile_key, other.profile_key, one.place_type,
+        one.place, null
+    from shared_places as one
+    inner join shared_places as other
+        on one.place_type = other.place_type
+        and one.place = other.place
+        and one.name_key = other.name_key
+        and one.profile_key < other.profile_key
+    where (one.is_shared or other.is_shared)
+        and not (one.is_placed and other.is_placed)
+        and one.list <> other.list
 
     union all
 

@@ -3,17 +3,24 @@
     `identity_profile`: what its organization is known by, what is claimed of it, whom it is like,
     what people say of values (`flags`), and what concerns all (`all`).
 #}
-with places as (
+with shared_names as (
+    {{ shared_company_names() }}
+),
+
+places as (
     select
         profiles.reference_key,
         {{ company_key('profiles.display_name') }} as company_key,
         profiles.domain,
         people_domains.domain as people_domain,
         profiles.phone,
-        profiles.further_phone
+        profiles.further_phone,
+        shared_names.company_key is not null as is_name_shared
     from {{ ref('identity_profile') }} as profiles
     left join {{ ref('identity_people_domain') }} as people_domains
         on profiles.profile_key = people_domains.profile_key
+    left join shared_names
+        on {{ company_key('profiles.display_name') }} = shared_names.company_key
     where profiles.entity = 'organization'
 ),
 
