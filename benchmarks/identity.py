@@ -371,7 +371,7 @@ def report(results: Sequence[Result]) -> str:
         "# Who is who: how right it is",
         "",
         f"{machine()}. Made by `python -m benchmarks.identity`; rules were tuned on seed"
-        f" {TUNED_ON} and are reported on the others, but for guards that were added after a look at"
+        f" {TUNED_ON} and are reported on the others, but for guards added after a look at"
         " them: one name in one list and an organization's number (seed 23), a name that several"
         " organizations bear and three of a name on a crowded number (200,000 of seed 11). The"
         " companies are generated, and how often each trap occurs in them is a guess: read by"

@@ -291,7 +291,8 @@ def test_a_new_record_at_the_next_employer_is_the_same_person_who_moved(rows: Qu
 def test_who_tells_only_a_name_that_several_organizations_bear_is_a_question(rows: Query) -> None:
     assert rows(
         "select distinct left_key, right_key, rule_id, state from identity_edge "
-        f"where left_key in ('{crm_key(31)}', '{crm_key(32)}') and rule_id <> 'rare_name' order by 1"
+        f"where left_key in ('{crm_key(31)}', '{crm_key(32)}') and rule_id <> 'rare_name' "
+        "order by 1"
     ) == [
         (crm_key(31), LEAD_KEY, "shared_place_and_name", "suggested"),
         (crm_key(32), LEAD_KEY, "shared_place_and_name", "suggested"),
