@@ -108,7 +108,7 @@ def is_snapshot(node: Mapping[str, Any]) -> bool:
 
     A table that every build replaces as a whole (a ledger) has an `as_of` but no past slices.
     """
-    keeps = node.get("config", {}).get("materialized") == "incremental"
+    keeps = node.get("config", {}).get("materialized") != "table"
     return keeps and node["name"].startswith("rel_") and "as_of" in node.get("columns", {})
 
 

@@ -9,22 +9,6 @@
 {% macro metric_version() -%}'1'{%- endmacro %}
 
 
-{#
-  Pre-hook of every snapshot table: remove exactly the snapshots that this build computes. The
-  append that follows is in the same transaction, so a reader sees the old rows or the new ones.
-#}
-{% macro replace_snapshots() %}
-    {% if is_incremental() %}
-        delete from {{ this }}
-        where exists (
-            select 1
-            from {{ source('control', 'snapshots') }} as snapshots
-            where snapshots.as_of = {{ this }}.as_of and snapshots.basis = {{ this }}.basis
-        )
-    {% endif %}
-{% endmacro %}
-
-
 {# One row per snapshot of this build: `as_of`, `basis`, `known_at`. #}
 {% macro snapshots() %}
     select
@@ -92,16 +76,51 @@
 
 
 {#
-  Config of every snapshot table, written as config(**snapshot_table()). History is kept: a full
-  refresh would lose snapshots that cannot be computed again as they were known. Spark's plain
-  tables cannot delete rows: there each build stands in the place of the last.
+  Config of every snapshot table, written as config(**snapshot_table()). Spark's plain tables cannot
+  delete rows: there each build stands in the place of the last.
 #}
 {% macro snapshot_table() %}
-    {{ return({
-        'materialized': 'incremental',
-        'incremental_strategy': 'append',
-        'full_refresh': target.type == 'spark',
-        'on_schema_change': 'append_new_columns',
-        'pre_hook': '{{ replace_snapshots() }}',
-    }) }}
+    {{ return({'materialized': 'snapshots' if target.type == 'duckdb' else 'table'}) }}
 {% endmacro %}
+
+
+{#
+  A table of snapshots: exactly those that this build computes are replaced, in one transaction, so
+  that a reader sees the old rows or the new ones. History is kept: a full refresh would lose
+  snapshots that cannot be computed again as they were known. Columns that are new are null in it,
+  and those that are no more stay.
+#}
+{% materialization snapshots, adapter='duckdb' %}
+    {%- set kept, table = load_cached_relation(this), this.incorporate(type='table') -%}
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- if kept is none -%}
+        {%- call statement('main') -%}
+            {{ create_table_as(False, table, compiled_code) }}
+        {%- endcall -%}
+    {%- else -%}
+        {%- set contract = config.get('contract').enforced -%}
+        {%- if contract -%} {{ get_assert_columns_equivalent(compiled_code) }} {%- endif -%}
+        {%- set told = model.columns.values() if contract else get_column_schema_from_query(compiled_code) -%}
+        {%- set there = get_column_schema_from_query('select * from ' ~ table) | map(attribute='name') | list -%}
+        {%- call statement('main') -%}
+            {%- for column in told if column.name not in there -%}
+                alter table {{ table }} add column {{ column.name }} {{ column.data_type }};
+            {% endfor -%}
+            delete from {{ table }}
+            where exists (
+                select 1
+                from {{ source('control', 'snapshots') }} as snapshots
+                where snapshots.as_of = {{ table }}.as_of and snapshots.basis = {{ table }}.basis
+            );
+            insert into {{ table }} by name (
+                {{ compiled_code }}
+            )
+        {%- endcall -%}
+    {%- endif -%}
+    {%- do persist_docs(table, model) -%}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {%- do adapter.commit() -%}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({'relations': [table]}) }}
+{% endmaterialization %}
