@@ -217,31 +217,54 @@ cast(
   `quantity` is a whole number above 0.
 #}
 {% macro concentration(relation, groups, part, quantity) %}
+    -- parts of one size stand in one row: `many` of them, after `before` larger ones
     select
         {{ groups | join(', ') }},
-        count(*) as n_parts,
+        max(n_parts) as n_parts,
         max(total) as total,
         max(quantity) as top_1,
-        max(case when rank_down = 1 then part end) as top_part,
-        sum(case when rank_down <= 5 then quantity else 0 end) as top_5,
-        cast(sum((n_parts + 1 - 2 * rank_down) * quantity) as double)
+        max(case when before = 0 then first_part end) as top_part,
+        sum(greatest(least(5 - before, many), 0) * quantity) as top_5,
+        cast(sum(many * (n_parts - 2 * before - many) * quantity) as double)
             / cast(max(n_parts) * max(total) as double) as gini,
-        min(case when 2 * running >= total then rank_down end) as n_for_half
+        min(
+            case
+                when 2 * running >= total
+                    then before + greatest(
+                        1,
+                        cast(
+                            ceil(
+                                cast(total - 2 * (running - many * quantity) as double)
+                                / (2 * quantity)
+                            ) as bigint
+                        )
+                    )
+            end
+        ) as n_for_half
     from (
         select
-            {{ groups | join(', ') }},
-            {{ part }} as part,
-            {{ quantity }} as quantity,
-            count(*) over (partition by {{ groups | join(', ') }}) as n_parts,
-            sum({{ quantity }}) over (partition by {{ groups | join(', ') }}) as total,
-            cast(row_number() over (
-                partition by {{ groups | join(', ') }} order by {{ quantity }} desc, {{ part }}
-            ) as bigint) as rank_down,
-            sum({{ quantity }}) over (
-                partition by {{ groups | join(', ') }} order by {{ quantity }} desc, {{ part }}
+            *,
+            cast(sum(many) over (partition by {{ groups | join(', ') }}) as bigint) as n_parts,
+            sum(many * quantity) over (partition by {{ groups | join(', ') }}) as total,
+            cast(
+                sum(many) over (
+                    partition by {{ groups | join(', ') }} order by quantity desc
+                    rows between unbounded preceding and current row
+                ) - many as bigint
+            ) as before,
+            sum(many * quantity) over (
+                partition by {{ groups | join(', ') }} order by quantity desc
                 rows between unbounded preceding and current row
             ) as running
-        from {{ relation }}
+        from (
+            select
+                {{ groups | join(', ') }},
+                {{ quantity }} as quantity,
+                count(*) as many,
+                min({{ part }}) as first_part
+            from {{ relation }}
+            group by {{ groups | join(', ') }}, {{ quantity }}
+        ) as sizes
     ) as ranked
     group by {{ groups | join(', ') }}
 {% endmacro %}

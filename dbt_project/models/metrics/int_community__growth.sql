@@ -32,17 +32,61 @@ people as (
 
 ),
 
-person_days as (
+members_acts as (
 
     select
         actor_person_id as person_id,
         silo,
         place,
-        day,
-        count(*) as acts
+        day
     from acts
     where actor_person_id is not null and not is_by_staff and not is_by_bot
-    group by actor_person_id, silo, place, day
+
+),
+
+---------- the first day of each in each segment, and the days that the snapshots look at
+
+first_places as (
+
+    select
+        person_id,
+        silo,
+        place,
+        min(day) as first_day
+    from members_acts
+    group by person_id, silo, place
+
+),
+
+segmented_first_places as (
+
+    {{ in_segments('first_places', 'person_id') }}
+
+),
+
+first_days as (
+
+    select
+        segment_type,
+        segment,
+        person_id,
+        min(first_day) as first_day
+    from segmented_first_places
+    group by segment_type, segment, person_id
+
+),
+
+person_days as (
+
+    select
+        person_id,
+        silo,
+        place,
+        day,
+        count(*) as acts
+    from members_acts
+    where day > (select {{ days_after('min(as_of)', -56) }} from snapshots)
+    group by person_id, silo, place, day
 
 ),
 
@@ -59,8 +103,7 @@ active_days as (
         segment,
         person_id,
         day,
-        sum(acts) as acts,
-        min(day) over (partition by segment_type, segment, person_id) as first_day
+        sum(acts) as acts
     from segmented_days
     group by segment_type, segment, person_id, day
 
@@ -127,7 +170,7 @@ belonging as (
         segment,
         person_id,
         first_day as since_day
-    from active_days
+    from first_days
 
 ),
 
@@ -178,7 +221,6 @@ states as (
         bool_or(active_days.day > {{ days_after('snapshots.as_of', -28) }}) as is_active,
         bool_or(active_days.day <= {{ days_after('snapshots.as_of', -28) }}) as was_active,
         bool_or(active_days.day > {{ days_after('snapshots.as_of', -7) }}) as is_active_7d,
-        bool_or(active_days.first_day > {{ days_after('snapshots.as_of', -28) }}) as is_new,
         count(*) filter (
             where active_days.day > {{ days_after('snapshots.as_of', -28) }}
         ) as active_days,
@@ -203,6 +245,21 @@ states as (
 
 ),
 
+arrivals as (
+
+    select
+        states.*,
+        first_days.first_day > {{ days_after('states.as_of', -28) }} as is_new
+    from states
+    -- one to one: who was active has a first day
+    inner join first_days
+        on
+            states.segment_type = first_days.segment_type
+            and states.segment = first_days.segment
+            and states.person_id = first_days.person_id
+
+),
+
 growth as (
 
     select
@@ -219,7 +276,7 @@ growth as (
         count(*) filter (where is_active_7d) as wau,
         sum(active_days) as person_days,
         sum(acts) as contributions
-    from states
+    from arrivals
     group by as_of, basis, segment_type, segment
 
 ),

@@ -25,13 +25,6 @@ windows as (
 
 ),
 
-acts as (
-
-    select * from {{ ref('int_acts__counted') }}
-    where is_community
-
-),
-
 questions as (
 
     select * from {{ ref('int_questions__answered') }}
@@ -51,25 +44,9 @@ first_days as (
     select
         actor_person_id as person_id,
         min(day) as first_day
-    from acts
-    where actor_person_id is not null
+    from {{ ref('int_acts__counted') }}
+    where is_community and actor_person_id is not null
     group by actor_person_id
-
-),
-
-asked_questions as (
-
-    select
-        questions.*,
-        first_days.first_day as asker_first_day
-    from questions
-    left join first_days on questions.asker_person_id = first_days.person_id
-
-),
-
-segmented_questions as (
-
-    {{ in_segments('asked_questions', 'asker_person_id') }}
 
 ),
 
@@ -79,8 +56,8 @@ asked as (
         windows.as_of,
         windows.basis,
         windows.window_days,
-        questions.segment_type,
-        questions.segment,
+        questions.silo,
+        questions.place,
         questions.asker_person_id,
         {{ utc_day('questions.first_answered_at') }} <= windows.as_of as is_answered_or_null,
         {{ utc_day('questions.first_member_answered_at') }} <= windows.as_of
@@ -90,17 +67,15 @@ asked as (
         {{ seconds_between('questions.asked_at', 'questions.first_answered_at') }}
             as answered_after,
         {{ seconds_between('questions.asked_at', end_of_day('windows.as_of')) }} as seen_for,
-        questions.asker_first_day > windows.starts_after as is_newcomer_or_null
+        first_days.first_day > windows.starts_after as is_newcomer_or_null
     from windows
-    inner join segmented_questions as questions
-        on
-            questions.day <= windows.as_of
-            and questions.day > windows.starts_after
-            and (windows.window_days = 28 or questions.segment_type = 'all')
+    inner join questions
+        on questions.day <= windows.as_of and questions.day > windows.starts_after
+    left join first_days on questions.asker_person_id = first_days.person_id
 
 ),
 
-waited as (
+waits as (
 
     select
         *,
@@ -114,6 +89,19 @@ waited as (
         seen_for >= 7 * 86400 as is_ripe,
         coalesce(is_answered_or_null and answered_after <= 7 * 86400, false) as is_answered_7d
     from asked
+
+),
+
+segmented_waits as (
+
+    {{ in_segments('waits', 'asker_person_id') }}
+
+),
+
+waited as (
+
+    select * from segmented_waits
+    where window_days = 28 or segment_type = 'all'
 
 ),
 
@@ -153,12 +141,13 @@ answer_days as (
         answers.place,
         answers.day,
         count(*) as answers
-    from acts as answers
+    from {{ ref('int_acts__counted') }} as answers
     inner join questions
         -- many to one: the question of the thread
         on answers.thread_id = questions.thread_id
     where
-        answers.kind in ('answer', 'reply')
+        answers.is_community
+        and answers.kind in ('answer', 'reply')
         and not answers.is_by_bot
         and answers.occurred_at >= questions.asked_at
         and (
@@ -175,36 +164,46 @@ answer_days as (
 
 ),
 
-segmented_answers as (
+helped_in_places as (
 
-    {{ in_segments('answer_days', 'helper_id') }}
+    select
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
+        answers.silo,
+        answers.place,
+        answers.helper_id,
+        bool_or(answers.is_by_staff) as is_staff,
+        sum(answers.answers) as answers
+    from windows
+    inner join answer_days as answers
+        on answers.day <= windows.as_of and answers.day > windows.starts_after
+    group by
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
+        answers.silo,
+        answers.place,
+        answers.helper_id
+
+),
+
+segmented_help as (
+
+    {{ in_segments('helped_in_places', 'helper_id') }}
 
 ),
 
 helped as (
 
     select
-        windows.as_of,
-        windows.basis,
-        windows.window_days,
-        answers.segment_type,
-        answers.segment,
-        answers.helper_id,
-        bool_or(answers.is_by_staff) as is_staff,
-        cast(sum(answers.answers) as bigint) as answers
-    from windows
-    inner join segmented_answers as answers
-        on
-            answers.day <= windows.as_of
-            and answers.day > windows.starts_after
-            and (windows.window_days = 28 or answers.segment_type = 'all')
-    group by
-        windows.as_of,
-        windows.basis,
-        windows.window_days,
-        answers.segment_type,
-        answers.segment,
-        answers.helper_id
+        {{ snapshot_segment | join(', ') }},
+        helper_id,
+        bool_or(is_staff) as is_staff,
+        cast(sum(answers) as bigint) as answers
+    from segmented_help
+    where window_days = 28 or segment_type = 'all'
+    group by {{ snapshot_segment | join(', ') }}, helper_id
 
 ),
 
@@ -317,23 +316,36 @@ two_roles as (
 
 ---------- ties of the last 28 days: pairs of people of whom one spoke to the other
 
-tie_days as (
+ties_in_places as (
 
     select
-        least(actor_person_id, target_person_id) as one_id,
-        greatest(actor_person_id, target_person_id) as other_id,
-        silo,
-        place,
-        day,
-        bool_or(is_by_staff or is_to_staff) as touches_staff
-    from acts
-    where actor_person_id <> target_person_id and not is_by_bot and not is_to_bot
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
+        least(acts.actor_person_id, acts.target_person_id) as one_id,
+        greatest(acts.actor_person_id, acts.target_person_id) as other_id,
+        acts.silo,
+        acts.place,
+        bool_or(acts.is_by_staff or acts.is_to_staff) as touches_staff
+    from windows
+    inner join {{ ref('int_acts__counted') }} as acts
+        on
+            acts.day <= windows.as_of
+            and acts.day > windows.starts_after
+            and windows.window_days = 28
+    where
+        acts.is_community
+        and acts.actor_person_id <> acts.target_person_id
+        and not acts.is_by_bot
+        and not acts.is_to_bot
     group by
-        least(actor_person_id, target_person_id),
-        greatest(actor_person_id, target_person_id),
-        silo,
-        place,
-        day
+        windows.as_of,
+        windows.basis,
+        windows.window_days,
+        least(acts.actor_person_id, acts.target_person_id),
+        greatest(acts.actor_person_id, acts.target_person_id),
+        acts.silo,
+        acts.place
 
 ),
 
@@ -343,12 +355,12 @@ ends_of_ties as (
     select
         one_id as end_id,
         *
-    from tie_days
+    from ties_in_places
     union all
     select
         other_id as end_id,
         *
-    from tie_days
+    from ties_in_places
 
 ),
 
@@ -360,18 +372,20 @@ segmented_ends as (
 
 segmented_ties as (
 
-    {{ in_places('tie_days') }}
+    {{ in_places('ties_in_places') }}
 
     union all
 
     select
         segment_type,
         segment,
+        as_of,
+        basis,
+        window_days,
         one_id,
         other_id,
         silo,
         place,
-        day,
         touches_staff
     from segmented_ends
 
@@ -380,28 +394,12 @@ segmented_ties as (
 ties as (
 
     select
-        windows.as_of,
-        windows.basis,
-        windows.window_days,
-        tie_days.segment_type,
-        tie_days.segment,
-        tie_days.one_id,
-        tie_days.other_id,
-        bool_or(tie_days.touches_staff) as touches_staff
-    from windows
-    inner join segmented_ties as tie_days
-        on
-            tie_days.day <= windows.as_of
-            and tie_days.day > windows.starts_after
-            and windows.window_days = 28
-    group by
-        windows.as_of,
-        windows.basis,
-        windows.window_days,
-        tie_days.segment_type,
-        tie_days.segment,
-        tie_days.one_id,
-        tie_days.other_id
+        {{ snapshot_segment | join(', ') }},
+        one_id,
+        other_id,
+        bool_or(touches_staff) as touches_staff
+    from segmented_ties
+    group by {{ snapshot_segment | join(', ') }}, one_id, other_id
 
 ),
 
@@ -441,9 +439,20 @@ comebacks as (
         first_helps.helped_on,
         min(acts.day) as back_on
     from first_helps
-    left join acts
+    inner join (
+        select
+            {{ days_after('min(starts_after)', -90) }} as helped_after,
+            {{ days_after('max(as_of)', -90) }} as helped_until
+        from windows
+        where window_days = 28
+    ) as asked_about
         on
-            first_helps.asker_person_id = acts.actor_person_id
+            first_helps.helped_on > asked_about.helped_after
+            and first_helps.helped_on <= asked_about.helped_until
+    left join {{ ref('int_acts__counted') }} as acts
+        on
+            acts.is_community
+            and first_helps.asker_person_id = acts.actor_person_id
             and first_helps.helped_on < acts.day
             and first_helps.thread_id <> coalesce(acts.thread_id, '')
     where first_helps.nth = 1

@@ -17,33 +17,79 @@ acts as (
 
 ),
 
+horizon as (
+
+    select {{ days_after('min(as_of)', -364) }} as after
+    from snapshots
+
+),
+
 turned_to as (
 
     select
         *,
         0 as threads_met
     from {{ ref('int_ties__turned') }}
+    where day > (select after from horizon)
 
 ),
 
 ---------- threads in which both spoke
 
+-- Whoever speaks alone meets nobody, and a thread long closed brings nobody together.
+threads as (
+
+    select
+        thread_id,
+        count(*) as acts
+    from acts
+    group by thread_id
+    having count(*) > 1 and max(day) > (select after from horizon)
+
+),
+
+joined_threads as (
+
+    select
+        acts.thread_id,
+        acts.actor_person_id as person_id,
+        min(acts.silo) as silo,
+        min(acts.place) as place,
+        min(acts.day) as day,
+        min(acts.occurred_at) as joined_at,
+        max(threads.acts) as acts
+    from acts
+    inner join threads on acts.thread_id = threads.thread_id
+    group by acts.thread_id, acts.actor_person_id
+
+),
+
+-- Seats are counted only where they may not be enough for all.
 seated as (
 
     select
-        *,
-        row_number() over (partition by thread_id order by joined_at, person_id) as seat
+        thread_id,
+        person_id,
+        silo,
+        place,
+        day
+    from joined_threads
+    where acts <= {{ seats }}
+    union all
+    select
+        thread_id,
+        person_id,
+        silo,
+        place,
+        day
     from (
         select
-            thread_id,
-            actor_person_id as person_id,
-            min(silo) as silo,
-            min(place) as place,
-            min(day) as day,
-            min(occurred_at) as joined_at
-        from acts
-        group by thread_id, actor_person_id
-    ) as joined_threads
+            *,
+            row_number() over (partition by thread_id order by joined_at, person_id) as seat
+        from joined_threads
+        where acts > {{ seats }}
+    ) as crowded
+    where seat <= {{ seats }}
 
 ),
 
@@ -62,7 +108,7 @@ met as (
     -- a row per pair of the first people in a thread
     inner join seated as other
         on one.thread_id = other.thread_id and one.person_id < other.person_id
-    where one.seat <= {{ seats }} and other.seat <= {{ seats }}
+    where greatest(one.day, other.day) > (select after from horizon)
 
 ),
 
@@ -84,92 +130,114 @@ days as (
         union all
         select * from met
     ) as occasions
-    where day > (select {{ days_after('min(as_of)', -364) }} from snapshots)
     group by one_id, other_id, silo, place, day
 
 ),
 
 ---------- what is left of it on the day of each snapshot
 
-places as (
+sums as (
 
     select
         snapshots.as_of,
         snapshots.basis,
         days.one_id,
         days.other_id,
-        days.silo,
-        days.place,
-        sum(days.from_one) as from_one,
-        sum(days.from_other) as from_other,
-        sum(days.threads_met) as threads_met,
+        cast(sum(days.from_one) as bigint) as from_one,
+        cast(sum(days.from_other) as bigint) as from_other,
+        cast(sum(days.threads_met) as bigint) as threads_met,
+        count(case when days.from_one + days.from_other > 0 then 1 end) as days_turned_to,
         max(days.day) as last_day,
+        min(days.silo) as silo,
+        min(days.silo) < max(days.silo)
+        or coalesce(min(days.place) < max(days.place), false)
+        or count(days.place) between 1 and count(*) - 1 as is_spread,
         sum({{ faded('days.threads_met', days_between('days.day', 'snapshots.as_of')) }})
-            as indirect_points
+            as indirect_points,
+        sum(
+            case
+                when days.from_one + days.from_other > 0
+                    then {{ faded(10, days_between('days.day', 'snapshots.as_of')) }}
+            end
+        ) as direct_points
     from snapshots
     inner join days
         on
             days.day <= snapshots.as_of
             and days.day > {{ days_after('snapshots.as_of', -364) }}
-    group by
-        snapshots.as_of,
-        snapshots.basis,
-        days.one_id,
-        days.other_id,
-        days.silo,
-        days.place
+    group by snapshots.as_of, snapshots.basis, days.one_id, days.other_id
 
 ),
 
-sums as (
+---------- the few who met in several places: a day is one day, in however many of them
+
+spread_days as (
+
+    select
+        sums.as_of,
+        sums.basis,
+        sums.one_id,
+        sums.other_id,
+        days.silo,
+        days.place,
+        days.day,
+        days.from_one + days.from_other > 0 as is_turned_to
+    from sums
+    inner join days
+        on
+            sums.one_id = days.one_id
+            and sums.other_id = days.other_id
+            and days.day <= sums.as_of
+            and days.day > {{ days_after('sums.as_of', -364) }}
+    where sums.is_spread
+
+),
+
+spread_places as (
 
     select
         as_of,
         basis,
         one_id,
         other_id,
-        cast(sum(from_one) as bigint) as from_one,
-        cast(sum(from_other) as bigint) as from_other,
-        cast(sum(threads_met) as bigint) as threads_met,
-        max(last_day) as last_day,
         count(*) as places,
-        {{ sorted_list('silo') }} as silos,
-        sum(indirect_points) as indirect_points
-    from places
+        {{ sorted_list('silo') }} as silos
+    from (
+        select
+            as_of,
+            basis,
+            one_id,
+            other_id,
+            silo,
+            place
+        from spread_days
+        group by as_of, basis, one_id, other_id, silo, place
+    ) as places
     group by as_of, basis, one_id, other_id
 
 ),
 
--- A day is one day, in however many places they turned to each other; its points are those of days
--- on which both did.
-turned_to_days as (
+spread_turns as (
 
     select
-        snapshots.as_of,
-        snapshots.basis,
-        days_turned_to.one_id,
-        days_turned_to.other_id,
+        as_of,
+        basis,
+        one_id,
+        other_id,
         count(*) as days_turned_to,
-        sum({{ faded(10, days_between('days_turned_to.day', 'snapshots.as_of')) }})
-            as direct_points
-    from snapshots
-    inner join (
+        sum({{ faded(10, days_between('day', 'as_of')) }}) as direct_points
+    from (
         select
+            as_of,
+            basis,
             one_id,
             other_id,
             day
-        from days
-        where from_one + from_other > 0
-        group by one_id, other_id, day
+        from spread_days
+        where is_turned_to
+        group by as_of, basis, one_id, other_id, day
     ) as days_turned_to
-        on
-            days_turned_to.day <= snapshots.as_of
-            and days_turned_to.day > {{ days_after('snapshots.as_of', -364) }}
-    group by
-        snapshots.as_of,
-        snapshots.basis,
-        days_turned_to.one_id,
-        days_turned_to.other_id
+    group by as_of, basis, one_id, other_id
 
 ),
 
@@ -183,28 +251,32 @@ final as (
         sums.from_one,
         sums.from_other,
         sums.threads_met,
-        coalesce(turned_to_days.days_turned_to, 0) as days_turned_to,
+        coalesce(spread_turns.days_turned_to, sums.days_turned_to) as days_turned_to,
         sums.last_day,
-        sums.places,
-        sums.silos,
+        coalesce(spread_places.places, 1) as places,
+        case when sums.is_spread then spread_places.silos else sums.silo end as silos,
         sums.from_one > 0 and sums.from_other > 0 as is_direct,
         cast(
             least(
                 10,
                 sums.indirect_points
                 + case
-                    when sums.from_one > 0 and sums.from_other > 0 then turned_to_days.direct_points
+                    when sums.from_one > 0 and sums.from_other > 0
+                        then coalesce(spread_turns.direct_points, sums.direct_points)
                     else 0
                 end
             ) as decimal(9, 6)
         ) as strength
     from sums
-    left join turned_to_days
+    {%- for table in ['spread_places', 'spread_turns'] %}
+    -- one to one: a pair of a snapshot
+    left join {{ table }}
         on
-            sums.as_of = turned_to_days.as_of
-            and sums.basis = turned_to_days.basis
-            and sums.one_id = turned_to_days.one_id
-            and sums.other_id = turned_to_days.other_id
+            sums.as_of = {{ table }}.as_of
+            and sums.basis = {{ table }}.basis
+            and sums.one_id = {{ table }}.one_id
+            and sums.other_id = {{ table }}.other_id
+    {%- endfor %}
 
 )
 

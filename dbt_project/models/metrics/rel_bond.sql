@@ -23,12 +23,6 @@ people as (
 
 ),
 
-ties as (
-
-    select * from {{ ref('int_ties__faded') }}
-
-),
-
 -- Who looks after whom is known only as it stands now.
 kept as (
 
@@ -122,13 +116,25 @@ kindred as (
 
 ),
 
-pairs as (
+untied as (
 
-    select as_of, basis, one_id, other_id from ties
-    union
-    select as_of, basis, one_id, other_id from kept
-    union
-    select as_of, basis, one_id, other_id from kindred
+    select
+        pairs.as_of,
+        pairs.basis,
+        pairs.one_id,
+        pairs.other_id
+    from (
+        select as_of, basis, one_id, other_id from kept
+        union
+        select as_of, basis, one_id, other_id from kindred
+    ) as pairs
+    left join {{ ref('int_ties__faded') }} as ties
+        on
+            pairs.as_of = ties.as_of
+            and pairs.basis = ties.basis
+            and pairs.one_id = ties.one_id
+            and pairs.other_id = ties.other_id
+    where ties.one_id is null
 
 ),
 
@@ -141,7 +147,11 @@ shared as (
         pairs.other_id,
         count(*) as mutual_interests,
         max(specific.bits) as bits
-    from pairs
+    from (
+        select as_of, basis, one_id, other_id from {{ ref('int_ties__faded') }}
+        union all
+        select as_of, basis, one_id, other_id from untied
+    ) as pairs
     -- a row per interest that both told us
     inner join told as one
         on
@@ -194,6 +204,42 @@ stages as (
 
 ---------- all of it, one row per pair
 
+pairs as (
+
+    select
+        as_of,
+        basis,
+        one_id,
+        other_id,
+        strength,
+        is_direct,
+        from_one,
+        from_other,
+        days_turned_to,
+        threads_met,
+        last_day,
+        places,
+        silos
+    from {{ ref('int_ties__faded') }}
+    union all
+    select
+        as_of,
+        basis,
+        one_id,
+        other_id,
+        0 as strength,
+        false as is_direct,
+        0 as from_one,
+        0 as from_other,
+        0 as days_turned_to,
+        0 as threads_met,
+        null as last_day,
+        0 as places,
+        null as silos
+    from untied
+
+),
+
 joined as (
 
     select
@@ -203,15 +249,15 @@ joined as (
         pairs.other_id,
         coalesce(one.party_kind, 'unknown') as person_kind,
         coalesce(other.party_kind, 'unknown') as other_person_kind,
-        cast(coalesce(ties.strength, 0) as decimal(9, 6)) as strength,
-        coalesce(ties.is_direct, false) as is_two_way,
-        coalesce(ties.from_one, 0) as acts_from_person,
-        coalesce(ties.from_other, 0) as acts_from_other_person,
-        coalesce(ties.days_turned_to, 0) as days_turned_to,
-        coalesce(ties.threads_met, 0) as threads_met,
-        {{ days_between('ties.last_day', 'pairs.as_of') }} as days_since,
-        coalesce(ties.places, 0) as places,
-        ties.silos,
+        cast(pairs.strength as decimal(9, 6)) as strength,
+        pairs.is_direct as is_two_way,
+        pairs.from_one as acts_from_person,
+        pairs.from_other as acts_from_other_person,
+        pairs.days_turned_to,
+        pairs.threads_met,
+        {{ days_between('pairs.last_day', 'pairs.as_of') }} as days_since,
+        pairs.places,
+        pairs.silos,
         case when tellers.tellers is not null then coalesce(shared.mutual_interests, 0) end
             as mutual_interests,
         shared.bits,
@@ -221,7 +267,7 @@ joined as (
         snapshots.known_at
     from pairs
     inner join snapshots on pairs.as_of = snapshots.as_of and pairs.basis = snapshots.basis
-    {%- for table in ['ties', 'shared', 'kept'] %}
+    {%- for table in ['shared', 'kept'] %}
     left join {{ table }}
         on
             pairs.as_of = {{ table }}.as_of

@@ -34,37 +34,26 @@ memberships as (
 
 ),
 
-ties as (
-
-    select * from {{ ref('int_ties__faded') }}
-    where strength > 0
-
-),
-
 ---------- for whom each stood on the snapshot's day; ours stand for us
 
 members as (
 
     select
-        ends.as_of,
-        ends.basis,
-        ends.person_id,
+        snapshots.as_of,
+        snapshots.basis,
+        people.person_id,
         case
             when people.is_staff then 'us'
             else memberships.organization_id
         end as organization_id
-    from (
-        select as_of, basis, one_id as person_id from ties
-        union
-        select as_of, basis, other_id as person_id from ties
-    ) as ends
-    inner join people on ends.person_id = people.person_id
+    from people
+    cross join snapshots
     -- at most one row: the ranges of a person do not overlap
     left join memberships
         on
-            ends.person_id = memberships.person_id
-            and (memberships.from_day is null or memberships.from_day <= ends.as_of)
-            and (memberships.until_day is null or memberships.until_day > ends.as_of)
+            people.person_id = memberships.person_id
+            and (memberships.from_day is null or memberships.from_day <= snapshots.as_of)
+            and (memberships.until_day is null or memberships.until_day > snapshots.as_of)
 
 ),
 
@@ -74,12 +63,12 @@ across as (
         ties.*,
         one.organization_id as one_organization_id,
         other.organization_id as other_organization_id
-    from ties
+    from {{ ref('int_ties__faded') }} as ties
     inner join members as one
         on ties.as_of = one.as_of and ties.basis = one.basis and ties.one_id = one.person_id
     inner join members as other
         on ties.as_of = other.as_of and ties.basis = other.basis and ties.other_id = other.person_id
-    where one.organization_id <> other.organization_id
+    where ties.strength > 0 and one.organization_id <> other.organization_id
 
 ),
 
@@ -118,24 +107,36 @@ whole as (
         count(*) as ties,
         count(case when is_direct then 1 end) as two_way_ties,
         sum(strength) as strength,
-        max(last_day) as last_day
+        max(last_day) as last_day,
+        min(person_id) as person_id,
+        min(person_id) < max(person_id) as has_several,
+        min(other_person_id) as other_person_id,
+        min(other_person_id) < max(other_person_id) as has_several_others
     from strands
     group by {{ grain | join(', ') }}
 
 ),
 
----------- on whom it hangs, on either side
+---------- on whom it hangs, on either side: a question only where several are there
 
-{%- for side, person in [('own', 'person_id'), ('other', 'other_person_id')] %}
+{%- for side, person, has_several in [
+    ('own', 'person_id', 'has_several'), ('other', 'other_person_id', 'has_several_others'),
+] %}
 
 {{ side }}_people as (
 
     select
-        {{ grain | join(', ') }},
-        {{ person }} as member_id,
-        cast(sum(strength) * 1000000 as bigint) as points
+        strands.{{ grain | join(', strands.') }},
+        strands.{{ person }} as member_id,
+        cast(sum(strands.strength) * 1000000 as bigint) as points
     from strands
-    group by {{ grain | join(', ') }}, {{ person }}
+    inner join whole
+        on
+            {%- for column in grain %}
+            strands.{{ column }} = whole.{{ column }} and
+            {%- endfor %}
+            whole.{{ has_several }}
+    group by strands.{{ grain | join(', strands.') }}, strands.{{ person }}
 
 ),
 
@@ -158,18 +159,21 @@ joined as (
         end as other_party_kind,
         {{ days_between('whole.last_day', 'whole.as_of') }} as days_since,
         {%- for side, prefix in [('own', ''), ('other', 'other_')] %}
-        {{ side }}_concentration.n_parts as {{ prefix }}people,
-        cast({{ side }}_concentration.n_for_half as bigint) as {{ prefix }}absence_factor,
-        {{ share(side ~ '_concentration.top_1', side ~ '_concentration.total') }}
-            as top_{{ prefix }}person_share,
-        {{ side }}_concentration.top_part as top_{{ prefix }}person_id,
+        coalesce({{ side }}_concentration.n_parts, 1) as {{ prefix }}people,
+        coalesce(cast({{ side }}_concentration.n_for_half as bigint), 1)
+            as {{ prefix }}absence_factor,
+        coalesce(
+            {{ share(side ~ '_concentration.top_1', side ~ '_concentration.total') }}, 1
+        ) as top_{{ prefix }}person_share,
+        coalesce({{ side }}_concentration.top_part, whole.{{ prefix }}person_id)
+            as top_{{ prefix }}person_id,
         {%- endfor %}
         coalesce(seen.coverage, 0) as coverage,
         snapshots.known_at
     from whole
     inner join snapshots on whole.as_of = snapshots.as_of and whole.basis = snapshots.basis
     {%- for side in ['own', 'other'] %}
-    inner join {{ side }}_concentration
+    left join {{ side }}_concentration
         on
             {%- for column in grain %}
             {% if not loop.first %}and {% endif %}whole.{{ column }} = {{ side }}_concentration.{{ column }}

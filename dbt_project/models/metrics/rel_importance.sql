@@ -52,38 +52,7 @@ centrality as (
 
 ),
 
-acts as (
-
-    select * from {{ ref('int_acts__counted') }}
-    where not is_by_bot and actor_person_id is not null
-
-),
-
----------- ties, seen from each end
-
-ends as (
-
-    select
-        as_of,
-        basis,
-        one_id as person_id,
-        other_id as other_person_id,
-        strength,
-        is_direct
-    from {{ ref('int_ties__faded') }}
-    where strength > 0
-    union all
-    select
-        as_of,
-        basis,
-        other_id as person_id,
-        one_id as other_person_id,
-        strength,
-        is_direct
-    from {{ ref('int_ties__faded') }}
-    where strength > 0
-
-),
+---------- ties, seen from each end: added up end by end, so that no tie is carried twice
 
 reaches as (
 
@@ -91,10 +60,24 @@ reaches as (
         as_of,
         basis,
         person_id,
-        sum(strength) as reach,
-        count(*) as ties,
-        count(case when is_direct then 1 end) as two_way_ties
-    from ends
+        sum(reach) as reach,
+        cast(sum(ties) as bigint) as ties,
+        cast(sum(two_way_ties) as bigint) as two_way_ties
+    from (
+        {%- for end in ['one_id', 'other_id'] %}
+        select
+            as_of,
+            basis,
+            {{ end }} as person_id,
+            sum(strength) as reach,
+            count(*) as ties,
+            count(case when is_direct then 1 end) as two_way_ties
+        from {{ ref('int_ties__faded') }}
+        where strength > 0
+        group by as_of, basis, {{ end }}
+        {{ 'union all' if not loop.last }}
+        {%- endfor %}
+    ) as ends
     group by as_of, basis, person_id
 
 ),
@@ -103,36 +86,22 @@ reaches as (
 known as (
 
     select
-        ends.as_of,
-        ends.basis,
-        ends.person_id,
-        ends.other_person_id,
-        others.ties - 1 as ties_beyond,
-        ends.is_direct and 2 * ends.strength >= own.reach as hangs_on_other,
-        ends.is_direct and own.ties = 1 as has_no_other
-    from ends
-    inner join reaches as own
-        on
-            ends.as_of = own.as_of
-            and ends.basis = own.basis
-            and ends.person_id = own.person_id
-    inner join reaches as others
-        on
-            ends.as_of = others.as_of
-            and ends.basis = others.basis
-            and ends.other_person_id = others.person_id
-
-),
-
-beyond as (
-
-    select
-        as_of,
-        basis,
-        person_id,
-        cast(sum(ties_beyond) as bigint) as second_degree_ties
-    from known
-    group by as_of, basis, person_id
+        ties.as_of,
+        ties.basis,
+        ties.one_id,
+        ties.other_id,
+        one.ties as one_ties,
+        other.ties as other_ties,
+        ties.is_direct and 2 * ties.strength >= one.reach as one_hangs,
+        ties.is_direct and 2 * ties.strength >= other.reach as other_hangs,
+        ties.is_direct and one.ties = 1 as one_has_no_other,
+        ties.is_direct and other.ties = 1 as other_has_no_other
+    from {{ ref('int_ties__faded') }} as ties
+    inner join reaches as one
+        on ties.as_of = one.as_of and ties.basis = one.basis and ties.one_id = one.person_id
+    inner join reaches as other
+        on ties.as_of = other.as_of and ties.basis = other.basis and ties.other_id = other.person_id
+    where ties.strength > 0
 
 ),
 
@@ -141,11 +110,25 @@ leaned_on as (
     select
         as_of,
         basis,
-        other_person_id as person_id,
-        count(case when hangs_on_other then 1 end) as people_depending,
-        count(case when has_no_other then 1 end) as people_without_other
-    from known
-    group by as_of, basis, other_person_id
+        person_id,
+        cast(sum(second_degree_ties) as bigint) as second_degree_ties,
+        cast(sum(people_depending) as bigint) as people_depending,
+        cast(sum(people_without_other) as bigint) as people_without_other
+    from (
+        {%- for end, far in [('one', 'other'), ('other', 'one')] %}
+        select
+            as_of,
+            basis,
+            {{ end }}_id as person_id,
+            sum({{ far }}_ties - 1) as second_degree_ties,
+            count(case when {{ far }}_hangs then 1 end) as people_depending,
+            count(case when {{ far }}_has_no_other then 1 end) as people_without_other
+        from known
+        group by as_of, basis, {{ end }}_id
+        {{ 'union all' if not loop.last }}
+        {%- endfor %}
+    ) as ends
+    group by as_of, basis, person_id
 
 ),
 
@@ -197,11 +180,13 @@ answers as (
         acts.thread_id,
         acts.actor_person_id as person_id,
         acts.day
-    from acts
+    from {{ ref('int_acts__counted') }} as acts
     inner join {{ ref('int_questions__answered') }} as questions
         on acts.thread_id = questions.thread_id
     where
         acts.is_community
+        and acts.actor_person_id is not null
+        and not acts.is_by_bot
         and acts.kind in ('answer', 'reply')
         and (
             questions.asker_person_id is null
@@ -260,35 +245,40 @@ alone as (
 
 ---------- when they were last seen, and on how many days they bought
 
-person_days as (
-
-    select
-        actor_person_id as person_id,
-        day,
-        bool_or(kind = 'purchase') as bought
-    from acts
-    group by actor_person_id, day
-
-),
-
 lately as (
 
     select
         snapshots.as_of,
         snapshots.basis,
-        person_days.person_id,
-        {{ days_between('max(person_days.day)', 'max(snapshots.as_of)') }} as days_quiet,
-        count(
-            case
-                when
-                    person_days.bought
-                    and person_days.day > {{ days_after('snapshots.as_of', -364) }}
-                    then 1
-            end
-        ) as purchase_days
+        acts.actor_person_id as person_id,
+        {{ days_between('max(acts.day)', 'max(snapshots.as_of)') }} as days_quiet
     from snapshots
-    inner join person_days on person_days.day <= snapshots.as_of
-    group by snapshots.as_of, snapshots.basis, person_days.person_id
+    inner join {{ ref('int_acts__counted') }} as acts on acts.day <= snapshots.as_of
+    where acts.actor_person_id is not null and not acts.is_by_bot
+    group by snapshots.as_of, snapshots.basis, acts.actor_person_id
+
+),
+
+purchases as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        purchase_days.person_id,
+        count(*) as purchase_days
+    from snapshots
+    inner join (
+        select
+            actor_person_id as person_id,
+            day
+        from {{ ref('int_acts__counted') }}
+        where kind = 'purchase' and actor_person_id is not null and not is_by_bot
+        group by actor_person_id, day
+    ) as purchase_days
+        on
+            purchase_days.day <= snapshots.as_of
+            and purchase_days.day > {{ days_after('snapshots.as_of', -364) }}
+    group by snapshots.as_of, snapshots.basis, purchase_days.person_id
 
 ),
 
@@ -309,7 +299,7 @@ joined as (
         cast(reaches.reach as decimal(18, 6)) as reach,
         reaches.ties,
         reaches.two_way_ties,
-        beyond.second_degree_ties,
+        leaned_on.second_degree_ties,
         centrality.pagerank,
         centrality.betweenness,
         centrality.pivots,
@@ -320,7 +310,7 @@ joined as (
         case when seen.sees_forum then coalesce(alone.questions_alone, 0) end as questions_alone,
         {{ share('help.answers', 'help.all_answers') }} as answers_share,
         lately.days_quiet,
-        coalesce(lately.purchase_days, 0) as purchase_days,
+        coalesce(purchases.purchase_days, 0) as purchase_days,
         coalesce(silos.sees_orders, false) as sees_orders,
         coalesce(seen.coverage, 0) as coverage,
         engagement.percentile as engagement_percentile
@@ -328,7 +318,7 @@ joined as (
     inner join snapshots
         on reaches.as_of = snapshots.as_of and reaches.basis = snapshots.basis
     cross join settings
-    {%- for table in ['beyond', 'centrality', 'leaned_on', 'organizations', 'help', 'alone', 'lately', 'engagement'] %}
+    {%- for table in ['leaned_on', 'centrality', 'organizations', 'help', 'alone', 'lately', 'purchases', 'engagement'] %}
     left join {{ table }}
         on
             reaches.as_of = {{ table }}.as_of
