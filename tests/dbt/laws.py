@@ -172,6 +172,11 @@ CALLS: dict[str, list[tuple[str, str | None]]] = {
         ("(select cast(t as decimal(9, 2)) as v from (select '5.55' as t union all select '5.56')"
          " as told) as t", "5.56"),
     ],
+    "(select cast({{ whole_median('v') }} as decimal(9, 2)) from {{ X }})": [
+        ("(select 4 as v union all select 1 union all select 2) as t", "2.00"),
+        ("(select 2 as v union all select null union all select 1) as t", "1.50"),
+        ("(select cast(null as int) as v) as t", None),
+    ],
     "(select cast({{ exact_quantile('v', 0.25) }} as decimal(9, 2)) from {{ X }})": [
         ("(select 1 as v union all select 2 union all select 4) as t", "1.50"),
         ("(select cast(t as decimal(9, 2)) as v from (select '0.01' as t union all select '0.07')"

@@ -70,6 +70,22 @@ cast(datediff({{ last }}, {{ first }}) as bigint)
 
 
 {#
+  Exact median of a group's whole numbers, of which there are few: whole or a half. Of many groups
+  DuckDB's own quantile holds a block of memory each when rows come sorted by group, as windows give
+  them: a gigabyte for a hundred thousand organizations, and most of the time goes into it.
+#}
+{% macro whole_median(value) %}{{ return(adapter.dispatch('whole_median')(value)) }}{% endmacro %}
+
+{% macro default__whole_median(value) -%}
+list_aggregate(list({{ value }}), 'quantile_cont', 0.5)
+{%- endmacro %}
+
+{% macro spark__whole_median(value) -%}
+percentile({{ value }}, 0.5)
+{%- endmacro %}
+
+
+{#
   Exact quantile, between two values by straight interpolation; nine digits. DuckDB interpolates
   decimals in their own digits and cuts what comes after, Spark as floats.
 #}

@@ -23,7 +23,7 @@
             where {{ days }}.day > {{ days_after(dates ~ '.scored_on', -28) }}
         ) as active_days_28d,
         count({{ days }}.gap) as gaps,
-        cast({{ exact_median(days ~ '.gap') }} as decimal(10, 1)) as usual_gap
+        cast({{ whole_median(days ~ '.gap') }} as decimal(10, 1)) as usual_gap
     from {{ dates }}
     inner join {{ days }} on {{ days }}.day <= {{ dates }}.scored_on
     group by {{ dates }}.scored_on, {{ days }}.{{ party }}

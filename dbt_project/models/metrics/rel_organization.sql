@@ -50,7 +50,7 @@ stays as (
 
 ),
 
-contact as (
+person_days as (
 
     select * from {{ ref('int_organizations__contact') }}
 
@@ -95,26 +95,7 @@ deals as (
 
 ),
 
----------- contact by day, the only grain that the snapshots look at
-
-person_days as (
-
-    select
-        organization_id,
-        person_id,
-        day,
-        silo,
-        count(*) filter (where is_theirs) as their_acts,
-        count(*) filter (where is_contact) as contacts,
-        count(*) filter (where is_direct_contact) as direct_contacts,
-        bool_or(is_sign_of_life) as is_sign_of_life,
-        count(*) filter (where asks_us) as requests,
-        max(case when is_theirs then occurred_at end) as last_inbound_at,
-        max(case when is_ours then occurred_at end) as last_outbound_at
-    from contact
-    group by organization_id, person_id, day, silo
-
-),
+---------- how long they have been silent
 
 live_days as (
 
@@ -443,40 +424,28 @@ first_responses as (
 
 ),
 
-request_days as (
-
-    select
-        organization_id,
-        day,
-        {{ utc_day('answered_at') }} as answered_day,
-        count(*) as requests
-    from contact
-    where asks_us
-    group by organization_id, day, {{ utc_day('answered_at') }}
-
-),
-
 requests as (
 
     select
         snapshots.as_of,
         snapshots.basis,
-        request_days.organization_id,
-        cast(sum(request_days.requests) as bigint) as requests_90d,
+        person_days.organization_id,
+        cast(sum(person_days.requests) as bigint) as requests_90d,
         cast(
             sum(
                 case
-                    when request_days.answered_day <= snapshots.as_of then 0
-                    else request_days.requests
+                    when person_days.answered_day <= snapshots.as_of then 0
+                    else person_days.requests
                 end
             ) as bigint
         ) as unanswered_90d
     from snapshots
-    inner join request_days
+    inner join person_days
         on
-            request_days.day <= snapshots.as_of
-            and request_days.day > {{ days_after('snapshots.as_of', -90) }}
-    group by snapshots.as_of, snapshots.basis, request_days.organization_id
+            person_days.day <= snapshots.as_of
+            and person_days.day > {{ days_after('snapshots.as_of', -90) }}
+            and person_days.requests > 0
+    group by snapshots.as_of, snapshots.basis, person_days.organization_id
 
 ),
 
