@@ -4,7 +4,10 @@
   Belongs here: who is in which cohort. Does not belong here: what is measured of it.
 #}
 
-{# Lengths in days of the spans, counted back from the snapshot's day, in which arrivals are one. #}
+{#
+  Lengths in days of the spans, counted back from the snapshot's day, in which arrivals are one;
+  all consist of whole ones of the first length.
+#}
 {% macro arrival_spans() %}{{ return([28, 84, 364]) }}{% endmacro %}
 
 
@@ -45,8 +48,9 @@
 
 {#
   The rows of `relation` in every cohort of theirs: as they stand, and those of everybody once more
-  per span by the days from `first_day` to `as_of`. Columns: `columns`, `cohort_type`, `cohort`,
-  and `span_number`: how many spans ago they came, from 1; null in the other cohorts.
+  per span. Columns: `columns`, `cohort_type`, `cohort`, and `span_number`: how many spans ago they
+  came, from 1; null in the other cohorts. `relation` is counted by `first_span`, the number of the
+  shortest spans, of which the others consist: so few rows stand for many parties.
 #}
 {% macro in_cohorts(relation, columns) %}
     select
@@ -62,15 +66,25 @@
     select
         {{ columns | join(', ') }},
         'arrival_{{ span }}d' as cohort_type,
-        cast({{ spans_ago('first_day', 'as_of', span) }} as string) as cohort,
-        {{ spans_ago('first_day', 'as_of', span) }} as span_number
-    from {{ relation }}
-    where cohort_type = 'all'
+        cast(span_number as string) as cohort,
+        span_number
+    from (
+        select
+            *,
+            cast(1 + floor((first_span - 1) / {{ span // arrival_spans()[0] }}) as int)
+                as span_number
+        from {{ relation }}
+        where cohort_type = 'all'
+    ) as arrivals_{{ span }}
     {%- endfor %}
 {% endmacro %}
 
-{% macro spans_ago(day, as_of, span) -%}
-cast(1 + floor({{ days_between(day, as_of) }} / {{ span }}) as int)
+{# How many of the shortest spans ago a party of everybody came, from 1; null in other cohorts. #}
+{% macro first_span(day, as_of) -%}
+case
+            when cohorts.cohort_type = 'all'
+                then cast(1 + floor({{ days_between(day, as_of) }} / {{ arrival_spans()[0] }}) as int)
+        end
 {%- endmacro %}
 
 

@@ -34,7 +34,10 @@ shares as (
 
 rules as (
 
-    select * from {{ source('control', 'tier_rules') }}
+    select
+        *,
+        count(*) over (partition by programme, tier_rank, clause) as n_rules
+    from {{ source('control', 'tier_rules') }}
 
 ),
 
@@ -124,7 +127,7 @@ numbers as (
 
 ),
 
-clauses as (
+judged as (
 
     select
         numbers.programme,
@@ -132,15 +135,42 @@ clauses as (
         numbers.day,
         rules.tier_rank,
         rules.clause,
-        coalesce(bool_or({{ rule_holds('threshold', 'or_count') }}), false) as meets,
+        rules.n_rules,
+        coalesce({{ rule_holds('threshold', 'or_count') }}, false) as meets,
         -- unknown is not lost
-        bool_and(coalesce(not {{ rule_holds('keep_threshold', 'keep_count') }}, false)) as loses
+        coalesce(not {{ rule_holds('keep_threshold', 'keep_count') }}, false) as loses
     from numbers
     -- many to many: a measure stands in several rules
     inner join rules
         on numbers.programme = rules.programme and numbers.measure = rules.measure
-    group by
-        numbers.programme, numbers.member, numbers.day, rules.tier_rank, rules.clause
+
+),
+
+-- Most clauses are a rule of their own: what need not be put together is not.
+clauses as (
+
+    select
+        programme,
+        member,
+        day,
+        tier_rank,
+        meets,
+        loses
+    from judged
+    where n_rules = 1
+
+    union all
+
+    select
+        programme,
+        member,
+        day,
+        tier_rank,
+        bool_or(meets) as meets,
+        bool_and(loses) as loses
+    from judged
+    where n_rules > 1
+    group by programme, member, day, tier_rank, clause
 
 ),
 
