@@ -48,16 +48,15 @@
 
 {#
   The rows of `relation` in every cohort of theirs: as they stand, and those of everybody once more
-  per span. Columns: `columns`, `cohort_type`, `cohort`, and `span_number`: how many spans ago they
-  came, from 1; null in the other cohorts. `relation` is counted by `first_span`, the number of the
-  shortest spans, of which the others consist: so few rows stand for many parties.
+  per span. Columns: `columns`, `span_days` (0 in cohorts that do not depend on the day), and
+  `cohort_number`: `number` of `relation`, or how many spans ago they came, from 1. `relation` is
+  counted by `first_span`, see below: so few rows stand for many parties.
 #}
 {% macro in_cohorts(relation, columns) %}
     select
         {{ columns | join(', ') }},
-        cohort_type,
-        cohort,
-        cast(null as int) as span_number
+        0 as span_days,
+        number as cohort_number
     from {{ relation }}
     {%- for span in arrival_spans() %}
 
@@ -65,33 +64,20 @@
 
     select
         {{ columns | join(', ') }},
-        'arrival_{{ span }}d' as cohort_type,
-        cast(span_number as string) as cohort,
-        span_number
-    from (
-        select
-            *,
-            cast(1 + floor((first_span - 1) / {{ span // arrival_spans()[0] }}) as int)
-                as span_number
-        from {{ relation }}
-        where cohort_type = 'all'
-    ) as arrivals_{{ span }}
+        {{ span }} as span_days,
+        cast(1 + floor((first_span - 1) / {{ span // arrival_spans()[0] }}) as int)
+            as cohort_number
+    from {{ relation }}
+    where first_span is not null
     {%- endfor %}
 {% endmacro %}
 
 {# How many of the shortest spans ago a party of everybody came, from 1; null in other cohorts. #}
 {% macro first_span(day, as_of) -%}
 case
-            when cohorts.cohort_type = 'all'
+            when cohorts.is_everybody
                 then cast(1 + floor({{ days_between(day, as_of) }} / {{ arrival_spans()[0] }}) as int)
         end
-{%- endmacro %}
-
-
-{# Length in days of the span that `cohort_type` names. #}
-{% macro span_length() -%}
-(case cohort_type
-    {%- for span in arrival_spans() %} when 'arrival_{{ span }}d' then {{ span }}{% endfor %} end)
 {%- endmacro %}
 
 

@@ -1,6 +1,6 @@
 {{ config(**snapshot_table()) }}
 
-{%- set grain = ['as_of', 'step', 'quiet_days', 'cohort_type', 'cohort'] %}
+{%- set grain = ['as_of', 'step', 'quiet_days', 'span_days', 'cohort_number'] %}
 {%- set windows = [90, 180, 270, 365] %}
 {%- set points = [30, 90, 180, 270, 365, 545, 730] %}
 {%- set horizons = [365, 730] %}
@@ -89,9 +89,33 @@ parties as (
 
 ),
 
-cohorts as (
+named_cohorts as (
 
     {{ lasting_cohorts('parties') }}
+
+),
+
+-- Numbers are counted and sorted several times faster than names.
+cohort_names as (
+
+    select
+        cohort_type,
+        cohort,
+        cast(row_number() over (order by cohort_type, cohort) as int) as number
+    from named_cohorts
+    group by cohort_type, cohort
+
+),
+
+cohorts as (
+
+    select
+        named_cohorts.party_id,
+        names.number,
+        names.cohort_type = 'all' as is_everybody
+    from named_cohorts
+    inner join cohort_names as names
+        on named_cohorts.cohort_type = names.cohort_type and named_cohorts.cohort = names.cohort
 
 ),
 
@@ -104,15 +128,14 @@ lives as (
     select
         as_of,
         step,
-        is_community_only,
         quiet_days,
-        cohort_type,
-        cohort,
+        number,
         first_span,
         case
             when is_over then {{ days_between('first_day', 'last_day') }}
             else {{ days_between('first_day', 'as_of') }} - quiet_days
         end as lived,
+        bool_or(is_community_only) as is_community_only,
         count(*) as parties,
         count(case when is_over then 1 end) as ended
     from (
@@ -125,8 +148,7 @@ lives as (
                 stays.step,
                 stays.is_community_only,
                 windows.quiet_days,
-                cohorts.cohort_type,
-                cohorts.cohort,
+                cohorts.number,
                 {{ first_span('stays.first_day', 'days.as_of') }} as first_span,
                 stays.first_day,
                 case windows.quiet_days
@@ -144,10 +166,8 @@ lives as (
     group by
         as_of,
         step,
-        is_community_only,
         quiet_days,
-        cohort_type,
-        cohort,
+        number,
         first_span,
         case
             when is_over then {{ days_between('first_day', 'last_day') }}
@@ -168,13 +188,12 @@ waits as (
 
     select
         {{ grain | join(', ') }},
-        span_number,
         lived as wait,
         bool_or(is_community_only) as is_community_only,
         cast(sum(parties) as bigint) as n_waits,
         cast(sum(ended) as bigint) as n_over
     from lives_in_cohorts
-    group by {{ grain | join(', ') }}, span_number, lived
+    group by {{ grain | join(', ') }}, lived
 
 ),
 
@@ -182,13 +201,12 @@ counts as (
 
     select
         {{ grain | join(', ') }},
-        span_number,
         bool_or(is_community_only) as is_community_only,
         cast(sum(n_waits) as bigint) as came,
         cast(sum(case when wait >= 0 then n_waits else 0 end) as bigint) as watched,
         cast(sum(n_over) as bigint) as ended
     from waits
-    group by {{ grain | join(', ') }}, span_number
+    group by {{ grain | join(', ') }}
 
 ),
 
@@ -217,10 +235,10 @@ judged as (
 
     select
         *,
-        least(730, (span_number - 1) * {{ span_length() }} - quiet_days) as horizon,
-        least(730, (span_number - 2) * {{ span_length() }} - quiet_days) as next_horizon
+        least(730, (cohort_number - 1) * span_days - quiet_days) as horizon,
+        least(730, (cohort_number - 2) * span_days - quiet_days) as next_horizon
     from waits
-    where span_number is not null
+    where span_days > 0
 
 ),
 
@@ -231,8 +249,8 @@ means as (
         as_of,
         step,
         quiet_days,
-        cohort_type,
-        span_number - {{ shift }} as span_number,
+        span_days,
+        cohort_number - {{ shift }} as cohort_number,
         '{{ role }}' as role,
         {{ horizon }} as horizon,
         sum(n_waits) as n,
@@ -245,7 +263,7 @@ means as (
         ) / (cast(sum(n_waits) as double) * cast(sum(n_waits) - 1 as double)) as variance
     from judged
     where {{ horizon }} >= 28
-    group by as_of, step, quiet_days, cohort_type, span_number, {{ horizon }}
+    group by as_of, step, quiet_days, span_days, cohort_number, {{ horizon }}
     having sum(n_waits) >= {{ fewest }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
@@ -258,13 +276,13 @@ compared as (
         this.as_of,
         this.step,
         this.quiet_days,
-        this.cohort_type,
-        cast(this.span_number as string) as cohort,
+        this.span_days,
+        this.cohort_number,
         this.horizon,
         this.mean - prior.mean as delta,
         sqrt(this.variance / this.n + prior.variance / prior.n) as error,
         count(*) over (
-            partition by this.as_of, this.step, this.quiet_days, this.cohort_type
+            partition by this.as_of, this.step, this.quiet_days, this.span_days
         ) as comparisons
     from means as this
     inner join means as prior
@@ -272,8 +290,8 @@ compared as (
             this.as_of = prior.as_of
             and this.step = prior.step
             and this.quiet_days = prior.quiet_days
-            and this.cohort_type = prior.cohort_type
-            and this.span_number = prior.span_number
+            and this.span_days = prior.span_days
+            and this.cohort_number = prior.cohort_number
     where this.role = 'this' and prior.role = 'prior' and this.variance + prior.variance > 0
 
 ),
@@ -286,8 +304,7 @@ gone as (
         silent.as_of,
         silent.step,
         windows.quiet_days,
-        cohorts.cohort_type,
-        cohorts.cohort,
+        cohorts.number,
         {{ first_span('silent.first_day', 'silent.as_of') }} as first_span,
         silent.steps,
         count(*) as parties
@@ -311,8 +328,7 @@ gone as (
         silent.as_of,
         silent.step,
         windows.quiet_days,
-        cohorts.cohort_type,
-        cohorts.cohort,
+        cohorts.number,
         {{ first_span('silent.first_day', 'silent.as_of') }},
         silent.steps
 
@@ -393,8 +409,7 @@ recent_alike as (
         recent.step,
         {{ first_span('recent.first_day', 'recent.as_of') }} as first_span,
         recent.is_active,
-        cohorts.cohort_type,
-        cohorts.cohort,
+        cohorts.number,
         count(*) as parties
     from recent
     inner join cohorts on recent.party_id = cohorts.party_id
@@ -404,8 +419,7 @@ recent_alike as (
         recent.step,
         {{ first_span('recent.first_day', 'recent.as_of') }},
         recent.is_active,
-        cohorts.cohort_type,
-        cohorts.cohort
+        cohorts.number
 
 ),
 
@@ -422,12 +436,12 @@ retained as (
     select
         as_of,
         step,
-        cohort_type,
-        cohort,
+        span_days,
+        cohort_number,
         cast(sum(parties) as bigint) as previous_active,
         cast(sum(parties * is_active) as bigint) as retained
     from recent_in_cohorts
-    group by as_of, step, cohort_type, cohort
+    group by as_of, step, span_days, cohort_number
 
 ),
 
@@ -446,8 +460,7 @@ expected as (
         histories.as_of,
         histories.basis,
         {{ first_span('histories.first_day', 'histories.as_of') }} as first_span,
-        cohorts.cohort_type,
-        cohorts.cohort,
+        cohorts.number,
         sum(cast(outlook.expected as decimal(18, 9))) as expected,
         count(*) as parties
     from {{ ref('int_purchases__histories') }} as histories
@@ -464,8 +477,7 @@ expected as (
         histories.as_of,
         histories.basis,
         {{ first_span('histories.first_day', 'histories.as_of') }},
-        cohorts.cohort_type,
-        cohorts.cohort
+        cohorts.number
 
 ),
 
@@ -480,11 +492,11 @@ expectations as (
     select
         as_of,
         basis,
-        cohort_type,
-        cohort,
+        span_days,
+        cohort_number,
         cast(sum(expected) as double) / cast(sum(parties) as double) as expected_purchases
     from expected_in_cohorts
-    group by as_of, basis, cohort_type, cohort
+    group by as_of, basis, span_days, cohort_number
 
 ),
 
@@ -495,6 +507,12 @@ joined as (
     select
         counts.*,
         snapshots.basis,
+        case
+            when counts.span_days > 0 then 'arrival_' || cast(counts.span_days as string) || 'd'
+            else names.cohort_type
+        end as cohort_type,
+        case when counts.span_days > 0 then cast(counts.cohort_number as string) else names.cohort end
+            as cohort,
         counts.quiet_days = settings.quiet_days as is_chosen,
         settings.outlook_days,
         {%- for point in points %}
@@ -534,6 +552,7 @@ joined as (
     from counts
     cross join settings
     inner join snapshots on counts.as_of = snapshots.as_of
+    left join cohort_names as names on counts.span_days = 0 and counts.cohort_number = names.number
     {%- for part in ['lasting', 'compared', 'goings'] %}
     left join {{ part }}
         on
@@ -545,19 +564,19 @@ joined as (
         on
             counts.as_of = retained.as_of
             and counts.step = retained.step
-            and counts.cohort_type = retained.cohort_type
-            and counts.cohort = retained.cohort
+            and counts.span_days = retained.span_days
+            and counts.cohort_number = retained.cohort_number
     left join fits
         on
             counts.as_of = fits.as_of
             and snapshots.basis = fits.basis
-            and counts.cohort_type = 'all'
+            and names.cohort_type = 'all'
     left join expectations
         on
             counts.as_of = expectations.as_of
             and snapshots.basis = expectations.basis
-            and counts.cohort_type = expectations.cohort_type
-            and counts.cohort = expectations.cohort
+            and counts.span_days = expectations.span_days
+            and counts.cohort_number = expectations.cohort_number
     left join seen on counts.as_of = seen.as_of and snapshots.basis = seen.basis
 
 ),
@@ -588,12 +607,12 @@ final as (
         cohort,
         is_chosen,
         case
-            when span_number is not null
-                then {{ days_after('as_of', '1 - span_number * ' ~ span_length()) }}
+            when span_days > 0
+                then {{ days_after('as_of', '1 - cohort_number * span_days') }}
         end as came_from,
         case
-            when span_number is not null
-                then {{ days_after('as_of', '-(span_number - 1) * ' ~ span_length()) }}
+            when span_days > 0
+                then {{ days_after('as_of', '-(cohort_number - 1) * span_days') }}
         end as came_until,
         came,
         watched,

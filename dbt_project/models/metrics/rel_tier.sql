@@ -49,8 +49,7 @@ told as (
 
     select
         *,
-        count(*) over (partition by programme, tier_rank, clause) as n_rules,
-        count(*) over (partition by programme) as n_asked
+        count(*) over (partition by programme, tier_rank, clause) as n_rules
     from {{ source('control', 'tier_rules') }}
 
 ),
@@ -506,6 +505,48 @@ served as (
 
 ),
 
+-- Of most members nothing of this is known: they are joined once.
+distinguished as (
+
+    select
+        rows_of.as_of,
+        rows_of.member,
+        coalesce(highest.tier_rank, 0) as tier_rank,
+        coalesce(earlier.tier_rank, 0) as previous_rank,
+        highest.since,
+        kept.keep_margin,
+        kept.words as kept_words,
+        losing.losing_on,
+        {{ days_between('served.last_day', 'rows_of.as_of') }} as days_since_thanked,
+        served.median_hours,
+        served.directory_rank
+    from (
+        select
+            asked_on as as_of,
+            member
+        from highest
+        union
+        select
+            {{ days_after('asked_on', 28) }} as as_of,
+            member
+        from highest
+        union
+        select
+            as_of,
+            member
+        from served
+    ) as rows_of
+    left join highest on rows_of.as_of = highest.asked_on and rows_of.member = highest.member
+    left join highest as earlier
+        on
+            earlier.asked_on = {{ days_after('rows_of.as_of', -28) }}
+            and rows_of.member = earlier.member
+    left join kept on rows_of.as_of = kept.day and rows_of.member = kept.member
+    left join losing on rows_of.as_of = losing.day and rows_of.member = losing.member
+    left join served on rows_of.as_of = served.as_of and rows_of.member = served.member
+
+),
+
 ---------- every member of each snapshot
 
 days_of_programmes as (
@@ -517,18 +558,32 @@ days_of_programmes as (
         programmes.programme,
         programmes.owner,
         {{ next_review(days_after('snapshots.as_of', 1), 'programmes') }} as next_review_on,
-        max(told.n_asked) as n_rules
+        asked.n_rules
     from snapshots
     cross join programmes
-    inner join told on programmes.programme = told.programme
-    group by
-        snapshots.as_of,
-        snapshots.basis,
-        snapshots.known_at,
-        programmes.programme,
-        programmes.owner,
-        programmes.review_every,
-        programmes.review_day
+    inner join (
+        select
+            programme,
+            count(*) as n_rules
+        from told
+        group by programme
+    ) as asked
+        on programmes.programme = asked.programme
+
+),
+
+members_told as (
+
+    select
+        members.member,
+        members.programme,
+        members.person_id,
+        members.first_day,
+        people.organization_id,
+        people.owner_person_id,
+        people.party_kind
+    from members
+    inner join people on members.person_id = people.person_id
 
 ),
 
@@ -543,10 +598,13 @@ placed as (
         days.next_review_on,
         days.n_rules,
         members.person_id,
-        coalesce(highest.tier_rank, 0) as tier_rank,
-        coalesce(earlier.tier_rank, 0) as previous_rank,
-        highest.since,
-        losing.losing_on,
+        members.organization_id,
+        members.owner_person_id,
+        members.party_kind,
+        coalesce(distinguished.tier_rank, 0) as tier_rank,
+        coalesce(distinguished.previous_rank, 0) as previous_rank,
+        distinguished.since,
+        distinguished.losing_on,
         missing.rules_missing,
         missing.rules_unknown,
         missing.next_gap,
@@ -554,27 +612,21 @@ placed as (
         missing.missing_2,
         missing.missing_3,
         missing.unknown_measure,
-        kept.keep_margin,
-        kept.words as kept_words,
+        distinguished.keep_margin,
+        distinguished.kept_words,
         days.n_rules - coalesce(unknown.n_unknown, 0) as n_known,
-        {{ days_between('served.last_day', 'days.as_of') }} as days_since_thanked,
-        served.median_hours,
-        served.directory_rank
+        distinguished.days_since_thanked,
+        distinguished.median_hours,
+        distinguished.directory_rank
     from days_of_programmes as days
-    inner join members
+    inner join members_told as members
         on days.programme = members.programme and days.as_of >= members.first_day
-    left join highest
-        on days.as_of = highest.asked_on and members.member = highest.member
-    left join highest as earlier
-        on
-            earlier.asked_on = {{ days_after('days.as_of', -28) }}
-            and members.member = earlier.member
-    {%- for table in ['kept', 'losing', 'missing', 'unknown'] %}
+    {%- for table in ['missing', 'unknown'] %}
     left join {{ table }}
         on days.as_of = {{ table }}.day and members.member = {{ table }}.member
     {%- endfor %}
-    left join served
-        on days.as_of = served.as_of and members.member = served.member
+    left join distinguished
+        on days.as_of = distinguished.as_of and members.member = distinguished.member
 
 ),
 
@@ -653,11 +705,11 @@ final as (
         worded.basis,
         worded.programme,
         worded.person_id,
-        people.organization_id,
-        people.owner_person_id,
+        worded.organization_id,
+        worded.owner_person_id,
 
         ---------- text
-        people.party_kind,
+        worded.party_kind,
 
         ---------- the tier
         worded.tier,
@@ -723,7 +775,6 @@ final as (
             case when status = 'at risk' then kept_words end as kept_reason
         from worded
     ) as worded
-    inner join people on worded.person_id = people.person_id
 
 )
 
