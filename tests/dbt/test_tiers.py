@@ -463,7 +463,8 @@ def test_every_column_that_can_be_a_measure_is_read(models: Models) -> None:
         {"all": {"owner": "lead", "measures": measures, "tiers": [{"name": "top", "all": rules}]}},
     )
     rows = ledger.build().rows(
-        "select measure, value from int_tiers__rules where person_id = 'ann' and look = 'today'"
+        "select measure, value from int_tiers__rules inner join int_tiers__members using (member) "
+        "where person_id = 'ann' and look = 'today'"
     )
     found = {row["measure"]: row["value"] for row in rows}
     for name in names:

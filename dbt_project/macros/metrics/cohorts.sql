@@ -4,7 +4,10 @@
   Belongs here: who is in which cohort. Does not belong here: what is measured of it.
 #}
 
-{# Lengths in days of the spans, counted back from the snapshot's day, in which arrivals are one. #}
+{#
+  Lengths in days of the spans, counted back from the snapshot's day, in which arrivals are one;
+  all consist of whole ones of the first length.
+#}
 {% macro arrival_spans() %}{{ return([28, 84, 364]) }}{% endmacro %}
 
 
@@ -45,15 +48,15 @@
 
 {#
   The rows of `relation` in every cohort of theirs: as they stand, and those of everybody once more
-  per span by the days from `first_day` to `as_of`. Columns: `columns`, `cohort_type`, `cohort`,
-  and `span_number`: how many spans ago they came, from 1; null in the other cohorts.
+  per span. Columns: `columns`, `span_days` (0 in cohorts that do not depend on the day), and
+  `cohort_number`: `number` of `relation`, or how many spans ago they came, from 1. `relation` is
+  counted by `first_span`, see below: so few rows stand for many parties.
 #}
 {% macro in_cohorts(relation, columns) %}
     select
         {{ columns | join(', ') }},
-        cohort_type,
-        cohort,
-        cast(null as int) as span_number
+        0 as span_days,
+        number as cohort_number
     from {{ relation }}
     {%- for span in arrival_spans() %}
 
@@ -61,23 +64,20 @@
 
     select
         {{ columns | join(', ') }},
-        'arrival_{{ span }}d' as cohort_type,
-        cast({{ spans_ago('first_day', 'as_of', span) }} as string) as cohort,
-        {{ spans_ago('first_day', 'as_of', span) }} as span_number
+        {{ span }} as span_days,
+        cast(1 + floor((first_span - 1) / {{ span // arrival_spans()[0] }}) as int)
+            as cohort_number
     from {{ relation }}
-    where cohort_type = 'all'
+    where first_span is not null
     {%- endfor %}
 {% endmacro %}
 
-{% macro spans_ago(day, as_of, span) -%}
-cast(1 + floor({{ days_between(day, as_of) }} / {{ span }}) as int)
-{%- endmacro %}
-
-
-{# Length in days of the span that `cohort_type` names. #}
-{% macro span_length() -%}
-(case cohort_type
-    {%- for span in arrival_spans() %} when 'arrival_{{ span }}d' then {{ span }}{% endfor %} end)
+{# How many of the shortest spans ago a party of everybody came, from 1; null in other cohorts. #}
+{% macro first_span(day, as_of) -%}
+case
+            when cohorts.is_everybody
+                then cast(1 + floor({{ days_between(day, as_of) }} / {{ arrival_spans()[0] }}) as int)
+        end
 {%- endmacro %}
 
 

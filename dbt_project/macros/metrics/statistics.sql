@@ -25,7 +25,7 @@
         min(case when log_survival <= ln(0.5) + 1e-9 then wait end) as median_wait,
         min(case when log_survival <= ln(0.1) + 1e-9 then wait end) as p90_wait
     from (
-        {{ survival_curve(relation, groups, wait, is_over) }}
+        {{ survival_curve(counted_waits(relation, groups, wait, is_over), groups) }}
     ) as curve
     group by {{ groups | join(', ') }}
 {% endmacro %}
@@ -52,19 +52,33 @@
         end as share_by_{{ horizon }}{{ ',' if not loop.last }}
         {%- endfor %}
     from (
-        {{ survival_curve(relation, groups, wait, is_over) }}
+        {{ survival_curve(counted_waits(relation, groups, wait, is_over), groups) }}
     ) as curve
     group by {{ groups | join(', ') }}
 {% endmacro %}
 
 
+{# Per group and length of a wait how many there are (`n_waits`), and how many ended (`n_over`). #}
+{% macro counted_waits(relation, groups, wait, is_over) %}
+            (
+                select
+                    {{ groups | join(', ') }},
+                    {{ wait }} as wait,
+                    count(*) as n_waits,
+                    count(case when {{ is_over }} then 1 end) as n_over
+                from {{ relation }}
+                group by {{ groups | join(', ') }}, {{ wait }}
+            ) as waits
+{%- endmacro %}
+
+
 {#
-  The Kaplan-Meier curve: per group and length of a wait the logarithm of the share that waits
-  longer (at most -1000 where nobody does), and of how many (`n_at_risk`) waits ended (`n_over`).
-  Lengths at which none ended are left out, but for the longest. A row of `relation` stands for one
-  wait, or for `many`.
+  The Kaplan-Meier curve of what `counted_waits` counts: per group and length of a wait the
+  logarithm of the share that waits longer (at most -1000 where nobody does), and of how many
+  (`n_at_risk`) waits ended (`n_over`). Lengths at which none ended are left out, but for the
+  longest.
 #}
-{% macro survival_curve(relation, groups, wait, is_over, many='1') %}
+{% macro survival_curve(counted, groups) %}
         select
             {{ groups | join(', ') }},
             wait,
@@ -89,15 +103,7 @@
                     partition by {{ groups | join(', ') }} order by wait
                     rows between current row and unbounded following
                 ) as n_at_risk
-            from (
-                select
-                    {{ groups | join(', ') }},
-                    {{ wait }} as wait,
-                    sum({{ many }}) as n_waits,
-                    sum(case when {{ is_over }} then {{ many }} else 0 end) as n_over
-                from {{ relation }}
-                group by {{ groups | join(', ') }}, {{ wait }}
-            ) as waits
+            from {{ counted }}
         ) as risks
         where n_over > 0 or n_waits = n_at_risk
 {% endmacro %}

@@ -94,6 +94,67 @@ end)
 {%- endmacro %}
 
 
+{#
+  The numbers of a look with the shares of them: columns `look`, `measure`, `value` and, of a share,
+  the count that is its `part`. `plain` has one row per look and measure that is no share.
+#}
+{% macro with_shares(plain, look) %}
+    select
+        {{ look | join(', ') }},
+        measure,
+        value,
+        cast(null as decimal(28, 9)) as part
+    from {{ plain }}
+
+    union all
+
+    select
+        {{ look | join(', ') }},
+        measure,
+        case
+            when whole + prior_n > 0
+                then cast(
+                    round(
+                        (cast(part as double) + cast(prior_n as double) * cast(prior_share as double))
+                        / cast(whole + prior_n as double),
+                        9
+                    ) as decimal(28, 9)
+                )
+        end as value,
+        part
+    from (
+        select
+            {%- for column in look %}
+            parts.{{ column }},
+            {%- endfor %}
+            shares.measure,
+            shares.prior_n,
+            shares.prior_share,
+            case
+                when short_wholes.value >= shares.short_at_least then short_parts.value
+                else parts.value
+            end as part,
+            case
+                when short_wholes.value >= shares.short_at_least then short_wholes.value
+                else wholes.value
+            end as whole
+        from shares
+        inner join {{ plain }} as parts
+            on shares.programme = parts.programme and shares.part = parts.measure
+        {%- for name, measure in [
+            ('wholes', 'whole'), ('short_parts', 'short_part'), ('short_wholes', 'short_whole')
+        ] %}
+        left join {{ plain }} as {{ name }}
+            on
+                shares.{{ measure }} = {{ name }}.measure
+                {%- for column in look %}
+                and parts.{{ column }} = {{ name }}.{{ column }}
+                {%- endfor %}
+        {%- endfor %}
+    ) as divided
+{% endmacro %}
+
+
 {# Whether a value keeps a rule; null where the value, and the count that does, too, are unknown. #}
 {% macro rule_holds(threshold, count) -%}
 case
@@ -134,11 +195,11 @@ cast(
 
 {# A rule and where it stands: `sales 80, at least 100 needed, or 1 other rule`. #}
 {% macro rule_words() -%}
-rules.words || ' ' || coalesce({{ plain_number('rules.value') }}, 'unknown') || ', '
+told.words || ' ' || coalesce({{ plain_number('rules.value') }}, 'unknown') || ', '
         || {{ bound_words('threshold', 'or_count') }} || ' needed'
         || case
-            when rules.n_rules > 1
-                then ', or ' || {{ counted('rules.n_rules - 1', 'other rule') }}
+            when told.n_rules > 1
+                then ', or ' || {{ counted('told.n_rules - 1', 'other rule') }}
             else ''
         end
 {%- endmacro %}
@@ -146,22 +207,22 @@ rules.words || ' ' || coalesce({{ plain_number('rules.value') }}, 'unknown') || 
 
 {# The same of staying: `sales 95, stays from at least 90 on`. #}
 {% macro keep_words() -%}
-rules.words || ' ' || coalesce({{ plain_number('rules.value') }}, 'unknown') || ', '
+told.words || ' ' || coalesce({{ plain_number('rules.value') }}, 'unknown') || ', '
             || {{ bound_words('keep_threshold', 'keep_count') }} || ' keeps it'
 {%- endmacro %}
 
 
 {% macro bound_words(threshold, count) -%}
-case rules.comparison
+case told.comparison
             when '>=' then 'at least '
             when '>' then 'more than '
             when '<=' then 'at most '
             else 'less than '
         end
-        || {{ plain_number('rules.' ~ threshold) }}
+        || {{ plain_number('told.' ~ threshold) }}
         || coalesce(
-            case when rules.comparison in ('>=', '>') then ' (or at least ' else ' (or at most ' end
-            || {{ plain_number('rules.' ~ count) }} || ' of them)',
+            case when told.comparison in ('>=', '>') then ' (or at least ' else ' (or at most ' end
+            || {{ plain_number('told.' ~ count) }} || ' of them)',
             ''
         )
 {%- endmacro %}

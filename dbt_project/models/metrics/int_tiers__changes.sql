@@ -26,12 +26,6 @@ measures as (
 
 ),
 
-behaviors as (
-
-    select * from {{ source('control', 'tier_behaviors') }}
-
-),
-
 rules as (
 
     select * from {{ source('control', 'tier_rules') }}
@@ -40,32 +34,35 @@ rules as (
 
 ---------- what they did, by day
 
-daily as (
+acts as (
 
-    select
-        person_id,
-        behavior,
-        day,
-        sum(events) as events
-    from {{ ref('rel_activity_daily') }}
+    select * from {{ ref('rel_activity_daily') }}
     where role = 'actor' and person_id is not null and not is_staff and not is_bot
-    group by person_id, behavior, day
 
 ),
 
-behaved as (
+behaviors as (
 
-    select * from daily
+    select
+        programme,
+        measure,
+        behavior
+    from {{ source('control', 'tier_behaviors') }}
+    where behavior <> 'any'
 
     union all
 
     select
-        person_id,
-        'any' as behavior,
-        day,
-        sum(events) as events
-    from daily
-    group by person_id, day
+        asked.programme,
+        asked.measure,
+        known.behavior
+    from {{ source('control', 'tier_behaviors') }} as asked
+    cross join (
+        select behavior
+        from acts
+        group by behavior
+    ) as known
+    where asked.behavior = 'any'
 
 ),
 
@@ -75,23 +72,23 @@ counted as (
         measures.programme,
         measures.measure,
         measures.days,
-        behaved.person_id,
-        behaved.day,
+        acts.person_id,
+        acts.day,
         cast(
-            case when measures.origin = 'acts' then sum(behaved.events) else 1 end
+            case when measures.origin = 'acts' then sum(acts.events) else 1 end
             as decimal(28, 9)
         ) as value
     from measures
     inner join behaviors
         on measures.programme = behaviors.programme and measures.measure = behaviors.measure
-    inner join behaved on behaviors.behavior = behaved.behavior
+    inner join acts on behaviors.behavior = acts.behavior
     group by
         measures.programme,
         measures.measure,
         measures.origin,
         measures.days,
-        behaved.person_id,
-        behaved.day
+        acts.person_id,
+        acts.day
 
     union all
 
@@ -145,6 +142,21 @@ told_since as (
 
 ),
 
+counted_of_members as (
+
+    select
+        counted.programme,
+        counted.measure,
+        counted.days,
+        members.member,
+        counted.day,
+        counted.value
+    from counted
+    inner join members
+        on counted.programme = members.programme and counted.person_id = members.person_id
+
+),
+
 ---------- numbers that stood in a table on some days
 
 observed as (
@@ -183,16 +195,18 @@ seen_once as (
 
     select
         *,
-        lag(value) over (
-            partition by programme, measure, person_id order by day
-        ) as previous_value
+        lag(value) over (partition by measure, member order by day) as previous_value
     from (
         select
-            *,
+            observed.*,
+            members.member,
             row_number() over (
-                partition by programme, measure, person_id, day order by basis
+                partition by observed.measure, members.member, observed.day
+                order by observed.basis
             ) as choice
         from observed
+        inner join members
+            on observed.programme = members.programme and observed.person_id = members.person_id
     ) as ranked
     where choice = 1
 
@@ -205,22 +219,22 @@ changes as (
     select
         programme,
         measure,
-        person_id,
+        member,
         day,
         value as value_change,
         0 as known_change
-    from counted
+    from counted_of_members
 
     union all
 
     select
         programme,
         measure,
-        person_id,
+        member,
         {{ days_after('day', 'days') }} as day,
         -value as value_change,
         0 as known_change
-    from counted
+    from counted_of_members
     where days is not null
 
     union all
@@ -228,7 +242,7 @@ changes as (
     select
         members.programme,
         told_since.measure,
-        members.person_id,
+        members.member,
         greatest(told_since.day, members.first_day) as day,
         0 as value_change,
         1 as known_change
@@ -240,7 +254,7 @@ changes as (
     select
         programme,
         measure,
-        person_id,
+        member,
         day,
         coalesce(value, 0) - coalesce(previous_value, 0) as value_change,
         case when value is null then 0 else 1 end
@@ -253,7 +267,7 @@ changes as (
     select
         members.programme,
         measures.measure,
-        members.person_id,
+        members.member,
         {{ days_after('members.created_day', 'turns.days') }} as day,
         0 as value_change,
         0 as known_change
@@ -279,7 +293,7 @@ changes as (
     select
         programme,
         cast(null as string) as measure,
-        person_id,
+        member,
         first_day as day,
         0 as value_change,
         0 as known_change
@@ -292,16 +306,14 @@ final as (
     select
         changes.programme,
         changes.measure,
-        changes.person_id,
+        changes.member,
         changes.day,
         cast(sum(changes.value_change) as decimal(28, 9)) as value_change,
         cast(sum(changes.known_change) as int) as known_change
     from changes
     cross join run
-    inner join members
-        on changes.programme = members.programme and changes.person_id = members.person_id
     where changes.day <= run.as_of
-    group by changes.programme, changes.measure, changes.person_id, changes.day
+    group by changes.programme, changes.measure, changes.member, changes.day
 
 )
 

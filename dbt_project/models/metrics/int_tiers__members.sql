@@ -65,5 +65,12 @@ final as (
 
 )
 
-select * from final
+-- A number is read, sorted and joined many times faster than two texts.
+select
+    row_number() over (order by programme, person_id) as member,
+    programme,
+    person_id,
+    created_day,
+    first_day
+from final
 where first_day <= (select as_of from run)

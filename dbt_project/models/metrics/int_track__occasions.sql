@@ -23,15 +23,10 @@ acts as (
 
 debuts as (
 
-    select act_id
-    from (
-        select
-            act_id,
-            row_number() over (partition by actor_person_id order by occurred_at, act_id) as turn
-        from acts
-        where is_community and not is_by_staff and actor_person_id is not null
-    ) as turns
-    where turn = 1
+    select min_by(act_id, (occurred_at, act_id)) as act_id
+    from acts
+    where is_community and not is_by_staff and actor_person_id is not null
+    group by actor_person_id
 
 ),
 

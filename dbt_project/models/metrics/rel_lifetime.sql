@@ -1,6 +1,7 @@
 {{ config(**snapshot_table()) }}
 
-{%- set grain = ['as_of', 'basis', 'step', 'quiet_days', 'cohort_type', 'cohort'] %}
+{%- set grain = ['as_of', 'step', 'quiet_days', 'span_days', 'cohort_number'] %}
+{%- set windows = [90, 180, 270, 365] %}
 {%- set points = [30, 90, 180, 270, 365, 545, 730] %}
 {%- set horizons = [365, 730] %}
 {%- set fewest = 20 %}
@@ -31,17 +32,11 @@ party_steps as (
 
 ),
 
-parties as (
+days as (
 
-    select party_id
-    from party_steps
-    group by party_id
-
-),
-
-cohorts as (
-
-    {{ lasting_cohorts('parties') }}
+    select as_of
+    from snapshots
+    group by as_of
 
 ),
 
@@ -50,76 +45,77 @@ cohorts as (
 windows as (
 
     select quiet_days from settings
-    {%- for days in [90, 180, 270, 365] %}
+    {%- for days in windows %}
     union
     select {{ days }} as quiet_days
     {%- endfor %}
 
 ),
 
-silences as (
+-- Per step and party the day before the first such silence; after the last day there is always one.
+stays as (
 
     select
         party_steps.step,
         party_steps.is_community_only,
-        windows.quiet_days,
         party_steps.party_id,
         party_steps.first_day,
-        party_steps.day as last_day,
-        party_steps.next_day,
-        party_steps.steps,
-        row_number() over (
-            partition by party_steps.step, windows.quiet_days, party_steps.party_id
-            order by party_steps.day
-        ) as number
+        {%- for days in windows + ['settings.quiet_days'] %}
+        min(
+            case
+                when
+                    party_steps.next_day is null
+                    or {{ days_between('party_steps.day', 'party_steps.next_day') }}
+                    > {{ days }}
+                    then party_steps.day
+            end
+        ) as last_day_{{ loop.index }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from party_steps
-    inner join windows
-        on
-            party_steps.next_day is null
-            or {{ days_between('party_steps.day', 'party_steps.next_day') }} > windows.quiet_days
-
-),
-
--- Who did the same is one row: snapshots look at what is different, not at what is many.
-alike as (
-
-    select
-        silences.step,
-        silences.is_community_only,
-        silences.quiet_days,
-        cohorts.cohort_type,
-        cohorts.cohort,
-        silences.first_day,
-        silences.last_day,
-        silences.next_day,
-        silences.steps,
-        silences.number,
-        count(*) as parties
-    from silences
-    inner join cohorts on silences.party_id = cohorts.party_id
+    cross join settings
     group by
-        silences.step,
-        silences.is_community_only,
-        silences.quiet_days,
-        cohorts.cohort_type,
-        cohorts.cohort,
-        silences.first_day,
-        silences.last_day,
-        silences.next_day,
-        silences.steps,
-        silences.number
+        party_steps.step,
+        party_steps.is_community_only,
+        party_steps.party_id,
+        party_steps.first_day
 
 ),
 
-on_the_day as (
+parties as (
+
+    select party_id
+    from stays
+    group by party_id
+
+),
+
+named_cohorts as (
+
+    {{ lasting_cohorts('parties') }}
+
+),
+
+-- Numbers are counted and sorted several times faster than names.
+cohort_names as (
 
     select
-        snapshots.as_of,
-        snapshots.basis,
-        alike.*,
-        {{ days_between('alike.last_day', 'snapshots.as_of') }} > alike.quiet_days as is_over
-    from snapshots
-    inner join alike on alike.first_day <= snapshots.as_of
+        cohort_type,
+        cohort,
+        cast(row_number() over (order by cohort_type, cohort) as int) as number
+    from named_cohorts
+    group by cohort_type, cohort
+
+),
+
+cohorts as (
+
+    select
+        named_cohorts.party_id,
+        names.number,
+        names.cohort_type = 'all' as is_everybody
+    from named_cohorts
+    inner join cohort_names as names
+        on named_cohorts.cohort_type = names.cohort_type and named_cohorts.cohort = names.cohort
 
 ),
 
@@ -131,30 +127,73 @@ lives as (
 
     select
         as_of,
-        basis,
         step,
-        is_community_only,
         quiet_days,
-        cohort_type,
-        cohort,
-        first_day,
-        is_over,
+        number,
+        first_span,
         case
             when is_over then {{ days_between('first_day', 'last_day') }}
             else {{ days_between('first_day', 'as_of') }} - quiet_days
         end as lived,
-        parties
-    from on_the_day
-    where number = 1
+        bool_or(is_community_only) as is_community_only,
+        count(*) as parties,
+        count(case when is_over then 1 end) as ended
+    from (
+        select
+            *,
+            {{ days_between('last_day', 'as_of') }} > quiet_days as is_over
+        from (
+            select
+                days.as_of,
+                stays.step,
+                stays.is_community_only,
+                windows.quiet_days,
+                cohorts.number,
+                {{ first_span('stays.first_day', 'days.as_of') }} as first_span,
+                stays.first_day,
+                case windows.quiet_days
+                    {%- for days in windows %}
+                    when {{ days }} then stays.last_day_{{ loop.index }}
+                    {%- endfor %}
+                    else stays.last_day_{{ windows | length + 1 }}
+                end as last_day
+            from days
+            inner join stays on stays.first_day <= days.as_of
+            inner join cohorts on stays.party_id = cohorts.party_id
+            cross join windows
+        ) as dated
+    ) as judged
+    group by
+        as_of,
+        step,
+        quiet_days,
+        number,
+        first_span,
+        case
+            when is_over then {{ days_between('first_day', 'last_day') }}
+            else {{ days_between('first_day', 'as_of') }} - quiet_days
+        end
 
 ),
 
 lives_in_cohorts as (
 
     {{ in_cohorts('lives', [
-        'as_of', 'basis', 'step', 'is_community_only', 'quiet_days', 'first_day', 'is_over',
-        'lived', 'parties',
+        'as_of', 'step', 'is_community_only', 'quiet_days', 'lived', 'parties', 'ended',
     ]) }}
+
+),
+
+waits as (
+
+    select
+        {{ grain | join(', ') }},
+        lived as wait,
+        bool_or(is_community_only) as is_community_only,
+        cast(sum(parties) as bigint) as n_waits,
+        cast(sum(ended) as bigint) as n_over
+    from lives_in_cohorts
+    group by {{ grain | join(', ') }}, lived
 
 ),
 
@@ -162,27 +201,25 @@ counts as (
 
     select
         {{ grain | join(', ') }},
-        span_number,
         bool_or(is_community_only) as is_community_only,
-        min(first_day) as earliest_day,
-        cast(sum(parties) as bigint) as came,
-        cast(sum(case when is_over or lived >= 0 then parties else 0 end) as bigint) as watched,
-        cast(sum(case when is_over then parties else 0 end) as bigint) as ended
-    from lives_in_cohorts
-    group by {{ grain | join(', ') }}, span_number
+        cast(sum(n_waits) as bigint) as came,
+        cast(sum(case when wait >= 0 then n_waits else 0 end) as bigint) as watched,
+        cast(sum(n_over) as bigint) as ended
+    from waits
+    group by {{ grain | join(', ') }}
 
 ),
 
-watched_lives as (
+watched_waits as (
 
-    select * from lives_in_cohorts
-    where lived >= 0
+    select * from waits
+    where wait >= 0
 
 ),
 
 curves as (
 
-    {{ survival_curve('watched_lives', grain, 'lived', 'is_over', many='parties') }}
+    {{ survival_curve('watched_waits', grain) }}
 
 ),
 
@@ -198,10 +235,10 @@ judged as (
 
     select
         *,
-        least(730, (span_number - 1) * {{ span_length() }} - quiet_days) as horizon,
-        least(730, (span_number - 2) * {{ span_length() }} - quiet_days) as next_horizon
-    from lives_in_cohorts
-    where span_number is not null
+        least(730, (cohort_number - 1) * span_days - quiet_days) as horizon,
+        least(730, (cohort_number - 2) * span_days - quiet_days) as next_horizon
+    from waits
+    where span_days > 0
 
 ),
 
@@ -210,25 +247,24 @@ means as (
     {%- for role, horizon, shift in [('this', 'horizon', 0), ('prior', 'next_horizon', 1)] %}
     select
         as_of,
-        basis,
         step,
         quiet_days,
-        cohort_type,
-        span_number - {{ shift }} as span_number,
+        span_days,
+        cohort_number - {{ shift }} as cohort_number,
         '{{ role }}' as role,
         {{ horizon }} as horizon,
-        sum(parties) as n,
-        cast(sum(parties * {{ cut('lived', horizon) }}) as double) / sum(parties) as mean,
+        sum(n_waits) as n,
+        cast(sum(n_waits * {{ cut('wait', horizon) }}) as double) / sum(n_waits) as mean,
         cast(
-            sum(parties)
-            * sum(parties * {{ cut('lived', horizon) }} * {{ cut('lived', horizon) }})
-            - sum(parties * {{ cut('lived', horizon) }}) * sum(parties * {{ cut('lived', horizon) }})
+            sum(n_waits)
+            * sum(n_waits * {{ cut('wait', horizon) }} * {{ cut('wait', horizon) }})
+            - sum(n_waits * {{ cut('wait', horizon) }}) * sum(n_waits * {{ cut('wait', horizon) }})
             as double
-        ) / (cast(sum(parties) as double) * cast(sum(parties) - 1 as double)) as variance
+        ) / (cast(sum(n_waits) as double) * cast(sum(n_waits) - 1 as double)) as variance
     from judged
     where {{ horizon }} >= 28
-    group by as_of, basis, step, quiet_days, cohort_type, span_number, {{ horizon }}
-    having sum(parties) >= {{ fewest }}
+    group by as_of, step, quiet_days, span_days, cohort_number, {{ horizon }}
+    having sum(n_waits) >= {{ fewest }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 
@@ -238,26 +274,24 @@ compared as (
 
     select
         this.as_of,
-        this.basis,
         this.step,
         this.quiet_days,
-        this.cohort_type,
-        cast(this.span_number as string) as cohort,
+        this.span_days,
+        this.cohort_number,
         this.horizon,
         this.mean - prior.mean as delta,
         sqrt(this.variance / this.n + prior.variance / prior.n) as error,
         count(*) over (
-            partition by this.as_of, this.basis, this.step, this.quiet_days, this.cohort_type
+            partition by this.as_of, this.step, this.quiet_days, this.span_days
         ) as comparisons
     from means as this
     inner join means as prior
         on
             this.as_of = prior.as_of
-            and this.basis = prior.basis
             and this.step = prior.step
             and this.quiet_days = prior.quiet_days
-            and this.cohort_type = prior.cohort_type
-            and this.span_number = prior.span_number
+            and this.span_days = prior.span_days
+            and this.cohort_number = prior.cohort_number
     where this.role = 'this' and prior.role = 'prior' and this.variance + prior.variance > 0
 
 ),
@@ -267,25 +301,42 @@ compared as (
 gone as (
 
     select
-        as_of,
-        basis,
-        step,
-        quiet_days,
-        cohort_type,
-        cohort,
-        first_day,
-        steps,
-        parties
-    from on_the_day
-    where is_over and (next_day is null or next_day > as_of)
+        silent.as_of,
+        silent.step,
+        windows.quiet_days,
+        cohorts.number,
+        {{ first_span('silent.first_day', 'silent.as_of') }} as first_span,
+        silent.steps,
+        count(*) as parties
+    from (
+        select
+            days.as_of,
+            party_steps.step,
+            party_steps.party_id,
+            party_steps.first_day,
+            party_steps.steps,
+            {{ days_between('party_steps.day', 'days.as_of') }} as silent_days
+        from days
+        inner join party_steps
+            on
+                party_steps.day <= days.as_of
+                and (party_steps.next_day is null or party_steps.next_day > days.as_of)
+    ) as silent
+    inner join windows on silent.silent_days > windows.quiet_days
+    inner join cohorts on silent.party_id = cohorts.party_id
+    group by
+        silent.as_of,
+        silent.step,
+        windows.quiet_days,
+        cohorts.number,
+        {{ first_span('silent.first_day', 'silent.as_of') }},
+        silent.steps
 
 ),
 
 gone_in_cohorts as (
 
-    {{ in_cohorts('gone', [
-        'as_of', 'basis', 'step', 'quiet_days', 'first_day', 'steps', 'parties',
-    ]) }}
+    {{ in_cohorts('gone', ['as_of', 'step', 'quiet_days', 'steps', 'parties']) }}
 
 ),
 
@@ -330,23 +381,21 @@ goings as (
 recent as (
 
     select
-        snapshots.as_of,
-        snapshots.basis,
+        days.as_of,
         party_steps.step,
         party_steps.party_id,
         party_steps.first_day,
-        max(case when party_steps.day > {{ days_after('snapshots.as_of', -28) }} then 1 else 0 end)
+        max(case when party_steps.day > {{ days_after('days.as_of', -28) }} then 1 else 0 end)
             as is_active,
-        max(case when party_steps.day <= {{ days_after('snapshots.as_of', -28) }} then 1 else 0 end)
+        max(case when party_steps.day <= {{ days_after('days.as_of', -28) }} then 1 else 0 end)
             as was_active
-    from snapshots
+    from days
     inner join party_steps
         on
-            party_steps.day <= snapshots.as_of
-            and party_steps.day > {{ days_after('snapshots.as_of', -56) }}
+            party_steps.day <= days.as_of
+            and party_steps.day > {{ days_after('days.as_of', -56) }}
     group by
-        snapshots.as_of,
-        snapshots.basis,
+        days.as_of,
         party_steps.step,
         party_steps.party_id,
         party_steps.first_day
@@ -357,31 +406,27 @@ recent_alike as (
 
     select
         recent.as_of,
-        recent.basis,
         recent.step,
-        recent.first_day,
+        {{ first_span('recent.first_day', 'recent.as_of') }} as first_span,
         recent.is_active,
-        cohorts.cohort_type,
-        cohorts.cohort,
+        cohorts.number,
         count(*) as parties
     from recent
     inner join cohorts on recent.party_id = cohorts.party_id
     where recent.was_active = 1
     group by
         recent.as_of,
-        recent.basis,
         recent.step,
-        recent.first_day,
+        {{ first_span('recent.first_day', 'recent.as_of') }},
         recent.is_active,
-        cohorts.cohort_type,
-        cohorts.cohort
+        cohorts.number
 
 ),
 
 recent_in_cohorts as (
 
     {{ in_cohorts(
-        'recent_alike', ['as_of', 'basis', 'step', 'first_day', 'is_active', 'parties']
+        'recent_alike', ['as_of', 'step', 'is_active', 'parties']
     ) }}
 
 ),
@@ -390,14 +435,13 @@ retained as (
 
     select
         as_of,
-        basis,
         step,
-        cohort_type,
-        cohort,
+        span_days,
+        cohort_number,
         cast(sum(parties) as bigint) as previous_active,
         cast(sum(parties * is_active) as bigint) as retained
     from recent_in_cohorts
-    group by as_of, basis, step, cohort_type, cohort
+    group by as_of, step, span_days, cohort_number
 
 ),
 
@@ -415,9 +459,8 @@ expected as (
     select
         histories.as_of,
         histories.basis,
-        histories.first_day,
-        cohorts.cohort_type,
-        cohorts.cohort,
+        {{ first_span('histories.first_day', 'histories.as_of') }} as first_span,
+        cohorts.number,
         sum(cast(outlook.expected as decimal(18, 9))) as expected,
         count(*) as parties
     from {{ ref('int_purchases__histories') }} as histories
@@ -433,15 +476,14 @@ expected as (
     group by
         histories.as_of,
         histories.basis,
-        histories.first_day,
-        cohorts.cohort_type,
-        cohorts.cohort
+        {{ first_span('histories.first_day', 'histories.as_of') }},
+        cohorts.number
 
 ),
 
 expected_in_cohorts as (
 
-    {{ in_cohorts('expected', ['as_of', 'basis', 'first_day', 'expected', 'parties']) }}
+    {{ in_cohorts('expected', ['as_of', 'basis', 'expected', 'parties']) }}
 
 ),
 
@@ -450,11 +492,11 @@ expectations as (
     select
         as_of,
         basis,
-        cohort_type,
-        cohort,
+        span_days,
+        cohort_number,
         cast(sum(expected) as double) / cast(sum(parties) as double) as expected_purchases
     from expected_in_cohorts
-    group by as_of, basis, cohort_type, cohort
+    group by as_of, basis, span_days, cohort_number
 
 ),
 
@@ -464,6 +506,13 @@ joined as (
 
     select
         counts.*,
+        snapshots.basis,
+        case
+            when counts.span_days > 0 then 'arrival_' || cast(counts.span_days as string) || 'd'
+            else names.cohort_type
+        end as cohort_type,
+        case when counts.span_days > 0 then cast(counts.cohort_number as string) else names.cohort end
+            as cohort,
         counts.quiet_days = settings.quiet_days as is_chosen,
         settings.outlook_days,
         {%- for point in points %}
@@ -502,7 +551,8 @@ joined as (
         end as coverage
     from counts
     cross join settings
-    inner join snapshots on counts.as_of = snapshots.as_of and counts.basis = snapshots.basis
+    inner join snapshots on counts.as_of = snapshots.as_of
+    left join cohort_names as names on counts.span_days = 0 and counts.cohort_number = names.number
     {%- for part in ['lasting', 'compared', 'goings'] %}
     left join {{ part }}
         on
@@ -513,22 +563,21 @@ joined as (
     left join retained
         on
             counts.as_of = retained.as_of
-            and counts.basis = retained.basis
             and counts.step = retained.step
-            and counts.cohort_type = retained.cohort_type
-            and counts.cohort = retained.cohort
+            and counts.span_days = retained.span_days
+            and counts.cohort_number = retained.cohort_number
     left join fits
         on
             counts.as_of = fits.as_of
-            and counts.basis = fits.basis
-            and counts.cohort_type = 'all'
+            and snapshots.basis = fits.basis
+            and names.cohort_type = 'all'
     left join expectations
         on
             counts.as_of = expectations.as_of
-            and counts.basis = expectations.basis
-            and counts.cohort_type = expectations.cohort_type
-            and counts.cohort = expectations.cohort
-    left join seen on counts.as_of = seen.as_of and counts.basis = seen.basis
+            and snapshots.basis = expectations.basis
+            and counts.span_days = expectations.span_days
+            and counts.cohort_number = expectations.cohort_number
+    left join seen on counts.as_of = seen.as_of and snapshots.basis = seen.basis
 
 ),
 
@@ -558,12 +607,12 @@ final as (
         cohort,
         is_chosen,
         case
-            when span_number is not null
-                then {{ days_after('as_of', '1 - span_number * ' ~ span_length()) }}
+            when span_days > 0
+                then {{ days_after('as_of', '1 - cohort_number * span_days') }}
         end as came_from,
         case
-            when span_number is not null
-                then {{ days_after('as_of', '-(span_number - 1) * ' ~ span_length()) }}
+            when span_days > 0
+                then {{ days_after('as_of', '-(cohort_number - 1) * span_days') }}
         end as came_until,
         came,
         watched,

@@ -22,10 +22,7 @@ programmes as (
 
 tiers as (
 
-    select
-        *,
-        max(tier_rank) over (partition by programme) as top_rank
-    from {{ source('control', 'tiers') }}
+    select * from {{ source('control', 'tiers') }}
 
 ),
 
@@ -41,140 +38,53 @@ people as (
 
 ),
 
-rules as (
-
-    select * from {{ ref('int_tiers__rules') }}
-
-),
-
 today as (
 
-    select
-        ranked.*,
-        told.words,
-        told.comparison,
-        told.threshold,
-        told.or_count,
-        told.keep_threshold,
-        told.keep_count
-    from (
-        select
-            *,
-            -- of the rules of a clause the one nearest to holding, and the one that holds most
-            row_number() over (
-                partition by programme, person_id, day, tier_rank, clause
-                order by meets desc nulls last, margin desc nulls last, rule
-            ) as nearest,
-            row_number() over (
-                partition by programme, person_id, day, tier_rank, clause
-                order by keeps desc nulls last, keep_margin desc nulls last, rule
-            ) as safest,
-            count(*) over (partition by programme, person_id, day, tier_rank, clause) as n_rules
-        -- from the table, for two readers all looks would be kept in memory
-        from {{ ref('int_tiers__rules') }}
-        where look = 'today'
-    ) as ranked
-    inner join {{ source('control', 'tier_rules') }} as told
-        on
-            ranked.programme = told.programme
-            and ranked.tier_rank = told.tier_rank
-            and ranked.clause = told.clause
-            and ranked.rule = told.rule
+    select * from {{ ref('int_tiers__rules') }}
+    where look = 'today'
 
 ),
 
----------- does a look meet a tier, and would it keep it? Null where what is unknown decides
-
-clauses as (
+told as (
 
     select
-        look,
-        programme,
-        person_id,
-        day,
-        tier_rank,
-        clause,
-        {%- for verdict in ['meets', 'keeps'] %}
-        case
-            when bool_or({{ verdict }}) then true
-            when count({{ verdict }}) = count(*) then false
-        end as {{ verdict }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from rules
-    group by look, programme, person_id, day, tier_rank, clause
-
-),
-
-counted as (
-
-    select
-        look,
-        programme,
-        person_id,
-        day,
-        tier_rank,
-        count(*) as asks,
-        {%- for verdict in ['meets', 'keeps'] %}
-        count(case when {{ verdict }} then 1 end) as holds_{{ verdict }},
-        count(case when not {{ verdict }} then 1 end) as fails_{{ verdict }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from clauses
-    group by look, programme, person_id, day, tier_rank
-
-),
-
--- Most people never meet what any tier asks for, and so never had one.
-candidates as (
-
-    select
-        programme,
-        person_id
-    from counted
-    where look = 'review' and asks = holds_meets
-    group by programme, person_id
-
-),
-
--- A tier asks for what the ones below it ask for, too.
-looks as (
-
-    select
-        counted.look,
-        counted.programme,
-        counted.person_id,
-        counted.day,
-        counted.tier_rank,
-        {%- for verdict in ['meets', 'keeps'] %}
-        case
-            when sum(counted.fails_{{ verdict }}) over ranks > 0 then false
-            when sum(counted.asks) over ranks = sum(counted.holds_{{ verdict }}) over ranks
-                then true
-        end as {{ verdict }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from counted
-    inner join candidates
-        on counted.programme = candidates.programme and counted.person_id = candidates.person_id
-    window ranks as (
-        partition by counted.look, counted.programme, counted.person_id, counted.day
-        order by counted.tier_rank
-        rows between unbounded preceding and current row
-    )
+        *,
+        count(*) over (partition by programme, tier_rank, clause) as n_rules
+    from {{ source('control', 'tier_rules') }}
 
 ),
 
 ---------- from review to review: a look stands until the one before which something changed
 
+-- Most people never meet what any tier asks for, and so never had one.
+candidates as (
+
+    select
+        member,
+        max(met_rank) as best_rank
+    from {{ ref('int_tiers__reviews') }}
+    group by member
+    having max(met_rank) > 0
+
+),
+
 standing as (
 
     select
-        looks.*,
+        looks.member,
+        looks.programme,
+        looks.day,
+        looks.met_rank,
+        looks.lost_rank,
+        looks.best_rank,
         {{ review_before('looks.next_day', 'programmes') }} as until_day
     from (
         select
-            *,
-            lead(day) over (partition by programme, person_id, tier_rank order by day) as next_day
-        from looks
-        where look = 'review'
+            reviews.*,
+            candidates.best_rank,
+            lead(reviews.day) over (partition by reviews.member order by reviews.day) as next_day
+        from {{ ref('int_tiers__reviews') }} as reviews
+        inner join candidates on reviews.member = candidates.member
     ) as looks
     inner join programmes on looks.programme = programmes.programme
 
@@ -192,12 +102,15 @@ losses as (
         ) }} as lost_on
     from (
         select
-            *,
-            max(case when meets then until_day end) over (
-                partition by programme, person_id, tier_rank order by day
+            standing.*,
+            tiers.tier_rank,
+            max(case when standing.met_rank >= tiers.tier_rank then standing.until_day end) over (
+                partition by standing.member, tiers.tier_rank order by standing.day
                 rows between unbounded preceding and 1 preceding
             ) as met_until
         from standing
+        inner join tiers
+            on standing.programme = tiers.programme and standing.best_rank >= tiers.tier_rank
     ) as met
     inner join programmes on met.programme = programmes.programme
 
@@ -206,181 +119,113 @@ losses as (
 turns as (
 
     select
+        member,
         programme,
-        person_id,
         tier_rank,
         day,
-        meets,
-        until_day,
+        met_rank >= tier_rank as meets,
         case
-            when not keeps and met_until is not null and (until_day is null or lost_on <= until_day)
+            when lost_rank <= tier_rank and met_until is not null
+                and (until_day is null or lost_on <= until_day)
                 then lost_on
         end as lost_on
     from losses
 
 ),
 
+-- From the first review at which a tier was met to the next loss.
+spells as (
+
+    select
+        member,
+        programme,
+        tier_rank,
+        min(case when meets then day end) as since,
+        max(lost_on) as lost_on
+    from (
+        select
+            *,
+            max(lost_on) over (
+                partition by member, tier_rank order by day
+                rows between unbounded preceding and 1 preceding
+            ) as lost_before
+        from turns
+        where meets or lost_on is not null
+    ) as turned
+    group by member, programme, tier_rank, lost_before
+    having min(case when meets then day end) is not null
+
+),
+
 ---------- who has which tier, on the day of the snapshot and 28 days before
+
+days as (
+
+    select as_of
+    from snapshots
+    group by as_of
+
+),
 
 asked_days as (
 
     select as_of as asked_on
-    from snapshots
+    from days
     union
     select {{ days_after('as_of', -28) }} as asked_on
-    from snapshots
-
-),
-
-lost as (
-
-    select
-        asked_days.asked_on,
-        turns.programme,
-        turns.person_id,
-        turns.tier_rank,
-        max(case when turns.lost_on <= asked_days.asked_on then turns.lost_on end) as lost_on
-    from asked_days
-    inner join turns on turns.day <= asked_days.asked_on
-    group by asked_days.asked_on, turns.programme, turns.person_id, turns.tier_rank
-
-),
-
-held as (
-
-    select
-        lost.asked_on,
-        turns.programme,
-        turns.person_id,
-        turns.tier_rank,
-        min(turns.day) as since,
-        -- the last review by then at which it was met
-        max(
-            least(
-                coalesce(
-                    turns.until_day,
-                    {{ review_before(days_after('lost.asked_on', 1), 'programmes') }}
-                ),
-                {{ review_before(days_after('lost.asked_on', 1), 'programmes') }}
-            )
-        ) as met_until
-    from lost
-    inner join turns
-        on
-            lost.programme = turns.programme
-            and lost.person_id = turns.person_id
-            and lost.tier_rank = turns.tier_rank
-            and turns.day <= lost.asked_on
-            and turns.meets
-            and (lost.lost_on is null or turns.day > lost.lost_on)
-    inner join programmes on lost.programme = programmes.programme
-    group by lost.asked_on, turns.programme, turns.person_id, turns.tier_rank
+    from days
 
 ),
 
 highest as (
 
     select
-        asked_on,
-        programme,
-        person_id,
-        max(tier_rank) as tier_rank
-    from held
-    group by asked_on, programme, person_id
+        asked_days.asked_on,
+        spells.member,
+        spells.programme,
+        max(spells.tier_rank) as tier_rank,
+        max_by(spells.since, spells.tier_rank) as since
+    from asked_days
+    inner join spells
+        on
+            asked_days.asked_on >= spells.since
+            and (spells.lost_on is null or asked_days.asked_on < spells.lost_on)
+    group by asked_days.asked_on, spells.member, spells.programme
 
 ),
 
----------- every member of each snapshot
+---------- what is missing for the next tier
 
-placed as (
-
-    select
-        snapshots.as_of,
-        snapshots.basis,
-        snapshots.known_at,
-        members.programme,
-        members.person_id,
-        programmes.owner,
-        programmes.grace_days,
-        coalesce(highest.tier_rank, 0) as tier_rank,
-        coalesce(earlier.tier_rank, 0) as previous_rank,
-        held.since,
-        {{ next_review(days_after('snapshots.as_of', 1), 'programmes') }} as next_review_on,
-        case
-            when not keeping.keeps
-                then {{ next_review(
-                    'greatest(' ~ days_after('snapshots.as_of', 1) ~ ', '
-                    ~ days_after('held.met_until', 'programmes.grace_days + 1') ~ ')',
-                    'programmes'
-                ) }}
-        end as losing_on
-    from snapshots
-    inner join members on members.first_day <= snapshots.as_of
-    inner join programmes on members.programme = programmes.programme
-    left join highest
-        on
-            snapshots.as_of = highest.asked_on
-            and members.programme = highest.programme
-            and members.person_id = highest.person_id
-    left join highest as earlier
-        on
-            earlier.asked_on = {{ days_after('snapshots.as_of', -28) }}
-            and members.programme = earlier.programme
-            and members.person_id = earlier.person_id
-    left join held
-        on
-            highest.asked_on = held.asked_on
-            and highest.programme = held.programme
-            and highest.person_id = held.person_id
-            and highest.tier_rank = held.tier_rank
-    left join looks as keeping
-        on
-            keeping.look = 'today'
-            and keeping.day = snapshots.as_of
-            and keeping.programme = highest.programme
-            and keeping.person_id = highest.person_id
-            and keeping.tier_rank = highest.tier_rank
-
-),
-
----------- what is missing for the next tier, and what could take the one they have
-
--- Of several clauses about one measure the one that asks for most.
 asked as (
 
     select
-        placed.as_of,
-        placed.basis,
-        placed.programme,
-        placed.person_id,
-        rules.measure,
-        rules.meets,
-        rules.margin,
-        {{ rule_words() }} as words,
+        ranked.*,
+        -- of several clauses about one measure the one that asks for most
         row_number() over (
-            partition by placed.as_of, placed.basis, placed.programme, placed.person_id,
-                rules.meets is null, rules.measure
-            order by rules.margin nulls last, rules.tier_rank desc, rules.clause
+            partition by member, day, meets is null, measure
+            order by margin nulls last, tier_rank desc, clause
         ) as place
-    from placed
-    inner join today as rules
-        on
-            rules.nearest = 1
-            and placed.as_of = rules.day
-            and placed.programme = rules.programme
-            and placed.person_id = rules.person_id
-            and rules.tier_rank <= placed.tier_rank + 1
-    where rules.meets is null or not rules.meets
+    from (
+        select
+            today.*,
+            -- of the rules of a clause the one nearest to holding
+            row_number() over (
+                partition by today.member, today.day, today.tier_rank, today.clause
+                order by today.meets desc nulls last, today.margin desc nulls last, today.rule
+            ) as nearest
+        from today
+        left join highest on today.day = highest.asked_on and today.member = highest.member
+        where today.tier_rank <= coalesce(highest.tier_rank, 0) + 1
+    ) as ranked
+    where nearest = 1 and (meets is null or not meets)
 
 ),
 
 missing as (
 
     select
-        as_of,
-        basis,
-        programme,
-        person_id,
+        member,
+        day,
         count(case when not meets then 1 end) as rules_missing,
         count(case when meets is null then 1 end) as rules_unknown,
         max(case when not meets then -margin end) as next_gap,
@@ -390,54 +235,146 @@ missing as (
         min(case when meets is null then measure end) as unknown_measure
     from (
         select
-            *,
+            rules.*,
+            {{ rule_words() }} as words
+        from (
+            select
+                *,
+                row_number() over (
+                    partition by member, day order by meets is null, margin nulls last, measure
+                ) as nth
+            from asked
+            where place = 1
+        ) as rules
+        inner join told
+            on
+                rules.programme = told.programme
+                and rules.tier_rank = told.tier_rank
+                and rules.clause = told.clause
+                and rules.rule = told.rule
+    ) as worded
+    group by member, day
+
+),
+
+unknown as (
+
+    select
+        member,
+        day,
+        count(*) as n_unknown
+    from today
+    where meets is null
+    group by member, day
+
+),
+
+---------- what could take the tier they have
+
+keeping as (
+
+    select
+        *,
+        row_number() over (
+            partition by member, day, safest, keeps is null
+            order by keep_margin nulls last, tier_rank desc, clause
+        ) as nth
+    from (
+        select
+            today.*,
+            highest.tier_rank as held_rank,
+            -- of the rules of a clause the one that holds most; the unknown might
             row_number() over (
-                partition by as_of, basis, programme, person_id
-                order by meets is null, margin nulls last, measure
-            ) as nth
-        from asked
-        where place = 1
-    ) as ordered
-    group by as_of, basis, programme, person_id
+                partition by today.member, today.day, today.tier_rank, today.clause
+                order by today.keeps desc nulls last, today.keep_margin desc nulls last, today.rule
+            ) as safest,
+            bool_and(coalesce(not today.keeps, false)) over (
+                partition by today.member, today.day, today.tier_rank, today.clause
+            ) as loses
+        from today
+        inner join highest on today.day = highest.asked_on and today.member = highest.member
+        where today.tier_rank <= highest.tier_rank
+    ) as ranked
 
 ),
 
 kept as (
 
     select
-        as_of,
-        basis,
-        programme,
-        person_id,
-        keep_margin,
-        words
+        rules.member,
+        rules.day,
+        rules.held_rank,
+        bool_or(rules.loses) as loses,
+        max(case when rules.is_closest then rules.keep_margin end) as keep_margin,
+        max(case when rules.is_closest then {{ keep_words() }} end) as words
     from (
         select
-            placed.as_of,
-            placed.basis,
-            placed.programme,
-            placed.person_id,
-            rules.keep_margin,
-            {{ keep_words() }} as words,
-            row_number() over (
-                partition by placed.as_of, placed.basis, placed.programme, placed.person_id
-                order by rules.keep_margin nulls last, rules.tier_rank desc, rules.clause
-            ) as nth
-        from placed
-        inner join today as rules
-            on
-                rules.safest = 1
-                and placed.as_of = rules.day
-                and placed.programme = rules.programme
-                and placed.person_id = rules.person_id
-                and rules.tier_rank <= placed.tier_rank
-        where rules.keeps is not null
-    ) as ordered
-    where nth = 1
+            *,
+            safest = 1 and nth = 1 and keeps is not null as is_closest
+        from keeping
+    ) as rules
+    inner join told
+        on
+            rules.programme = told.programme
+            and rules.tier_rank = told.tier_rank
+            and rules.clause = told.clause
+            and rules.rule = told.rule
+    group by rules.member, rules.day, rules.held_rank
 
 ),
 
----------- how fast they answer others
+losing as (
+
+    select
+        met.member,
+        met.day,
+        {{ next_review(
+            'greatest(' ~ days_after('met.day', 1) ~ ', '
+            ~ days_after('met.met_until', 'programmes.grace_days + 1') ~ ')',
+            'programmes'
+        ) }} as losing_on
+    from (
+        select
+            kept.member,
+            kept.day,
+            standing.programme,
+            -- the last review by then at which it was met
+            max(
+                least(
+                    coalesce(
+                        standing.until_day,
+                        {{ review_before(days_after('kept.day', 1), 'programmes') }}
+                    ),
+                    {{ review_before(days_after('kept.day', 1), 'programmes') }}
+                )
+            ) as met_until
+        from kept
+        inner join standing
+            on
+                kept.member = standing.member
+                and kept.day >= standing.day
+                and kept.held_rank <= standing.met_rank
+        inner join programmes on standing.programme = programmes.programme
+        where kept.loses
+        group by kept.member, kept.day, standing.programme
+    ) as met
+    inner join programmes on met.programme = programmes.programme
+
+),
+
+---------- how fast those who have a tier answer others
+
+holders as (
+
+    select
+        days.as_of,
+        members.person_id
+    from days
+    inner join highest on days.as_of = highest.asked_on
+    inner join members on highest.member = members.member
+    group by days.as_of, members.person_id
+
+),
 
 -- The first answer of each to each question of somebody else.
 answers as (
@@ -447,13 +384,18 @@ answers as (
         questions.question_id,
         min(acts.day) as day,
         min({{ seconds_between('questions.asked_at', 'acts.occurred_at') }}) as seconds
-    from {{ ref('int_acts__counted') }} as acts
+    from (
+        select person_id
+        from holders
+        group by person_id
+    ) as answerers
+    inner join {{ ref('int_acts__counted') }} as acts
+        on answerers.person_id = acts.actor_person_id
     inner join {{ ref('int_questions__answered') }} as questions
         on acts.thread_id = questions.thread_id and acts.occurred_at >= questions.asked_at
     where
         acts.is_community
         and acts.kind in ('answer', 'reply')
-        and acts.actor_person_id is not null
         and (
             questions.asker_person_id is null
             or questions.asker_person_id <> acts.actor_person_id
@@ -469,13 +411,7 @@ answering as (
         holders.person_id,
         count(*) as questions_answered,
         cast({{ exact_median('answers.seconds') }} as double) / 3600 as median_hours
-    from (
-        select distinct
-            as_of,
-            person_id
-        from placed
-        where tier_rank > 0
-    ) as holders
+    from holders
     inner join answers
         on
             holders.person_id = answers.person_id
@@ -511,7 +447,6 @@ thanks as (
         where counters.polarity = 'positive' and counters.n_change > 0
     ) as reactions
     where person_id is not null
-    group by person_id, day
 
 ),
 
@@ -521,13 +456,7 @@ thanked as (
         holders.as_of,
         holders.person_id,
         max(thanks.day) as last_day
-    from (
-        select distinct
-            as_of,
-            person_id
-        from placed
-        where tier_rank > 0
-    ) as holders
+    from holders
     inner join thanks
         on holders.person_id = thanks.person_id and thanks.day <= holders.as_of
     group by holders.as_of, holders.person_id
@@ -542,16 +471,162 @@ thanks_told as (
 
 ),
 
-known as (
+-- In every programme that they are in, also in those of which they have no tier.
+served as (
 
     select
-        programme,
-        person_id,
-        day,
-        count(*) as n_rules,
-        count(meets) as n_known
-    from today
-    group by programme, person_id, day
+        holders.as_of,
+        members.member,
+        thanked.last_day,
+        answering.median_hours,
+        case
+            when answering.median_hours is not null
+                then row_number() over (
+                    partition by
+                        holders.as_of,
+                        members.programme,
+                        highest.tier_rank,
+                        answering.median_hours is null
+                    order by
+                        answering.median_hours,
+                        answering.questions_answered desc,
+                        members.person_id
+                )
+        end as directory_rank
+    from holders
+    inner join members
+        on holders.person_id = members.person_id and members.first_day <= holders.as_of
+    left join highest
+        on holders.as_of = highest.asked_on and members.member = highest.member
+    left join answering
+        on holders.as_of = answering.as_of and holders.person_id = answering.person_id
+    left join thanked
+        on holders.as_of = thanked.as_of and holders.person_id = thanked.person_id
+
+),
+
+-- Of most members nothing of this is known: they are joined once.
+distinguished as (
+
+    select
+        rows_of.as_of,
+        rows_of.member,
+        coalesce(highest.tier_rank, 0) as tier_rank,
+        coalesce(earlier.tier_rank, 0) as previous_rank,
+        highest.since,
+        kept.keep_margin,
+        kept.words as kept_words,
+        losing.losing_on,
+        {{ days_between('served.last_day', 'rows_of.as_of') }} as days_since_thanked,
+        served.median_hours,
+        served.directory_rank
+    from (
+        select
+            asked_on as as_of,
+            member
+        from highest
+        union
+        select
+            {{ days_after('asked_on', 28) }} as as_of,
+            member
+        from highest
+        union
+        select
+            as_of,
+            member
+        from served
+    ) as rows_of
+    left join highest on rows_of.as_of = highest.asked_on and rows_of.member = highest.member
+    left join highest as earlier
+        on
+            earlier.asked_on = {{ days_after('rows_of.as_of', -28) }}
+            and rows_of.member = earlier.member
+    left join kept on rows_of.as_of = kept.day and rows_of.member = kept.member
+    left join losing on rows_of.as_of = losing.day and rows_of.member = losing.member
+    left join served on rows_of.as_of = served.as_of and rows_of.member = served.member
+
+),
+
+---------- every member of each snapshot
+
+days_of_programmes as (
+
+    select
+        snapshots.as_of,
+        snapshots.basis,
+        snapshots.known_at,
+        programmes.programme,
+        programmes.owner,
+        {{ next_review(days_after('snapshots.as_of', 1), 'programmes') }} as next_review_on,
+        asked.n_rules
+    from snapshots
+    cross join programmes
+    inner join (
+        select
+            programme,
+            count(*) as n_rules
+        from told
+        group by programme
+    ) as asked
+        on programmes.programme = asked.programme
+
+),
+
+members_told as (
+
+    select
+        members.member,
+        members.programme,
+        members.person_id,
+        members.first_day,
+        people.organization_id,
+        people.owner_person_id,
+        people.party_kind
+    from members
+    inner join people on members.person_id = people.person_id
+
+),
+
+placed as (
+
+    select
+        days.as_of,
+        days.basis,
+        days.known_at,
+        days.programme,
+        days.owner,
+        days.next_review_on,
+        days.n_rules,
+        members.person_id,
+        members.organization_id,
+        members.owner_person_id,
+        members.party_kind,
+        coalesce(distinguished.tier_rank, 0) as tier_rank,
+        coalesce(distinguished.previous_rank, 0) as previous_rank,
+        distinguished.since,
+        distinguished.losing_on,
+        missing.rules_missing,
+        missing.rules_unknown,
+        missing.next_gap,
+        missing.missing_1,
+        missing.missing_2,
+        missing.missing_3,
+        missing.unknown_measure,
+        distinguished.keep_margin,
+        distinguished.kept_words,
+        days.n_rules - coalesce(unknown.n_unknown, 0) as n_known,
+        distinguished.days_since_thanked,
+        distinguished.median_hours,
+        distinguished.directory_rank
+    from days_of_programmes as days
+    inner join members_told as members
+        on days.programme = members.programme and days.as_of >= members.first_day
+    {%- for table in ['missing', 'unknown'] %}
+    left join {{ table }}
+        on days.as_of = {{ table }}.day and members.member = {{ table }}.member
+    {%- endfor %}
+    left join distinguished
+        on days.as_of = distinguished.as_of and members.member = distinguished.member
 
 ),
 
@@ -560,68 +635,18 @@ judged as (
     select
         placed.*,
         case
-            when placed.losing_on is not null then 'at risk'
-            when placed.tier_rank < placed.previous_rank then 'moved down'
-            when placed.tier_rank > placed.previous_rank then 'moved up'
-            when placed.tier_rank > 0 then 'held'
-            when missing.rules_missing = 0 and missing.rules_unknown > 0 then 'cannot tell'
+            when losing_on is not null then 'at risk'
+            when tier_rank < previous_rank then 'moved down'
+            when tier_rank > previous_rank then 'moved up'
+            when tier_rank > 0 then 'held'
+            when rules_missing = 0 and rules_unknown > 0 then 'cannot tell'
             else 'none'
         end as status,
-        missing.rules_missing,
-        missing.rules_unknown,
-        missing.next_gap,
-        missing.missing_1,
-        missing.missing_2,
-        missing.missing_3,
-        missing.unknown_measure,
-        kept.keep_margin,
-        kept.words as kept_words,
-        known.n_rules,
-        known.n_known,
-        {{ days_between('thanked.last_day', 'placed.as_of') }} as days_since_thanked,
-        placed.tier_rank > 0
-        and coalesce(thanks_told.since <= placed.as_of, false)
-        and coalesce({{ days_between('thanked.last_day', 'placed.as_of') }} > 90, true)
-            as awaits_thanks,
-        answering.median_hours,
-        case
-            when answering.median_hours is not null
-                then row_number() over (
-                    partition by
-                        placed.as_of,
-                        placed.basis,
-                        placed.programme,
-                        placed.tier_rank,
-                        answering.median_hours is null
-                    order by
-                        answering.median_hours,
-                        answering.questions_answered desc,
-                        placed.person_id
-                )
-        end as directory_rank
+        tier_rank > 0
+        and coalesce(thanks_told.since <= as_of, false)
+        and coalesce(days_since_thanked > 90, true) as awaits_thanks
     from placed
-    left join missing
-        on
-            placed.as_of = missing.as_of
-            and placed.basis = missing.basis
-            and placed.programme = missing.programme
-            and placed.person_id = missing.person_id
-    left join kept
-        on
-            placed.as_of = kept.as_of
-            and placed.basis = kept.basis
-            and placed.programme = kept.programme
-            and placed.person_id = kept.person_id
-    left join answering
-        on placed.as_of = answering.as_of and placed.person_id = answering.person_id
     cross join thanks_told
-    left join thanked
-        on placed.as_of = thanked.as_of and placed.person_id = thanked.person_id
-    left join known
-        on
-            placed.as_of = known.day
-            and placed.programme = known.programme
-            and placed.person_id = known.person_id
 
 ),
 
@@ -680,11 +705,11 @@ final as (
         worded.basis,
         worded.programme,
         worded.person_id,
-        people.organization_id,
-        people.owner_person_id,
+        worded.organization_id,
+        worded.owner_person_id,
 
         ---------- text
-        people.party_kind,
+        worded.party_kind,
 
         ---------- the tier
         worded.tier,
@@ -750,7 +775,6 @@ final as (
             case when status = 'at risk' then kept_words end as kept_reason
         from worded
     ) as worded
-    inner join people on worded.person_id = people.person_id
 
 )
 

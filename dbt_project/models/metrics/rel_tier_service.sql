@@ -155,21 +155,20 @@ run as (
 clauses as (
 
     select
-        rules.programme,
-        rules.person_id,
-        rules.tier_rank,
-        rules.clause,
-        rules.day,
+        look,
+        programme,
+        member,
+        tier_rank,
+        clause,
         max(
             case
-                when rules.meets then greatest(rules.margin, 0)
-                when not rules.meets then least(rules.margin, -0.000001)
+                when meets then greatest(margin, 0)
+                when not meets then least(margin, -0.000001)
             end
         ) as margin
-    from {{ ref('int_tiers__rules') }} as rules
-    cross join run
-    where rules.look = 'review' and rules.day <= {{ days_after('run.as_of', -90) }}
-    group by rules.programme, rules.person_id, rules.tier_rank, rules.clause, rules.day
+    from {{ ref('int_tiers__rules') }}
+    where look in ('later', 'earlier')
+    group by look, programme, member, tier_rank, clause
 
 ),
 
@@ -177,58 +176,32 @@ clauses as (
 margins as (
 
     select
-        programme,
-        person_id,
-        tier_rank,
-        day,
-        min(min(margin)) over ranks as margin,
-        sum(count(*) - count(margin)) over ranks as unknown
+        clauses.programme,
+        clauses.member,
+        tiers.tier_rank,
+        min(case when clauses.look = 'later' then clauses.margin end) as margin,
+        count(case when clauses.look = 'later' and clauses.margin is null then 1 end) as unknown,
+        min(case when clauses.look = 'earlier' then clauses.margin end) as earlier_margin
     from clauses
-    group by programme, person_id, tier_rank, day
-    window ranks as (partition by programme, person_id, day order by tier_rank)
-
-),
-
-reviewed as (
-
-    select
-        margins.*,
-        margins.day <= {{ days_after('run.as_of', -180) }} as is_earlier,
-        row_number() over (
-            partition by
-                margins.programme,
-                margins.person_id,
-                margins.tier_rank,
-                margins.day <= {{ days_after('run.as_of', -180) }}
-            order by margins.day desc
-        ) as nth
-    from margins
-    cross join run
+    inner join tiers
+        on clauses.programme = tiers.programme and clauses.tier_rank <= tiers.tier_rank
+    group by clauses.programme, clauses.member, tiers.tier_rank
 
 ),
 
 neighbors as (
 
     select
-        reviewed.programme,
-        reviewed.tier_rank,
-        reviewed.person_id,
-        reviewed.margin >= 0 as is_above
-    from reviewed
-    -- one or none: the last look 180 days ago or before
-    left join reviewed as earlier
-        on
-            reviewed.programme = earlier.programme
-            and reviewed.person_id = earlier.person_id
-            and reviewed.tier_rank = earlier.tier_rank
-            and earlier.is_earlier
-            and earlier.nth = 1
+        margins.programme,
+        margins.tier_rank,
+        members.person_id,
+        margins.margin >= 0 as is_above
+    from margins
+    inner join {{ ref('int_tiers__members') }} as members on margins.member = members.member
     where
-        not reviewed.is_earlier
-        and reviewed.nth = 1
-        and reviewed.unknown = 0
-        and reviewed.margin between -{{ near }} and {{ near }}
-        and coalesce(earlier.margin, -1) < 0
+        margins.unknown = 0
+        and margins.margin between -{{ near }} and {{ near }}
+        and coalesce(margins.earlier_margin, -1) < 0
 
 ),
 
