@@ -33,9 +33,12 @@ EVENTS_PER_PERSON = {SMALL: 27}
 """Interactions per person; ten in larger companies, of whose people most are hardly known."""
 SIZES = (SMALL, 100_000, 1_000_000)
 GOAL_CPU_S = 4
-"""For all tables of about 70,000 events, beyond what as many nodes cost that do nothing."""
+"""For all tables of about 70,000 events, beyond what dbt charges for our nodes without a row."""
 GOAL_S, GOAL_MB = 120, 6_000
 """For a million people with ten million interactions."""
+RESULTS = "run_results.json"
+NO_COLUMNS = "cast(null as date) as as_of, cast(null as varchar) as basis"
+"""Of a node without a contract; a table that keeps snapshots needs these."""
 EVENT_TABLES = ("fct_interaction", "fct_purchase", "fct_login")
 
 
@@ -45,6 +48,7 @@ class Built:
 
     Attributes:
         snapshots: days that were computed; a first build looks back a year.
+        is_first: whether no table of the kind was there before.
         seconds: by the clock.
         nodes: (seconds by the clock, name) of each, the slowest first.
     """
@@ -52,6 +56,7 @@ class Built:
     people: int
     events: int
     snapshots: int
+    is_first: bool
     cost: Cost
     seconds: float
     nodes: Sequence[tuple[float, str]]
@@ -67,11 +72,12 @@ def built(home: Path, people: int, snapshots: int) -> Built:
         )
         counts = " + ".join(f"(select count(*) from {name})" for name in EVENT_TABLES)
         [(events,)] = connection.execute(f"select {counts}").fetchall()
+    is_first = not (home / RESULTS).exists()
     what = f"{people:,} people, {events:,} events, {snapshots} snapshots"
     cost, seconds = run(home, dbt.PROJECT, what, ["--select", *SELECTION])
-    results = json.loads((home / "run_results.json").read_bytes())["results"]
+    results = json.loads((home / RESULTS).read_bytes())["results"]
     nodes = sorted((one["execution_time"], one["unique_id"].split(".")[2]) for one in results)
-    return Built(people, events, snapshots, cost, seconds, nodes[::-1])
+    return Built(people, events, snapshots, is_first, cost, seconds, nodes[::-1])
 
 
 def run(home: Path, project: Path, what: str, selection: Sequence[str]) -> tuple[Cost, float]:
@@ -102,10 +108,11 @@ def floor(folder: Path, nodes: int) -> Cost:
     return cost
 
 
-def hollow(folder: Path) -> tuple[Cost, int]:
+def hollow(folder: Path) -> tuple[tuple[Cost, Cost], int]:
     """Return what dbt costs with our own nodes, none of which selects a row, and their number.
 
-    Contracts, comments, hooks and the size of the project are those of the real ones.
+    Contracts, comments, materializations and the size of the project are those of the real ones.
+    Twice, as with them: where no table is yet, and on those of the last build.
     """
     project = folder / "hollow"
     shutil.copytree(dbt.PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
@@ -121,33 +128,43 @@ def hollow(folder: Path) -> tuple[Cost, int]:
         ]
         config = path.read_text().partition("\n")[0] if path.suffix == ".sql" else ""
         path.unlink()
-        body = f"{config}\nselect {', '.join(columns) or '1 as one'} limit 0"
+        body = f"{config}\nselect {', '.join(columns) or NO_COLUMNS} limit 0"
         path.with_suffix(".sql").write_text(body)
     home = empty(folder / "empty", STRATEGY, {}).parent
-    cost, _ = run(home, project, "floor: the same nodes without a row", ["--select", *SELECTION])
-    return cost, len(json.loads((home / "run_results.json").read_bytes())["results"])
+    first, again = (
+        run(home, project, f"floor: our nodes without a row, {which}", ["--select", *SELECTION])[0]
+        for which in ("first", "again")
+    )
+    return (first, again), len(json.loads((home / RESULTS).read_bytes())["results"])
 
 
-def report(floor: Cost, hollow: Cost, nodes: int, builds: Sequence[Built]) -> list[str]:
+def report(
+    floor: Cost, hollow: tuple[Cost, Cost], nodes: int, builds: Sequence[Built]
+) -> list[str]:
     """Return the results as lines of the report."""
+    first, again = hollow
     lines = [
         f"Written by `python -m benchmarks.metrics` on {machine()}: the {nodes} nodes of "
         "`models/metrics` by one `dbt build` without tests, on unified tables that SQL filled. "
         "Events are interactions, orders and sign-ins; a first build has 14 snapshots, a day's "
         "one. "
         "CPU-seconds of whole processes; seconds by the clock count whatever else ran. "
-        f"Floors: {nodes} models `select 1` cost {floor.cpu_s:.1f} CPU-s, and our own project and "
-        f"nodes with contracts, comments and hooks but no row {hollow.cpu_s:.1f} CPU-s.",
+        f"Floors: {nodes} models `select 1` cost {floor.cpu_s:.1f} CPU-s. Our own project and "
+        "nodes, with contracts and comments but no row, cost "
+        f"{first.cpu_s:.1f} CPU-s where no table is yet and {again.cpu_s:.1f} CPU-s on those of "
+        "the last build: that is what dbt charges to start and for each node, and the goal for "
+        "the smallest company counts what is beyond it.",
         "",
         "| people | events | snapshots | CPU-s | beyond `select 1` | beyond no row | s | peak MB "
         "| goal |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for one in builds:
+        beyond = one.cost.cpu_s - (first if one.is_first else again).cpu_s
         lines.append(
             f"| {one.people:,} | {one.events:,} | {one.snapshots} | {one.cost.cpu_s:.1f} "
-            f"| {one.cost.cpu_s - floor.cpu_s:.1f} | {one.cost.cpu_s - hollow.cpu_s:.1f} "
-            f"| {one.seconds:.0f} | {one.cost.peak_mb:.0f} | {goal(one, floor)} |"
+            f"| {one.cost.cpu_s - floor.cpu_s:.1f} | {beyond:.1f} "
+            f"| {one.seconds:.0f} | {one.cost.peak_mb:.0f} | {goal(one, beyond)} |"
         )
     lines += ["", "By the clock, two at once: read shares, not seconds.", ""]
     for one in builds:
@@ -157,10 +174,10 @@ def report(floor: Cost, hollow: Cost, nodes: int, builds: Sequence[Built]) -> li
     return [*lines, *(growth(*pair) for pair in itertools.pairwise(larger))]
 
 
-def goal(build: Built, floor: Cost) -> str:
-    """Return which goal a build has, and whether it met it."""
+def goal(build: Built, beyond: float) -> str:
+    """Return which goal a build has, and whether it met it; `beyond`: its CPU-s without dbt's."""
     if build.people == SMALL:
-        met = build.cost.cpu_s - floor.cpu_s < GOAL_CPU_S
+        met = beyond < GOAL_CPU_S
         return f"{GOAL_CPU_S} CPU-s: {'met' if met else 'missed'}"
     if build.people == max(SIZES):
         met = build.seconds < GOAL_S and build.cost.peak_mb < GOAL_MB
