@@ -2,17 +2,10 @@
 
 with
 
-acts as (
-
-    select * from {{ ref('int_acts__counted') }}
-    where is_community
-
-),
-
 questions as (
 
-    select * from acts
-    where kind = 'question' and not is_by_staff and not is_by_bot
+    select * from {{ ref('int_acts__counted') }}
+    where is_community and kind = 'question' and not is_by_staff and not is_by_bot
 
 ),
 
@@ -24,9 +17,10 @@ answers as (
         acts.occurred_at as answered_at,
         acts.is_by_staff
     from questions
-    inner join acts
+    inner join {{ ref('int_acts__counted') }} as acts
         on
             questions.thread_id = acts.thread_id
+            and acts.is_community
             and acts.kind in ('answer', 'reply')
             and acts.occurred_at >= questions.occurred_at
             and not acts.is_by_bot
@@ -55,8 +49,8 @@ solved as (
     select
         thread_id,
         min(occurred_at) as solved_at
-    from acts
-    where kind in ('answer', 'reply') and is_accepted
+    from {{ ref('int_acts__counted') }}
+    where is_community and kind in ('answer', 'reply') and is_accepted
     group by thread_id
 
 ),
@@ -67,8 +61,8 @@ accepting_sources as (
     select
         source,
         min(day) as accepts_since
-    from acts
-    where is_accepted
+    from {{ ref('int_acts__counted') }}
+    where is_community and is_accepted
     group by source
 
 ),
