@@ -22,7 +22,11 @@ members as (
 
 measures as (
 
-    select * from {{ source('control', 'tier_measures') }}
+    select
+        *,
+        -- a number is sorted several times faster than two names
+        row_number() over (order by programme, measure) as number
+    from {{ source('control', 'tier_measures') }}
 
 ),
 
@@ -60,9 +64,8 @@ changes as (
 changed as (
 
     select
-        changes.programme,
         changes.member,
-        measures.measure,
+        measures.number,
         changes.day,
         sum(case when changes.measure = measures.measure then changes.value_change else 0 end)
             as value_change,
@@ -72,22 +75,21 @@ changed as (
     inner join measures on changes.programme = measures.programme and measures.origin <> 'since'
     cross join run
     where changes.day <= run.as_of
-    group by changes.programme, changes.member, measures.measure, changes.day
+    group by changes.member, measures.number, changes.day
 
 ),
 
 summed as (
 
     select
-        programme,
         member,
-        measure,
+        number,
         day,
         sum(value_change) over days as value,
         sum(known_change) over days as known
     from changed
     window days as (
-        partition by member, measure order by day
+        partition by member, number order by day
         rows between unbounded preceding and current row
     )
 
@@ -96,12 +98,13 @@ summed as (
 plain as (
 
     select
-        programme,
-        member,
-        measure,
-        day,
-        case when known > 0 then cast(value as decimal(28, 9)) end as value
+        measures.programme,
+        summed.member,
+        measures.measure,
+        summed.day,
+        case when summed.known > 0 then cast(summed.value as decimal(28, 9)) end as value
     from summed
+    inner join measures on summed.number = measures.number
 
     union all
 
