@@ -69,8 +69,10 @@ changed as (
         changes.day,
         sum(case when changes.measure = measures.measure then changes.value_change else 0 end)
             as value_change,
-        sum(case when changes.measure = measures.measure then changes.known_change else 0 end)
-            as known_change
+        cast(
+            sum(case when changes.measure = measures.measure then changes.known_change else 0 end)
+            as int
+        ) as known_change
     from changes
     inner join measures on changes.programme = measures.programme and measures.origin <> 'since'
     cross join run
@@ -133,7 +135,6 @@ numbers as (
 judged as (
 
     select
-        numbers.programme,
         numbers.member,
         numbers.day,
         rules.tier_rank,
@@ -153,7 +154,6 @@ judged as (
 clauses as (
 
     select
-        programme,
         member,
         day,
         tier_rank,
@@ -165,7 +165,6 @@ clauses as (
     union all
 
     select
-        programme,
         member,
         day,
         tier_rank,
@@ -173,7 +172,7 @@ clauses as (
         bool_and(loses) as loses
     from judged
     where n_rules > 1
-    group by programme, member, day, tier_rank, clause
+    group by member, day, tier_rank, clause
 
 ),
 
@@ -181,13 +180,12 @@ clauses as (
 final as (
 
     select
-        programme,
         member,
         day,
         coalesce(min(case when not meets then tier_rank end) - 1, max(tier_rank)) as met_rank,
         min(case when loses then tier_rank end) as lost_rank
     from clauses
-    group by programme, member, day
+    group by member, day
 
 )
 

@@ -81,10 +81,12 @@ standing as (
     from (
         select
             reviews.*,
+            members.programme,
             candidates.best_rank,
             lead(reviews.day) over (partition by reviews.member order by reviews.day) as next_day
         from {{ ref('int_tiers__reviews') }} as reviews
         inner join candidates on reviews.member = candidates.member
+        inner join members on candidates.member = members.member
     ) as looks
     inner join programmes on looks.programme = programmes.programme
 
