@@ -285,7 +285,7 @@ keeping as (
         select
             today.*,
             highest.tier_rank as held_rank,
-            -- of the rules of a clause the one that holds most; the unknown might
+            -- of the rules of a clause the one that holds most; it is lost where none does
             row_number() over (
                 partition by today.member, today.day, today.tier_rank, today.clause
                 order by today.keeps desc nulls last, today.keep_margin desc nulls last, today.rule
