@@ -26,12 +26,6 @@ seen as (
 
 ),
 
-party_steps as (
-
-    select * from {{ ref('int_parties__steps') }}
-
-),
-
 days as (
 
     select as_of
@@ -71,7 +65,7 @@ stays as (
             end
         ) as last_day_{{ loop.index }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from party_steps
+    from {{ ref('int_parties__steps') }} as party_steps
     cross join settings
     group by
         party_steps.step,
@@ -320,7 +314,7 @@ gone as (
             party_steps.steps,
             {{ days_between('party_steps.day', 'days.as_of') }} as silent_days
         from days
-        inner join party_steps
+        inner join {{ ref('int_parties__steps') }} as party_steps
             on
                 party_steps.day <= days.as_of
                 and (party_steps.next_day is null or party_steps.next_day > days.as_of)
@@ -395,7 +389,7 @@ recent as (
         max(case when party_steps.day <= {{ days_after('days.as_of', -28) }} then 1 else 0 end)
             as was_active
     from days
-    inner join party_steps
+    inner join {{ ref('int_parties__steps') }} as party_steps
         on
             party_steps.day <= days.as_of
             and party_steps.day > {{ days_after('days.as_of', -56) }}
