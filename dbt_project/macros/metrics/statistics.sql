@@ -76,7 +76,8 @@
   The Kaplan-Meier curve of what `counted_waits` counts: per group and length of a wait the
   logarithm of the share that waits longer (at most -1000 where nobody does), and of how many
   (`n_at_risk`) waits ended (`n_over`). Lengths at which none ended are left out, but for the
-  longest.
+  longest. `log_before` and `wait_before` are those of the row before: before the first wait ends
+  all are there, whose logarithm is 0.
 #}
 {% macro survival_curve(counted, groups) %}
         select
@@ -84,28 +85,41 @@
             wait,
             n_over,
             n_at_risk,
-            sum(
+            sum(log_share) over (
+                partition by {{ groups | join(', ') }} order by wait
+                rows between unbounded preceding and current row
+            ) as log_survival,
+            coalesce(
+                sum(log_share) over (
+                    partition by {{ groups | join(', ') }} order by wait
+                    rows between unbounded preceding and 1 preceding
+                ),
+                0
+            ) as log_before,
+            coalesce(
+                lag(wait) over (partition by {{ groups | join(', ') }} order by wait), 0
+            ) as wait_before
+        from (
+            select
+                *,
                 case
                     when n_over = n_at_risk then -1000.0
                     else ln(1.0 - cast(n_over as double) / cast(n_at_risk as double))
-                end
-            ) over (
-                partition by {{ groups | join(', ') }} order by wait
-                rows between unbounded preceding and current row
-            ) as log_survival
-        from (
-            select
-                {{ groups | join(', ') }},
-                wait,
-                n_over,
-                n_waits,
-                sum(n_waits) over (
-                    partition by {{ groups | join(', ') }} order by wait
-                    rows between current row and unbounded following
-                ) as n_at_risk
-            from {{ counted }}
-        ) as risks
-        where n_over > 0 or n_waits = n_at_risk
+                end as log_share
+            from (
+                select
+                    {{ groups | join(', ') }},
+                    wait,
+                    n_over,
+                    n_waits,
+                    sum(n_waits) over (
+                        partition by {{ groups | join(', ') }} order by wait
+                        rows between current row and unbounded following
+                    ) as n_at_risk
+                from {{ counted }}
+            ) as risks
+            where n_over > 0 or n_waits = n_at_risk
+        ) as shares
 {% endmacro %}
 
 
@@ -172,15 +186,8 @@
                     n_at_risk,
                     log_survival,
                     {{ curve_share('log_survival') }} as survival,
-                    -- before the first wait ends all are there, whose logarithm is 0
-                    {{ curve_share('coalesce(lag(log_survival) over (partition by '
-                        ~ groups | join(', ') ~ ' order by wait), 0)') }} as survival_before,
-                    cast(
-                        coalesce(
-                            lag(wait) over (partition by {{ groups | join(', ') }} order by wait),
-                            0
-                        ) as int
-                    ) as wait_before
+                    {{ curve_share('log_before') }} as survival_before,
+                    cast(wait_before as int) as wait_before
                 from {{ curves }}
             ) as steps
         ) as pieces

@@ -125,32 +125,46 @@ end)
     from (
         select
             {%- for column in look %}
-            parts.{{ column }},
+            found.{{ column }},
             {%- endfor %}
             shares.measure,
             shares.prior_n,
             shares.prior_share,
+            {%- for side in ['part', 'whole'] %}
             case
-                when short_wholes.value >= shares.short_at_least then short_parts.value
-                else parts.value
-            end as part,
-            case
-                when short_wholes.value >= shares.short_at_least then short_wholes.value
-                else wholes.value
-            end as whole
-        from shares
-        inner join {{ plain }} as parts
-            on shares.programme = parts.programme and shares.part = parts.measure
-        {%- for name, measure in [
-            ('wholes', 'whole'), ('short_parts', 'short_part'), ('short_wholes', 'short_whole')
-        ] %}
-        left join {{ plain }} as {{ name }}
-            on
-                shares.{{ measure }} = {{ name }}.measure
+                when found.short_whole >= shares.short_at_least then found.short_{{ side }}
+                else found.{{ side }}
+            end as {{ side }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from (
+            select
                 {%- for column in look %}
-                and parts.{{ column }} = {{ name }}.{{ column }}
+                numbers.{{ column }},
                 {%- endfor %}
-        {%- endfor %}
+                roles.share
+                {%- for role in ['part', 'whole', 'short_part', 'short_whole'] %},
+                max(case when roles.role = '{{ role }}' then numbers.value end) as {{ role }}
+                {%- endfor %}
+            from (
+                {%- for role in ['part', 'whole', 'short_part', 'short_whole'] %}
+                select
+                    programme,
+                    measure as share,
+                    '{{ role }}' as role,
+                    {{ role }} as measure
+                from shares
+                {{ 'union all' if not loop.last }}
+                {%- endfor %}
+            ) as roles
+            inner join {{ plain }} as numbers
+                on roles.programme = numbers.programme and roles.measure = numbers.measure
+            group by
+                {%- for column in look %}
+                numbers.{{ column }},
+                {%- endfor %}
+                roles.share
+        ) as found
+        inner join shares on found.programme = shares.programme and found.share = shares.measure
     ) as divided
 {% endmacro %}
 

@@ -22,7 +22,11 @@ members as (
 
 measures as (
 
-    select * from {{ source('control', 'tier_measures') }}
+    select
+        *,
+        -- a number is grouped several times faster than two names
+        row_number() over (order by programme, measure) as number
+    from {{ source('control', 'tier_measures') }}
 
 ),
 
@@ -90,27 +94,37 @@ looks as (
 
 ---------- the numbers then
 
-plain as (
+-- Whoever is a member by then has a row without a measure.
+summed as (
 
     select
         looks.look,
-        looks.programme,
         looks.member,
         looks.day,
-        measures.measure,
-        case
-            when sum(case when changes.measure = measures.measure then changes.known_change end) > 0
-                then cast(
-                    sum(case when changes.measure = measures.measure then changes.value_change end)
-                    as decimal(28, 9)
-                )
-        end as value
-    -- whoever is a member by then has a row without a measure
+        measures.number,
+        sum(case when changes.measure = measures.measure then changes.value_change else 0 end)
+            as value,
+        sum(case when changes.measure = measures.measure then changes.known_change else 0 end)
+            as known
     from looks
     inner join {{ ref('int_tiers__changes') }} as changes
         on looks.member = changes.member and changes.day <= looks.day
-    inner join measures on looks.programme = measures.programme and measures.origin <> 'since'
-    group by looks.look, looks.programme, looks.member, looks.day, measures.measure
+    inner join measures on changes.programme = measures.programme and measures.origin <> 'since'
+    group by looks.look, looks.member, looks.day, measures.number
+
+),
+
+plain as (
+
+    select
+        summed.look,
+        measures.programme,
+        summed.member,
+        summed.day,
+        measures.measure,
+        case when summed.known > 0 then cast(summed.value as decimal(28, 9)) end as value
+    from summed
+    inner join measures on summed.number = measures.number
 
     union all
 

@@ -1,5 +1,13 @@
 {{ config(materialized='table', contract={'enforced': false}) }}
 
+{#- Written where it is read: a common one would be kept in memory whole for its many readers. -#}
+{%- set acts -%}
+(
+        select *
+        from {{ ref('int_acts__counted') }}
+        where kind not in ('purchase', 'login', 'survey', 'note', 'task') and not is_by_bot
+    ) as acts
+{%- endset %}
 {%- set one_day = 24 * 3600 %}
 {%- set one_week = 7 * one_day %}
 
@@ -11,20 +19,12 @@ run as (
 
 ),
 
-acts as (
-
-    select *
-    from {{ ref('int_acts__counted') }}
-    where kind not in ('purchase', 'login', 'survey', 'note', 'task') and not is_by_bot
-
-),
-
 ---------- who asks, who answers
 
 debuts as (
 
     select min_by(act_id, (occurred_at, act_id)) as act_id
-    from acts
+    from {{ acts }}
     where is_community and not is_by_staff and actor_person_id is not null
     group by actor_person_id
 
@@ -35,7 +35,7 @@ openings as (
     select
         acts.*,
         debuts.act_id is not null as is_debut
-    from acts
+    from {{ acts }}
     left join debuts on acts.act_id = debuts.act_id
     where
         acts.act_id = acts.thread_id
@@ -59,7 +59,7 @@ replies as (
         or acts.kind in ('answer', 'reply') as answers,
         acts.occurred_at
     from openings
-    inner join acts
+    inner join {{ acts }}
         on
             openings.act_id = acts.thread_id
             and openings.act_id <> acts.act_id
@@ -172,7 +172,7 @@ timed as (
 contributions as (
 
     select *
-    from acts
+    from {{ acts }}
     where is_community and kind in ('post', 'question', 'answer', 'reply', 'comment')
 
 ),
@@ -643,7 +643,7 @@ occasions as (
         organization_id,
         day,
         {{ one_if(condition) }} as value
-    from acts
+    from {{ acts }}
     where
         act_id = thread_id
         and outside_person_id is not null

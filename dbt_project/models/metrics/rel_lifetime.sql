@@ -1,6 +1,6 @@
 {{ config(**snapshot_table()) }}
 
-{%- set grain = ['as_of', 'step', 'quiet_days', 'span_days', 'cohort_number'] %}
+{%- set grain = ['line', 'span_days', 'cohort_number'] %}
 {%- set windows = [90, 180, 270, 365] %}
 {%- set points = [30, 90, 180, 270, 365, 545, 730] %}
 {%- set horizons = [365, 730] %}
@@ -23,12 +23,6 @@ settings as (
 seen as (
 
     {{ silos_seen(['crm', 'forum', 'support', 'orders']) }}
-
-),
-
-party_steps as (
-
-    select * from {{ ref('int_parties__steps') }}
 
 ),
 
@@ -71,13 +65,36 @@ stays as (
             end
         ) as last_day_{{ loop.index }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from party_steps
+    from {{ ref('int_parties__steps') }} as party_steps
     cross join settings
     group by
         party_steps.step,
         party_steps.is_community_only,
         party_steps.party_id,
         party_steps.first_day
+
+),
+
+-- Numbers are counted and sorted several times faster than days and names together: what is told
+-- of one day, step and length of silence is a line.
+lines as (
+
+    select
+        cast(row_number() over (order by days.as_of, steps.step, windows.quiet_days) as int)
+            as line,
+        days.as_of,
+        steps.step,
+        steps.is_community_only,
+        windows.quiet_days
+    from days
+    cross join windows
+    cross join (
+        select
+            step,
+            is_community_only
+        from stays
+        group by step, is_community_only
+    ) as steps
 
 ),
 
@@ -95,7 +112,6 @@ named_cohorts as (
 
 ),
 
--- Numbers are counted and sorted several times faster than names.
 cohort_names as (
 
     select
@@ -126,16 +142,13 @@ cohorts as (
 lives as (
 
     select
-        as_of,
-        step,
-        quiet_days,
+        line,
         number,
         first_span,
         case
             when is_over then {{ days_between('first_day', 'last_day') }}
             else {{ days_between('first_day', 'as_of') }} - quiet_days
         end as lived,
-        bool_or(is_community_only) as is_community_only,
         count(*) as parties,
         count(case when is_over then 1 end) as ended
     from (
@@ -144,29 +157,25 @@ lives as (
             {{ days_between('last_day', 'as_of') }} > quiet_days as is_over
         from (
             select
-                days.as_of,
-                stays.step,
-                stays.is_community_only,
-                windows.quiet_days,
+                lines.line,
+                lines.as_of,
+                lines.quiet_days,
                 cohorts.number,
-                {{ first_span('stays.first_day', 'days.as_of') }} as first_span,
+                {{ first_span('stays.first_day', 'lines.as_of') }} as first_span,
                 stays.first_day,
-                case windows.quiet_days
+                case lines.quiet_days
                     {%- for days in windows %}
                     when {{ days }} then stays.last_day_{{ loop.index }}
                     {%- endfor %}
                     else stays.last_day_{{ windows | length + 1 }}
                 end as last_day
-            from days
-            inner join stays on stays.first_day <= days.as_of
+            from lines
+            inner join stays on lines.step = stays.step and lines.as_of >= stays.first_day
             inner join cohorts on stays.party_id = cohorts.party_id
-            cross join windows
         ) as dated
     ) as judged
     group by
-        as_of,
-        step,
-        quiet_days,
+        line,
         number,
         first_span,
         case
@@ -178,9 +187,7 @@ lives as (
 
 lives_in_cohorts as (
 
-    {{ in_cohorts('lives', [
-        'as_of', 'step', 'is_community_only', 'quiet_days', 'lived', 'parties', 'ended',
-    ]) }}
+    {{ in_cohorts('lives', ['line', 'lived', 'parties', 'ended']) }}
 
 ),
 
@@ -189,7 +196,6 @@ waits as (
     select
         {{ grain | join(', ') }},
         lived as wait,
-        bool_or(is_community_only) as is_community_only,
         cast(sum(parties) as bigint) as n_waits,
         cast(sum(ended) as bigint) as n_over
     from lives_in_cohorts
@@ -201,7 +207,6 @@ counts as (
 
     select
         {{ grain | join(', ') }},
-        bool_or(is_community_only) as is_community_only,
         cast(sum(n_waits) as bigint) as came,
         cast(sum(case when wait >= 0 then n_waits else 0 end) as bigint) as watched,
         cast(sum(n_over) as bigint) as ended
@@ -234,11 +239,13 @@ lasting as (
 judged as (
 
     select
-        *,
-        least(730, (cohort_number - 1) * span_days - quiet_days) as horizon,
-        least(730, (cohort_number - 2) * span_days - quiet_days) as next_horizon
+        waits.*,
+        least(730, (waits.cohort_number - 1) * waits.span_days - lines.quiet_days) as horizon,
+        least(730, (waits.cohort_number - 2) * waits.span_days - lines.quiet_days)
+            as next_horizon
     from waits
-    where span_days > 0
+    inner join lines on waits.line = lines.line
+    where waits.span_days > 0
 
 ),
 
@@ -246,9 +253,7 @@ means as (
 
     {%- for role, horizon, shift in [('this', 'horizon', 0), ('prior', 'next_horizon', 1)] %}
     select
-        as_of,
-        step,
-        quiet_days,
+        line,
         span_days,
         cohort_number - {{ shift }} as cohort_number,
         '{{ role }}' as role,
@@ -263,7 +268,7 @@ means as (
         ) / (cast(sum(n_waits) as double) * cast(sum(n_waits) - 1 as double)) as variance
     from judged
     where {{ horizon }} >= 28
-    group by as_of, step, quiet_days, span_days, cohort_number, {{ horizon }}
+    group by line, span_days, cohort_number, {{ horizon }}
     having sum(n_waits) >= {{ fewest }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
@@ -273,23 +278,17 @@ means as (
 compared as (
 
     select
-        this.as_of,
-        this.step,
-        this.quiet_days,
+        this.line,
         this.span_days,
         this.cohort_number,
         this.horizon,
         this.mean - prior.mean as delta,
         sqrt(this.variance / this.n + prior.variance / prior.n) as error,
-        count(*) over (
-            partition by this.as_of, this.step, this.quiet_days, this.span_days
-        ) as comparisons
+        count(*) over (partition by this.line, this.span_days) as comparisons
     from means as this
     inner join means as prior
         on
-            this.as_of = prior.as_of
-            and this.step = prior.step
-            and this.quiet_days = prior.quiet_days
+            this.line = prior.line
             and this.span_days = prior.span_days
             and this.cohort_number = prior.cohort_number
     where this.role = 'this' and prior.role = 'prior' and this.variance + prior.variance > 0
@@ -301,9 +300,7 @@ compared as (
 gone as (
 
     select
-        silent.as_of,
-        silent.step,
-        windows.quiet_days,
+        lines.line,
         cohorts.number,
         {{ first_span('silent.first_day', 'silent.as_of') }} as first_span,
         silent.steps,
@@ -317,17 +314,19 @@ gone as (
             party_steps.steps,
             {{ days_between('party_steps.day', 'days.as_of') }} as silent_days
         from days
-        inner join party_steps
+        inner join {{ ref('int_parties__steps') }} as party_steps
             on
                 party_steps.day <= days.as_of
                 and (party_steps.next_day is null or party_steps.next_day > days.as_of)
     ) as silent
-    inner join windows on silent.silent_days > windows.quiet_days
+    inner join lines
+        on
+            silent.as_of = lines.as_of
+            and silent.step = lines.step
+            and silent.silent_days > lines.quiet_days
     inner join cohorts on silent.party_id = cohorts.party_id
     group by
-        silent.as_of,
-        silent.step,
-        windows.quiet_days,
+        lines.line,
         cohorts.number,
         {{ first_span('silent.first_day', 'silent.as_of') }},
         silent.steps
@@ -336,7 +335,7 @@ gone as (
 
 gone_in_cohorts as (
 
-    {{ in_cohorts('gone', ['as_of', 'step', 'quiet_days', 'steps', 'parties']) }}
+    {{ in_cohorts('gone', ['line', 'steps', 'parties']) }}
 
 ),
 
@@ -390,7 +389,7 @@ recent as (
         max(case when party_steps.day <= {{ days_after('days.as_of', -28) }} then 1 else 0 end)
             as was_active
     from days
-    inner join party_steps
+    inner join {{ ref('int_parties__steps') }} as party_steps
         on
             party_steps.day <= days.as_of
             and party_steps.day > {{ days_after('days.as_of', -56) }}
@@ -425,9 +424,7 @@ recent_alike as (
 
 recent_in_cohorts as (
 
-    {{ in_cohorts(
-        'recent_alike', ['as_of', 'step', 'is_active', 'parties']
-    ) }}
+    {{ in_cohorts('recent_alike', ['as_of', 'step', 'is_active', 'parties']) }}
 
 ),
 
@@ -506,6 +503,9 @@ joined as (
 
     select
         counts.*,
+        lines.as_of,
+        lines.step,
+        lines.quiet_days,
         snapshots.basis,
         case
             when counts.span_days > 0 then 'arrival_' || cast(counts.span_days as string) || 'd'
@@ -513,7 +513,7 @@ joined as (
         end as cohort_type,
         case when counts.span_days > 0 then cast(counts.cohort_number as string) else names.cohort end
             as cohort,
-        counts.quiet_days = settings.quiet_days as is_chosen,
+        lines.quiet_days = settings.quiet_days as is_chosen,
         settings.outlook_days,
         {%- for point in points %}
         cast(lasting.share_beyond_{{ point }} as double) as alive_{{ point }}d,
@@ -534,15 +534,15 @@ joined as (
         {{ share('goings.after_four', 'goings.gone') }} as four_steps_share,
         coalesce(retained.previous_active, 0) as previous_active,
         retained.retained,
-        case when counts.step = 'purchase' then fits.a end as a,
-        case when counts.step = 'purchase' then fits.b end as b,
-        case when counts.step = 'purchase' then expectations.expected_purchases end
+        case when lines.step = 'purchase' then fits.a end as a,
+        case when lines.step = 'purchase' then fits.b end as b,
+        case when lines.step = 'purchase' then expectations.expected_purchases end
             as expected_purchases,
         snapshots.known_at,
         case
-            when counts.step = 'purchase' then case when seen.sees_orders then 1.0 else 0.0 end
-            when counts.is_community_only then case when seen.sees_forum then 1.0 else 0.0 end
-            when counts.step = 'any act' then seen.coverage
+            when lines.step = 'purchase' then case when seen.sees_orders then 1.0 else 0.0 end
+            when lines.is_community_only then case when seen.sees_forum then 1.0 else 0.0 end
+            when lines.step = 'any act' then seen.coverage
             else cast(
                 case when seen.sees_crm then 1 else 0 end
                 + case when seen.sees_forum then 1 else 0 end
@@ -551,7 +551,8 @@ joined as (
         end as coverage
     from counts
     cross join settings
-    inner join snapshots on counts.as_of = snapshots.as_of
+    inner join lines on counts.line = lines.line
+    inner join snapshots on lines.as_of = snapshots.as_of
     left join cohort_names as names on counts.span_days = 0 and counts.cohort_number = names.number
     {%- for part in ['lasting', 'compared', 'goings'] %}
     left join {{ part }}
@@ -562,22 +563,22 @@ joined as (
     {%- endfor %}
     left join retained
         on
-            counts.as_of = retained.as_of
-            and counts.step = retained.step
+            lines.as_of = retained.as_of
+            and lines.step = retained.step
             and counts.span_days = retained.span_days
             and counts.cohort_number = retained.cohort_number
     left join fits
         on
-            counts.as_of = fits.as_of
+            lines.as_of = fits.as_of
             and snapshots.basis = fits.basis
             and names.cohort_type = 'all'
     left join expectations
         on
-            counts.as_of = expectations.as_of
+            lines.as_of = expectations.as_of
             and snapshots.basis = expectations.basis
             and counts.span_days = expectations.span_days
             and counts.cohort_number = expectations.cohort_number
-    left join seen on counts.as_of = seen.as_of and snapshots.basis = seen.basis
+    left join seen on lines.as_of = seen.as_of and snapshots.basis = seen.basis
 
 ),
 

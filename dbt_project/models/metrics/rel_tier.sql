@@ -81,10 +81,12 @@ standing as (
     from (
         select
             reviews.*,
+            members.programme,
             candidates.best_rank,
             lead(reviews.day) over (partition by reviews.member order by reviews.day) as next_day
         from {{ ref('int_tiers__reviews') }} as reviews
         inner join candidates on reviews.member = candidates.member
+        inner join members on candidates.member = members.member
     ) as looks
     inner join programmes on looks.programme = programmes.programme
 
@@ -283,7 +285,7 @@ keeping as (
         select
             today.*,
             highest.tier_rank as held_rank,
-            -- of the rules of a clause the one that holds most; the unknown might
+            -- of the rules of a clause the one that holds most; it is lost where none does
             row_number() over (
                 partition by today.member, today.day, today.tier_rank, today.clause
                 order by today.keeps desc nulls last, today.keep_margin desc nulls last, today.rule

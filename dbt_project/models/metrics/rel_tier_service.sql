@@ -37,6 +37,7 @@ members as (
 people as (
 
     select
+        row_number() over (order by as_of, basis, programme, tier_rank) as place,
         as_of,
         basis,
         programme,
@@ -54,10 +55,7 @@ people as (
 waited as (
 
     select
-        members.as_of,
-        members.basis,
-        members.programme,
-        members.tier_rank,
+        people.place,
         coalesce({{ utc_day('questions.first_answered_at') }} <= members.as_of, false)
             as is_answered,
         case
@@ -71,13 +69,18 @@ waited as (
             members.person_id = questions.asker_person_id
             and questions.day <= members.as_of
             and questions.day > {{ days_after('members.as_of', -364) }}
+    inner join people
+        on
+            members.as_of = people.as_of
+            and members.basis = people.basis
+            and members.programme = people.programme
+            and members.tier_rank = people.tier_rank
 
 ),
 
 waits as (
 
-    {{ product_limit('waited', ['as_of', 'basis', 'programme', 'tier_rank'], 'wait_seconds',
-        'is_answered') }}
+    {{ product_limit('waited', ['place'], 'wait_seconds', 'is_answered') }}
 
 ),
 
@@ -85,35 +88,39 @@ waits as (
 waited_below as (
 
     select
-        waited.as_of,
-        waited.basis,
-        waited.programme,
-        tiers.tier_rank,
+        pairs.place,
         waited.is_answered,
         waited.wait_seconds
     from waited
-    inner join tiers
-        on waited.programme = tiers.programme and waited.tier_rank < tiers.tier_rank
+    inner join (
+        select
+            above.place,
+            below.place as place_below
+        from people as above
+        inner join people as below
+            on
+                above.as_of = below.as_of
+                and above.basis = below.basis
+                and above.programme = below.programme
+                and above.tier_rank > below.tier_rank
+    ) as pairs
+        on waited.place = pairs.place_below
 
 ),
 
 waits_below as (
 
-    {{ product_limit('waited_below', ['as_of', 'basis', 'programme', 'tier_rank'],
-        'wait_seconds', 'is_answered') }}
+    {{ product_limit('waited_below', ['place'], 'wait_seconds', 'is_answered') }}
 
 ),
 
 counts_below as (
 
     select
-        as_of,
-        basis,
-        programme,
-        tier_rank,
+        place,
         count(*) as questions
     from waited_below
-    group by as_of, basis, programme, tier_rank
+    group by place
 
 ),
 
@@ -121,10 +128,7 @@ counts_below as (
 compared as (
 
     select
-        waited.as_of,
-        waited.basis,
-        waited.programme,
-        waited.tier_rank,
+        waited.place,
         count(*) as questions,
         count(case when waited.wait_seconds > below.median_wait then 1 end) as longer,
         count(
@@ -133,13 +137,8 @@ compared as (
             end
         ) as told
     from waited
-    left join waits_below as below
-        on
-            waited.as_of = below.as_of
-            and waited.basis = below.basis
-            and waited.programme = below.programme
-            and waited.tier_rank = below.tier_rank
-    group by waited.as_of, waited.basis, waited.programme, waited.tier_rank
+    left join waits_below as below on waited.place = below.place
+    group by waited.place
 
 ),
 
@@ -312,12 +311,7 @@ joined as (
             and people.tier_rank = effects.tier_rank
     left join seen on people.as_of = seen.as_of and people.basis = seen.basis
     {%- for table in ['compared', 'waits', 'counts_below', 'waits_below'] %}
-    left join {{ table }}
-        on
-            people.as_of = {{ table }}.as_of
-            and people.basis = {{ table }}.basis
-            and people.programme = {{ table }}.programme
-            and people.tier_rank = {{ table }}.tier_rank
+    left join {{ table }} on people.place = {{ table }}.place
     {%- endfor %}
 
 ),
