@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from connectors import registry
 from connectors.errors import BuildError
@@ -33,6 +34,10 @@ from rapport.dbt import PROJECT
 
 JAVA_MAJOR = 17
 DATABASE = "main"
+KEY_HASH = """
+create macro hash(text) as cast('0x' || substr(md5(text), 1, 15) as ubigint)
+"""
+"""`spark__key_hash`, for models in Python: tables of both are joined by such numbers."""
 
 
 def missing() -> str | None:
@@ -208,8 +213,17 @@ class _Dbt:
         spark = SparkSession.builder.getOrCreate()
         with duckdb.connect() as connection:
             connection.execute("set timezone = 'UTC'")
+            connection.execute(KEY_HASH)
             rows = module.model(_Session(spark, connection), connection)
-            spark.createDataFrame(rows).write.mode("overwrite").saveAsTable(f"{DATABASE}.{name}")
+            if isinstance(rows, pa.Table):
+                rows = connection.from_arrow(rows)
+            # Spark's whole numbers have a sign
+            told = (
+                f"cast({column} as bigint) as {column}" if type == "UBIGINT" else column
+                for column, type in zip(rows.columns, rows.types, strict=True)
+            )
+            found = spark.createDataFrame(rows.project(", ".join(told)).to_arrow_table())
+            found.write.mode("overwrite").saveAsTable(f"{DATABASE}.{name}")
 
 
 class _Session:
