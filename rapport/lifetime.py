@@ -22,6 +22,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, gammaln, psi
 
 Floats = NDArray[np.float64]
 BuyingModel = Literal["bg_nbd", "mbg_nbd"]
@@ -46,9 +47,6 @@ _FLATTEST = 1e-8
 """Where the value curves less than this, it is taken to curve so much."""
 _ROUNDING = 1e-12
 """A value is higher than another if it is so by more than this."""
-_SHIFT = 16
-_BERNOULLI = ((1, 1 / 6), (2, -1 / 30), (3, 1 / 42), (4, -1 / 30), (5, 5 / 66))
-"""k and the Bernoulli number 2k: the series beyond these is below a double's last digit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +159,7 @@ def outlook(
             + (r + repeats) * (np.log(alpha + age) - np.log(alpha + recency)),
             -np.inf,
         )  # fmt: skip
-    p_alive = _chance(-log_odds_gone)
+    p_alive = expit(-log_odds_gone)
 
     rate_shape, z = r + repeats, weeks / (alpha + age + weeks)
     exactly = np.exp(rate_shape * np.log1p(-z))  # chance of exactly k orders, were nobody to stop
@@ -219,22 +217,23 @@ def _buying_likelihood(
             last_chance = np.where(n > 0, 1 / (b + n - 1), 0.0)
         log_odds_gone = log_odds[level] + (r + repeats) * (log_age - log_recency)
         either = np.logaddexp(0.0, log_odds_gone) - (r + repeats) * log_age
-        w_stayed = count * _chance(-log_odds_gone)
+        w_stayed = count * expit(-log_odds_gone)
         w_left = count - w_stayed
-        (buys, at_r), (stays, at_b), (all_chances, at_a_b) = (
-            _rising(r, levels), _rising(b, n), _rising(a + b, n)
+        by_level = (
+            gammaln(r + levels) - gammaln(r) + gammaln(b + n) - gammaln(b)
+            + gammaln(a + b) - gammaln(a + b + n)
         )  # fmt: skip
-        value = weights @ (buys + stays - all_chances) + total * r * np.log(alpha) + count @ either
-        ends = -weights @ at_a_b
+        value = weights @ by_level + total * r * np.log(alpha) + count @ either
+        ends = weights @ (psi(a + b) - psi(a + b + n))
         w_left_by_level = np.bincount(level, weights=w_left)
         gradient = np.array(
             [
-                weights @ at_r + total * np.log(alpha)
+                weights @ (psi(r + levels) - psi(r)) + total * np.log(alpha)
                 - w_stayed @ log_age - w_left @ log_recency,
                 total * r / alpha
                 - (r + repeats) @ (w_stayed / (alpha + age) + w_left / (alpha + recency)),
                 ends + w_left.sum() / a,
-                ends + weights @ at_b - w_left_by_level @ last_chance,
+                ends + weights @ (psi(b + n) - psi(b)) - w_left_by_level @ last_chance,
             ]
         )  # fmt: skip
         return float(value), gradient
@@ -252,58 +251,23 @@ def _spending_likelihood(purchases: Floats, mean_spend: Floats, count: Floats) -
     def likelihood(parameters: Floats) -> tuple[float, Floats]:
         p, q, gamma = parameters
         log_rate = np.log(gamma + spend)
-        (both, at_both), (buying, at_buying), (one, at_one) = (
-            _log_gamma(p * levels + q), _log_gamma(p * levels), _log_gamma(np.array([q]))
-        )  # fmt: skip
+        by_level = gammaln(p * levels + q) - gammaln(p * levels) - gammaln(q)
         value = (
-            weights @ (both - buying - one) + total * q * np.log(gamma) - total_log_mean
+            weights @ by_level + total * q * np.log(gamma) - total_log_mean
             + count @ (p * purchases * log_spend - (p * purchases + q) * log_rate)
         )  # fmt: skip
+        at_p = psi(p * levels + q)
         gradient = np.array(
             [
-                weights @ (levels * (at_both - at_buying))
+                weights @ (levels * (at_p - psi(p * levels)))
                 + (count * purchases) @ (log_spend - log_rate),
-                weights @ (at_both - at_one) + total * np.log(gamma) - count @ log_rate,
+                weights @ (at_p - psi(q)) + total * np.log(gamma) - count @ log_rate,
                 total * q / gamma - count @ ((p * purchases + q) / (gamma + spend)),
             ]
         )
         return float(value), gradient
 
     return likelihood
-
-
-def _rising(x: float, counts: Floats) -> tuple[Floats, Floats]:
-    """Return log(x (x + 1) ... (x + count - 1)) of each count, and its slope by x.
-
-    That is gamma(x + count) / gamma(x): no gamma function is needed where counts are whole.
-    """
-    counted = counts.astype(int)
-    factors = x + np.arange(counted.max())
-    logs, slopes = (np.cumsum(np.r_[0.0, each]) for each in (np.log(factors), 1 / factors))
-    return logs[counted], slopes[counted]
-
-
-def _log_gamma(x: Floats) -> tuple[Floats, Floats]:
-    """Return the logarithm of the gamma function of values above 0, and its slope.
-
-    Stirling's series (Abramowitz and Stegun 6.1.40, 6.3.18), `_SHIFT` further on, where it is exact
-    to the last digit. Written out, because `scipy.special` takes longer to import than all fits of
-    a day to make.
-    """
-    factors = x + np.arange(_SHIFT)[:, None]
-    logs, slopes = np.log(factors).sum(axis=0), (1 / factors).sum(axis=0)
-    z = x + _SHIFT
-    return (
-        (z - 0.5) * np.log(z) - z + 0.5 * np.log(2 * np.pi)
-        + sum(term / (2 * k * (2 * k - 1) * z ** (2 * k - 1)) for k, term in _BERNOULLI) - logs,
-        np.log(z) - 0.5 / z - sum(term / (2 * k * z ** (2 * k)) for k, term in _BERNOULLI) - slopes,
-    )  # fmt: skip
-
-
-def _chance(log_odds: Floats) -> Floats:
-    with np.errstate(over="ignore"):
-        result: Floats = 1 / (1 + np.exp(-log_odds))
-    return result
 
 
 def _fit(likelihood: Likelihood, names: Sequence[str], count: Floats) -> Fit:

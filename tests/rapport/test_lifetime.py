@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
-from scipy.special import gammaln, hyp2f1, psi
+from scipy.special import hyp2f1
 
 from rapport import lifetime
 from rapport.lifetime import Fit, Floats
@@ -107,17 +107,6 @@ def test_the_gradient_is_the_slope_of_the_likelihood(
         slope = approx_fprime(point, lambda x, of=likelihood: of(x)[0], 1e-7 * point)
         size = 1 + np.abs(slope)
         assert np.all(np.abs(likelihood(point)[1] - slope) <= 2e-4 * size * (1 + 1 / point))
-
-
-def test_gamma_functions_are_those_of_scipy_wherever_a_fit_may_look() -> None:
-    values = np.geomspace(1e-4, 1e8, 2_000)
-    for found, right in zip(lifetime._log_gamma(values), (gammaln, psi), strict=True):
-        np.testing.assert_allclose(found, right(values), rtol=1e-14, atol=3e-14)
-    for x in (1e-4, 0.3, 7.0, 1e5):
-        counts = np.array([0.0, 1.0, 12.0, 3_000.0])
-        logs, slopes = lifetime._rising(x, counts)
-        np.testing.assert_allclose(logs, gammaln(x + counts) - gammaln(x), rtol=1e-11, atol=1e-9)
-        np.testing.assert_allclose(slopes, psi(x + counts) - psi(x), rtol=1e-11, atol=1e-11)
 
 
 @settings(max_examples=100)
