@@ -33,15 +33,13 @@ organizations as (
 
 ),
 
-silo_days as (
-
-    select * from {{ ref('int_people__days') }}
-
-),
-
 person_days as (
 
-    select * from silo_days
+    select
+        person_id,
+        day,
+        gap
+    from {{ ref('int_people__days') }}
     where is_first_of_day
 
 ),
@@ -134,7 +132,7 @@ silo_states as (
         count(silo_days.silo_gap) as gaps,
         {{ exact_median('silo_days.silo_gap') }} as usual_gap
     from snapshots
-    inner join silo_days on silo_days.day <= snapshots.as_of
+    inner join {{ ref('int_people__days') }} as silo_days on silo_days.day <= snapshots.as_of
     group by snapshots.as_of, snapshots.basis, silo_days.person_id, silo_days.silo
 
 ),

@@ -54,15 +54,12 @@ people as (
 
 ),
 
-silo_days as (
-
-    select * from {{ ref('int_people__days') }}
-
-),
-
 person_days as (
 
-    select * from silo_days
+    select
+        person_id,
+        day
+    from {{ ref('int_people__days') }}
     where is_first_of_day
 
 ),
@@ -252,7 +249,7 @@ recent_silos as (
             silo_days.person_id,
             silo_days.silo
         from scored_days
-        inner join silo_days
+        inner join {{ ref('int_people__days') }} as silo_days
             on
                 silo_days.day <= scored_days.scored_on
                 and silo_days.day > {{ days_after('scored_days.scored_on', -90) }}
