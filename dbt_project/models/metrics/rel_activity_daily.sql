@@ -61,9 +61,8 @@ sides as (
 counted as (
 
     select
-        coalesce(person_id, case when is_staff then 'unknown-staff' else 'unknown' end)
-            as actor_key,
         person_id,
+        case when person_id is null then is_staff end as is_unknown_staff,
         day,
         silo,
         behavior,
@@ -76,8 +75,8 @@ counted as (
         sum(case when is_prompted then 1 when not is_prompted then 0 end) as prompted_events
     from sides
     group by
-        coalesce(person_id, case when is_staff then 'unknown-staff' else 'unknown' end),
         person_id,
+        case when person_id is null then is_staff end,
         day,
         silo,
         behavior,
@@ -89,7 +88,10 @@ final as (
 
     select
         ---------- ids
-        counted.actor_key,
+        coalesce(
+            counted.person_id,
+            case when counted.is_unknown_staff then 'unknown-staff' else 'unknown' end
+        ) as actor_key,
         counted.person_id,
 
         ---------- grain

@@ -17,27 +17,18 @@ seen as (
 
 ),
 
-acts as (
-
-    select * from {{ ref('int_acts__counted') }}
-    where not is_by_staff and not is_by_bot
-
-),
-
 ---------- one row per party with the days of its first steps
-
-step_days as (
-
-    {{ step_days('acts') }}
-
-),
 
 numbered as (
 
     select
-        *,
-        row_number() over (partition by step, party_id order by day) as ordinal
-    from step_days
+        step,
+        is_community_only,
+        party_id,
+        day,
+        steps as ordinal
+    from {{ ref('int_parties__steps') }}
+    where step <> 'any act'
 
 ),
 

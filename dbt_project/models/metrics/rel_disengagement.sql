@@ -33,15 +33,13 @@ organizations as (
 
 ),
 
-silo_days as (
-
-    select * from {{ ref('int_people__days') }}
-
-),
-
 person_days as (
 
-    select * from silo_days
+    select
+        person_id,
+        day,
+        gap
+    from {{ ref('int_people__days') }}
     where is_first_of_day
 
 ),
@@ -130,10 +128,11 @@ silo_states as (
         silo_days.silo,
         max(silo_days.day) as last_day,
         {{ days_between('max(silo_days.day)', 'snapshots.as_of') }} as days_quiet,
+        max(silo_days.last_act_at) as last_act_at,
         count(silo_days.silo_gap) as gaps,
         {{ exact_median('silo_days.silo_gap') }} as usual_gap
     from snapshots
-    inner join silo_days on silo_days.day <= snapshots.as_of
+    inner join {{ ref('int_people__days') }} as silo_days on silo_days.day <= snapshots.as_of
     group by snapshots.as_of, snapshots.basis, silo_days.person_id, silo_days.silo
 
 ),
@@ -151,6 +150,7 @@ quiet_silos as (
                 silo
         ) as quiet_rank,
         count(*) over (partition by as_of, basis, person_id) as silos,
+        max(last_act_at) over (partition by as_of, basis, person_id) as last_act_anywhere_at,
         gaps >= 2 and days_quiet > 2 * usual_gap as is_quiet
     from silo_states
 
@@ -163,6 +163,7 @@ first_quiet as (
         basis,
         person_id,
         silos,
+        last_act_anywhere_at as last_act_at,
         case when is_quiet then silo end as first_quiet_silo,
         case when is_quiet then days_quiet end as first_quiet_days
     from quiet_silos
@@ -247,19 +248,6 @@ channels as (
 
 ),
 
----------- last moment of activity
-
-last_acts as (
-
-    select
-        person_id,
-        day,
-        max(last_act_at) as last_act_at
-    from silo_days
-    group by person_id, day
-
-),
-
 joined as (
 
     select
@@ -287,7 +275,7 @@ joined as (
         scores.score,
         case when scores.people > 1 then scores.risk end as risk,
         scores.bin,
-        last_acts.last_act_at,
+        first_quiet.last_act_at,
         -- who has no tie to anybody is important to nobody
         coalesce(importance.importance, 0) as importance,
         first_quiet.silos,
@@ -306,8 +294,6 @@ joined as (
     inner join scores on snapshots.as_of = scores.scored_on
     inner join people on scores.person_id = people.person_id
     left join organizations on people.organization_id = organizations.organization_id
-    inner join last_acts
-        on scores.person_id = last_acts.person_id and scores.last_day = last_acts.day
     inner join first_quiet
         on
             snapshots.as_of = first_quiet.as_of
@@ -331,7 +317,7 @@ joined as (
 
 ),
 
-worded as (
+judged as (
 
     select
         *,
@@ -346,23 +332,7 @@ worded as (
                 then {{ quiet_level(
                     'previous_days_quiet', 'previous_usual_gap', 'previous_gaps'
                 ) }}
-        end as previous_level,
-        case
-            when gaps >= 2 and days_quiet > usual_gap
-                then 'usually ' || {{ every_days('usual_gap') }} || ', now '
-                    || {{ counted('days_quiet', 'day') }} || ' quiet'
-            when gaps >= 2
-                then 'usually ' || {{ every_days('usual_gap') }} || ', last seen '
-                    || {{ counted('days_quiet', 'day') }} || ' ago'
-            else 'too few visits to know a rhythm, last seen '
-                || {{ counted('days_quiet', 'day') }} || ' ago'
-        end as rhythm_reason,
-        case
-            when first_quiet_silo is not null and silos > 1
-                then first_quiet_silo || ' went quiet first, '
-                    || {{ counted('first_quiet_days', 'day') }} || ' ago'
-        end as silo_reason,
-        'active on ' || {{ counted('active_days', 'day') }} || ' of the last 365' as days_reason
+        end as previous_level
     from joined
 
 ),
@@ -393,75 +363,34 @@ queued as (
             cast(risk * importance / 100 as decimal(5, 2)) as priority,
             coalesce(level in ('slowing', 'quiet') and gaps >= 2 and not is_nameless, false)
                 as can_be_saved
-        from worded
+        from judged
     ) as told_apart
 
 ),
 
-final as (
+-- What is said of them comes last: texts are not carried through the orders above.
+worded as (
 
     select
-        ---------- ids
-        queued.as_of,
-        queued.basis,
-        queued.person_id,
-        queued.organization_id,
-        queued.owner_person_id,
-
-        ---------- text
-        queued.party_kind,
-        queued.first_quiet_silo,
-
-        ---------- score
-        queued.score,
-        queued.frequency_part,
-        queued.recency_part,
-        queued.risk,
-        queued.previous_risk,
+        queued.*,
         chances.p_return,
-        28 as p_return_days,
-
-        ---------- rhythm
-        cast(queued.active_days as bigint) as active_days,
-        cast(queued.active_days_28d as bigint) as active_days_28d,
-        cast(queued.silos as bigint) as silos,
-        cast(queued.gaps as bigint) as gaps,
-        queued.usual_gap as usual_gap_days,
-        cast(queued.days_quiet as bigint) as current_gap_days,
-        queued.gap_ratio,
-        queued.last_act_at,
-        queued.usual_channel,
-        queued.recent_channel,
-        queued.channel_shift,
-
-        ---------- judgment
-        queued.level,
-        queued.previous_level,
-        cast(case when queued.place <= queued.save_list then queued.place end as bigint)
-            as save_rank,
-        queued.priority,
-        cast(
-            case when queued.priority_place <= queued.save_list then queued.priority_place end
-            as bigint
-        ) as priority_rank,
-        queued.owner,
-        case queued.level
-            when 'slowing' then 'look in'
-            when 'quiet' then 'get in touch personally'
-            when 'gone' then 'decide: win back or let go'
-            else cast(null as string)
-        end as action,
-        {%- for n in [1, 2, 3] %}
-        {{ nth_reason(
-            ['queued.rhythm_reason', 'queued.silo_reason', 'queued.days_reason'], n
-        ) }} as reason_{{ n }},
-        {%- endfor %}
-
-        ---------- provenance
-        cast(coalesce(calibrated_on.people, 0) as bigint) as n,
-        queued.coverage,
-        queued.known_at,
-        {{ metric_version() }} as metric_version
+        calibrated_on.people as calibrated_people,
+        case
+            when gaps >= 2 and days_quiet > usual_gap
+                then 'usually ' || {{ every_days('usual_gap') }} || ', now '
+                    || {{ counted('days_quiet', 'day') }} || ' quiet'
+            when gaps >= 2
+                then 'usually ' || {{ every_days('usual_gap') }} || ', last seen '
+                    || {{ counted('days_quiet', 'day') }} || ' ago'
+            else 'too few visits to know a rhythm, last seen '
+                || {{ counted('days_quiet', 'day') }} || ' ago'
+        end as rhythm_reason,
+        case
+            when first_quiet_silo is not null and silos > 1
+                then first_quiet_silo || ' went quiet first, '
+                    || {{ counted('first_quiet_days', 'day') }} || ' ago'
+        end as silo_reason,
+        'active on ' || {{ counted('active_days', 'day') }} || ' of the last 365' as days_reason
     from queued
     left join calibrated_on
         on queued.as_of = calibrated_on.as_of and queued.basis = calibrated_on.basis
@@ -472,6 +401,69 @@ final as (
             and queued.basis = chances.basis
             and (chances.from_bin is null or chances.from_bin <= queued.bin)
             and (chances.until_bin is null or chances.until_bin > queued.bin)
+
+),
+
+final as (
+
+    select
+        ---------- ids
+        as_of,
+        basis,
+        person_id,
+        organization_id,
+        owner_person_id,
+
+        ---------- text
+        party_kind,
+        first_quiet_silo,
+
+        ---------- score
+        score,
+        frequency_part,
+        recency_part,
+        risk,
+        previous_risk,
+        p_return,
+        28 as p_return_days,
+
+        ---------- rhythm
+        cast(active_days as bigint) as active_days,
+        cast(active_days_28d as bigint) as active_days_28d,
+        cast(silos as bigint) as silos,
+        cast(gaps as bigint) as gaps,
+        usual_gap as usual_gap_days,
+        cast(days_quiet as bigint) as current_gap_days,
+        gap_ratio,
+        last_act_at,
+        usual_channel,
+        recent_channel,
+        channel_shift,
+
+        ---------- judgment
+        level,
+        previous_level,
+        cast(case when place <= save_list then place end as bigint) as save_rank,
+        priority,
+        cast(case when priority_place <= save_list then priority_place end as bigint)
+            as priority_rank,
+        owner,
+        case level
+            when 'slowing' then 'look in'
+            when 'quiet' then 'get in touch personally'
+            when 'gone' then 'decide: win back or let go'
+            else cast(null as string)
+        end as action,
+        {%- for n in [1, 2, 3] %}
+        {{ nth_reason(['rhythm_reason', 'silo_reason', 'days_reason'], n) }} as reason_{{ n }},
+        {%- endfor %}
+
+        ---------- provenance
+        cast(coalesce(calibrated_people, 0) as bigint) as n,
+        coverage,
+        known_at,
+        {{ metric_version() }} as metric_version
+    from worded
 
 )
 

@@ -54,9 +54,13 @@ people as (
 
 ),
 
-silo_days as (
+person_days as (
 
-    select * from {{ ref('int_people__days') }}
+    select
+        person_id,
+        day
+    from {{ ref('int_people__days') }}
+    where is_first_of_day
 
 ),
 
@@ -103,35 +107,44 @@ faded as (
     select
         scored_days.scored_on,
         act_days.person_id,
-        act_days.silo_part,
         act_days.behavior,
-        max(weights.words) as words,
-        max(coalesce(weights.weight, unnamed.weight)) as weight,
-        sum({{ decayed(
+        act_days.silo_part,
+        act_days.day > {{ days_after('scored_days.scored_on', -90) }} as is_recent,
+        act_days.events,
+        act_days.events_known,
+        act_days.events_unprompted,
+        coalesce(weights.weight, unnamed.weight) as weight,
+        {{ decayed(
             'coalesce(weights.weight, unnamed.weight) * act_days.events',
             days_between('act_days.day', 'scored_days.scored_on'),
             'coalesce(weights.half_life_days, unnamed.half_life_days)',
-        ) }}) as points,
-        sum(act_days.events) as events,
-        {%- for column in ['events', 'events_known', 'events_unprompted'] %}
-        sum(
-            case
-                when act_days.day > {{ days_after('scored_days.scored_on', -90) }}
-                    then act_days.{{ column }}
-                else 0
-            end
-        ) as {{ column }}_90d{{ ',' if not loop.last }}
-        {%- endfor %}
+        ) }} as points
     from scored_days
     inner join act_days on act_days.day <= scored_days.scored_on
     -- many to one: a behavior has one weight
     left join weights on act_days.behavior = weights.behavior
     cross join unnamed
-    group by
-        scored_days.scored_on,
-        act_days.person_id,
-        act_days.silo_part,
-        act_days.behavior
+
+),
+
+by_behavior as (
+
+    select
+        scored_on,
+        person_id,
+        behavior,
+        max(weight) as weight,
+        sum(points) as points,
+        {%- for silo in silo_parts %}
+        sum(case when silo_part = '{{ silo }}' then points end) as {{ silo }}_points,
+        {%- endfor %}
+        sum(events) as events,
+        {%- for column in ['events', 'events_known', 'events_unprompted'] %}
+        sum(case when is_recent then {{ column }} else 0 end) as {{ column }}_90d
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from faded
+    group by scored_on, person_id, behavior
 
 ),
 
@@ -142,95 +155,125 @@ scores as (
         person_id,
         cast(sum(points) as decimal(18, 6)) as score,
         {%- for silo in silo_parts %}
-        cast(sum(case when silo_part = '{{ silo }}' then points else 0 end) as decimal(18, 6))
-            as {{ silo }}_points,
+        cast(coalesce(sum({{ silo }}_points), 0) as decimal(18, 6)) as {{ silo }}_points,
         {%- endfor %}
         max({{ commitment_class('weight') }}) as commitment,
-        count(distinct case when events_90d > 0 then behavior end) as behaviors_90d,
+        count(*) filter (where events_90d > 0) as behaviors_90d,
         sum(events) as events,
         sum(events_90d) as events_90d,
         sum(events_known_90d) as events_known_90d,
         sum(events_unprompted_90d) as events_unprompted_90d
-    from faded
+    from by_behavior
     group by scored_on, person_id
 
 ),
 
--- What carries most of the score.
+-- What carries most of the score; of what they did before nobody asks.
 top_behaviors as (
 
     select
-        scored_on,
-        person_id,
-        behavior,
-        words,
-        events_90d
+        ranked.scored_on,
+        ranked.person_id,
+        ranked.behavior,
+        coalesce(weights.words, ranked.behavior) as words,
+        ranked.events_90d
     from (
         select
-            scored_on,
-            person_id,
-            behavior,
-            max(coalesce(words, behavior)) as words,
-            sum(events_90d) as events_90d,
-            sum(points) as points,
+            by_behavior.scored_on,
+            by_behavior.person_id,
+            by_behavior.behavior,
+            by_behavior.events_90d,
             row_number() over (
-                partition by scored_on, person_id order by sum(points) desc, behavior
+                partition by by_behavior.scored_on, by_behavior.person_id
+                order by by_behavior.points desc, by_behavior.behavior
             ) as choice
-        from faded
-        where weight > 0
-        group by scored_on, person_id, behavior
+        from by_behavior
+        where
+            by_behavior.weight > 0
+            and by_behavior.points > 0
+            and by_behavior.scored_on in (select snapshots.as_of from snapshots)
     ) as ranked
-    where choice = 1 and points > 0
+    left join weights on ranked.behavior = weights.behavior
+    where ranked.choice = 1
 
 ),
 
 ---------- how regularly they are there
 
-presence as (
+-- Months of four weeks are counted back from the snapshot's day, as weeks are.
+months as (
 
     select
         scored_days.scored_on,
-        silo_days.person_id,
-        {{ days_between('max(silo_days.day)', 'scored_days.scored_on') }} as days_quiet,
-        {{ days_between('min(silo_days.day)', 'scored_days.scored_on') }} as days_known,
+        person_days.person_id,
+        max(person_days.day) as last_day,
+        min(person_days.day) as first_day,
         {%- for days in [28, 90] %}
         count(*) filter (
-            where
-                silo_days.is_first_of_day
-                and silo_days.day > {{ days_after('scored_days.scored_on', -days) }}
-        ) as active_days_{{ days }}d,
+            where person_days.day > {{ days_after('scored_days.scored_on', -days) }}
+        ) as active_days_{{ days }}d{{ ',' if not loop.last }}
         {%- endfor %}
-        count(
-            distinct case
-                when silo_days.day > {{ days_after('scored_days.scored_on', -90) }}
-                    then silo_days.silo
-            end
-        ) as silos_90d,
-        count(
-            distinct floor(
-                {{ days_between('silo_days.day', 'scored_days.scored_on') }} / 28.0
-            )
-        ) as months_active
     from scored_days
-    inner join silo_days on silo_days.day <= scored_days.scored_on
-    group by scored_days.scored_on, silo_days.person_id
+    inner join person_days on person_days.day <= scored_days.scored_on
+    group by
+        scored_days.scored_on,
+        person_days.person_id,
+        floor({{ days_between('person_days.day', 'scored_days.scored_on') }} / 28.0)
 
 ),
 
--- Weeks are counted back from the snapshot's day: 0 are its last seven days.
+presence as (
+
+    select
+        scored_on,
+        person_id,
+        {{ days_between('max(last_day)', 'scored_on') }} as days_quiet,
+        {{ days_between('min(first_day)', 'scored_on') }} as days_known,
+        cast(sum(active_days_28d) as bigint) as active_days_28d,
+        cast(sum(active_days_90d) as bigint) as active_days_90d,
+        count(*) as months_active
+    from months
+    group by scored_on, person_id
+
+),
+
+recent_silos as (
+
+    select
+        scored_on,
+        person_id,
+        count(*) as silos_90d
+    from (
+        select
+            scored_days.scored_on,
+            silo_days.person_id,
+            silo_days.silo
+        from scored_days
+        inner join {{ ref('int_people__days') }} as silo_days
+            on
+                silo_days.day <= scored_days.scored_on
+                and silo_days.day > {{ days_after('scored_days.scored_on', -90) }}
+        group by scored_days.scored_on, silo_days.person_id, silo_days.silo
+    ) as silos
+    group by scored_on, person_id
+
+),
+
+-- Week 0 are the last seven days; who was away in them has no streak.
 weeks as (
 
     select
-        scored_days.scored_on,
-        silo_days.person_id,
-        floor({{ days_between('silo_days.day', 'scored_days.scored_on') }} / 7.0) as week
-    from scored_days
-    inner join silo_days on silo_days.day <= scored_days.scored_on
-    where silo_days.is_first_of_day
+        presence.scored_on,
+        presence.person_id,
+        floor({{ days_between('person_days.day', 'presence.scored_on') }} / 7.0) as week
+    from presence
+    inner join person_days
+        on presence.person_id = person_days.person_id and person_days.day <= presence.scored_on
+    where presence.days_quiet < 7
     group by
-        scored_days.scored_on,
-        silo_days.person_id,
-        floor({{ days_between('silo_days.day', 'scored_days.scored_on') }} / 7.0)
+        presence.scored_on,
+        presence.person_id,
+        floor({{ days_between('person_days.day', 'presence.scored_on') }} / 7.0)
 
 ),
 
@@ -260,10 +303,10 @@ ranked as (
         presence.days_known,
         presence.active_days_28d,
         presence.active_days_90d,
-        presence.silos_90d,
+        coalesce(recent_silos.silos_90d, 0) as silos_90d,
         presence.months_active,
         cast(floor(presence.days_known / 28.0) as bigint) + 1 as months_known,
-        streaks.streak_weeks,
+        coalesce(streaks.streak_weeks, 0) as streak_weeks,
         case
             when
                 presence.days_quiet < 364
@@ -282,7 +325,11 @@ ranked as (
     -- one to one: who has acts has days
     inner join presence
         on scores.scored_on = presence.scored_on and scores.person_id = presence.person_id
-    inner join streaks
+    left join recent_silos
+        on
+            scores.scored_on = recent_silos.scored_on
+            and scores.person_id = recent_silos.person_id
+    left join streaks
         on scores.scored_on = streaks.scored_on and scores.person_id = streaks.person_id
 
 ),

@@ -182,17 +182,12 @@ tied as (
 
 tied_by_segment as (
 
-    select
-        'all' as segment_type,
-        'all' as segment,
-        *
-    from tied
-    union all
     {{ by_person_segment('tied', 'person_id') }}
 
 ),
 
--- A tie between two segments belongs to both; within one it would be counted at each end.
+-- A tie between two segments belongs to both; within one it would be counted at each end. Of
+-- everybody together each is one, which nobody needs to be looked up for.
 tie_counts as (
 
     select
@@ -205,6 +200,13 @@ tie_counts as (
         sum(case when mutual_interests is not null then times else 0 end) as ties_told,
         sum(case when mutual_interests > 0 then times else 0 end) as interest_ties
     from (
+        select
+            bonds.*,
+            'all' as segment_type,
+            'all' as segment,
+            1 as times
+        from bonds
+        union all
         {%- for column in ['person_id', 'other_person_id'] %}
         select
             bonds.*,

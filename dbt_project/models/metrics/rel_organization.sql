@@ -50,12 +50,6 @@ stays as (
 
 ),
 
-person_days as (
-
-    select * from {{ ref('int_organizations__contact') }}
-
-),
-
 cases as (
 
     select
@@ -95,7 +89,7 @@ deals as (
 
 ),
 
----------- how long they have been silent
+---------- how long they have been silent: days of contact are read where they are needed, not kept
 
 live_days as (
 
@@ -108,7 +102,7 @@ live_days as (
         select
             organization_id,
             day
-        from person_days
+        from {{ ref('int_organizations__contact') }}
         where is_sign_of_life
         group by organization_id, day
     ) as days
@@ -181,7 +175,8 @@ last_contacts as (
         max(person_days.last_inbound_at) as last_inbound_at,
         max(person_days.last_outbound_at) as last_outbound_at
     from snapshots
-    inner join person_days on person_days.day <= snapshots.as_of
+    inner join {{ ref('int_organizations__contact') }} as person_days
+        on person_days.day <= snapshots.as_of
     group by snapshots.as_of, snapshots.basis, person_days.organization_id
 
 ),
@@ -222,7 +217,7 @@ person_states as (
         max(case when person_days.direct_contacts > 0 then person_days.day end)
             as last_direct_day
     from snapshots
-    inner join person_days
+    inner join {{ ref('int_organizations__contact') }} as person_days
         on
             person_days.day <= snapshots.as_of
             and person_days.day > {{ days_after('snapshots.as_of', -365) }}
@@ -440,7 +435,7 @@ requests as (
             ) as bigint
         ) as unanswered_90d
     from snapshots
-    inner join person_days
+    inner join {{ ref('int_organizations__contact') }} as person_days
         on
             person_days.day <= snapshots.as_of
             and person_days.day > {{ days_after('snapshots.as_of', -90) }}
@@ -490,7 +485,7 @@ first_signs as (
     select
         organization_id,
         min(day) as first_day
-    from person_days
+    from {{ ref('int_organizations__contact') }}
     group by organization_id
 
 ),
