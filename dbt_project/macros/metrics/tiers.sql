@@ -51,6 +51,15 @@
 {% endmacro %}
 
 
+{# The measures, numbered: a number is sorted and grouped several times faster than two names. #}
+{% macro numbered_measures() %}
+    select
+        *,
+        row_number() over (order by programme, measure) as number
+    from {{ source('control', 'tier_measures') }}
+{% endmacro %}
+
+
 {# First day of the month or quarter that a day is in. #}
 {% macro first_day_of(period, day) -%}
 cast(date_trunc('{{ period }}', {{ day }}) as date)

@@ -22,11 +22,7 @@ members as (
 
 measures as (
 
-    select
-        *,
-        -- a number is sorted several times faster than two names
-        row_number() over (order by programme, measure) as number
-    from {{ source('control', 'tier_measures') }}
+    {{ numbered_measures() }}
 
 ),
 
