@@ -60,6 +60,15 @@
 {% endmacro %}
 
 
+{# The rules, and of how many their clause consists. #}
+{% macro counted_rules() %}
+    select
+        *,
+        count(*) over (partition by programme, tier_rank, clause) as n_rules
+    from {{ source('control', 'tier_rules') }}
+{% endmacro %}
+
+
 {# First day of the month or quarter that a day is in. #}
 {% macro first_day_of(period, day) -%}
 cast(date_trunc('{{ period }}', {{ day }}) as date)

@@ -34,10 +34,7 @@ shares as (
 
 rules as (
 
-    select
-        *,
-        count(*) over (partition by programme, tier_rank, clause) as n_rules
-    from {{ source('control', 'tier_rules') }}
+    {{ counted_rules() }}
 
 ),
 

@@ -47,10 +47,7 @@ today as (
 
 told as (
 
-    select
-        *,
-        count(*) over (partition by programme, tier_rank, clause) as n_rules
-    from {{ source('control', 'tier_rules') }}
+    {{ counted_rules() }}
 
 ),
 
