@@ -114,6 +114,7 @@ def hollow(folder: Path) -> tuple[tuple[Cost, Cost], int]:
     Contracts, comments, materializations and the size of the project are those of the real ones.
     Twice, as with them: where no table is yet, and on those of the last build.
     """
+    dbt.ensure_parsed()
     project = folder / "hollow"
     shutil.copytree(dbt.PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     manifest = json.loads((dbt.parsed_folder() / "manifest.json").read_bytes())
