@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy import stats
 
+from rapport import strategy
 from tests.dbt.ledger import Ledger, Models
 from tests.dbt.test_metrics import AS_OF, days_ago, random_world
 
+STARTS = Path(__file__).parents[2] / "examples" / "strategies"
 HALF = Decimal("0.5")
 SIDES = ("part", "other_part")
 
@@ -69,6 +72,38 @@ def test_the_weights_and_half_lives_of_the_strategy_win(models: Models) -> None:
     # 10 / 4 with its own half-life; 2 / 2 and, of an unnamed behavior, 1 / 4 with the common one
     assert row["score"] == Decimal("3.75")
     assert row["commitment"] == 4
+
+
+def test_each_kind_of_network_puts_others_first(models: Models) -> None:
+    """Three start files of `examples/strategies`, the same people, three orders."""
+
+    def ranking(archetype: str) -> list[str]:
+        ledger = community(models)
+        ledger.configure(help="support")
+        chosen = strategy.parameters(STARTS / archetype / "strategy.yml")
+        for behavior, weight, half_life_days in chosen.weights:
+            columns = {"behavior": behavior, "weight": weight, "half_life_days": half_life_days}
+            ledger.add("control.behavior_weights", columns)
+        with_strategy(ledger, **dict(chosen.settings))
+        for person, kinds in {
+            "helper": ["answer", "reply"],
+            "met": ["meeting", "call"],
+            "asked": ["survey", "case_opened", "question"],
+        }.items():
+            ledger.person(person)
+            for number, kind in enumerate(kinds):
+                ledger.act(f"{person}-{number}", person, days_ago(number), kind)
+        ledger.build()
+        return [
+            row["person_id"]
+            for row in ledger.rows(
+                f"select person_id from rel_engagement where as_of = '{AS_OF}' order by score desc"
+            )
+        ]
+
+    assert ranking("community") == ["helper", "met", "asked"]
+    assert ranking("concierge") == ["met", "asked", "helper"]
+    assert ranking("marketplace") == ["asked", "helper", "met"]
 
 
 def test_one_big_spender_never_outranks_twelve_steady_months(models: Models) -> None:
