@@ -19,8 +19,15 @@
 {% macro mailbox(email) -%}
 {%- set local = lower_case("split_part(split_part(" ~ email ~ ", '@', 1), '+', 1)") -%}
 {%- set domain = lower_case("split_part(" ~ email ~ ", '@', 2)") -%}
+{%- set aliased = [] -%}
+{%- for main, others in mail_aliases().items() -%}
+    {%- do aliased.extend([main] + others) -%}
+{%- endfor -%}
 case
-        when {{ email }} not like '%_@_%._%' or {{ email }} like '% %' then null
+        when not {{ is_address(email) }} then null
+        -- nearly all: told first, since each further case looks at the address again
+        when {{ domain }} not in ('{{ aliased | join("', '") }}')
+            then {{ local }} || '@' || {{ domain }}
         {%- for main, others in mail_aliases().items() %}
         when {{ domain }} in ('{{ ([main] + others) | join("', '") }}')
             then {{
@@ -29,8 +36,12 @@ case
                 else local
             }} || '@{{ main }}'
         {%- endfor %}
-        else {{ local }} || '@' || {{ domain }}
     end
+{%- endmacro %}
+
+{# Whether a text is an address, so that a mailbox is told by it. #}
+{% macro is_address(email) -%}
+({{ email }} like '%_@_%._%' and {{ email }} not like '% %')
 {%- endmacro %}
 
 {# The part before the `@` of such a mailbox, without digits and signs. #}

@@ -64,129 +64,221 @@ EDGES = pa.schema(
 )  # fmt: skip
 """The pairs with what became of them (`graph.Decision`)."""
 
+# Profiles meet by numbers of their keys, and names by numbers of theirs: texts of one number are
+# alike. What is long is read again for those rows alone that it decides.
+_KNOWN = """
+create table known as
+select
+    hash(profile_key) as key_hash,
+    case when given is not null and family is not null then hash(given, family) end as name_hash
+from traits
+"""
+
 _PAIRS = """
 create table pairs as
 select
-    given_pairs.* replace (
-        coalesce(out_left.reason, out_right.reason, refusal) as refusal,
-        case when asks_in_doubt and doubtful_pairs.left_key is not null then 'suggest' else band end
-            as band
-    ),
-    row_number() over () as row_id
+    row_id,
+    hash(given_pairs.left_key) as left_hash,
+    hash(given_pairs.right_key) as right_hash,
+    tier,
+    needs_agreement,
+    asks_in_doubt,
+    coalesce(out_left.reason, out_right.reason, refusal) as refusal,
+    case when asks_in_doubt and doubtful_pairs.left_key is not null then 'suggest' else band end
+        as band,
+    vetoes.reason as veto
 from given_pairs
 left join kept_out as out_left on given_pairs.left_key = out_left.profile_key
 left join kept_out as out_right on given_pairs.right_key = out_right.profile_key
 left join doubtful_pairs
     on given_pairs.left_key = doubtful_pairs.left_key
     and given_pairs.right_key = doubtful_pairs.right_key
+left join vetoes
+    on given_pairs.left_key = vetoes.left_key
+    and given_pairs.right_key = vetoes.right_key
+"""
+
+_MET = """
+create table met as
+select pairs.*, one.name_hash as left_name, other.name_hash as right_name
+from pairs
+left join known as one on pairs.left_hash = one.key_hash
+left join known as other on pairs.right_hash = other.key_hash
 """
 
 # Equal names agree, and a name that is not full agrees with nothing: no need to compare.
-_MET = """
-create table met as
-select
-    left_key,
-    right_key,
-    case
-        when one.family is null or other.family is null then 'unknown'
-        when one.given = other.given and one.family = other.family then 'agree'
-    end as told_names,
-    one.given as given, one.family as family,
-    other.given as other_given, other.family as other_family
-from (select distinct left_key, right_key from pairs) as distinct_pairs
-left join traits as one on left_key = one.profile_key
-left join traits as other on right_key = other.profile_key
-"""
-
 _UNLIKE = """
-select distinct given, family, other_given, other_family from met where told_names is null
+with unlike as (
+    select distinct left_name, right_name from met where left_name <> right_name
+),
+names as (
+    select distinct hash(given, family) as name_hash, given, family
+    from traits
+    where hash(given, family) in (
+        select left_name from unlike union all select right_name from unlike
+    )
+)
+select left_name, right_name, one.given, one.family, other.given, other.family
+from unlike
+inner join names as one on unlike.left_name = one.name_hash
+inner join names as other on unlike.right_name = other.name_hash
 """
 
 _JUDGED = """
 create table judged as
 select
-    pairs.*,
-    coalesce(told_names, compared.names) as names,
+    met.*,
     case
-        when vetoes.reason is not null then vetoes.reason
-        when pairs.refusal is not null or tier <= $system_tier then pairs.refusal
-        when coalesce(told_names, compared.names) = 'disagree' then 'the names disagree'
-        when needs_agreement and coalesce(told_names, compared.names) <> 'agree'
-            then 'the names do not agree fully'
+        when left_name is null or right_name is null then 'unknown'
+        when left_name = right_name then 'agree'
+        else compared.names
+    end as found_names,
+    case
+        when veto is not null then veto
+        when refusal is not null or tier <= $system_tier then refusal
+        when found_names = 'disagree' then 'the names disagree'
+        when needs_agreement and found_names <> 'agree' then 'the names do not agree fully'
     end as found_refusal,
-    vetoes.reason is not null as is_vetoed,
     found_refusal is null and band = 'auto' as is_open
-from pairs
-inner join met using (left_key, right_key)
-left join compared using (given, family, other_given, other_family)
-left join vetoes using (left_key, right_key)
+from met
+left join compared using (left_name, right_name)
+"""
+
+_LINKS = """
+create table links as
+select left_hash, right_hash, min(row_id) as row_id
+from judged
+where is_open
+group by left_hash, right_hash
+"""
+
+# Whoever is linked is under the smallest number around it: most components are told by that.
+_ROOTS = """
+create table roots as
+select key_hash, min(root) as root
+from (
+    select left_hash as key_hash, least(left_hash, right_hash) as root from links
+    union all
+    select right_hash, least(left_hash, right_hash) from links
+)
+group by key_hash
+"""
+
+# The others are joined by those of whom one is under this number and one under that.
+_BRIDGES = """
+select distinct one.root, other.root
+from links
+inner join roots as one on links.left_hash = one.key_hash
+inner join roots as other on links.right_hash = other.key_hash
+where one.root <> other.root
+"""
+
+_FOUND = """
+create table found as
+select key_hash, coalesce(joined.component, roots.root) as component
+from roots
+left join joined on roots.root = joined.root
+"""
+
+# a component is named by its smallest key, which is the left one of a pair
+_NAMED = """
+create table named as
+select found.component, min(given_pairs.left_key) as component_key
+from links
+inner join found on links.left_hash = found.key_hash
+inner join given_pairs on links.row_id = given_pairs.row_id
+group by found.component
 """
 
 _MEMBERS = """
 create table members as
-select component_key, profile_key, given, family, account_of, stream, mailboxes
+select
+    found.component,
+    found.key_hash,
+    known.name_hash,
+    traits.account_of,
+    traits.stream,
+    traits.mailboxes
 from found
-left join traits using (profile_key)
+inner join traits on found.key_hash = hash(traits.profile_key)
+inner join known on found.key_hash = known.key_hash
 """
 
 # Doubtful is more than contradicting: what is listed here is looked at again.
 _DOUBTFUL = f"""
 create table doubtful as
-select component_key from members
-group by component_key
-having count(*) > {LARGEST_PERSON}
-union
-select component_key from members
-where stream is not null
-group by component_key, stream
-having count(*) > {MOST_OF_ONE_STREAM}
-union
-select component_key from members
-where profile_key in (select left_key from vetoes union select right_key from vetoes)
-union
-select one.component_key
-from members as one
-inner join members as other
-    on one.component_key = other.component_key and one.profile_key < other.profile_key
-where one.component_key not in (
-    select component_key from members group by component_key having count(*) > {LARGEST_PERSON}
-)
-and (
-    one.account_of = other.account_of
-    or one.given <> other.given
-    or one.family <> other.family
-    or (
-        not list_has_any(string_split(one.mailboxes, ' '), string_split(other.mailboxes, ' '))
-        and list_has_any(
-            regexp_extract_all(one.mailboxes, '@[^ ]*'),
-            regexp_extract_all(other.mailboxes, '@[^ ]*')
-        )
+with several as (
+    select distinct component, mailboxes
+    from members
+    where component in (
+        select component from members
+        group by component
+        having min(mailboxes) <> max(mailboxes) and count(*) <= {LARGEST_PERSON}
     )
 )
+select component from found
+group by component
+having count(*) > {LARGEST_PERSON}
+union
+select component from members
+group by component
+having min(name_hash) <> max(name_hash)
+union
+select component from members
+where stream is not null
+group by component, stream
+having count(*) > {MOST_OF_ONE_STREAM}
+union
+select component from members
+where account_of is not null
+group by component, account_of
+having count(*) > 1
+union
+select component from found
+where key_hash in (select hash(left_key) from vetoes union all select hash(right_key) from vetoes)
+union
+select one.component
+from several as one
+inner join several as other
+    on one.component = other.component and one.mailboxes < other.mailboxes
+where not list_has_any(string_split(one.mailboxes, ' '), string_split(other.mailboxes, ' '))
+    and list_has_any(
+        regexp_extract_all(one.mailboxes, '@[^ ]*'), regexp_extract_all(other.mailboxes, '@[^ ]*')
+    )
 """
 
 _THOUGHT = """
-select row_id, left_key, right_key, tier, needs_agreement, asks_in_doubt
+select
+    judged.row_id, given_pairs.left_key, given_pairs.right_key, judged.tier,
+    judged.needs_agreement, judged.asks_in_doubt
 from judged
-inner join found on left_key = found.profile_key
-inner join doubtful using (component_key)
-where is_open
-order by left_key, right_key, tier, rule_id, evidence
+inner join found on judged.left_hash = found.key_hash
+inner join doubtful using (component)
+inner join given_pairs on judged.row_id = given_pairs.row_id
+where judged.is_open
+order by left_key, right_key, judged.tier, rule_id, evidence
+"""
+
+_THOUGHT_OF = """
+select profile_key, given, family, account_of, stream, mailboxes
+from traits
+inner join found on hash(profile_key) = found.key_hash
+inner join doubtful using (component)
 """
 
 _EDGES = """
 select
-    left_key,
-    right_key,
-    entity,
-    rule_id,
-    id_type,
-    evidence,
-    names,
+    given_pairs.left_key,
+    given_pairs.right_key,
+    given_pairs.entity,
+    given_pairs.rule_id,
+    given_pairs.id_type,
+    given_pairs.evidence,
+    judged.found_names as names,
     case
         when decided.row_id is not null then decided.state
-        when is_vetoed then 'vetoed'
-        when found_refusal is not null and not (asks_in_doubt and judged.refusal is null)
+        when judged.veto is not null then 'vetoed'
+        when found_refusal is not null and not (judged.asks_in_doubt and judged.refusal is null)
             then 'refused'
         when is_open then 'live'
         else 'suggested'
@@ -194,11 +286,13 @@ select
     coalesce(decided.refusal, found_refusal) as refusal,
     case
         when decided.row_id is not null then decided.component_key
-        when is_open then found.component_key
+        when is_open then named.component_key
     end as component_key
-from judged
-left join decided using (row_id)
-left join found on left_key = found.profile_key
+from given_pairs
+inner join judged on given_pairs.row_id = judged.row_id
+left join decided on judged.row_id = decided.row_id
+left join found on judged.left_hash = found.key_hash
+left join named on found.component = named.component
 """
 
 
@@ -224,30 +318,38 @@ def edges(
         As `EDGES`, in no order.
     """
     with duckdb.connect() as session:
-        session.register("given_pairs", pairs.cast(PAIRS))
+        told = pairs.cast(PAIRS)
+        rows = pa.array(range(told.num_rows), pa.int64())
+        session.register("given_pairs", told.append_column("row_id", rows))
         session.register("traits", traits.cast(TRAITS))
         _fill(session, "kept_out", ("profile_key", "reason"), [*(kept_out or {}).items()])
         _fill(session, "doubtful_pairs", ("left_key", "right_key"), [*doubtful])
-        session.execute(_PAIRS)
         _fill(session, "vetoes", ("left_key", "right_key", "reason"),
               [(*pair, reason) for pair, reason in vetoes.items()])  # fmt: skip
+        session.execute(_KNOWN)
+        session.execute(_PAIRS)
         session.execute(_MET)
+        number = pa.uint64()
         _fill(
             session,
             "compared",
-            ("given", "family", "other_given", "other_family", "names"),
+            ("left_name", "right_name", "names"),
             [
-                (*row, verdict(name_of(*row[:2]), name_of(*row[2:]), nicknames))
-                for row in session.execute(_UNLIKE).fetchall()
+                (left, right, verdict(name_of(*names[:2]), name_of(*names[2:]), nicknames))
+                for left, right, *names in session.execute(_UNLIKE).fetchall()
             ],
+            {"left_name": number, "right_name": number},
         )
         session.execute(_JUDGED, {"system_tier": SYSTEM_TIER})
-        session.execute("drop table pairs; drop table met")
-        components = Components()
-        keys = session.execute("select distinct left_key, right_key from judged where is_open")
-        for left, right in keys.fetchall():
-            components.join(left, right)
-        _fill(session, "found", ("component_key", "profile_key"), components.memberships())
+        session.execute(_LINKS)
+        session.execute(_ROOTS)
+        components: Components[int] = Components()
+        for one, other in session.execute(_BRIDGES).fetchall():
+            components.join(one, other)
+        _fill(session, "joined", ("component", "root"), components.memberships(),
+              {"component": number, "root": number})  # fmt: skip
+        session.execute(_FOUND)
+        session.execute(_NAMED)
         session.execute(_MEMBERS)
         session.execute(_DOUBTFUL)
         _fill(session, "decided", ("row_id", "state", "refusal", "component_key"),
@@ -262,10 +364,7 @@ def _thought(
 ) -> list[tuple[int, str, str | None, str | None]]:
     """Return row_id, state, refusal and component of what could not be told in bulk."""
     rows = session.execute(_THOUGHT).fetchall()
-    known = session.execute(
-        "select profile_key, given, family, account_of, stream, mailboxes from members "
-        "inner join doubtful using (component_key)"
-    ).fetchall()
+    known = session.execute(_THOUGHT_OF).fetchall()
     decisions = decide(
         [
             Pair(

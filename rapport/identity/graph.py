@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from rapport.identity.names import UNKNOWN, Name, Nicknames, Verdict, levenshtein, verdict
 
@@ -30,6 +30,7 @@ CUT_ROUNDS = 6
 """Shortest paths between two who contradict each other are cut so often, then all of the tier."""
 
 Band = Literal["auto", "suggest", "off"]
+Key = TypeVar("Key", str, int)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,14 +130,14 @@ def decide(
     ]
 
 
-class Components:
+class Components(Generic[Key]):
     """Sets of keys that grow together; each is named by its smallest key."""
 
     def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-        self._members: dict[str, list[str]] = {}
+        self._parent: dict[Key, Key] = {}
+        self._members: dict[Key, list[Key]] = {}
 
-    def find(self, key: str) -> str:
+    def find(self, key: Key) -> Key:
         """Return the smallest key of the set that holds `key`."""
         root = key
         while (parent := self._parent.get(root, root)) != root:
@@ -145,7 +146,7 @@ class Components:
             self._parent[key], key = root, self._parent.get(key, root)
         return root
 
-    def join(self, left: str, right: str) -> None:
+    def join(self, left: Key, right: Key) -> None:
         """Make the sets of two keys one."""
         first, second = sorted((self.find(left), self.find(right)))
         if first != second:
@@ -153,24 +154,24 @@ class Components:
             held = self._members.setdefault(first, [first])
             held.extend(self._members.pop(second, (second,)))
 
-    def copy(self) -> Components:
+    def copy(self) -> Components[Key]:
         """Return the same sets, to grow apart from these."""
-        twin = Components()
+        twin = Components[Key]()
         twin._parent = dict(self._parent)
         twin._members = {root: list(held) for root, held in self._members.items()}
         return twin
 
-    def members_of(self, root: str) -> Sequence[str]:
+    def members_of(self, root: Key) -> Sequence[Key]:
         """Return the keys of the set that `root` names."""
         return self._members.get(root, (root,))
 
-    def memberships(self) -> list[tuple[str, str]]:
+    def memberships(self) -> list[tuple[Key, Key]]:
         """Return (name of the set, key) for every key in a set of several."""
         return [(root, key) for root, held in self._members.items() for key in held]
 
-    def members(self, keys: Iterable[str]) -> dict[str, list[str]]:
+    def members(self, keys: Iterable[Key]) -> dict[Key, list[Key]]:
         """Return name -> sorted members, of the sets that hold any of `keys`."""
-        found: dict[str, list[str]] = {}
+        found: dict[Key, list[Key]] = {}
         for key in sorted(set(keys)):
             found.setdefault(self.find(key), []).append(key)
         return found
@@ -183,7 +184,7 @@ class _Guards:
     traits: Mapping[str, Traits]
     nicknames: Nicknames
     vetoes: Mapping[tuple[str, str], str]
-    _told: Components = field(default_factory=Components)
+    _told: Components[str] = field(default_factory=Components)
     _verdicts: dict[tuple[Name, Name], Verdict] = field(default_factory=dict)
     _opponents: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -217,7 +218,7 @@ class _Guards:
             default=None,
         )
 
-    def tell(self, components: Components) -> None:
+    def tell(self, components: Components[str]) -> None:
         """Take over what systems know to be one: it contradicts nothing."""
         self._told = components.copy()
 
@@ -317,7 +318,7 @@ def _state(
 
 
 def _join_told(
-    pairs: Sequence[Pair], indexes: Iterable[int], components: Components, guards: _Guards
+    pairs: Sequence[Pair], indexes: Iterable[int], components: Components[str], guards: _Guards
 ) -> dict[int, str]:
     """Join the pairs of a tier that systems tell; return index -> refusal of what people veto."""
     vetoed: dict[int, str] = {}
@@ -332,7 +333,7 @@ def _join_told(
 
 
 def _join_tier(
-    pairs: Sequence[Pair], indexes: Sequence[int], components: Components, guards: _Guards
+    pairs: Sequence[Pair], indexes: Sequence[int], components: Components[str], guards: _Guards
 ) -> dict[int, str]:
     """Join the pairs of one tier to what stronger ones joined; return index -> refusal of others.
 
@@ -385,7 +386,7 @@ def _cuts(
     nodes: Sequence[str],
     inside: Iterable[int],
     ends: Mapping[int, tuple[str, str]],
-    components: Components,
+    components: Components[str],
     guards: _Guards,
 ) -> dict[int, str]:
     """Return the pairs on the shortest ways between nodes that contradict each other."""

@@ -27,7 +27,8 @@ _CONTROLS = frozenset(("Cc", "Cf"))
 """Unicode categories of characters that show nothing; who writes them into a name hides it."""
 _JOINERS = frozenset("\u200c\u200d")
 """Of these only they belong into names (Persian and Indic scripts)."""
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
+"""Characters; of what is longer nothing is read."""
 _LETTERS_PER_TYPO = 5
 """A word may hold one typo for every so many letters: none in a short one."""
 _MOST_TYPOS = 2
@@ -104,22 +105,22 @@ class Nicknames:
 
 def read_name(given: str | None, family: str | None, full: str | None) -> Name:
     """Return the name told by its parts, else by the whole ("Last, First" and "First Last")."""
-    if given and family and len(given) + len(family) <= _LONGEST_NAME:
-        name = Name(_words(given), _words(family))
+    if given and family and len(given) + len(family) <= LONGEST_NAME:
+        name = Name(words_of(given), words_of(family))
         if name.is_full:
             return _unless_placeholder(name)
     if (
         not full
-        or len(full) > _LONGEST_NAME
+        or len(full) > LONGEST_NAME
         or any(char.isdigit() or char in _NEVER_IN_NAMES for char in full)
         or _holds_controls(full)
     ):
         return UNKNOWN
     before, comma, after = full.partition(",")
-    if comma and _words(before) and _words(after):
-        return _unless_placeholder(Name(_words(after), _words(before)))
-    words = _words(full)
-    if len(words) < 2 or words in (_words(given or ""), _words(family or "")):
+    if comma and words_of(before) and words_of(after):
+        return _unless_placeholder(Name(words_of(after), words_of(before)))
+    words = words_of(full)
+    if len(words) < 2 or words in (words_of(given or ""), words_of(family or "")):
         return UNKNOWN  # the whole is one part, perhaps of two words
     return _unless_placeholder(Name(words[:-1], words[-1:]))
 
@@ -147,7 +148,7 @@ def is_shown_as_another(shown: str, name: Name, nicknames: Nicknames) -> bool:
 
     What shows no word, or other letters, contradicts nothing.
     """
-    words, told = _in_latin(Name(_words(shown), ())), _in_latin(name)
+    words, told = _in_latin(Name(words_of(shown), ())), _in_latin(name)
     if not (words.given and told.is_full) or _scripts(words).isdisjoint(_scripts(told)):
         return False
     return not any(
@@ -170,16 +171,54 @@ def _same_script_verdict(left: Name, right: Name, nicknames: Nicknames) -> Verdi
     return "disagree"
 
 
+class Part(NamedTuple):
+    """What a given or a family name says by itself, whatever stands beside it.
+
+    Attributes:
+        words: as in `Name`.
+        key_words: of them those of `name_key`; None where one is an initial.
+        telling_word: of them that of `telling_words`; None where it tells nobody apart.
+    """
+
+    words: tuple[str, ...]
+    key_words: tuple[str, ...] | None
+    telling_word: str | None
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether a full name that it is part of is none."""
+        return not _PLACEHOLDERS.isdisjoint(self.words)
+
+
+def given_part(words: tuple[str, ...], nicknames: Nicknames) -> Part:
+    """Return what a given name says; a familiar form counts as the name it stands for."""
+    return _part(words, tuple(map(nicknames.formal, _words_in_latin(words))), 0)
+
+
+def family_part(words: tuple[str, ...]) -> Part:
+    """Return what a family name says."""
+    return _part(words, _words_in_latin(words), -1)
+
+
+def _part(words: tuple[str, ...], latin: tuple[str, ...], telling: int) -> Part:
+    word = latin[telling] if latin else None
+    return Part(
+        words=words,
+        key_words=None if any(len(word) == 1 for word in words) else latin,
+        telling_word=word if word is not None and len(word) != 1 and word.isascii() else None,
+    )
+
+
 def name_key(name: Name, nicknames: Nicknames) -> str | None:
     """Return words that profiles of one full name share, whatever the order of its parts.
 
     A familiar given name counts as the one it stands for, where that is one alone. None for a
     name that is not full or holds an initial.
     """
-    if not name.is_full or any(len(word) == 1 for word in (*name.given, *name.family)):
+    given, family = given_part(name.given, nicknames).key_words, family_part(name.family).key_words
+    if not name.is_full or given is None or family is None:
         return None
-    latin = _in_latin(name)
-    return " ".join(sorted((*map(nicknames.formal, latin.given), *latin.family)))
+    return " ".join(sorted((*given, *family)))
 
 
 def telling_words(name: Name, nicknames: Nicknames) -> tuple[str, str] | None:
@@ -188,13 +227,9 @@ def telling_words(name: Name, nicknames: Nicknames) -> tuple[str, str] | None:
     Two people none of whose telling words is in the other's name are strangers. None for a name
     that is not full, holds an initial there or cannot be brought into Latin letters.
     """
-    if not name.is_full:
-        return None
-    latin = _in_latin(name)
-    given, family = nicknames.formal(latin.given[0]), latin.family[-1]
-    if len(given) == 1 or len(family) == 1 or not (given + family).isascii():
-        return None
-    return given, family
+    given = given_part(name.given, nicknames).telling_word
+    family = family_part(name.family).telling_word
+    return (given, family) if given is not None and family is not None else None
 
 
 def levenshtein(left: str, right: str, limit: int) -> int:
@@ -249,19 +284,21 @@ def _holds_controls(text: str) -> bool:
 
 
 @lru_cache(maxsize=1 << 16)  # a few given and family names meet again and again
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
+    """Return the words of a name or a part of one, in comparable letters and without titles."""
     words = (re.sub(r"['’]", "", word) for word in _WORD.findall(comparable(text)))
     return tuple(word for word in words if word not in _TITLES)
 
 
 def _in_latin(name: Name) -> Name:
-    """Return a name with Cyrillic and Greek letters in Latin ones; other scripts stay."""
-    if "".join(name.given + name.family).isascii():
-        return name
-    return Name(
-        tuple(word.translate(_LATIN) for word in name.given),
-        tuple(word.translate(_LATIN) for word in name.family),
-    )
+    return Name(_words_in_latin(name.given), _words_in_latin(name.family))
+
+
+def _words_in_latin(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return words with Cyrillic and Greek letters in Latin ones; other scripts stay."""
+    if "".join(words).isascii():
+        return words
+    return tuple(word.translate(_LATIN) for word in words)
 
 
 def _any_alike(left: Sequence[str], right: Sequence[str]) -> bool:

@@ -17,6 +17,17 @@ with profiles as (
     where true {{ only_if_touched('key_hash', 'identity_beside') }}
 ),
 
+full_names as (
+    select profile_key, key_hash, {{ key_hash('name_key') }} as name_hash
+    from {{ ref('identity_name') }}
+    where name_key is not null {{ only_if_touched('key_hash', 'identity_beside') }}
+),
+
+-- What one profile alone has makes no pair.
+met_values as (
+    select value_hash from {{ identifiers_beside() }} group by value_hash having count(*) > 1
+),
+
 identifiers as (
     select
         held.*,
@@ -28,64 +39,91 @@ identifiers as (
         profiles.organization_key,
         profiles.is_address_only,
         profiles.is_single_account,
-        coalesce(profiles.created_at, profiles.first_seen_at) as since
+        coalesce(profiles.created_at, profiles.first_seen_at) as since,
+        full_names.name_hash
     from {{ identifiers_beside() }} as held
     inner join {{ ref('identity_identifier_book') }} as book
         on held.value_hash = book.value_hash
         and held.id_type = book.id_type
     inner join profiles on held.key_hash = profiles.key_hash
-    where book.flag = 'ok' or book.n_profiles <= {{ most_profiles_of_a_flagged_value() }}
-),
-
-names as (
-    select *
-    from {{ ref('identity_name') }}
-    where true {{ only_if_touched('key_hash', 'identity_beside') }}
-),
-
-full_names as (
-    select profile_key, key_hash, name_key, family from names where name_key is not null
+    left join full_names on held.key_hash = full_names.key_hash
+    where held.value_hash in (select value_hash from met_values)
+        and (book.flag = 'ok' or book.n_profiles <= {{ most_profiles_of_a_flagged_value() }})
 ),
 
 -- Own mailboxes of people with a full name, one row per profile and mailbox.
 own_mailboxes as (
     select
-        identifiers.profile_key,
-        identifiers.value,
-        split_part(identifiers.value, '@', 1) as local_part,
-        split_part(identifiers.value, '@', 2) as domain,
-        translate(split_part(identifiers.value, '@', 1), 'abcdefghijklmnopqrstuvwxyz', '')
-            as signs,
-        free_mail_domains.domain is not null as is_free_mail,
-        full_names.name_key
-    from identifiers
-    inner join full_names on identifiers.profile_key = full_names.profile_key
-    left join {{ ref('free_mail_domain') }} as free_mail_domains
-        on split_part(identifiers.value, '@', 2) = free_mail_domains.domain
-    where identifiers.id_type = 'email' and identifiers.flag = 'ok'
+        held.profile_key,
+        held.value,
+        held.value_hash,
+        split_part(held.value, '@', 1) as local_part,
+        split_part(held.value, '@', 2) as domain,
+        split_part(held.value, '@', 2) in (select domain from {{ ref('free_mail_domain') }})
+            as is_free_mail,
+        full_names.name_hash
+    from {{ identifiers_beside() }} as held
+    inner join {{ ref('identity_identifier_book') }} as book
+        on held.value_hash = book.value_hash
+        and held.id_type = book.id_type
+    inner join full_names on held.key_hash = full_names.key_hash
+    where held.id_type = 'email' and book.flag = 'ok'
 ),
 
-mailboxes as (
-    select
-        *,
-        count(*) over (partition by name_key, domain, signs) as n_of_a_domain,
-        count(*) over (partition by name_key, local_part) as n_of_a_local_part
+-- Several mailboxes of one name at one provider.
+mailboxes_of_a_provider as (
+    select *, count(*) over (partition by name_hash, domain, signs) as n_profiles
+    from (
+        select
+            own_mailboxes.*,
+            translate(own_mailboxes.local_part, 'abcdefghijklmnopqrstuvwxyz', '') as signs
+        from own_mailboxes
+        inner join (
+            select name_hash, domain
+            from own_mailboxes
+            where is_free_mail
+            group by name_hash, domain
+            having min(value_hash) <> max(value_hash)
+        ) as several
+            on own_mailboxes.name_hash = several.name_hash
+            and own_mailboxes.domain = several.domain
+    ) as written
+),
+
+-- Local parts that one name has at a provider and elsewhere.
+spread_local_parts as (
+    select name_hash, local_part
     from own_mailboxes
+    group by name_hash, local_part
+    having count(*) <= {{ most_profiles_of_a_name }} and bool_or(is_free_mail)
+        and not bool_and(is_free_mail)
 ),
 
-places as (
+named_places as (
     select
         workplaces.profile_key,
         workplaces.key_hash,
         workplaces.place_type,
         workplaces.place,
         workplaces.is_shared,
-        full_names.name_key,
-        count(*) over (
-            partition by workplaces.place_type, workplaces.place, full_names.name_key
-        ) as n_profiles
+        full_names.name_hash
     from {{ ref('identity_workplace') }} as workplaces
     inner join full_names on workplaces.key_hash = full_names.key_hash
+),
+
+-- Where two or some of a name are.
+places as (
+    select named_places.*
+    from named_places
+    inner join (
+        select place_type, place, name_hash
+        from named_places
+        group by place_type, place, name_hash
+        having count(*) between 2 and {{ most_profiles_of_a_name }}
+    ) as few
+        on named_places.place_type = few.place_type
+        and named_places.place = few.place
+        and named_places.name_hash = few.name_hash
 ),
 
 -- Whoever shows where they are is not at another organization of the same name.
@@ -107,7 +145,6 @@ shared_places as (
     inner join profiles on places.key_hash = profiles.key_hash
     left join placed on places.key_hash = placed.key_hash
     where places.place in (select place from places where is_shared)
-        and places.n_profiles <= {{ most_profiles_of_a_name }}
 ),
 
 -- Numbers that too many have to list their pairs, of people with a full name.
@@ -116,8 +153,8 @@ crowded_numbers as (
         held.profile_key,
         held.value,
         profiles.source || ':' || profiles.stream as list,
-        full_names.name_key,
-        count(*) over (partition by held.value, full_names.name_key) as n_profiles
+        full_names.name_hash,
+        count(*) over (partition by held.value, full_names.name_hash) as n_profiles
     from {{ identifiers_beside() }} as held
     inner join {{ ref('identity_identifier_book') }} as book
         on held.value_hash = book.value_hash
@@ -129,12 +166,19 @@ crowded_numbers as (
 
 -- The numbers of organizations, by how people's records refer to them: of all there are.
 organization_numbers as (
-    select profiles.reference_key as organization_key, phones.e164 as value
-    from {{ ref('identity_profile') }} as profiles
-    inner join {{ ref('identity_phone') }} as phones
-        on profiles.phone = phones.phone or profiles.further_phone = phones.phone
-    where profiles.entity = 'organization' and phones.e164 is not null
-    group by profiles.reference_key, phones.e164
+    select numbers.organization_key, phones.e164 as value
+    from (
+        select reference_key as organization_key, phone
+        from {{ ref('identity_profile') }}
+        where entity = 'organization'
+        union all
+        select reference_key, further_phone
+        from {{ ref('identity_profile') }}
+        where entity = 'organization'
+    ) as numbers
+    inner join {{ ref('identity_phone') }} as phones on numbers.phone = phones.phone
+    where phones.e164 is not null
+    group by numbers.organization_key, phones.e164
 ),
 
 -- What a record told before may have been somebody else's, by mistake; an address that bears the
@@ -142,7 +186,6 @@ organization_numbers as (
 past_addresses as (
     select
         identifiers.*,
-        names.name_key,
         coalesce(
             length(names.family_word) > 2
             and position(names.family_word in {{ bare_mailbox('identifiers.value') }}) > 0
@@ -152,7 +195,7 @@ past_addresses as (
             false
         ) as bears_name
     from identifiers
-    left join names on identifiers.profile_key = names.profile_key
+    left join {{ ref('identity_name') }} as names on identifiers.key_hash = names.key_hash
     where identifiers.id_type = 'past_email' and not identifiers.is_address_only
 ),
 
@@ -168,7 +211,8 @@ address_holders as (
         on identifiers.profile_key = past.profile_key
         and identifiers.id_type = past.id_type
         and identifiers.value = past.value
-    where identifiers.id_type = 'email' or (past.bears_name and past.reason is null)
+    where (identifiers.id_type = 'email' or (past.bears_name and past.reason is null))
+        and identifiers.value_hash in (select value_hash from identifiers where is_address_only)
     window by_value as (
         partition by identifiers.value
         order by
@@ -186,18 +230,22 @@ networks as (
 
 candidates as (
     select
-        'merged_record' as rule_id, entity, profile_key as one, merged_into as other,
+        'merged_record' as rule_id, profiles.entity, profiles.profile_key as one,
+        heirs.profile_key as other,
         cast(null as {{ dbt.type_string() }}) as id_type,
         cast(null as {{ dbt.type_string() }}) as value,
         cast(null as {{ dbt.type_string() }}) as refusal
     from profiles
-    where merged_into in (select profile_key from profiles)
+    inner join profiles as heirs on profiles.merged_into = heirs.profile_key
+    where profiles.merged_into is not null
 
     union all
 
-    select 'converted_lead', entity, profile_key, converted_into, null, null, null
+    select
+        'converted_lead', profiles.entity, profiles.profile_key, heirs.profile_key, null, null, null
     from profiles
-    where converted_into in (select profile_key from profiles)
+    inner join profiles as heirs on profiles.converted_into = heirs.profile_key
+    where profiles.converted_into is not null
 
     union all
 
@@ -242,16 +290,14 @@ candidates as (
             -- of several people who had it one after the other only a name tells whose it was
             when one.flag = 'reissued' then 'email_and_name'
             when one.is_verified or other.is_verified then 'verified_email'
-            when one_name.name_key = other_name.name_key then 'email_and_name'
+            when one.name_hash = other.name_hash then 'email_and_name'
             else 'own_mailbox'
         end,
         one.entity, one.profile_key, other.profile_key, one.id_type, one.value,
         case when one.flag <> 'reissued' then one.reason end
     from identifiers as one
     inner join identifiers as other
-        on one.value = other.value and one.profile_key < other.profile_key
-    left join names as one_name on one.profile_key = one_name.profile_key
-    left join names as other_name on other.profile_key = other_name.profile_key
+        on one.value_hash = other.value_hash and one.profile_key < other.profile_key
     where one.id_type = 'email' and other.id_type = 'email'
         and not one.is_address_only and not other.is_address_only
 
@@ -268,7 +314,7 @@ candidates as (
     -- a mailbox that was given to somebody new has a reason to refuse
     select
         case
-            when past.name_key = other_name.name_key or not past.bears_name
+            when past.name_hash = other.name_hash or not past.bears_name
                 then 'past_email_and_name'
             else 'past_own_email'
         end,
@@ -277,7 +323,6 @@ candidates as (
     from past_addresses as past
     inner join identifiers as other
         on past.value = other.value and other.id_type in ('email', 'past_email')
-    left join names as other_name on other.profile_key = other_name.profile_key
     where not (past.bears_name and other.is_address_only)
 
     union all
@@ -297,7 +342,7 @@ candidates as (
         case when one.flag <> 'shared' then one.reason end
     from identifiers as one
     inner join identifiers as other
-        on one.value = other.value and one.profile_key < other.profile_key
+        on one.value_hash = other.value_hash and one.profile_key < other.profile_key
     left join organization_numbers as one_number
         on one.organization_key = one_number.organization_key and one.value = one_number.value
     left join organization_numbers as other_number
@@ -313,7 +358,7 @@ candidates as (
     from crowded_numbers as one
     inner join crowded_numbers as other
         on one.value = other.value
-        and one.name_key = other.name_key
+        and one.name_hash = other.name_hash
         and one.profile_key < other.profile_key
     -- one list has a person once
     where one.n_profiles <= {{ most_profiles_of_a_name_in_a_crowd }} and one.list <> other.list
@@ -327,11 +372,9 @@ candidates as (
     inner join places as other
         on one.place_type = other.place_type
         and one.place = other.place
-        and one.name_key = other.name_key
+        and one.name_hash = other.name_hash
         and one.profile_key < other.profile_key
-    where one.n_profiles <= {{ most_profiles_of_a_name }}
-        and not one.is_shared
-        and not other.is_shared
+    where not one.is_shared and not other.is_shared
 
     union all
 
@@ -342,7 +385,7 @@ candidates as (
     inner join shared_places as other
         on one.place_type = other.place_type
         and one.place = other.place
-        and one.name_key = other.name_key
+        and one.name_hash = other.name_hash
         and one.profile_key < other.profile_key
     where (one.is_shared or other.is_shared)
         and not (one.is_placed and other.is_placed)
@@ -353,15 +396,14 @@ candidates as (
     -- a slip in the mailbox, where its provider has many
     select
         'mistyped_email', 'person', one.profile_key, other.profile_key, 'email', one.value, null
-    from mailboxes as one
-    inner join mailboxes as other
-        on one.name_key = other.name_key
+    from mailboxes_of_a_provider as one
+    inner join mailboxes_of_a_provider as other
+        on one.name_hash = other.name_hash
         and one.domain = other.domain
         and one.signs = other.signs
         and one.profile_key < other.profile_key
         and one.value <> other.value
-    where one.is_free_mail
-        and one.n_of_a_domain <= {{ most_profiles_of_a_name }}
+    where one.n_profiles <= {{ most_profiles_of_a_name }}
         and levenshtein(one.local_part, other.local_part) <= 2
 
     union all
@@ -369,12 +411,13 @@ candidates as (
     -- a slip in the name of the provider
     select
         'mistyped_email', 'person', one.profile_key, other.profile_key, 'email', one.value, null
-    from mailboxes as one
-    inner join mailboxes as other
-        on one.name_key = other.name_key and one.local_part = other.local_part
+    from spread_local_parts as spread
+    inner join own_mailboxes as one
+        on spread.name_hash = one.name_hash and spread.local_part = one.local_part
+    inner join own_mailboxes as other
+        on spread.name_hash = other.name_hash and spread.local_part = other.local_part
     where one.is_free_mail
         and not other.is_free_mail
-        and one.n_of_a_local_part <= {{ most_profiles_of_a_name }}
         and levenshtein(one.domain, other.domain) <= 2
 
     union all

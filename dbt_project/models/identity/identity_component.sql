@@ -22,20 +22,31 @@ joined as (
     where state = 'live' {{ only_if_touched('right_hash', 'identity_reach') }}
 ),
 
-components as (
+profiles_joined as (
     select
-        profiles.entity,
-        profiles.profile_key,
-        profiles.reference_key,
-        profiles.key_hash,
-        coalesce(joined.component_key, profiles.profile_key) as component_key,
-        profiles.since,
+        profiles.*,
+        joined.component_key,
         case profiles.silo when 'crm' then 2 else 1 end
         * case when profiles.is_email_verified then 2 else 1 end as weight
     from profiles
     -- a profile is in one component
     left join joined on profiles.key_hash = joined.key_hash
 )
+
+-- who is alone need not be looked for among others
+select
+    entity,
+    profile_key,
+    reference_key,
+    profile_key as component_key,
+    profile_key as anchor_key,
+    cast(1 as bigint) as n_profiles,
+    cast(weight as bigint) as weight,
+    key_hash
+from profiles_joined
+where component_key is null
+
+union all
 
 select
     entity,
@@ -44,8 +55,9 @@ select
     component_key,
     first_value(profile_key) over (
         partition by entity, component_key order by since nulls last, profile_key
-    ) as anchor_key,
-    count(*) over (partition by entity, component_key) as n_profiles,
-    cast(weight as bigint) as weight,
+    ),
+    count(*) over (partition by entity, component_key),
+    cast(weight as bigint),
     key_hash
-from components
+from profiles_joined
+where component_key is not null

@@ -15,76 +15,128 @@ with identifiers as (
     {%- endif %}
 ),
 
-profiles as (
+names as (
+    select key_hash, {{ key_hash('family') }} as family_hash from {{ ref('identity_name') }}
+),
+
+held as (
     select
-        profiles.*,
-        names.family,
-        names.given_word,
-        names.family_word,
-        ' ' || names.given || ' ' || names.family || ' ' || names.name_key || ' ' as words
-    from {{ ref('identity_profile') }} as profiles
-    left join {{ ref('identity_name') }} as names on profiles.key_hash = names.key_hash
-    where profiles.key_hash in (select key_hash from identifiers)
+        identifiers.value_hash,
+        identifiers.id_type,
+        identifiers.entity,
+        identifiers.value,
+        identifiers.key_hash,
+        profiles.source,
+        profiles.merged_into is null as is_record,
+        profiles.is_single_account,
+        names.family_hash
+    from identifiers
+    inner join {{ ref('identity_profile') }} as profiles
+        on identifiers.key_hash = profiles.key_hash
+    left join names on identifiers.key_hash = names.key_hash
 ),
 
 mailbox_words as (
     select * from {{ ref('mailbox_word') }}
 ),
 
-free_mail_domains as (
-    select * from {{ ref('free_mail_domain') }}
-),
-
 switchboards as (
     {{ switchboards() }}
 ),
 
-counted as (
+met as (
     select
-        identifiers.entity,
-        identifiers.id_type,
-        identifiers.value,
+        id_type,
+        value_hash,
+        min(entity) as entity,
+        min(value) as value,
         count(*) as n_profiles,
-        count(distinct profiles.source) as n_sources,
-        count(distinct profiles.family) as n_surnames,
-        count(case when profiles.merged_into is null then 1 end) as n_records,
-        count(distinct case when profiles.is_single_account then profiles.profile_key end)
-            as n_accounts
-    from identifiers
-    inner join profiles on identifiers.profile_key = profiles.profile_key
-    group by identifiers.entity, identifiers.id_type, identifiers.value
+        count(case when is_record then 1 end) as n_records,
+        count(case when is_single_account then 1 end) as n_accounts,
+        min(source) as first_source,
+        max(source) as last_source,
+        min(family_hash) as first_family,
+        max(family_hash) as last_family
+    from held
+    group by id_type, value_hash
 ),
 
+-- How many differ among two is told by the first and the last.
+crowds as (
+    select id_type, value_hash
+    from met
+    where n_profiles > 2 and (first_source <> last_source or first_family <> last_family)
+),
+
+differing as (
+    select
+        held.id_type,
+        held.value_hash,
+        count(distinct held.source) as n_sources,
+        count(distinct held.family_hash) as n_surnames
+    from held
+    inner join crowds on held.value_hash = crowds.value_hash and held.id_type = crowds.id_type
+    group by held.id_type, held.value_hash
+),
+
+counted as (
+    select
+        met.entity,
+        met.id_type,
+        met.value,
+        met.value_hash,
+        met.n_profiles,
+        met.n_records,
+        met.n_accounts,
+        coalesce(
+            differing.n_sources, case when met.first_source <> met.last_source then 2 else 1 end
+        ) as n_sources,
+        coalesce(
+            differing.n_surnames,
+            case
+                when met.first_family <> met.last_family then 2
+                when met.first_family is null then 0
+                else 1
+            end
+        ) as n_surnames
+    from met
+    left join differing
+        on met.value_hash = differing.value_hash and met.id_type = differing.id_type
+),
+
+-- a crowd is flagged as such, and comparing all of it with all of it costs most
 named as (
-    select identifiers.value, profiles.given_word, profiles.family_word, profiles.words
-    from identifiers
-    inner join counted
-        on identifiers.entity = counted.entity
-        and identifiers.id_type = counted.id_type
-        and identifiers.value = counted.value
-    inner join profiles on identifiers.profile_key = profiles.profile_key
-    where identifiers.id_type = 'email'
+    select
+        held.value_hash,
+        names.given_word,
+        names.family_word,
+        ' ' || names.given || ' ' || names.family || ' ' || names.name_key || ' ' as words
+    from counted
+    inner join held on counted.value_hash = held.value_hash and counted.id_type = held.id_type
+    inner join {{ ref('identity_name') }} as names on held.key_hash = names.key_hash
+    where counted.id_type = 'email'
         and counted.n_surnames between 2 and {{ names_per_reissued }}
-        -- a crowd is flagged as such, and comparing all of it with all of it costs most
         and counted.n_records <= {{ profiles_per_value }}
-        and profiles.words is not null
-        and profiles.family_word is not null
-    group by identifiers.value, profiles.given_word, profiles.family_word, profiles.words
+        and names.name_key is not null
+        and names.family_word is not null
+    group by
+        held.value_hash, names.given_word, names.family_word, names.given, names.family,
+        names.name_key
 ),
 
 -- Mailboxes of two people who share no part of their names: it was given to somebody new.
 reissued as (
-    select one.value
+    select one.value_hash
     from named as one
     inner join named as other
-        on one.value = other.value
+        on one.value_hash = other.value_hash
         and one.words < other.words
     where other.words not like '% ' || one.given_word || ' %'
         and other.words not like '% ' || one.family_word || ' %'
         and one.words not like '% ' || other.given_word || ' %'
         and one.words not like '% ' || other.family_word || ' %'
         and levenshtein(one.family_word, other.family_word) > 2
-    group by one.value
+    group by one.value_hash
 ),
 
 -- What people say of a value: of the value itself before all like it, the nearest first.
@@ -92,13 +144,12 @@ told as (
     select *
     from (
         select
-            counted.entity,
             counted.id_type,
-            counted.value,
+            counted.value_hash,
             flags.flag,
             flags.reason,
             row_number() over (
-                partition by counted.entity, counted.id_type, counted.value
+                partition by counted.id_type, counted.value_hash
                 order by
                     flags.value is null,
                     length(flags.beginning || flags.ending) desc,
@@ -117,7 +168,17 @@ flagged as (
         told.reason as told_reason,
         case
             when told.flag is not null then told.flag
-            when mailbox_words.flag is not null then mailbox_words.flag
+            when counted.id_type in ('email', 'past_email')
+                and split_part(counted.value, '@', 1) in (
+                    select word from mailbox_words where usage = 'local_part' and flag = 'role'
+                )
+                then 'role'
+            when counted.id_type in ('email', 'past_email')
+                and split_part(counted.value, '@', 1) in (
+                    select word from mailbox_words
+                    where usage = 'local_part' and flag = 'placeholder'
+                )
+                then 'placeholder'
             when counted.id_type in ('email', 'past_email')
                 and split_part(counted.value, '@', 2)
                 in (select word from mailbox_words where usage = 'domain')
@@ -133,31 +194,26 @@ flagged as (
                 then 'shared'
             when counted.id_type = 'phone' and counted.n_surnames >= {{ surnames_per_phone }}
                 then 'shared'
-            when switchboards.value is not null then 'switchboard'
+            when counted.id_type = 'phone'
+                and counted.value in (select value from switchboards)
+                then 'switchboard'
             when counted.id_type in ('email', 'past_email', 'phone')
                 and counted.n_records > {{ profiles_per_value }}
                 then 'crowded'
-            when reissued.value is not null then 'reissued'
+            when counted.id_type = 'email'
+                and counted.value_hash in (select value_hash from reissued)
+                then 'reissued'
             when counted.id_type = 'external_id' and counted.n_accounts > 1 then 'shared'
-            when counted.id_type = 'domain' and free_mail_domains.domain is not null then 'common'
+            when counted.id_type = 'domain'
+                and counted.value in (select domain from {{ ref('free_mail_domain') }})
+                then 'common'
             when counted.id_type in ('domain', 'people_domain', 'name')
                 and counted.n_profiles > counted.n_sources
                 then 'shared'
             else 'ok'
         end as flag
     from counted
-    left join mailbox_words
-        on counted.id_type in ('email', 'past_email')
-        and mailbox_words.usage = 'local_part'
-        and split_part(counted.value, '@', 1) = mailbox_words.word
-    left join free_mail_domains on counted.value = free_mail_domains.domain
-    left join switchboards
-        on counted.id_type = 'phone' and counted.value = switchboards.value
-    left join reissued on counted.id_type = 'email' and counted.value = reissued.value
-    left join told
-        on counted.entity = told.entity
-        and counted.id_type = told.id_type
-        and counted.value = told.value
+    left join told on counted.value_hash = told.value_hash and counted.id_type = told.id_type
 )
 
 select
@@ -185,5 +241,5 @@ select
         end
         else null
     end as reason,
-    {{ value_hash('flagged') }} as value_hash
+    value_hash
 from flagged

@@ -2,7 +2,16 @@
 
 import pyarrow
 
-from rapport.identity.names import Nicknames, name_key, read_name, telling_words
+from rapport.identity.names import (
+    LONGEST_NAME,
+    Nicknames,
+    family_part,
+    given_part,
+    name_key,
+    read_name,
+    telling_words,
+    words_of,
+)
 from rapport.identity.parts import begin
 
 SCHEMA = pyarrow.schema(
@@ -14,7 +23,31 @@ SCHEMA = pyarrow.schema(
         ),
     ]
 )
+PARTS = pyarrow.schema(
+    [
+        ("text", pyarrow.string()),
+        ("words", pyarrow.string()),
+        ("key_words", pyarrow.list_(pyarrow.string())),
+        ("telling_word", pyarrow.string()),
+        ("is_placeholder", pyarrow.bool_()),
+    ]
+)
 ROWS_AT_ONCE = 50_000
+
+# Most names are told by their parts, of which there are few: each is read once.
+OF_PARTS = f"""
+    length(given_name) + length(family_name) <= {LONGEST_NAME}
+    and givens.words <> '' and families.words <> ''
+"""
+NAMES = """
+    key_hash,
+    profile_key,
+    givens.words as given,
+    families.words as family,
+    array_to_string(list_sort(givens.key_words || families.key_words), ' ') as name_key,
+    case when families.telling_word is not null then givens.telling_word end as given_word,
+    case when givens.telling_word is not null then families.telling_word end as family_word
+"""
 
 
 def model(dbt, session):
@@ -22,15 +55,47 @@ def model(dbt, session):
     dbt.ref("identity_delta_value")  # reads what the last run left here
     profiles = dbt.ref("identity_profile").filter("entity = 'person'")
     delta = dbt.ref("identity_delta")
-    if begin(dbt, session, "key_hash in (select key_hash from identity_delta)"):
+    does_part = begin(dbt, session, "key_hash in (select key_hash from identity_delta)")
+    if does_part:
         profiles = profiles.join(delta.project("key_hash"), "key_hash", how="semi")
+    profiles = profiles.project("key_hash, profile_key, given_name, family_name, full_name")
+    if does_part:
+        # few, looked for once
+        profiles = session.from_arrow(profiles.to_arrow_table())
     nicknames = Nicknames(dbt.ref("nickname").project("familiar, formal").fetchall())
-    # Equal names follow each other: each is read once, and none is kept.
-    ordered = profiles.project("key_hash, profile_key, given_name, family_name, full_name").order(
-        "given_name, family_name, full_name, profile_key"
+    givens = _parts(profiles, "given_name", lambda words: given_part(words, nicknames))
+    families = _parts(profiles, "family_name", family_part)
+    parted = profiles.join(
+        session.from_arrow(givens).set_alias("givens"), "given_name = givens.text", how="left"
+    ).join(
+        session.from_arrow(families).set_alias("families"),
+        "family_name = families.text",
+        how="left",
     )
-    batches = ordered.to_arrow_reader(ROWS_AT_ONCE)
-    return pyarrow.Table.from_batches([_read(batch, nicknames) for batch in batches], SCHEMA)
+    of_parts = parted.filter(OF_PARTS).filter(
+        "not (givens.is_placeholder or families.is_placeholder)"
+    )
+    # Equal names follow each other: each is read once, and none is kept.
+    others = (
+        parted.filter(f"({OF_PARTS}) is not true")
+        .project("key_hash, profile_key, given_name, family_name, full_name")
+        .order("given_name, family_name, full_name, profile_key")
+        .to_arrow_reader(ROWS_AT_ONCE)
+    )
+    others = pyarrow.Table.from_batches([_read(batch, nicknames) for batch in others], SCHEMA)
+    return of_parts.project(NAMES).union(session.from_arrow(others))
+
+
+def _parts(profiles, column, read):
+    """Return what every text of a column says."""
+    told = profiles.filter(f"{column} <> ''").project(column).distinct().fetchall()
+    rows = []
+    for (text,) in told:
+        # what is longer is part of no name
+        part = read(words_of(text) if len(text) <= LONGEST_NAME else ())
+        rows.append((text, " ".join(part.words), *part[1:], part.is_placeholder))
+    columns = list(zip(*rows, strict=True)) or [()] * len(PARTS)
+    return pyarrow.table(columns, schema=PARTS)
 
 
 def _read(batch, nicknames):

@@ -12,19 +12,30 @@ names as (
 ),
 
 addresses as (
-    select key_hash, value_hash, value
-    from {{ identifiers_beside() }}
-    where entity = 'person' and id_type = 'email'
-        {{ only_if_touched('key_hash', 'identity_touched') }}
+    select held.key_hash, held.value
+    from {{ identifiers_beside() }} as held
+    inner join {{ ref('identity_identifier_book') }} as book
+        on held.value_hash = book.value_hash and held.id_type = book.id_type
+    where held.entity = 'person' and held.id_type = 'email' and book.flag in ('ok', 'reissued')
+        {{ only_if_touched('held.key_hash', 'identity_touched') }}
+),
+
+-- Lists are made of the few that have several.
+several as (
+    select key_hash from addresses group by key_hash having count(*) > 1
 ),
 
 mailboxes as (
-    select addresses.key_hash, {{ sorted_list('addresses.value') }} as addresses
+    select key_hash, value as addresses
     from addresses
-    inner join {{ ref('identity_identifier_book') }} as book
-        on book.id_type = 'email' and addresses.value_hash = book.value_hash
-    where book.flag in ('ok', 'reissued')
-    group by addresses.key_hash
+    where key_hash not in (select key_hash from several)
+
+    union all
+
+    select key_hash, {{ sorted_list('value') }}
+    from addresses
+    where key_hash in (select key_hash from several)
+    group by key_hash
 )
 
 select
