@@ -92,7 +92,7 @@ PERSON = (
 
 BORN_AS = ("given_name", "birth_date")
 ADDRESS, ENOUGH_OF_AN_ADDRESS = ("house_number", "street", "postcode"), 2
-"""What shows together that two records are one person's, under whatever family name."""
+"""What twins and namesakes do not share all, whatever family name came or went."""
 
 SURE, LIKELY = 0.99, 0.5
 """Probabilities from which records are one person's, and from which somebody should look."""
@@ -133,8 +133,9 @@ class Model:
         )
         weights = np.log(self.shares) + chance.sum(axis=1, keepdims=True)
         weights = weights + (same - chance) @ self.shared.T
-        likely = np.exp(weights - weights.max(axis=1, keepdims=True))
-        return likely / likely.sum(axis=1, keepdims=True)
+        likely: Floats = np.exp(weights - weights.max(axis=1, keepdims=True))
+        likely /= likely.sum(axis=1, keepdims=True)
+        return likely
 
 
 def likenesses(records: pyarrow.Table) -> pyarrow.Table:
@@ -182,9 +183,8 @@ def likenesses(records: pyarrow.Table) -> pyarrow.Table:
 def _rule(probability: float, agreeing: Sequence[str], equal: Sequence[str]) -> str:
     """Return the rule of a pair with the attributes that agree, and those without any slip.
 
-    Twins have a birthday, an address and a family name in common, and two given names; who moves
-    in with a namesake was born on another day. So who shares given name, birthday and address is
-    one, whatever family name came or went.
+    What shows plainly why a pair is one person's has a rule of its own, so that people can judge
+    it apart: a number, or given name, birthday and address under whatever family name.
     """
     if probability < SURE:
         return "likely_records"
@@ -321,8 +321,9 @@ def _shares_of_kinds(expected: Floats, n_pairs: int) -> Floats:
     }
     known = sum(count for kind, count in counts.items() if kind != STRANGERS)
     counts[STRANGERS] = max(n_pairs - known, known)
-    shares = np.array([counts[kind] for kind in KINDS])
-    return shares / shares.sum()
+    shares: Floats = np.array([counts[kind] for kind in KINDS])
+    shares /= shares.sum()
+    return shares
 
 
 def _levels(patterns: Mapping[tuple[int, ...], int], attributes: Sequence[Attribute]) -> Levels:
