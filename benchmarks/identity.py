@@ -17,7 +17,6 @@ most names have several bearers, so that a name alone is right less often than n
 from __future__ import annotations
 
 import argparse
-import math
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +28,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.costs import ROOT, machine
+from benchmarks.shares import Share
 from rapport import build, config, dbt, demo
 from rapport.identity.graph import Components
 from rapport.identity.names import UNKNOWN, Name, Nicknames, verdict
@@ -85,31 +85,6 @@ MOST_OF_A_FLAGGED_VALUE = 6
 NOBODYS = ("role", "placeholder")
 MAILBOX_TRAPS = ("email_role", "email_placeholder", "shared_mailbox")
 SWITCHBOARD = "phone_switchboard"
-
-
-@dataclass
-class Share:
-    """How many of how many."""
-
-    right: int = 0
-    of: int = 0
-
-    def add(self, is_right: bool) -> None:
-        self.right += is_right
-        self.of += 1
-
-    @property
-    def share(self) -> float:
-        return self.right / self.of if self.of else math.nan
-
-    @property
-    def low(self) -> float:
-        """The lower end of the 95 % Wilson interval."""
-        if not self.of:
-            return 0.0
-        z, n, p = 1.959964, self.of, self.share
-        spread = z * math.sqrt((p * (1 - p) + z * z / 4 / n) / n)
-        return (p + z * z / 2 / n - spread) / (1 + z * z / n)
 
 
 @dataclass

@@ -4,7 +4,8 @@ python -m benchmarks.identity_cases profiles FOLDER COUNT  generate about so man
 python -m benchmarks.identity_cases hostile FOLDER COUNT   as many profiles for each kind of trap
 python -m benchmarks.identity_cases project FOLDER         the identity models on those alone
 python -m benchmarks.identity_cases advance FOLDER         publish; let 1 % of the profiles change
-python -m benchmarks.identity_cases febrl FOLDER N         FEBRL N, from files to people
+python -m benchmarks.identity_cases families FOLDER        two lists of families, twice
+python -m benchmarks.identity_cases attributes FOLDER NAME FEBRL or families, files to people
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from pathlib import Path
 
 import duckdb
 
+from benchmarks import identity_families
 from benchmarks.costs import ROOT
 from benchmarks.identity import resolve
 from rapport import build, config, dbt
 from rapport.identity import state
 from rapport.syncing import sync_selected
 
-FEBRL = """
+LISTS = """
 home: .
 sources:
   list:
@@ -30,7 +32,7 @@ sources:
     silo: other
     streams:
 """
-FEBRL_STREAM = """
+LIST = """
       records{side}:
         path: records{side}.parquet
         key: [rec_id]
@@ -40,7 +42,7 @@ FEBRL_STREAM = """
                     personal_number: soc_sec_id, house_number: street_number, street: address_1,
                     postcode: postcode, city: suburb}}
 """
-FEBRL_FOUND = """
+FOUND = """
 copy (
     with people as (
         select split_part(profile_key, ':', 3) as record, person_id from identity_person_map
@@ -64,6 +66,20 @@ copy (
 ) to '%s'
 """
 """Pairs of records that are one person's: now, or if every suggestion is accepted."""
+JUDGED = """
+copy (
+    select
+        rule_id,
+        least(split_part(left_key, ':', 3), split_part(right_key, ':', 3)) as "left",
+        greatest(split_part(left_key, ':', 3), split_part(right_key, ':', 3)) as "right"
+    from identity_edge
+    where id_type = 'attributes' and state in ('live', 'suggested')
+) to '%s'
+"""
+"""Pairs that a rule joins or asks about."""
+FAMILIES = {"families": True, "unnumbered": False}
+"""Lists of families, and whether some of their records have a personal number."""
+FAMILIES_SEED = 23
 
 PROFILES_PER_PERSON = 1.69
 SOURCES = (("crm", 0.55), ("hub", 0.41), ("forum", 0.50), ("shop", 0.23))
@@ -274,26 +290,27 @@ def advance(folder: Path) -> None:
     _write_schemas(folder)
 
 
-def febrl(folder: Path, number: int) -> None:
-    """Take one of FEBRL's sets in as files with a `map:`, and build who is who."""
-    home = folder / f"febrl{number}"
+def attributes(folder: Path, name: str) -> None:
+    """Take records of attributes alone in as files with a `map:`, and build who is who."""
+    home = folder / f"home{name}"
     home.mkdir()
     with duckdb.connect() as session:
-        session.execute(f"create view records as from '{folder}/febrl{number}.parquet'")
+        session.execute(f"create view records as from '{folder}/records{name}.parquet'")
         sides = session.execute("select distinct side from records order by side").fetchall()
         for (side,) in sides:
             session.execute(
                 f"copy (select * exclude (side) from records where side = '{side}') "
                 f"to '{home}/records{side}.parquet'"
             )
-    streams = "".join(FEBRL_STREAM.format(side=side) for (side,) in sides)
-    (home / config.CONFIG_NAME).write_text(FEBRL + streams)
+    streams = "".join(LIST.format(side=side) for (side,) in sides)
+    (home / config.CONFIG_NAME).write_text(LISTS + streams)
     for outcome in sync_selected(config.load(home / config.CONFIG_NAME), ()):
         if outcome.error is not None:
             raise outcome.error
     resolve(home)
     with duckdb.connect(str(home / build.BUILD_NAME)) as session:
-        session.execute(FEBRL_FOUND % (folder / f"ours{number}.parquet"))
+        session.execute(FOUND % (folder / f"ours{name}.parquet"))
+        session.execute(JUDGED % (folder / f"judged{name}.parquet"))
 
 
 if __name__ == "__main__":
@@ -306,5 +323,8 @@ if __name__ == "__main__":
         project(folder)
     elif case == "advance":
         advance(folder)
+    elif case == "families":
+        for name, with_numbers in FAMILIES.items():
+            identity_families.write(folder, FAMILIES_SEED, with_numbers=with_numbers, name=name)
     else:
-        febrl(folder, int(sys.argv[3]))
+        attributes(folder, sys.argv[3])

@@ -23,7 +23,8 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.costs import ROOT, machine
-from benchmarks.identity import MODELS, Share
+from benchmarks.identity import MODELS
+from benchmarks.shares import Share
 from rapport import build, dbt
 from rapport.identity import state
 

@@ -1,11 +1,11 @@
 """Splink, scipy and the FEBRL records, in an environment that has them and not Rapport.
 
-    python identity_peer.py febrl FOLDER           the records and true links as Parquet
-    python identity_peer.py splink-febrl FOLDER N  Splink on FEBRL N, as its documentation has it
+    python identity_peer.py febrl FOLDER              the records and true links as Parquet
+    python identity_peer.py splink-records FOLDER NAME  Splink on these, as it has FEBRL documented
     python identity_peer.py splink FOLDER          Splink on generated profiles
     python identity_peer.py components FOLDER      bare connected components of the same profiles
 
-`splink-febrl` uses the blocking rules, comparisons and training of Splink's own FEBRL 3 notebook
+`splink-records` uses the blocking rules, comparisons and training of Splink's own FEBRL 3 notebook
 (docs/demos/examples/duckdb/febrl3), with two tables for FEBRL 4.
 """
 
@@ -20,6 +20,8 @@ FIELDS = (
     "given_name", "surname", "street_number", "address_1", "suburb", "postcode", "date_of_birth",
     "soc_sec_id",
 )  # fmt: skip
+LINKED = "febrl4"
+"""Two tables with each person once in both."""
 
 
 def febrl(folder: Path) -> None:
@@ -41,17 +43,17 @@ def febrl(folder: Path) -> None:
             }
             for row in rows
         ]
-        pq.write_table(pyarrow.Table.from_pylist(texts), folder / f"febrl{number}.parquet")
+        pq.write_table(pyarrow.Table.from_pylist(texts), folder / f"recordsfebrl{number}.parquet")
         pairs = [{"left": min(pair), "right": max(pair)} for pair in links]
-        pq.write_table(pyarrow.Table.from_pylist(pairs), folder / f"links{number}.parquet")
+        pq.write_table(pyarrow.Table.from_pylist(pairs), folder / f"linksfebrl{number}.parquet")
 
 
-def splink_febrl(folder: Path, number: int) -> None:
+def splink_records(folder: Path, name: str) -> None:
     import splink.comparison_library as cl
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
-    rows = duckdb.sql(f"select * from '{folder}/febrl{number}.parquet'").df()
-    link_type = "link_only" if number == 4 else "dedupe_only"
+    rows = duckdb.sql(f"select * from '{folder}/records{name}.parquet'").df()
+    link_type = "link_only" if name == LINKED else "dedupe_only"
     settings = SettingsCreator(
         unique_id_column_name="rec_id",
         link_type=link_type,
@@ -71,7 +73,7 @@ def splink_febrl(folder: Path, number: int) -> None:
         ],
     )
     database = DuckDBAPI()
-    if number == 4:
+    if name == LINKED:
         sides = [rows[rows["side"] == side].reset_index(drop=True) for side in "01"]
         registered = [database.register(side) for side in sides]
     else:
@@ -93,7 +95,7 @@ def splink_febrl(folder: Path, number: int) -> None:
     duckdb.from_df(found).project(
         "least(rec_id_l, rec_id_r) as left, greatest(rec_id_l, rec_id_r) as right, "
         "match_probability as probability"
-    ).write_parquet(f"{folder}/splink{number}.parquet")
+    ).write_parquet(f"{folder}/splink{name}.parquet")
 
 
 def splink(folder: Path) -> None:
@@ -156,8 +158,8 @@ if __name__ == "__main__":
     case, folder = sys.argv[1], Path(sys.argv[2])
     if case == "febrl":
         febrl(folder)
-    elif case == "splink-febrl":
-        splink_febrl(folder, int(sys.argv[3]))
+    elif case == "splink-records":
+        splink_records(folder, sys.argv[3])
     elif case == "splink":
         splink(folder)
     else:

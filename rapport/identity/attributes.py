@@ -7,16 +7,19 @@ belong here: identifiers such as mailboxes, which rules join, or what a likely p
 
 No labels are needed. What values have by chance is read from random pairs. What records of one
 person have in common is learned from the pairs that meet in some value; pairs that meet in none
-are taken to be two people's.
+are taken to be two strangers'. Two people need not be strangers: relatives share a name and a
+roof, twins a birthday too. How many such pairs a list holds is learned beside, so that what they
+share proves nothing in a list of families, and much where nobody lives with anybody.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow
 
 from rapport.identity.names import read_name
@@ -29,6 +32,9 @@ MISSING = -1
 _ROUNDS = 100
 _SETTLED = 1e-6
 
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Levels = np.ndarray[Any, np.dtype[np.int64]]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attribute:
@@ -39,12 +45,14 @@ class Attribute:
         edits: differences of up to so many letters are levels of their own, in rising order.
         swapped_with: another column that people mistake for this one, as given and family name.
         meets: records that have this value in common are compared.
+        shared_by: kinds of two people (of `KINDS`) who have it in common as if they were one.
     """
 
     name: str
     edits: tuple[int, ...] = ()
     swapped_with: str | None = None
     meets: bool = False
+    shared_by: tuple[str, ...] = ()
 
     @property
     def n_levels(self) -> int:
@@ -52,22 +60,39 @@ class Attribute:
         return 2 + (self.swapped_with is not None) + len(self.edits)
 
 
+ONE, STRANGERS = "one person", "strangers"
+FAMILY = {"relatives": 0.9, "twins": 0.05, "namesakes": 0.05}
+"""Relatives under one roof, and how many of them at most were born on one day or bear one given
+name, parent and child. What is only one in twenty is too rare to be learned from a list."""
+KINDS = (ONE, "neighbors", "housemates", *FAMILY, STRANGERS)
+"""What the people of two records can be to each other."""
+_ROOF = ("housemates", *FAMILY)
+
+UNSEEN = 3.0
+"""Pairs; a kind of which none was seen may still be so many (upper end of the 95 % interval)."""
+
 NUMBER = "personal_number"
 PERSON = (
-    Attribute(name="given_name", edits=(1, 3), swapped_with="family_name", meets=True),
-    Attribute(name="family_name", edits=(1, 3), swapped_with="given_name", meets=True),
-    Attribute(name="birth_date", edits=(1, 2), meets=True),
+    Attribute(
+        name="given_name", edits=(1, 3), swapped_with="family_name", meets=True,
+        shared_by=("namesakes",),
+    ),
+    Attribute(
+        name="family_name", edits=(1, 3), swapped_with="given_name", meets=True,
+        shared_by=(*FAMILY,),
+    ),
+    Attribute(name="birth_date", edits=(1, 2), meets=True, shared_by=("twins",)),
     Attribute(name=NUMBER, edits=(1, 2), meets=True),
-    Attribute(name="house_number", edits=(1,)),
-    Attribute(name="street", edits=(1, 3)),
-    Attribute(name="postcode", edits=(1, 2), meets=True),
-    Attribute(name="city", edits=(1, 3)),
-)
+    Attribute(name="house_number", edits=(1,), shared_by=_ROOF),
+    Attribute(name="street", edits=(1, 3), shared_by=_ROOF),
+    Attribute(name="postcode", edits=(1, 2), meets=True, shared_by=("neighbors", *_ROOF)),
+    Attribute(name="city", edits=(1, 3), shared_by=("neighbors", *_ROOF)),
+)  # fmt: skip
 """What lists of people tell of them beside how they are reached."""
 
 BORN_AS = ("given_name", "birth_date")
 ADDRESS, ENOUGH_OF_AN_ADDRESS = ("house_number", "street", "postcode"), 2
-"""What shows together that two records are one person's, under whatever family name."""
+"""What twins and namesakes do not share all, whatever family name came or went."""
 
 SURE, LIKELY = 0.99, 0.5
 """Probabilities from which records are one person's, and from which somebody should look."""
@@ -83,22 +108,34 @@ class Model:
     """What was learned.
 
     Attributes:
-        prior: share of all pairs of records that are one person's.
+        shares: of all pairs of records, for each of `KINDS`.
         same, chance: for each attribute the share of each level, among pairs of one person and
             among pairs by chance.
+        shared: for each of `KINDS` and each attribute, whether such people have it in common.
     """
 
-    prior: float
-    same: tuple[tuple[float, ...], ...]
-    chance: tuple[tuple[float, ...], ...]
+    shares: Floats
+    same: Sequence[Floats]
+    chance: Sequence[Floats]
+    shared: Floats
 
-    def probability(self, pattern: Sequence[int]) -> float:
-        """Return how likely a pair with these levels is one person's."""
-        weight = math.log(self.prior / (1 - self.prior))
-        for level, same, chance in zip(pattern, self.same, self.chance, strict=True):
-            if level != MISSING:
-                weight += math.log(same[level] / chance[level])
-        return 1 / (1 + math.exp(-max(-700.0, min(700.0, weight))))
+    def probabilities(self, levels: Levels) -> Floats:
+        """Return how likely pairs are of each of `KINDS`; rows are pairs, levels or `MISSING`."""
+        same, chance = (
+            np.stack(
+                [
+                    np.where(levels[:, index] == MISSING, 0.0, np.log(shares)[levels[:, index]])
+                    for index, shares in enumerate(learned)
+                ],
+                axis=1,
+            )
+            for learned in (self.same, self.chance)
+        )
+        weights = np.log(self.shares) + chance.sum(axis=1, keepdims=True)
+        weights = weights + (same - chance) @ self.shared.T
+        likely: Floats = np.exp(weights - weights.max(axis=1, keepdims=True))
+        likely /= likely.sum(axis=1, keepdims=True)
+        return likely
 
 
 def likenesses(records: pyarrow.Table) -> pyarrow.Table:
@@ -146,9 +183,8 @@ def likenesses(records: pyarrow.Table) -> pyarrow.Table:
 def _rule(probability: float, agreeing: Sequence[str], equal: Sequence[str]) -> str:
     """Return the rule of a pair with the attributes that agree, and those without any slip.
 
-    Twins have a birthday, an address and a family name in common, and two given names; who moves
-    in with a namesake was born on another day. So who shares given name, birthday and address is
-    one, whatever family name came or went.
+    What shows plainly why a pair is one person's has a rule of its own, so that people can judge
+    it apart: a number, or given name, birthday and address under whatever family name.
     """
     if probability < SURE:
         return "likely_records"
@@ -199,10 +235,11 @@ def likely_pairs(
             for row in session.execute(_by_chance(levels, named, n_records)).fetchall()
         }
         model = learn(patterns, by_chance, n_records * (n_records - 1) // 2, attributes)
+        found_likely = model.probabilities(_levels(patterns, attributes))[:, KINDS.index(ONE)]
         likely = [
             (*pattern, probability)
-            for pattern in patterns
-            if (probability := model.probability(pattern)) >= at_least
+            for pattern, probability in zip(patterns, found_likely.tolist(), strict=True)
+            if probability >= at_least
         ]
         names = [each.name for each in attributes]
         told = pyarrow.table(
@@ -244,30 +281,29 @@ def learn(
         patterns: of pairs that meet in some value; by_chance: of random pairs.
         n_pairs: of all records; those that never met count as two people's.
     """
-    chance = tuple(
-        _shares(by_chance, index, each.n_levels) for index, each in enumerate(attributes)
+    levels, counts = _levels(patterns, attributes), np.array([*patterns.values()], float)
+    others = _levels(by_chance, attributes)
+    chance = _shares(others, np.array([*by_chance.values()], float), attributes)
+    shared = np.array(
+        [[kind == ONE or kind in each.shared_by for each in attributes] for kind in KINDS],
+        float,
     )
     # To begin with, records of one person agree mostly, and the more likely the better.
-    same = tuple(
-        tuple(0.9 if level == 0 else 0.1 / (each.n_levels - 1) for level in range(each.n_levels))
-        for each in attributes
-    )
-    model = Model(_share(sum(patterns.values()) / 10, n_pairs), same=same, chance=chance)
+    same = [
+        np.array([0.9] + [0.1 / (each.n_levels - 1)] * (each.n_levels - 1)) for each in attributes
+    ]
+    some = np.array([counts.sum() / 10 * FAMILY.get(kind, 1.0) for kind in KINDS])
+    model = Model(_shares_of_kinds(some, n_pairs), same=same, chance=chance, shared=shared)
     for _ in range(_ROUNDS):
-        expected = {
-            pattern: count * model.probability(pattern) for pattern, count in patterns.items()
-        }
+        likely = model.probabilities(levels)
         improved = Model(
-            prior=_share(sum(expected.values()), n_pairs),
-            same=tuple(
-                _shares(expected, index, each.n_levels) for index, each in enumerate(attributes)
-            ),
+            _shares_of_kinds(counts @ likely, n_pairs),
+            same=_shares(levels, counts * likely[:, KINDS.index(ONE)], attributes),
             chance=chance,
+            shared=shared,
         )
         settled = max(
-            abs(new - old)
-            for news, olds in zip(improved.same, model.same, strict=True)
-            for new, old in zip(news, olds, strict=True)
+            np.abs(new - old).max() for new, old in zip(improved.same, model.same, strict=True)
         )
         model = improved
         if settled < _SETTLED:
@@ -275,21 +311,34 @@ def learn(
     return model
 
 
-def _share(count: float, n_pairs: int) -> float:
-    """Return a share of all pairs that is neither nothing nor everything."""
-    return min(0.5, max(count, 0.5) / max(n_pairs, 1))
+def _shares_of_kinds(expected: Floats, n_pairs: int) -> Floats:
+    """Return the share of each of `KINDS` in all pairs, of how many are expected."""
+    found = dict(zip(KINDS, expected.tolist(), strict=True))
+    family = sum(found[kind] for kind in FAMILY)
+    found |= {kind: family * share for kind, share in FAMILY.items()}
+    counts = {kind: max(count, UNSEEN * FAMILY.get(kind, 1.0)) for kind, count in found.items()} | {
+        ONE: max(found[ONE], 0.5)
+    }
+    known = sum(count for kind, count in counts.items() if kind != STRANGERS)
+    counts[STRANGERS] = max(n_pairs - known, known)
+    shares: Floats = np.array([counts[kind] for kind in KINDS])
+    shares /= shares.sum()
+    return shares
 
 
-def _shares(
-    patterns: Mapping[tuple[int, ...], float], index: int, n_levels: int
-) -> tuple[float, ...]:
-    """Return the share of each level of one attribute; no level is quite impossible."""
-    counts = [0.5] * n_levels
-    for pattern, count in patterns.items():
-        if pattern[index] != MISSING:
-            counts[pattern[index]] += count
-    total = sum(counts)
-    return tuple(count / total for count in counts)
+def _levels(patterns: Mapping[tuple[int, ...], int], attributes: Sequence[Attribute]) -> Levels:
+    """Return patterns as rows of levels."""
+    return np.array([*patterns], np.int64).reshape(-1, len(attributes))
+
+
+def _shares(levels: Levels, counts: Floats, attributes: Sequence[Attribute]) -> list[Floats]:
+    """Return for each attribute the share of each level; no level is quite impossible."""
+    shares = []
+    for index, each in enumerate(attributes):
+        told = levels[:, index] != MISSING
+        seen = 0.5 + np.bincount(levels[told, index], counts[told], each.n_levels)
+        shares.append(seen / seen.sum())
+    return shares
 
 
 def _level(each: Attribute) -> str:

@@ -9,7 +9,7 @@ from rapport.identity.parts import begin, with_an_end_in, with_hashes
 from rapport.identity.suppressions import kept_off, kept_out
 
 # What somebody told us, or a whole record says, is asked about before it is thrown away.
-ASKING_RULES = "('claimed_handle', 'alike_records')"
+ASKING_RULES = "('claimed_handle', 'likely_records')"
 REACHED = "in (select key_hash from identity_reach)"
 OVERRIDE_TIER = 0  # above every rule: neither names nor sizes undo it
 
