@@ -164,12 +164,18 @@ def _environment(database: Path) -> dict[str, str]:
 
 def _main(project: str, target: str, *arguments: str) -> None:
     """Be the process that `run` starts."""
+    gc.disable()  # what dbt makes it keeps to its end, which is near; looking costs 1 CPU-s
+    import duckdb
     from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
-    gc.disable()  # what dbt makes it keeps to its end, which is near; looking costs 1 CPU-s
+    with duckdb.connect() as connection:
+        [(cores,)] = connection.execute("select current_setting('threads')").fetchall()
+    # dbt's second thread works in DuckDB, too
+    os.environ["RAPPORT_ENGINE_THREADS"] = str(max(1, cores - 1))
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # matrices of models are small; idle threads spin
     state = (parsed_folder(Path(project)) / _PARSED_STATE).read_bytes()
     manifest = Manifest.from_msgpack(state, decoder=extended_mashumuro_decoder)
     # the manifest once more, and the graph: a third of a second

@@ -29,6 +29,28 @@
 {% endmaterialization %}
 
 
+{#
+    A contract is held while the rows are written: the types of columns are known when a query is
+    bound, so that asking costs nothing, while dbt has each query bound once more to be told them.
+#}
+{% macro duckdb__get_assert_columns_equivalent(sql) %}{% endmacro %}
+
+{% macro duckdb__get_select_subquery(sql) %}
+    select {{ model.columns | join(', ') }}
+    from (
+        {{ sql }}
+    ) as told
+    where
+        case
+            {%- for name, column in model.columns.items() %}
+            when typeof({{ name }}) <> typeof(cast(null as {{ column.data_type }}))
+                then error('data type mismatch: {{ name }} is ' || typeof({{ name }}))
+            {%- endfor %}
+            else true
+        end
+{% endmacro %}
+
+
 {# A model in Python writes through a connection of its own, so outside the transaction. #}
 {% macro py_write_table(temporary, relation, compiled_code, partitioned_by=none, sorted_by=none) %}
 {{ compiled_code }}

@@ -100,7 +100,7 @@
         {%- endcall -%}
     {%- else -%}
         {%- set contract = config.get('contract').enforced -%}
-        {%- if contract -%} {{ get_assert_columns_equivalent(compiled_code) }} {%- endif -%}
+        {%- set rows = get_select_subquery(compiled_code) if contract else compiled_code -%}
         {%- set told = model.columns.values() if contract else get_column_schema_from_query(compiled_code) -%}
         {%- set there = get_column_schema_from_query('select * from ' ~ table) | map(attribute='name') | list -%}
         {%- call statement('main') -%}
@@ -114,7 +114,7 @@
                 where snapshots.as_of = {{ table }}.as_of and snapshots.basis = {{ table }}.basis
             );
             insert into {{ table }} by name (
-                {{ compiled_code }}
+                {{ rows }}
             )
         {%- endcall -%}
     {%- endif -%}
