@@ -14,7 +14,7 @@ domains as (
     select * from {{ ref('identity_organization_domain') }}
 ),
 
--- an address that nobody took away says less than a record that the stay is over
+-- An address that nobody took away says less than a record that the stay is over.
 gone as (
     select
         person_id,
