@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -193,12 +194,10 @@ class _Dbt:
     def python_models(self) -> list[str]:
         """Return the names of the models in Python, each after those it needs."""
         nodes = self._manifest.nodes
-        found = [key for key, node in nodes.items() if node.language == "python"]
-        return [nodes[key].name for key in sorted(found, key=lambda key: len(self._above(key)))]
-
-    def _above(self, key: str) -> set[str]:
-        parents = self._manifest.parent_map[key] if key in self._manifest.nodes else []
-        return set(parents).union(*(self._above(parent) for parent in parents))
+        order = TopologicalSorter(self._manifest.parent_map).static_order()
+        return [
+            nodes[key].name for key in order if key in nodes and nodes[key].language == "python"
+        ]
 
     def run_python(self, name: str) -> None:
         """Run a model in Python on tables that Spark built, and give Spark its rows."""
