@@ -25,7 +25,7 @@ seen as (
 
 people as (
 
-    select * from {{ ref('dim_person') }}
+    select * from {{ ref('int_people__numbered') }}
     where not coalesce(is_staff, false) and not coalesce(is_bot, false)
 
 ),
@@ -72,7 +72,7 @@ scored_days as (
 
 states as (
 
-    {{ silence_states('person_days', 'person_id', 'scored_days') }}
+    {{ silence_states('person_days', 'person_number', 'scored_days') }}
 
 ),
 
@@ -86,11 +86,11 @@ next_days as (
 
     select
         scored_days.scored_on,
-        person_days.person_id,
+        person_days.person_number,
         min(person_days.day) as next_day
     from scored_days
     inner join person_days on person_days.day > scored_days.scored_on
-    group by scored_days.scored_on, person_days.person_id
+    group by scored_days.scored_on, person_days.person_number
 
 ),
 
@@ -100,7 +100,7 @@ judged as (
         windows.as_of,
         windows.basis,
         windows.horizon_days,
-        scores.person_id,
+        scores.person_number,
         coalesce(people.owner_person_id, organizations.owner_person_id) as owner_person_id,
         scores.score,
         scores.gaps >= 1 as has_come_again,
@@ -118,11 +118,11 @@ judged as (
     from windows
     cross join settings
     inner join scores on windows.scored_on = scores.scored_on
-    inner join people on scores.person_id = people.person_id
+    inner join people on scores.person_number = people.person_number
     left join {{ ref('dim_organization') }} as organizations
         on people.organization_id = organizations.organization_id
     left join next_days
-        on scores.scored_on = next_days.scored_on and scores.person_id = next_days.person_id
+        on scores.scored_on = next_days.scored_on and scores.person_number = next_days.person_number
 
 ),
 
@@ -187,7 +187,7 @@ listed as (
         {%- for order in orders %}
         row_number() over (
             partition by {{ grain | join(', ') }}, owner_person_id
-            order by by_{{ order }} desc, person_id
+            order by by_{{ order }} desc, person_number
         ) <= save_list as is_listed_by_{{ order }}{{ ',' if not loop.last }}
         {%- endfor %}
     from in_populations
