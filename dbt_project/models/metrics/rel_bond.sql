@@ -52,15 +52,21 @@ told as (
     select
         snapshots.as_of,
         snapshots.basis,
+        interests.person_id,
         people.person_number,
         interests.interest
     from {{ ref('bridge_person_interest') }} as interests
-    inner join people on interests.person_id = people.person_id
+    left join people on interests.person_id = people.person_id
     inner join snapshots
         on
             {{ utc_day('interests.told_at') }} <= snapshots.as_of
             or (interests.told_at is null and snapshots.basis = 'as_known')
-    group by snapshots.as_of, snapshots.basis, people.person_number, interests.interest
+    group by
+        snapshots.as_of,
+        snapshots.basis,
+        interests.person_id,
+        people.person_number,
+        interests.interest
 
 ),
 
@@ -69,7 +75,7 @@ tellers as (
     select
         as_of,
         basis,
-        count(distinct person_number) as tellers
+        count(distinct person_id) as tellers
     from told
     group by as_of, basis
 

@@ -130,7 +130,7 @@ silo_states as (
         {{ days_between('max(silo_days.day)', 'snapshots.as_of') }} as days_quiet,
         max(silo_days.last_act_at) as last_act_at,
         count(silo_days.silo_gap) as gaps,
-        {{ exact_median('silo_days.silo_gap') }} as usual_gap
+        {{ whole_median('silo_days.silo_gap') }} as usual_gap
     from snapshots
     inner join {{ ref('int_people__days') }} as silo_days on silo_days.day <= snapshots.as_of
     group by snapshots.as_of, snapshots.basis, silo_days.person_number, silo_days.silo
@@ -209,17 +209,40 @@ channel_counts as (
 
 ),
 
+-- Only of who was seen often enough, then and now, can it be said.
+channel_sums as (
+
+    select
+        as_of,
+        basis,
+        person_number,
+        sum(recent_days) as all_recent_days,
+        sum(usual_days) as all_usual_days
+    from channel_counts
+    group by as_of, basis, person_number
+    having sum(recent_days) >= 3 and sum(usual_days) >= 3
+
+),
+
 channel_ranks as (
 
     select
-        *,
+        channel_counts.*,
+        channel_sums.all_recent_days,
+        channel_sums.all_usual_days,
         {%- for name in ['recent', 'usual'] %}
-        sum({{ name }}_days) over (partition by as_of, basis, person_number) as all_{{ name }}_days,
         row_number() over (
-            partition by as_of, basis, person_number order by {{ name }}_days desc, channel
+            partition by
+                channel_counts.as_of, channel_counts.basis, channel_counts.person_number
+            order by channel_counts.{{ name }}_days desc, channel_counts.channel
         ) as {{ name }}_rank{{ ',' if not loop.last }}
         {%- endfor %}
     from channel_counts
+    inner join channel_sums
+        on
+            channel_counts.as_of = channel_sums.as_of
+            and channel_counts.basis = channel_sums.basis
+            and channel_counts.person_number = channel_sums.person_number
 
 ),
 
@@ -243,7 +266,6 @@ channels as (
             ) / 2 as decimal(5, 4)
         ) as channel_shift
     from channel_ranks
-    where all_recent_days >= 3 and all_usual_days >= 3
     group by as_of, basis, person_number
 
 ),
@@ -337,34 +359,52 @@ judged as (
 
 ),
 
--- Regulars who can still be saved, in the order that `rel_disengagement_check` holds to account.
-queued as (
+told_apart as (
 
     select
         *,
-        case when has_strategy and owner_person_id is null then owner_of_relationships end as owner,
+        cast(risk * importance / 100 as decimal(5, 2)) as priority,
+        coalesce(level in ('slowing', 'quiet') and gaps >= 2 and not is_nameless, false)
+            as can_be_saved
+    from judged
+
+),
+
+-- Regulars who can still be saved, in the order that `rel_disengagement_check` holds to account.
+places as (
+
+    select
+        as_of,
+        basis,
+        person_id,
+        row_number() over (
+            partition by as_of, basis, owner_person_id order by score, person_id
+        ) as place,
+        row_number() over (
+            partition by as_of, basis, owner_person_id
+            order by priority desc nulls last, score, person_id
+        ) as priority_place
+    from told_apart
+    where can_be_saved
+
+),
+
+queued as (
+
+    select
+        told_apart.*,
         case
-            when can_be_saved
-                then row_number() over (
-                    partition by as_of, basis, owner_person_id, can_be_saved
-                    order by score, person_id
-                )
-        end as place,
-        case
-            when can_be_saved
-                then row_number() over (
-                    partition by as_of, basis, owner_person_id, can_be_saved
-                    order by priority desc nulls last, score, person_id
-                )
-        end as priority_place
-    from (
-        select
-            *,
-            cast(risk * importance / 100 as decimal(5, 2)) as priority,
-            coalesce(level in ('slowing', 'quiet') and gaps >= 2 and not is_nameless, false)
-                as can_be_saved
-        from judged
-    ) as told_apart
+            when told_apart.has_strategy and told_apart.owner_person_id is null
+                then told_apart.owner_of_relationships
+        end as owner,
+        places.place,
+        places.priority_place
+    from told_apart
+    left join places
+        on
+            told_apart.as_of = places.as_of
+            and told_apart.basis = places.basis
+            and told_apart.person_id = places.person_id
 
 ),
 

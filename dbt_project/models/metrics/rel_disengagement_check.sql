@@ -94,15 +94,12 @@ next_days as (
 
 ),
 
-judged as (
+told_apart as (
 
     select
-        windows.as_of,
-        windows.basis,
-        windows.horizon_days,
+        scores.scored_on,
         scores.person_number,
         coalesce(people.owner_person_id, organizations.owner_person_id) as owner_person_id,
-        scores.score,
         scores.gaps >= 1 as has_come_again,
         -- still to be saved: a regular, away for longer than is usual for them, not yet gone
         scores.gaps >= 2
@@ -110,19 +107,14 @@ judged as (
         and scores.days_quiet
         >= settings.slowing_gap_ratio * {{ patience('scores.usual_gap', 'scores.gaps') }}
             as is_drifting,
-        coalesce(next_days.next_day <= windows.as_of, false) as has_returned,
         -- the larger, the more at risk
         -scores.score as by_score,
-        scores.days_quiet as by_recency,
-        settings.save_list
-    from windows
+        scores.days_quiet as by_recency
+    from scores
     cross join settings
-    inner join scores on windows.scored_on = scores.scored_on
     inner join people on scores.person_number = people.person_number
     left join {{ ref('dim_organization') }} as organizations
         on people.organization_id = organizations.organization_id
-    left join next_days
-        on scores.scored_on = next_days.scored_on and scores.person_number = next_days.person_number
 
 ),
 
@@ -133,11 +125,51 @@ in_populations as (
     ] %}
     select
         '{{ name }}' as population,
-        judged.*
-    from judged
+        scored_on,
+        person_number,
+        owner_person_id,
+        by_score,
+        by_recency
+    from told_apart
     where {{ condition }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
+
+),
+
+-- The first few of every owner's list, by either order: a day's, whatever window begins on it.
+listed as (
+
+    select
+        *,
+        {%- for order in orders %}
+        row_number() over (
+            partition by scored_on, population, owner_person_id
+            order by by_{{ order }} desc, person_number
+        ) as place_by_{{ order }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from in_populations
+
+),
+
+judged as (
+
+    select
+        windows.as_of,
+        windows.basis,
+        windows.horizon_days,
+        listed.population,
+        {%- for order in orders %}
+        listed.by_{{ order }},
+        listed.place_by_{{ order }} <= settings.save_list as is_listed_by_{{ order }},
+        {%- endfor %}
+        coalesce(next_days.next_day <= windows.as_of, false) as has_returned,
+        settings.save_list
+    from windows
+    cross join settings
+    inner join listed on windows.scored_on = listed.scored_on
+    left join next_days
+        on listed.scored_on = next_days.scored_on and listed.person_number = next_days.person_number
 
 ),
 
@@ -152,7 +184,7 @@ equals_by_{{ order }} as (
         by_{{ order }},
         count(*) filter (where not has_returned) as lost,
         count(*) filter (where has_returned) as returned
-    from in_populations
+    from judged
     group by {{ grain | join(', ') }}, by_{{ order }}
 
 ),
@@ -178,22 +210,6 @@ order_by_{{ order }} as (
 ),
 {%- endfor %}
 
----------- the first few of every owner's list, by either order
-
-listed as (
-
-    select
-        *,
-        {%- for order in orders %}
-        row_number() over (
-            partition by {{ grain | join(', ') }}, owner_person_id
-            order by by_{{ order }} desc, person_number
-        ) <= save_list as is_listed_by_{{ order }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from in_populations
-
-),
-
 counts as (
 
     select
@@ -213,7 +229,7 @@ counts as (
         ) as lost_only_by_{{ order }},
         {%- endfor %}
         max(save_list) as save_list
-    from listed
+    from judged
     group by {{ grain | join(', ') }}
 
 ),
