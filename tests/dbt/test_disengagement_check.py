@@ -72,11 +72,11 @@ def test_the_order_is_as_right_as_all_pairs_say(models: Models, seed: int) -> No
     for horizon in (28, 84):
         people = ledger.rows(
             f"""
-            select person_id, {horizon} + date_diff('day', max(day) filter (
+            select {horizon} + date_diff('day', max(day) filter (
                     where day <= date '{AS_OF}' - {horizon}), date '{AS_OF}' - {horizon}) as quiet,
                 max(day) > date '{AS_OF}' - {horizon} as came
             from int_people__days where is_first_of_day and day <= date '{AS_OF}'
-            group by person_id having min(day) <= date '{AS_OF}' - {horizon}
+            group by person_number having min(day) <= date '{AS_OF}' - {horizon}
             """
         )
         came = [row["quiet"] for row in people if row["came"]]

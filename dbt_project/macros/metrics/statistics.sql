@@ -113,8 +113,8 @@
                     n_over,
                     n_waits,
                     sum(n_waits) over (
-                        partition by {{ groups | join(', ') }} order by wait
-                        rows between current row and unbounded following
+                        partition by {{ groups | join(', ') }} order by wait desc
+                        rows between unbounded preceding and current row
                     ) as n_at_risk
                 from {{ counted }}
             ) as risks

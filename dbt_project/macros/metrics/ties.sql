@@ -17,7 +17,7 @@ cast(
 {% macro tying_acts() -%}
 select * from {{ ref('int_acts__counted') }}
     where
-        actor_person_id is not null
+        actor_number is not null
         and not is_by_bot
         and kind not in ('purchase', 'login', 'task', 'note')
 {%- endmacro %}

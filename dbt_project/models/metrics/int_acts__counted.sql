@@ -34,7 +34,7 @@ sources as (
 
 people as (
 
-    select * from {{ ref('dim_person') }}
+    select * from {{ ref('int_people__numbered') }}
 
 ),
 
@@ -173,25 +173,14 @@ with_parties as (
             false
         ) as is_by_staff,
         coalesce(actors.is_bot, acts.is_bot_actor, false) as is_by_bot,
+        actors.person_number as actor_number,
+        targets.person_number as target_number,
         coalesce(targets.is_staff, false) as is_to_staff,
         coalesce(targets.is_bot, false) as is_to_bot
     from acts
-    -- one row each: `person_id` is the key of `dim_person`
+    -- one row each: `person_id` is a key of `int_people__numbered`
     left join people as actors on acts.actor_person_id = actors.person_id
     left join people as targets on acts.target_person_id = targets.person_id
-
-),
-
-with_outsider as (
-
-    select
-        *,
-        case
-            when not is_by_staff then actor_person_id
-            when not is_to_staff then target_person_id
-            else cast(null as string)
-        end as outside_person_id
-    from with_parties
 
 ),
 
@@ -203,7 +192,8 @@ final as (
         acts.thread_id,
         acts.actor_person_id,
         acts.target_person_id,
-        acts.outside_person_id,
+        acts.actor_number,
+        acts.target_number,
         coalesce(acts.organization_id, memberships.organization_id) as organization_id,
 
         ---------- text
@@ -233,11 +223,12 @@ final as (
         ---------- times
         acts.day,
         acts.occurred_at
-    from with_outsider as acts
+    from with_parties as acts
     -- at most one row: the ranges of a person do not overlap
     left join memberships
         on
-            acts.outside_person_id = memberships.person_id
+            case when acts.organization_id is null then {{ outsider('acts') }} end
+            = memberships.person_id
             and (memberships.from_day is null or memberships.from_day <= acts.day)
             and (memberships.until_day is null or memberships.until_day > acts.day)
 

@@ -7,7 +7,7 @@ acts as (
     select
         acts.act_id,
         acts.thread_id,
-        acts.outside_person_id,
+        {{ outsider('acts') }} as outside_person_id,
         acts.organization_id,
         acts.silo,
         acts.day,

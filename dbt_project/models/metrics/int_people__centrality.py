@@ -29,7 +29,15 @@ SCHEMA = pyarrow.schema(
 
 def model(dbt, session):
     dbt.config(materialized="table")
-    ties = dbt.ref("int_ties__faded").filter("is_direct and strength > 0")
+    people = dbt.ref("int_people__numbered")
+    ties = (
+        dbt.ref("int_ties__faded")
+        .filter("is_direct and strength > 0")
+        .set_alias("ties")
+        .join(people.set_alias("one"), "ties.one_number = one.person_number")
+        .join(people.set_alias("other"), "ties.other_number = other.person_number")
+        .project("as_of, basis, strength, one.person_id as one_id, other.person_id as other_id")
+    )
     days = ties.project("as_of, basis").distinct().order("as_of, basis").fetchall()
     parts = [
         _placed(

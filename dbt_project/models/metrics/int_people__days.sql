@@ -5,27 +5,19 @@ with
 acts as (
 
     select * from {{ ref('int_acts__counted') }}
-    where actor_person_id is not null and not is_by_staff and not is_by_bot
-
-),
-
-people as (
-
-    select * from {{ ref('dim_person') }}
-    where not coalesce(is_staff, false) and not coalesce(is_bot, false)
+    where actor_number is not null and not is_by_staff and not is_by_bot
 
 ),
 
 days as (
 
     select
-        acts.actor_person_id as person_id,
-        acts.silo,
-        acts.day,
-        max(acts.occurred_at) as last_act_at
+        actor_number as person_number,
+        silo,
+        day,
+        max(occurred_at) as last_act_at
     from acts
-    inner join people on acts.actor_person_id = people.person_id
-    group by acts.actor_person_id, acts.silo, acts.day
+    group by actor_number, silo, day
 
 ),
 
@@ -33,8 +25,8 @@ numbered as (
 
     select
         *,
-        lag(day) over (partition by person_id, silo order by day) as previous_silo_day,
-        lag(day) over (partition by person_id order by day, silo) as previous_day
+        lag(day) over (partition by person_number, silo order by day) as previous_silo_day,
+        lag(day) over (partition by person_number order by day, silo) as previous_day
     from days
 
 ),
@@ -42,7 +34,7 @@ numbered as (
 final as (
 
     select
-        person_id,
+        person_number,
         silo,
         day,
         {{ days_between('previous_silo_day', 'day') }} as silo_gap,

@@ -28,7 +28,7 @@ turned_to as (
 
     select
         *,
-        0 as threads_met
+        false as is_thread
     from {{ ref('int_ties__turned') }}
     where day > (select after from horizon)
 
@@ -36,78 +36,77 @@ turned_to as (
 
 ---------- threads in which both spoke
 
--- Whoever speaks alone meets nobody, and a thread long closed brings nobody together.
-threads as (
+spoken as (
 
     select
         thread_id,
-        count(*) as acts
+        actor_number as person_number,
+        min(silo) as silo,
+        min(place) as place,
+        min(day) as day,
+        min(occurred_at) as joined_at
     from acts
+    group by thread_id, actor_number
+
+),
+
+crowded as (
+
+    select thread_id
+    from spoken
     group by thread_id
-    having count(*) > 1 and max(day) > (select after from horizon)
+    having count(*) > {{ seats }}
 
 ),
 
-joined_threads as (
-
-    select
-        acts.thread_id,
-        acts.actor_person_id as person_id,
-        min(acts.silo) as silo,
-        min(acts.place) as place,
-        min(acts.day) as day,
-        min(acts.occurred_at) as joined_at,
-        max(threads.acts) as acts
-    from acts
-    inner join threads on acts.thread_id = threads.thread_id
-    group by acts.thread_id, acts.actor_person_id
-
-),
-
--- Seats are counted only where they may not be enough for all.
+-- Seats are counted only where they are not enough for all.
 seated as (
 
     select
-        thread_id,
-        person_id,
-        silo,
-        place,
-        day
-    from joined_threads
-    where acts <= {{ seats }}
+        spoken.thread_id,
+        spoken.person_number,
+        spoken.silo,
+        spoken.place,
+        spoken.day
+    from spoken
+    left join crowded on spoken.thread_id = crowded.thread_id
+    where crowded.thread_id is null
     union all
     select
         thread_id,
-        person_id,
+        person_number,
         silo,
         place,
         day
     from (
         select
-            *,
-            row_number() over (partition by thread_id order by joined_at, person_id) as seat
-        from joined_threads
-        where acts > {{ seats }}
-    ) as crowded
+            spoken.*,
+            row_number() over (
+                partition by spoken.thread_id order by spoken.joined_at, spoken.person_number
+            ) as seat
+        from spoken
+        inner join crowded on spoken.thread_id = crowded.thread_id
+    ) as in_order
     where seat <= {{ seats }}
 
 ),
 
+-- A thread long closed brings nobody together.
 met as (
 
     select
-        one.person_id as one_id,
-        other.person_id as other_id,
+        one.person_number as one_number,
+        other.person_number as other_number,
         least(one.silo, other.silo) as silo,
         coalesce(least(one.place, other.place), one.place, other.place) as place,
         greatest(one.day, other.day) as day,
-        0 as from_one,
-        0 as from_other,
-        1 as threads_met
+        false as is_from_one,
+        false as is_from_other,
+        true as is_thread
     from seated as one
     -- a row per pair of the first people in a thread
     inner join seated as other
-        on one.thread_id = other.thread_id and one.person_id < other.person_id
+        on one.thread_id = other.thread_id and one.person_number < other.person_number
     where greatest(one.day, other.day) > (select after from horizon)
 
 ),
@@ -117,20 +116,20 @@ met as (
 days as (
 
     select
-        one_id,
-        other_id,
+        one_number,
+        other_number,
         silo,
         place,
         day,
-        sum(from_one) as from_one,
-        sum(from_other) as from_other,
-        sum(threads_met) as threads_met
+        count(case when is_from_one then 1 end) as from_one,
+        count(case when is_from_other then 1 end) as from_other,
+        count(case when is_thread then 1 end) as threads_met
     from (
         select * from turned_to
         union all
         select * from met
     ) as occasions
-    group by one_id, other_id, silo, place, day
+    group by one_number, other_number, silo, place, day
 
 ),
 
@@ -141,8 +140,8 @@ sums as (
     select
         snapshots.as_of,
         snapshots.basis,
-        days.one_id,
-        days.other_id,
+        days.one_number,
+        days.other_number,
         cast(sum(days.from_one) as bigint) as from_one,
         cast(sum(days.from_other) as bigint) as from_other,
         cast(sum(days.threads_met) as bigint) as threads_met,
@@ -165,7 +164,7 @@ sums as (
         on
             days.day <= snapshots.as_of
             and days.day > {{ days_after('snapshots.as_of', -364) }}
-    group by snapshots.as_of, snapshots.basis, days.one_id, days.other_id
+    group by snapshots.as_of, snapshots.basis, days.one_number, days.other_number
 
 ),
 
@@ -176,8 +175,8 @@ spread_days as (
     select
         sums.as_of,
         sums.basis,
-        sums.one_id,
-        sums.other_id,
+        sums.one_number,
+        sums.other_number,
         days.silo,
         days.place,
         days.day,
@@ -185,8 +184,8 @@ spread_days as (
     from sums
     inner join days
         on
-            sums.one_id = days.one_id
-            and sums.other_id = days.other_id
+            sums.one_number = days.one_number
+            and sums.other_number = days.other_number
             and days.day <= sums.as_of
             and days.day > {{ days_after('sums.as_of', -364) }}
     where sums.is_spread
@@ -198,22 +197,22 @@ spread_places as (
     select
         as_of,
         basis,
-        one_id,
-        other_id,
+        one_number,
+        other_number,
         count(*) as places,
         {{ sorted_list('silo') }} as silos
     from (
         select
             as_of,
             basis,
-            one_id,
-            other_id,
+            one_number,
+            other_number,
             silo,
             place
         from spread_days
-        group by as_of, basis, one_id, other_id, silo, place
+        group by as_of, basis, one_number, other_number, silo, place
     ) as places
-    group by as_of, basis, one_id, other_id
+    group by as_of, basis, one_number, other_number
 
 ),
 
@@ -222,22 +221,22 @@ spread_turns as (
     select
         as_of,
         basis,
-        one_id,
-        other_id,
+        one_number,
+        other_number,
         count(*) as days_turned_to,
         sum({{ faded(10, days_between('day', 'as_of')) }}) as direct_points
     from (
         select
             as_of,
             basis,
-            one_id,
-            other_id,
+            one_number,
+            other_number,
             day
         from spread_days
         where is_turned_to
-        group by as_of, basis, one_id, other_id, day
+        group by as_of, basis, one_number, other_number, day
     ) as days_turned_to
-    group by as_of, basis, one_id, other_id
+    group by as_of, basis, one_number, other_number
 
 ),
 
@@ -246,8 +245,8 @@ final as (
     select
         sums.as_of,
         sums.basis,
-        sums.one_id,
-        sums.other_id,
+        sums.one_number,
+        sums.other_number,
         sums.from_one,
         sums.from_other,
         sums.threads_met,
@@ -274,8 +273,8 @@ final as (
         on
             sums.as_of = {{ table }}.as_of
             and sums.basis = {{ table }}.basis
-            and sums.one_id = {{ table }}.one_id
-            and sums.other_id = {{ table }}.other_id
+            and sums.one_number = {{ table }}.one_number
+            and sums.other_number = {{ table }}.other_number
     {%- endfor %}
 
 )

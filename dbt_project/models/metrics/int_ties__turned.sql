@@ -13,15 +13,15 @@ addressed as (
     select
         acts.*,
         -- Who asks everybody has turned to whoever answers; in a meeting both are there.
-        acts.kind = 'meeting' or coalesce(asked.actor_person_id = acts.target_person_id, false)
+        acts.kind = 'meeting' or coalesce(asked.actor_number = acts.target_number, false)
             as is_two_way
     from acts
     -- at most one row: `act_id` is the key
     left join {{ ref('int_acts__counted') }} as asked
         on acts.thread_id = asked.act_id and asked.kind in ('question', 'case_opened')
     where
-        acts.target_person_id is not null
-        and acts.target_person_id <> acts.actor_person_id
+        acts.target_number is not null
+        and acts.target_number <> acts.actor_number
         and not acts.is_to_bot
 
 ),
@@ -29,13 +29,13 @@ addressed as (
 final as (
 
     select
-        least(actor_person_id, target_person_id) as one_id,
-        greatest(actor_person_id, target_person_id) as other_id,
+        least(actor_number, target_number) as one_number,
+        greatest(actor_number, target_number) as other_number,
         silo,
         place,
         day,
-        case when actor_person_id < target_person_id or is_two_way then 1 else 0 end as from_one,
-        case when actor_person_id > target_person_id or is_two_way then 1 else 0 end as from_other
+        actor_number < target_number or is_two_way as is_from_one,
+        actor_number > target_number or is_two_way as is_from_other
     from addressed
 
 )

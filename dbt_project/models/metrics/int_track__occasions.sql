@@ -3,8 +3,10 @@
 {#- Written where it is read: a common one would be kept in memory whole for its many readers. -#}
 {%- set acts -%}
 (
-        select *
-        from {{ ref('int_acts__counted') }}
+        select
+            *,
+            {{ outsider('counted') }} as outside_person_id
+        from {{ ref('int_acts__counted') }} as counted
         where kind not in ('purchase', 'login', 'survey', 'note', 'task') and not is_by_bot
     ) as acts
 {%- endset %}

@@ -19,7 +19,7 @@ seen as (
 
 people as (
 
-    select * from {{ ref('dim_person') }}
+    select * from {{ ref('int_people__numbered') }}
 
 ),
 
@@ -29,18 +29,19 @@ kept as (
     select
         snapshots.as_of,
         snapshots.basis,
-        least(people.person_id, people.owner_person_id) as one_id,
-        greatest(people.person_id, people.owner_person_id) as other_id,
-        min(people.person_id) as kept_id,
-        min(people.owner_person_id) as owner_person_id
+        least(people.person_number, owners.person_number) as one_number,
+        greatest(people.person_number, owners.person_number) as other_number,
+        min(people.person_number) as kept_number,
+        min(owners.person_number) as owner_number
     from people
+    inner join people as owners on people.owner_person_id = owners.person_id
     inner join snapshots on snapshots.basis = 'as_known'
-    where people.owner_person_id <> people.person_id and not coalesce(people.is_staff, false)
+    where people.person_number <> owners.person_number and not coalesce(people.is_staff, false)
     group by
         snapshots.as_of,
         snapshots.basis,
-        least(people.person_id, people.owner_person_id),
-        greatest(people.person_id, people.owner_person_id)
+        least(people.person_number, owners.person_number),
+        greatest(people.person_number, owners.person_number)
 
 ),
 
@@ -52,13 +53,20 @@ told as (
         snapshots.as_of,
         snapshots.basis,
         interests.person_id,
+        people.person_number,
         interests.interest
     from {{ ref('bridge_person_interest') }} as interests
+    left join people on interests.person_id = people.person_id
     inner join snapshots
         on
             {{ utc_day('interests.told_at') }} <= snapshots.as_of
             or (interests.told_at is null and snapshots.basis = 'as_known')
-    group by snapshots.as_of, snapshots.basis, interests.person_id, interests.interest
+    group by
+        snapshots.as_of,
+        snapshots.basis,
+        interests.person_id,
+        people.person_number,
+        interests.interest
 
 ),
 
@@ -96,8 +104,8 @@ kindred as (
     select
         one.as_of,
         one.basis,
-        one.person_id as one_id,
-        other.person_id as other_id
+        one.person_number as one_number,
+        other.person_number as other_number
     from told as one
     inner join specific
         on
@@ -112,7 +120,7 @@ kindred as (
             one.as_of = other.as_of
             and one.basis = other.basis
             and one.interest = other.interest
-            and one.person_id < other.person_id
+            and one.person_number < other.person_number
 
 ),
 
@@ -121,20 +129,20 @@ untied as (
     select
         pairs.as_of,
         pairs.basis,
-        pairs.one_id,
-        pairs.other_id
+        pairs.one_number,
+        pairs.other_number
     from (
-        select as_of, basis, one_id, other_id from kept
+        select as_of, basis, one_number, other_number from kept
         union
-        select as_of, basis, one_id, other_id from kindred
+        select as_of, basis, one_number, other_number from kindred
     ) as pairs
     left join {{ ref('int_ties__faded') }} as ties
         on
             pairs.as_of = ties.as_of
             and pairs.basis = ties.basis
-            and pairs.one_id = ties.one_id
-            and pairs.other_id = ties.other_id
-    where ties.one_id is null
+            and pairs.one_number = ties.one_number
+            and pairs.other_number = ties.other_number
+    where ties.one_number is null
 
 ),
 
@@ -143,33 +151,33 @@ shared as (
     select
         pairs.as_of,
         pairs.basis,
-        pairs.one_id,
-        pairs.other_id,
+        pairs.one_number,
+        pairs.other_number,
         count(*) as mutual_interests,
         max(specific.bits) as bits
     from (
-        select as_of, basis, one_id, other_id from {{ ref('int_ties__faded') }}
+        select as_of, basis, one_number, other_number from {{ ref('int_ties__faded') }}
         union all
-        select as_of, basis, one_id, other_id from untied
+        select as_of, basis, one_number, other_number from untied
     ) as pairs
     -- a row per interest that both told us
     inner join told as one
         on
             pairs.as_of = one.as_of
             and pairs.basis = one.basis
-            and pairs.one_id = one.person_id
+            and pairs.one_number = one.person_number
     inner join told as other
         on
             pairs.as_of = other.as_of
             and pairs.basis = other.basis
-            and pairs.other_id = other.person_id
+            and pairs.other_number = other.person_number
             and one.interest = other.interest
     inner join specific
         on
             one.as_of = specific.as_of
             and one.basis = specific.basis
             and one.interest = specific.interest
-    group by pairs.as_of, pairs.basis, pairs.one_id, pairs.other_id
+    group by pairs.as_of, pairs.basis, pairs.one_number, pairs.other_number
 
 ),
 
@@ -178,7 +186,7 @@ shared as (
 stages as (
 
     select
-        fields_told.entity_id as person_id,
+        people.person_number,
         fields_told.value_text as stage,
         row_number() over (
             partition by fields_told.entity_id
@@ -189,6 +197,7 @@ stages as (
                 fields_told.value_text
         ) as choice
     from {{ ref('dim_custom_field') }} as fields_told
+    inner join people on fields_told.entity_id = people.person_id
     inner join {{ source('control', 'column_meanings') }} as meanings
         on
             meanings.meaning = 'bond_stage'
@@ -209,8 +218,8 @@ pairs as (
     select
         as_of,
         basis,
-        one_id,
-        other_id,
+        one_number,
+        other_number,
         strength,
         is_direct,
         from_one,
@@ -225,8 +234,8 @@ pairs as (
     select
         as_of,
         basis,
-        one_id,
-        other_id,
+        one_number,
+        other_number,
         0 as strength,
         false as is_direct,
         0 as from_one,
@@ -245,8 +254,8 @@ joined as (
     select
         pairs.as_of,
         pairs.basis,
-        pairs.one_id,
-        pairs.other_id,
+        one.person_id,
+        other.person_id as other_person_id,
         coalesce(one.party_kind, 'unknown') as person_kind,
         coalesce(other.party_kind, 'unknown') as other_person_kind,
         cast(pairs.strength as decimal(9, 6)) as strength,
@@ -261,8 +270,11 @@ joined as (
         case when tellers.tellers is not null then coalesce(shared.mutual_interests, 0) end
             as mutual_interests,
         shared.bits,
-        kept.owner_person_id,
-        case when kept.owner_person_id is not null then stages.stage end as stage,
+        case
+            when kept.owner_number = pairs.one_number then one.person_id
+            when kept.owner_number = pairs.other_number then other.person_id
+        end as owner_person_id,
+        stages.stage,
         coalesce(seen.coverage, 0) as coverage,
         snapshots.known_at
     from pairs
@@ -272,12 +284,12 @@ joined as (
         on
             pairs.as_of = {{ table }}.as_of
             and pairs.basis = {{ table }}.basis
-            and pairs.one_id = {{ table }}.one_id
-            and pairs.other_id = {{ table }}.other_id
+            and pairs.one_number = {{ table }}.one_number
+            and pairs.other_number = {{ table }}.other_number
     {%- endfor %}
-    left join people as one on pairs.one_id = one.person_id
-    left join people as other on pairs.other_id = other.person_id
-    left join stages on kept.kept_id = stages.person_id and stages.choice = 1
+    inner join people as one on pairs.one_number = one.person_number
+    inner join people as other on pairs.other_number = other.person_number
+    left join stages on kept.kept_number = stages.person_number and stages.choice = 1
     left join tellers on pairs.as_of = tellers.as_of and pairs.basis = tellers.basis
     left join seen on pairs.as_of = seen.as_of and pairs.basis = seen.basis
 
@@ -289,8 +301,8 @@ final as (
         ---------- grain
         as_of,
         basis,
-        one_id as person_id,
-        other_id as other_person_id,
+        person_id,
+        other_person_id,
 
         ---------- whom it joins
         person_kind,

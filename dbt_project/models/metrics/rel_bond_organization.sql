@@ -18,7 +18,7 @@ seen as (
 
 people as (
 
-    select * from {{ ref('dim_person') }}
+    select * from {{ ref('int_people__numbered') }}
 
 ),
 
@@ -41,7 +41,7 @@ members as (
     select
         snapshots.as_of,
         snapshots.basis,
-        people.person_id,
+        people.person_number,
         case
             when people.is_staff then 'us'
             else memberships.organization_id
@@ -65,9 +65,9 @@ across as (
         other.organization_id as other_organization_id
     from {{ ref('int_ties__faded') }} as ties
     inner join members as one
-        on ties.as_of = one.as_of and ties.basis = one.basis and ties.one_id = one.person_id
+        on ties.as_of = one.as_of and ties.basis = one.basis and ties.one_number = one.person_number
     inner join members as other
-        on ties.as_of = other.as_of and ties.basis = other.basis and ties.other_id = other.person_id
+        on ties.as_of = other.as_of and ties.basis = other.basis and ties.other_number = other.person_number
     where ties.strength > 0 and one.organization_id <> other.organization_id
 
 ),
@@ -82,8 +82,8 @@ strands as (
             as organization_id,
         case when is_turned then one_organization_id else other_organization_id end
             as other_organization_id,
-        case when is_turned then other_id else one_id end as person_id,
-        case when is_turned then one_id else other_id end as other_person_id,
+        case when is_turned then other_number else one_number end as person_number,
+        case when is_turned then one_number else other_number end as other_person_number,
         strength,
         is_direct,
         last_day
@@ -108,10 +108,10 @@ whole as (
         count(case when is_direct then 1 end) as two_way_ties,
         sum(strength) as strength,
         max(last_day) as last_day,
-        min(person_id) as person_id,
-        min(person_id) < max(person_id) as has_several,
-        min(other_person_id) as other_person_id,
-        min(other_person_id) < max(other_person_id) as has_several_others
+        min(person_number) as person_number,
+        min(person_number) < max(person_number) as has_several,
+        min(other_person_number) as other_person_number,
+        min(other_person_number) < max(other_person_number) as has_several_others
     from strands
     group by {{ grain | join(', ') }}
 
@@ -120,14 +120,14 @@ whole as (
 ---------- on whom it hangs, on either side: a question only where several are there
 
 {%- for side, person, has_several in [
-    ('own', 'person_id', 'has_several'), ('other', 'other_person_id', 'has_several_others'),
+    ('own', 'person_number', 'has_several'), ('other', 'other_person_number', 'has_several_others'),
 ] %}
 
 {{ side }}_people as (
 
     select
         strands.{{ grain | join(', strands.') }},
-        strands.{{ person }} as member_id,
+        strands.{{ person }} as member_number,
         cast(sum(strands.strength) * 1000000 as bigint) as points
     from strands
     inner join whole
@@ -142,7 +142,7 @@ whole as (
 
 {{ side }}_concentration as (
 
-    {{ concentration(side ~ '_people', grain, 'member_id', 'points') }}
+    {{ concentration(side ~ '_people', grain, 'member_number', 'points') }}
 
 ),
 {%- endfor %}
@@ -165,19 +165,23 @@ joined as (
         coalesce(
             {{ share(side ~ '_concentration.top_1', side ~ '_concentration.total') }}, 1
         ) as top_{{ prefix }}person_share,
-        coalesce({{ side }}_concentration.top_part, whole.{{ prefix }}person_id)
-            as top_{{ prefix }}person_id,
+        {{ side }}_top.person_id as top_{{ prefix }}person_id,
         {%- endfor %}
         coalesce(seen.coverage, 0) as coverage,
         snapshots.known_at
     from whole
     inner join snapshots on whole.as_of = snapshots.as_of and whole.basis = snapshots.basis
-    {%- for side in ['own', 'other'] %}
+    {%- for side, prefix in [('own', ''), ('other', 'other_')] %}
     left join {{ side }}_concentration
         on
             {%- for column in grain %}
             {% if not loop.first %}and {% endif %}whole.{{ column }} = {{ side }}_concentration.{{ column }}
             {%- endfor %}
+    left join people as {{ side }}_top
+        on
+            coalesce(
+                {{ side }}_concentration.top_part, whole.{{ prefix }}person_number
+            ) = {{ side }}_top.person_number
     {%- endfor %}
     left join organizations on whole.organization_id = organizations.organization_id
     left join organizations as others on whole.other_organization_id = others.organization_id

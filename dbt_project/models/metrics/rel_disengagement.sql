@@ -22,7 +22,7 @@ seen as (
 
 people as (
 
-    select * from {{ ref('dim_person') }}
+    select * from {{ ref('int_people__numbered') }}
     where not coalesce(is_staff, false) and not coalesce(is_bot, false)
 
 ),
@@ -36,7 +36,7 @@ organizations as (
 person_days as (
 
     select
-        person_id,
+        person_number,
         day,
         gap
     from {{ ref('int_people__days') }}
@@ -70,7 +70,7 @@ scored_days as (
 
 states as (
 
-    {{ silence_states('person_days', 'person_id', 'scored_days') }}
+    {{ silence_states('person_days', 'person_number', 'scored_days') }}
 
 ),
 
@@ -96,7 +96,7 @@ scores as (
 
 outcomes as (
 
-    {{ return_outcomes('scored', 'person_id') }}
+    {{ return_outcomes('scored', 'person_number') }}
 
 ),
 
@@ -124,16 +124,16 @@ silo_states as (
     select
         snapshots.as_of,
         snapshots.basis,
-        silo_days.person_id,
+        silo_days.person_number,
         silo_days.silo,
         max(silo_days.day) as last_day,
         {{ days_between('max(silo_days.day)', 'snapshots.as_of') }} as days_quiet,
         max(silo_days.last_act_at) as last_act_at,
         count(silo_days.silo_gap) as gaps,
-        {{ exact_median('silo_days.silo_gap') }} as usual_gap
+        {{ whole_median('silo_days.silo_gap') }} as usual_gap
     from snapshots
     inner join {{ ref('int_people__days') }} as silo_days on silo_days.day <= snapshots.as_of
-    group by snapshots.as_of, snapshots.basis, silo_days.person_id, silo_days.silo
+    group by snapshots.as_of, snapshots.basis, silo_days.person_number, silo_days.silo
 
 ),
 
@@ -143,14 +143,14 @@ quiet_silos as (
     select
         *,
         row_number() over (
-            partition by as_of, basis, person_id
+            partition by as_of, basis, person_number
             order by
                 case when gaps >= 2 and days_quiet > 2 * usual_gap then 0 else 1 end,
                 last_day,
                 silo
         ) as quiet_rank,
-        count(*) over (partition by as_of, basis, person_id) as silos,
-        max(last_act_at) over (partition by as_of, basis, person_id) as last_act_anywhere_at,
+        count(*) over (partition by as_of, basis, person_number) as silos,
+        max(last_act_at) over (partition by as_of, basis, person_number) as last_act_anywhere_at,
         gaps >= 2 and days_quiet > 2 * usual_gap as is_quiet
     from silo_states
 
@@ -161,7 +161,7 @@ first_quiet as (
     select
         as_of,
         basis,
-        person_id,
+        person_number,
         silos,
         last_act_anywhere_at as last_act_at,
         case when is_quiet then silo end as first_quiet_silo,
@@ -176,16 +176,16 @@ first_quiet as (
 channel_days as (
 
     select
-        actor_person_id as person_id,
+        actor_number as person_number,
         channel,
         day
     from {{ ref('int_acts__counted') }}
     where
-        actor_person_id is not null
+        actor_number is not null
         and channel is not null
         and not is_by_staff
         and not is_by_bot
-    group by actor_person_id, channel, day
+    group by actor_number, channel, day
 
 ),
 
@@ -194,7 +194,7 @@ channel_counts as (
     select
         snapshots.as_of,
         snapshots.basis,
-        channel_days.person_id,
+        channel_days.person_number,
         channel_days.channel,
         count(case when channel_days.day > {{ days_after('snapshots.as_of', -56) }} then 1 end)
             as recent_days,
@@ -205,21 +205,44 @@ channel_counts as (
         on
             channel_days.day <= snapshots.as_of
             and channel_days.day > {{ days_after('snapshots.as_of', -420) }}
-    group by snapshots.as_of, snapshots.basis, channel_days.person_id, channel_days.channel
+    group by snapshots.as_of, snapshots.basis, channel_days.person_number, channel_days.channel
+
+),
+
+-- Only of who was seen often enough, then and now, can it be said.
+channel_sums as (
+
+    select
+        as_of,
+        basis,
+        person_number,
+        sum(recent_days) as all_recent_days,
+        sum(usual_days) as all_usual_days
+    from channel_counts
+    group by as_of, basis, person_number
+    having sum(recent_days) >= 3 and sum(usual_days) >= 3
 
 ),
 
 channel_ranks as (
 
     select
-        *,
+        channel_counts.*,
+        channel_sums.all_recent_days,
+        channel_sums.all_usual_days,
         {%- for name in ['recent', 'usual'] %}
-        sum({{ name }}_days) over (partition by as_of, basis, person_id) as all_{{ name }}_days,
         row_number() over (
-            partition by as_of, basis, person_id order by {{ name }}_days desc, channel
+            partition by
+                channel_counts.as_of, channel_counts.basis, channel_counts.person_number
+            order by channel_counts.{{ name }}_days desc, channel_counts.channel
         ) as {{ name }}_rank{{ ',' if not loop.last }}
         {%- endfor %}
     from channel_counts
+    inner join channel_sums
+        on
+            channel_counts.as_of = channel_sums.as_of
+            and channel_counts.basis = channel_sums.basis
+            and channel_counts.person_number = channel_sums.person_number
 
 ),
 
@@ -229,7 +252,7 @@ channels as (
     select
         as_of,
         basis,
-        person_id,
+        person_number,
         max(case when recent_rank = 1 then channel end) as recent_channel,
         max(case when usual_rank = 1 then channel end) as usual_channel,
         cast(
@@ -243,8 +266,7 @@ channels as (
             ) / 2 as decimal(5, 4)
         ) as channel_shift
     from channel_ranks
-    where all_recent_days >= 3 and all_usual_days >= 3
-    group by as_of, basis, person_id
+    group by as_of, basis, person_number
 
 ),
 
@@ -254,7 +276,7 @@ joined as (
         snapshots.as_of,
         snapshots.basis,
         snapshots.known_at,
-        scores.person_id,
+        people.person_id,
         people.organization_id,
         coalesce(people.owner_person_id, organizations.owner_person_id) as owner_person_id,
         people.party_kind,
@@ -292,26 +314,26 @@ joined as (
     from snapshots
     cross join settings
     inner join scores on snapshots.as_of = scores.scored_on
-    inner join people on scores.person_id = people.person_id
+    inner join people on scores.person_number = people.person_number
     left join organizations on people.organization_id = organizations.organization_id
     inner join first_quiet
         on
             snapshots.as_of = first_quiet.as_of
             and snapshots.basis = first_quiet.basis
-            and scores.person_id = first_quiet.person_id
+            and scores.person_number = first_quiet.person_number
     left join channels
         on
             snapshots.as_of = channels.as_of
             and snapshots.basis = channels.basis
-            and scores.person_id = channels.person_id
+            and scores.person_number = channels.person_number
     left join importance
         on
             snapshots.as_of = importance.as_of
             and snapshots.basis = importance.basis
-            and scores.person_id = importance.person_id
+            and people.person_id = importance.person_id
     left join scores as previous
         on
-            scores.person_id = previous.person_id
+            scores.person_number = previous.person_number
             and previous.scored_on = {{ days_after('snapshots.as_of', -28) }}
     left join seen on snapshots.as_of = seen.as_of and snapshots.basis = seen.basis
 
@@ -337,34 +359,52 @@ judged as (
 
 ),
 
--- Regulars who can still be saved, in the order that `rel_disengagement_check` holds to account.
-queued as (
+told_apart as (
 
     select
         *,
-        case when has_strategy and owner_person_id is null then owner_of_relationships end as owner,
+        cast(risk * importance / 100 as decimal(5, 2)) as priority,
+        coalesce(level in ('slowing', 'quiet') and gaps >= 2 and not is_nameless, false)
+            as can_be_saved
+    from judged
+
+),
+
+-- Regulars who can still be saved, in the order that `rel_disengagement_check` holds to account.
+places as (
+
+    select
+        as_of,
+        basis,
+        person_id,
+        row_number() over (
+            partition by as_of, basis, owner_person_id order by score, person_id
+        ) as place,
+        row_number() over (
+            partition by as_of, basis, owner_person_id
+            order by priority desc nulls last, score, person_id
+        ) as priority_place
+    from told_apart
+    where can_be_saved
+
+),
+
+queued as (
+
+    select
+        told_apart.*,
         case
-            when can_be_saved
-                then row_number() over (
-                    partition by as_of, basis, owner_person_id, can_be_saved
-                    order by score, person_id
-                )
-        end as place,
-        case
-            when can_be_saved
-                then row_number() over (
-                    partition by as_of, basis, owner_person_id, can_be_saved
-                    order by priority desc nulls last, score, person_id
-                )
-        end as priority_place
-    from (
-        select
-            *,
-            cast(risk * importance / 100 as decimal(5, 2)) as priority,
-            coalesce(level in ('slowing', 'quiet') and gaps >= 2 and not is_nameless, false)
-                as can_be_saved
-        from judged
-    ) as told_apart
+            when told_apart.has_strategy and told_apart.owner_person_id is null
+                then told_apart.owner_of_relationships
+        end as owner,
+        places.place,
+        places.priority_place
+    from told_apart
+    left join places
+        on
+            told_apart.as_of = places.as_of
+            and told_apart.basis = places.basis
+            and told_apart.person_id = places.person_id
 
 ),
 

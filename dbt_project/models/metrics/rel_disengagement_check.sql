@@ -25,7 +25,7 @@ seen as (
 
 people as (
 
-    select * from {{ ref('dim_person') }}
+    select * from {{ ref('int_people__numbered') }}
     where not coalesce(is_staff, false) and not coalesce(is_bot, false)
 
 ),
@@ -72,7 +72,7 @@ scored_days as (
 
 states as (
 
-    {{ silence_states('person_days', 'person_id', 'scored_days') }}
+    {{ silence_states('person_days', 'person_number', 'scored_days') }}
 
 ),
 
@@ -86,23 +86,20 @@ next_days as (
 
     select
         scored_days.scored_on,
-        person_days.person_id,
+        person_days.person_number,
         min(person_days.day) as next_day
     from scored_days
     inner join person_days on person_days.day > scored_days.scored_on
-    group by scored_days.scored_on, person_days.person_id
+    group by scored_days.scored_on, person_days.person_number
 
 ),
 
-judged as (
+told_apart as (
 
     select
-        windows.as_of,
-        windows.basis,
-        windows.horizon_days,
-        scores.person_id,
+        scores.scored_on,
+        scores.person_number,
         coalesce(people.owner_person_id, organizations.owner_person_id) as owner_person_id,
-        scores.score,
         scores.gaps >= 1 as has_come_again,
         -- still to be saved: a regular, away for longer than is usual for them, not yet gone
         scores.gaps >= 2
@@ -110,19 +107,14 @@ judged as (
         and scores.days_quiet
         >= settings.slowing_gap_ratio * {{ patience('scores.usual_gap', 'scores.gaps') }}
             as is_drifting,
-        coalesce(next_days.next_day <= windows.as_of, false) as has_returned,
         -- the larger, the more at risk
         -scores.score as by_score,
-        scores.days_quiet as by_recency,
-        settings.save_list
-    from windows
+        scores.days_quiet as by_recency
+    from scores
     cross join settings
-    inner join scores on windows.scored_on = scores.scored_on
-    inner join people on scores.person_id = people.person_id
+    inner join people on scores.person_number = people.person_number
     left join {{ ref('dim_organization') }} as organizations
         on people.organization_id = organizations.organization_id
-    left join next_days
-        on scores.scored_on = next_days.scored_on and scores.person_id = next_days.person_id
 
 ),
 
@@ -133,11 +125,51 @@ in_populations as (
     ] %}
     select
         '{{ name }}' as population,
-        judged.*
-    from judged
+        scored_on,
+        person_number,
+        owner_person_id,
+        by_score,
+        by_recency
+    from told_apart
     where {{ condition }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
+
+),
+
+-- The first few of every owner's list, by either order: a day's, whatever window begins on it.
+listed as (
+
+    select
+        *,
+        {%- for order in orders %}
+        row_number() over (
+            partition by scored_on, population, owner_person_id
+            order by by_{{ order }} desc, person_number
+        ) as place_by_{{ order }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from in_populations
+
+),
+
+judged as (
+
+    select
+        windows.as_of,
+        windows.basis,
+        windows.horizon_days,
+        listed.population,
+        {%- for order in orders %}
+        listed.by_{{ order }},
+        listed.place_by_{{ order }} <= settings.save_list as is_listed_by_{{ order }},
+        {%- endfor %}
+        coalesce(next_days.next_day <= windows.as_of, false) as has_returned,
+        settings.save_list
+    from windows
+    cross join settings
+    inner join listed on windows.scored_on = listed.scored_on
+    left join next_days
+        on listed.scored_on = next_days.scored_on and listed.person_number = next_days.person_number
 
 ),
 
@@ -152,7 +184,7 @@ equals_by_{{ order }} as (
         by_{{ order }},
         count(*) filter (where not has_returned) as lost,
         count(*) filter (where has_returned) as returned
-    from in_populations
+    from judged
     group by {{ grain | join(', ') }}, by_{{ order }}
 
 ),
@@ -178,22 +210,6 @@ order_by_{{ order }} as (
 ),
 {%- endfor %}
 
----------- the first few of every owner's list, by either order
-
-listed as (
-
-    select
-        *,
-        {%- for order in orders %}
-        row_number() over (
-            partition by {{ grain | join(', ') }}, owner_person_id
-            order by by_{{ order }} desc, person_id
-        ) <= save_list as is_listed_by_{{ order }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from in_populations
-
-),
-
 counts as (
 
     select
@@ -213,7 +229,7 @@ counts as (
         ) as lost_only_by_{{ order }},
         {%- endfor %}
         max(save_list) as save_list
-    from listed
+    from judged
     group by {{ grain | join(', ') }}
 
 ),

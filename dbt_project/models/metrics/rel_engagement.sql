@@ -49,7 +49,7 @@ unnamed as (
 
 people as (
 
-    select * from {{ ref('dim_person') }}
+    select * from {{ ref('int_people__numbered') }}
     where not coalesce(is_staff, false) and not coalesce(is_bot, false)
 
 ),
@@ -57,7 +57,7 @@ people as (
 person_days as (
 
     select
-        person_id,
+        person_number,
         day
     from {{ ref('int_people__days') }}
     where is_first_of_day
@@ -67,7 +67,7 @@ person_days as (
 act_days as (
 
     select
-        actor_person_id as person_id,
+        actor_number as person_number,
         case
             when silo in ('crm', 'forum', 'support', 'social') then silo
             else 'other'
@@ -78,9 +78,9 @@ act_days as (
         count(is_prompted) as events_known,
         count(*) filter (where not is_prompted) as events_unprompted
     from {{ ref('int_acts__counted') }}
-    where actor_person_id is not null and not is_by_staff and not is_by_bot
+    where actor_number is not null and not is_by_staff and not is_by_bot
     group by
-        actor_person_id,
+        actor_number,
         case
             when silo in ('crm', 'forum', 'support', 'social') then silo
             else 'other'
@@ -106,7 +106,7 @@ faded as (
 
     select
         scored_days.scored_on,
-        act_days.person_id,
+        act_days.person_number,
         act_days.behavior,
         act_days.silo_part,
         act_days.day > {{ days_after('scored_days.scored_on', -90) }} as is_recent,
@@ -131,7 +131,7 @@ by_behavior as (
 
     select
         scored_on,
-        person_id,
+        person_number,
         behavior,
         max(weight) as weight,
         sum(points) as points,
@@ -144,7 +144,7 @@ by_behavior as (
         {{- ',' if not loop.last }}
         {%- endfor %}
     from faded
-    group by scored_on, person_id, behavior
+    group by scored_on, person_number, behavior
 
 ),
 
@@ -152,7 +152,7 @@ scores as (
 
     select
         scored_on,
-        person_id,
+        person_number,
         cast(sum(points) as decimal(18, 6)) as score,
         {%- for silo in silo_parts %}
         cast(coalesce(sum({{ silo }}_points), 0) as decimal(18, 6)) as {{ silo }}_points,
@@ -164,7 +164,7 @@ scores as (
         sum(events_known_90d) as events_known_90d,
         sum(events_unprompted_90d) as events_unprompted_90d
     from by_behavior
-    group by scored_on, person_id
+    group by scored_on, person_number
 
 ),
 
@@ -173,18 +173,18 @@ top_behaviors as (
 
     select
         ranked.scored_on,
-        ranked.person_id,
+        ranked.person_number,
         ranked.behavior,
         coalesce(weights.words, ranked.behavior) as words,
         ranked.events_90d
     from (
         select
             by_behavior.scored_on,
-            by_behavior.person_id,
+            by_behavior.person_number,
             by_behavior.behavior,
             by_behavior.events_90d,
             row_number() over (
-                partition by by_behavior.scored_on, by_behavior.person_id
+                partition by by_behavior.scored_on, by_behavior.person_number
                 order by by_behavior.points desc, by_behavior.behavior
             ) as choice
         from by_behavior
@@ -205,7 +205,7 @@ months as (
 
     select
         scored_days.scored_on,
-        person_days.person_id,
+        person_days.person_number,
         max(person_days.day) as last_day,
         min(person_days.day) as first_day,
         {%- for days in [28, 90] %}
@@ -217,7 +217,7 @@ months as (
     inner join person_days on person_days.day <= scored_days.scored_on
     group by
         scored_days.scored_on,
-        person_days.person_id,
+        person_days.person_number,
         floor({{ days_between('person_days.day', 'scored_days.scored_on') }} / 28.0)
 
 ),
@@ -226,14 +226,14 @@ presence as (
 
     select
         scored_on,
-        person_id,
+        person_number,
         {{ days_between('max(last_day)', 'scored_on') }} as days_quiet,
         {{ days_between('min(first_day)', 'scored_on') }} as days_known,
         cast(sum(active_days_28d) as bigint) as active_days_28d,
         cast(sum(active_days_90d) as bigint) as active_days_90d,
         count(*) as months_active
     from months
-    group by scored_on, person_id
+    group by scored_on, person_number
 
 ),
 
@@ -241,21 +241,21 @@ recent_silos as (
 
     select
         scored_on,
-        person_id,
+        person_number,
         count(*) as silos_90d
     from (
         select
             scored_days.scored_on,
-            silo_days.person_id,
+            silo_days.person_number,
             silo_days.silo
         from scored_days
         inner join {{ ref('int_people__days') }} as silo_days
             on
                 silo_days.day <= scored_days.scored_on
                 and silo_days.day > {{ days_after('scored_days.scored_on', -90) }}
-        group by scored_days.scored_on, silo_days.person_id, silo_days.silo
+        group by scored_days.scored_on, silo_days.person_number, silo_days.silo
     ) as silos
-    group by scored_on, person_id
+    group by scored_on, person_number
 
 ),
 
@@ -264,15 +264,15 @@ weeks as (
 
     select
         presence.scored_on,
-        presence.person_id,
+        presence.person_number,
         floor({{ days_between('person_days.day', 'presence.scored_on') }} / 7.0) as week
     from presence
     inner join person_days
-        on presence.person_id = person_days.person_id and person_days.day <= presence.scored_on
+        on presence.person_number = person_days.person_number and person_days.day <= presence.scored_on
     where presence.days_quiet < 7
     group by
         presence.scored_on,
-        presence.person_id,
+        presence.person_number,
         floor({{ days_between('person_days.day', 'presence.scored_on') }} / 7.0)
 
 ),
@@ -281,15 +281,15 @@ streaks as (
 
     select
         scored_on,
-        person_id,
+        person_number,
         count(*) filter (where week = place - 1) as streak_weeks
     from (
         select
             *,
-            row_number() over (partition by scored_on, person_id order by week) as place
+            row_number() over (partition by scored_on, person_number order by week) as place
         from weeks
     ) as placed
-    group by scored_on, person_id
+    group by scored_on, person_number
 
 ),
 
@@ -321,16 +321,16 @@ ranked as (
                 )
         end as percentile
     from scores
-    inner join people on scores.person_id = people.person_id
+    inner join people on scores.person_number = people.person_number
     -- one to one: who has acts has days
     inner join presence
-        on scores.scored_on = presence.scored_on and scores.person_id = presence.person_id
+        on scores.scored_on = presence.scored_on and scores.person_number = presence.person_number
     left join recent_silos
         on
             scores.scored_on = recent_silos.scored_on
-            and scores.person_id = recent_silos.person_id
+            and scores.person_number = recent_silos.person_number
     left join streaks
-        on scores.scored_on = streaks.scored_on and scores.person_id = streaks.person_id
+        on scores.scored_on = streaks.scored_on and scores.person_number = streaks.person_number
 
 ),
 
@@ -340,6 +340,7 @@ joined as (
         snapshots.as_of,
         snapshots.basis,
         snapshots.known_at,
+        people.person_id,
         people.organization_id,
         people.owner_person_id,
         people.party_kind,
@@ -364,14 +365,14 @@ joined as (
     from snapshots
     cross join settings
     inner join ranked on snapshots.as_of = ranked.scored_on
-    inner join people on ranked.person_id = people.person_id
+    inner join people on ranked.person_number = people.person_number
     left join top_behaviors
         on
             ranked.scored_on = top_behaviors.scored_on
-            and ranked.person_id = top_behaviors.person_id
+            and ranked.person_number = top_behaviors.person_number
     left join ranked as previous
         on
-            ranked.person_id = previous.person_id
+            ranked.person_number = previous.person_number
             and previous.scored_on = {{ days_after('snapshots.as_of', -28) }}
     left join seen on snapshots.as_of = seen.as_of and snapshots.basis = seen.basis
     left join silos on snapshots.as_of = silos.as_of and snapshots.basis = silos.basis

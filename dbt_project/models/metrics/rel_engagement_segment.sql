@@ -239,11 +239,17 @@ tie_counts as (
 first_days as (
 
     select
-        person_id,
-        min(day) as first_day
-    from {{ ref('int_people__days') }}
-    where is_first_of_day
-    group by person_id
+        people.person_id,
+        first_days.first_day
+    from (
+        select
+            person_number,
+            min(day) as first_day
+        from {{ ref('int_people__days') }}
+        group by person_number
+    ) as first_days
+    inner join {{ ref('int_people__numbered') }} as people
+        on first_days.person_number = people.person_number
 
 ),
 
@@ -321,14 +327,14 @@ newcomer_counts as (
 two_way_since as (
 
     select
-        one_id,
-        other_id,
+        one_number,
+        other_number,
         greatest(
-            min(case when from_one > 0 then day end), min(case when from_other > 0 then day end)
+            min(case when is_from_one then day end), min(case when is_from_other then day end)
         ) as day
     from {{ ref('int_ties__turned') }}
-    group by one_id, other_id
-    having max(from_one) > 0 and max(from_other) > 0
+    group by one_number, other_number
+    having bool_or(is_from_one) and bool_or(is_from_other)
 
 ),
 
@@ -337,21 +343,25 @@ older_ties as (
     select
         snapshots.as_of,
         snapshots.basis,
-        two_way_since.one_id,
-        two_way_since.other_id,
+        one.person_id as one_id,
+        other.person_id as other_id,
         bonds.person_id is not null as is_alive
     from snapshots
     inner join two_way_since
         on
             two_way_since.day <= {{ days_after('snapshots.as_of', -364) }}
             and two_way_since.day > {{ days_after('snapshots.as_of', -728) }}
+    inner join {{ ref('int_people__numbered') }} as one
+        on two_way_since.one_number = one.person_number
+    inner join {{ ref('int_people__numbered') }} as other
+        on two_way_since.other_number = other.person_number
     -- one or none: the pair in the 364 days since
     left join {{ ref('rel_bond') }} as bonds
         on
             snapshots.as_of = bonds.as_of
             and snapshots.basis = bonds.basis
-            and two_way_since.one_id = bonds.person_id
-            and two_way_since.other_id = bonds.other_person_id
+            and one.person_id = bonds.person_id
+            and other.person_id = bonds.other_person_id
             and bonds.is_two_way
 
 ),

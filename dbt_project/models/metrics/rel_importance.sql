@@ -30,7 +30,7 @@ silos as (
 
 people as (
 
-    select * from {{ ref('dim_person') }}
+    select * from {{ ref('int_people__numbered') }}
 
 ),
 
@@ -59,16 +59,16 @@ reaches as (
     select
         as_of,
         basis,
-        person_id,
+        person_number,
         sum(reach) as reach,
         cast(sum(ties) as bigint) as ties,
         cast(sum(two_way_ties) as bigint) as two_way_ties
     from (
-        {%- for end in ['one_id', 'other_id'] %}
+        {%- for end in ['one_number', 'other_number'] %}
         select
             as_of,
             basis,
-            {{ end }} as person_id,
+            {{ end }} as person_number,
             sum(strength) as reach,
             count(*) as ties,
             count(case when is_direct then 1 end) as two_way_ties
@@ -78,7 +78,7 @@ reaches as (
         {{ 'union all' if not loop.last }}
         {%- endfor %}
     ) as ends
-    group by as_of, basis, person_id
+    group by as_of, basis, person_number
 
 ),
 
@@ -88,8 +88,8 @@ known as (
     select
         ties.as_of,
         ties.basis,
-        ties.one_id,
-        ties.other_id,
+        ties.one_number,
+        ties.other_number,
         one.ties as one_ties,
         other.ties as other_ties,
         ties.is_direct and 2 * ties.strength >= one.reach as one_hangs,
@@ -98,9 +98,9 @@ known as (
         ties.is_direct and other.ties = 1 as other_has_no_other
     from {{ ref('int_ties__faded') }} as ties
     inner join reaches as one
-        on ties.as_of = one.as_of and ties.basis = one.basis and ties.one_id = one.person_id
+        on ties.as_of = one.as_of and ties.basis = one.basis and ties.one_number = one.person_number
     inner join reaches as other
-        on ties.as_of = other.as_of and ties.basis = other.basis and ties.other_id = other.person_id
+        on ties.as_of = other.as_of and ties.basis = other.basis and ties.other_number = other.person_number
     where ties.strength > 0
 
 ),
@@ -110,7 +110,7 @@ leaned_on as (
     select
         as_of,
         basis,
-        person_id,
+        person_number,
         cast(sum(second_degree_ties) as bigint) as second_degree_ties,
         cast(sum(people_depending) as bigint) as people_depending,
         cast(sum(people_without_other) as bigint) as people_without_other
@@ -119,16 +119,16 @@ leaned_on as (
         select
             as_of,
             basis,
-            {{ end }}_id as person_id,
+            {{ end }}_number as person_number,
             sum({{ far }}_ties - 1) as second_degree_ties,
             count(case when {{ far }}_hangs then 1 end) as people_depending,
             count(case when {{ far }}_has_no_other then 1 end) as people_without_other
         from known
-        group by as_of, basis, {{ end }}_id
+        group by as_of, basis, {{ end }}_number
         {{ 'union all' if not loop.last }}
         {%- endfor %}
     ) as ends
-    group by as_of, basis, person_id
+    group by as_of, basis, person_number
 
 ),
 
@@ -147,10 +147,10 @@ strands as (
 organizations as (
 
     select
-        as_of,
-        basis,
-        person_id,
-        count(distinct organization_id) as organizations_depending
+        carriers.as_of,
+        carriers.basis,
+        people.person_number,
+        count(distinct carriers.organization_id) as organizations_depending
     from (
         select
             as_of,
@@ -168,7 +168,8 @@ organizations as (
         from strands
         where other_absence_factor = 1
     ) as carriers
-    group by as_of, basis, person_id
+    inner join people on carriers.person_id = people.person_id
+    group by carriers.as_of, carriers.basis, people.person_number
 
 ),
 
@@ -178,14 +179,14 @@ answers as (
 
     select
         acts.thread_id,
-        acts.actor_person_id as person_id,
+        acts.actor_number as person_number,
         acts.day
     from {{ ref('int_acts__counted') }} as acts
     inner join {{ ref('int_questions__answered') }} as questions
         on acts.thread_id = questions.thread_id
     where
         acts.is_community
-        and acts.actor_person_id is not null
+        and acts.actor_number is not null
         and not acts.is_by_bot
         and acts.kind in ('answer', 'reply')
         and (
@@ -201,7 +202,7 @@ answers_in_a_year as (
         snapshots.as_of,
         snapshots.basis,
         answers.thread_id,
-        answers.person_id
+        answers.person_number
     from snapshots
     inner join answers
         on
@@ -215,11 +216,11 @@ help as (
     select
         as_of,
         basis,
-        person_id,
+        person_number,
         count(*) as answers,
         sum(count(*)) over (partition by as_of, basis) as all_answers
     from answers_in_a_year
-    group by as_of, basis, person_id
+    group by as_of, basis, person_number
 
 ),
 
@@ -228,18 +229,18 @@ alone as (
     select
         as_of,
         basis,
-        person_id,
+        person_number,
         count(*) as questions_alone
     from (
         select
             as_of,
             basis,
-            min(person_id) as person_id
+            min(person_number) as person_number
         from answers_in_a_year
         group by as_of, basis, thread_id
-        having min(person_id) = max(person_id)
+        having min(person_number) = max(person_number)
     ) as threads
-    group by as_of, basis, person_id
+    group by as_of, basis, person_number
 
 ),
 
@@ -250,12 +251,12 @@ lately as (
     select
         snapshots.as_of,
         snapshots.basis,
-        acts.actor_person_id as person_id,
+        acts.actor_number as person_number,
         {{ days_between('max(acts.day)', 'max(snapshots.as_of)') }} as days_quiet
     from snapshots
     inner join {{ ref('int_acts__counted') }} as acts on acts.day <= snapshots.as_of
-    where acts.actor_person_id is not null and not acts.is_by_bot
-    group by snapshots.as_of, snapshots.basis, acts.actor_person_id
+    where acts.actor_number is not null and not acts.is_by_bot
+    group by snapshots.as_of, snapshots.basis, acts.actor_number
 
 ),
 
@@ -264,21 +265,21 @@ purchases as (
     select
         snapshots.as_of,
         snapshots.basis,
-        purchase_days.person_id,
+        purchase_days.person_number,
         count(*) as purchase_days
     from snapshots
     inner join (
         select
-            actor_person_id as person_id,
+            actor_number as person_number,
             day
         from {{ ref('int_acts__counted') }}
-        where kind = 'purchase' and actor_person_id is not null and not is_by_bot
-        group by actor_person_id, day
+        where kind = 'purchase' and actor_number is not null and not is_by_bot
+        group by actor_number, day
     ) as purchase_days
         on
             purchase_days.day <= snapshots.as_of
             and purchase_days.day > {{ days_after('snapshots.as_of', -364) }}
-    group by snapshots.as_of, snapshots.basis, purchase_days.person_id
+    group by snapshots.as_of, snapshots.basis, purchase_days.person_number
 
 ),
 
@@ -291,7 +292,7 @@ joined as (
         snapshots.basis,
         snapshots.known_at,
         settings.has_strategy,
-        reaches.person_id,
+        people.person_id,
         people.organization_id,
         people.owner_person_id,
         coalesce(people.party_kind, 'unknown') as party_kind,
@@ -318,14 +319,21 @@ joined as (
     inner join snapshots
         on reaches.as_of = snapshots.as_of and reaches.basis = snapshots.basis
     cross join settings
-    {%- for table in ['leaned_on', 'centrality', 'organizations', 'help', 'alone', 'lately', 'purchases', 'engagement'] %}
+    {%- for table in ['leaned_on', 'organizations', 'help', 'alone', 'lately', 'purchases'] %}
     left join {{ table }}
         on
             reaches.as_of = {{ table }}.as_of
             and reaches.basis = {{ table }}.basis
-            and reaches.person_id = {{ table }}.person_id
+            and reaches.person_number = {{ table }}.person_number
     {%- endfor %}
-    left join people on reaches.person_id = people.person_id
+    inner join people on reaches.person_number = people.person_number
+    {%- for table in ['centrality', 'engagement'] %}
+    left join {{ table }}
+        on
+            reaches.as_of = {{ table }}.as_of
+            and reaches.basis = {{ table }}.basis
+            and people.person_id = {{ table }}.person_id
+    {%- endfor %}
     left join seen on reaches.as_of = seen.as_of and reaches.basis = seen.basis
     left join silos on reaches.as_of = silos.as_of and reaches.basis = silos.basis
 

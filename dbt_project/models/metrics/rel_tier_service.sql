@@ -215,9 +215,11 @@ changes as (
         - count(case when days.day <= {{ days_after('run.as_of', -90) }} then 1 end) as change
     from neighbors
     cross join run
+    inner join {{ ref('int_people__numbered') }} as numbered
+        on neighbors.person_id = numbered.person_id
     left join {{ ref('int_people__days') }} as days
         on
-            neighbors.person_id = days.person_id
+            numbered.person_number = days.person_number
             and days.is_first_of_day
             and days.day <= run.as_of
             and days.day > {{ days_after('run.as_of', -180) }}

@@ -37,13 +37,13 @@ minutes as (
 served_days as (
 
     select
-        coalesce(acts.outside_person_id, acts.organization_id) as party_id,
+        coalesce({{ outsider('acts') }}, acts.organization_id) as party_id,
         acts.day,
         sum(cast(minutes.minutes as decimal(9, 2))) as minutes
     from {{ ref('int_acts__counted') }} as acts
     inner join minutes on acts.kind = minutes.kind
     where acts.is_by_staff and not acts.is_by_bot and not acts.is_internal
-    group by coalesce(acts.outside_person_id, acts.organization_id), acts.day
+    group by coalesce({{ outsider('acts') }}, acts.organization_id), acts.day
 
 ),
 
