@@ -58,8 +58,8 @@ def splink_records(folder: Path, name: str) -> None:
         unique_id_column_name="rec_id",
         link_type=link_type,
         blocking_rules_to_generate_predictions=[
-            block_on(name)
-            for name in ("soc_sec_id", "given_name", "surname", "date_of_birth", "postcode")
+            block_on(field)
+            for field in ("soc_sec_id", "given_name", "surname", "date_of_birth", "postcode")
         ],
         comparisons=[
             cl.NameComparison("given_name"),
@@ -89,8 +89,8 @@ def splink_records(folder: Path, name: str) -> None:
         recall=0.9,
     )
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6)
-    for name in ("date_of_birth", "postcode"):
-        linker.training.estimate_parameters_using_expectation_maximisation(block_on(name))
+    for field in ("date_of_birth", "postcode"):
+        linker.training.estimate_parameters_using_expectation_maximisation(block_on(field))
     found = linker.inference.predict(threshold_match_probability=0.2).as_pandas_dataframe()
     duckdb.from_df(found).project(
         "least(rec_id_l, rec_id_r) as left, greatest(rec_id_l, rec_id_r) as right, "

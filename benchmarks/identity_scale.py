@@ -61,13 +61,20 @@ METHOD = """\
 Each case is a process of its own; CPU-seconds are its and its children's, the peak is the greatest
 resident memory. Profiles and FEBRL records are read from Parquet. Read ratios, not seconds.
 
-FEBRL: pairs of records, without labels. Rapport takes each set in as files with a `map:` to people
-(FEBRL 4 as two streams, of which its scorer is not told) and builds all that leads to
-`identity_person_map`; its CPU-seconds are those of the whole road. *Joined* are pairs of records of
-one person there, *with suggestions* those if every suggestion is accepted. It compares the street
-and the suburb besides what Splink's notebook compares, and what it compares was chosen knowing
-these sets. Splink has the rules, comparisons and training of its own FEBRL 3 notebook, and links
-FEBRL 4 across its two tables.
+Records of attributes: pairs of records, without labels. Rapport takes each set in as files with a
+`map:` to people (FEBRL 4 and the families as two streams, of which its scorer is not told) and
+builds all that leads to `identity_person_map`; its CPU-seconds are those of the whole road.
+*Joined* are pairs of records of one person there, *with suggestions* those if every suggestion is
+accepted. It compares the street and the suburb besides what Splink's notebook compares, and what it
+compares was chosen knowing FEBRL. Splink has the rules, comparisons and training of its own FEBRL 3
+notebook, and links FEBRL 4 across its two tables.
+
+In FEBRL nobody lives with anybody, so that what relatives share looks like proof. The two lists of
+families (`identity_families.py`) hold what it lacks: couples, siblings, twins, children named after
+a parent, neighbors, a home of 120 people; some moved, married or were entered wrongly, a third
+tells no number, and *no numbers* is the same without any. How often what occurs there is a guess,
+and Splink's recipe was not made for families. Pairs of one rule, right or wrong, are those of FEBRL
+3 and 4 and of the families: the measured columns of the seed `identity_rule`.
 
 Generated profiles: 1.69 for each person, from four sources, with a name, and mostly an e-mail
 address and a phone number; some mailboxes are a task's or a placeholder, some phones a company's.

@@ -62,8 +62,8 @@ class Attribute:
 
 ONE, STRANGERS = "one person", "strangers"
 FAMILY = {"relatives": 0.9, "twins": 0.05, "namesakes": 0.05}
-"""Relatives under one roof, and how many of them at most were born on one day or bear one given
-name, parent and child. What is only one in twenty is too rare to be learned from a list."""
+"""Pairs of relatives under one roof, and how many of them at most were born on one day, or are a
+parent and a child of one given name. These are too rare to be learned, the others are not."""
 KINDS = (ONE, "neighbors", "housemates", *FAMILY, STRANGERS)
 """What the people of two records can be to each other."""
 _ROOF = ("housemates", *FAMILY)
@@ -92,7 +92,7 @@ PERSON = (
 
 BORN_AS = ("given_name", "birth_date")
 ADDRESS, ENOUGH_OF_AN_ADDRESS = ("house_number", "street", "postcode"), 2
-"""What twins and namesakes do not share all, whatever family name came or went."""
+"""Neither twins nor namesakes share all of this, whatever family name came or went."""
 
 SURE, LIKELY = 0.99, 0.5
 """Probabilities from which records are one person's, and from which somebody should look."""
@@ -316,9 +316,8 @@ def _shares_of_kinds(expected: Floats, n_pairs: int) -> Floats:
     found = dict(zip(KINDS, expected.tolist(), strict=True))
     family = sum(found[kind] for kind in FAMILY)
     found |= {kind: family * share for kind, share in FAMILY.items()}
-    counts = {kind: max(count, UNSEEN * FAMILY.get(kind, 1.0)) for kind, count in found.items()} | {
-        ONE: max(found[ONE], 0.5)
-    }
+    counts = {kind: max(count, UNSEEN * FAMILY.get(kind, 1.0)) for kind, count in found.items()}
+    counts[ONE] = max(found[ONE], 0.5)
     known = sum(count for kind, count in counts.items() if kind != STRANGERS)
     counts[STRANGERS] = max(n_pairs - known, known)
     shares: Floats = np.array([counts[kind] for kind in KINDS])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pyarrow
 import pytest
 
 from rapport.identity.attributes import (
+    KINDS,
     LIKENESSES,
     MISSING,
+    ONE,
     PERSON,
     Attribute,
     Model,
@@ -88,9 +91,14 @@ def test_a_value_that_crowds_share_brings_nobody_together(
 
 
 def test_what_is_missing_says_nothing() -> None:
-    model = Model(prior=0.01, same=((0.9, 0.1),) * 2, chance=((0.1, 0.9),) * 2)
-    assert model.probability((MISSING, MISSING)) == pytest.approx(0.01)
-    assert model.probability((0, MISSING)) > 0.01 > model.probability((1, MISSING))
+    rates = [np.array([0.9, 0.1])] * 2, [np.array([0.1, 0.9])] * 2
+    shared = np.array([[float(kind == ONE)] * 2 for kind in KINDS])
+    shares = np.array([0.01 if kind == ONE else 0.99 / (len(KINDS) - 1) for kind in KINDS])
+    model = Model(shares, *rates, shared)
+    found = model.probabilities(np.array([[MISSING, MISSING], [0, MISSING], [1, MISSING]]))
+    nothing, agreeing, differing = found[:, KINDS.index(ONE)]
+    assert nothing == pytest.approx(0.01)
+    assert agreeing > nothing > differing
 
 
 def test_what_is_learned_is_what_the_pairs_were_made_of() -> None:
@@ -116,7 +124,7 @@ def test_what_is_learned_is_what_the_pairs_were_made_of() -> None:
         1_001_000,
         attributes,
     )
-    assert model.prior == pytest.approx(0.001, rel=0.1)
+    assert model.shares[KINDS.index(ONE)] == pytest.approx(0.001, rel=0.1)
     assert [shares[0] for shares in model.same] == pytest.approx(same, abs=0.03)
 
 
@@ -150,3 +158,59 @@ def test_a_name_in_one_piece_is_compared_like_its_parts() -> None:
     assert {(pair["left_key"], pair["right_key"]) for pair in sure} <= truth
     assert len(sure) >= 0.8 * len(truth)
     assert any("given_name, family_name" in pair["agreeing"] for pair in sure)
+
+
+def family_lists(families: int) -> tuple[pyarrow.Table, set[tuple[str, str]]]:
+    """Return 200 people twice; so many of them with a family of another parent and twins."""
+    dice = random.Random(7)
+    givens = [word(dice, 6) for _ in range(60)]
+    rows, truth = [], set()
+
+    def enter(key: str, given: str, family: str, born: int, address: dict[str, str]) -> None:
+        told = {"given_name": given, "family_name": family, "birth_date": str(born)}
+        number = {"personal_number": str(dice.randrange(10**8, 10**9))}
+        for side in "ab":
+            row = {"profile_key": f"{key}{side}"} | told | number | address
+            if dice.random() < 0.3:
+                row["personal_number"] = ""
+            if dice.random() < 0.1:
+                row["given_name"] = word(dice, 6)
+            rows.append(row)
+        truth.add((f"{key}a", f"{key}b"))
+
+    for number in range(200):
+        address = {
+            "house_number": str(dice.randrange(1, 99)), "street": word(dice),
+            "postcode": str(dice.randrange(1000, 1100)), "city": word(dice, 3),
+        }  # fmt: skip
+        family = word(dice, 8)
+        for parent in "01"[: 1 + (number < families)]:
+            born = dice.randrange(19300101, 19901231)
+            enter(f"{number:03d}-{parent}", dice.choice(givens), family, born, address)
+        if number < families:
+            born = dice.randrange(20000101, 20191231)
+            for twin, given in zip("23", dice.sample(givens, 2), strict=True):
+                enter(f"{number:03d}-{twin}", given, family, born, address)
+    columns = [(name, pyarrow.string()) for name in (
+        "profile_key", "full_name", *(each.name for each in PERSON))]  # fmt: skip
+    return pyarrow.Table.from_pylist(rows, schema=pyarrow.schema(columns)), truth
+
+
+def joined(table: pyarrow.Table) -> set[tuple[str, str]]:
+    return {
+        (pair["left_key"], pair["right_key"])
+        for pair in likenesses(table).to_pylist()
+        if pair["rule_id"] != "likely_records"
+    }
+
+
+def test_relatives_are_not_one_person_in_a_list_of_families() -> None:
+    table, truth = family_lists(families=100)
+    found = joined(table)
+    assert found <= truth
+    assert len(found) >= 0.8 * len(truth)
+
+
+def test_where_nobody_lives_with_anybody_another_given_name_parts_nobody() -> None:
+    table, truth = family_lists(families=0)
+    assert joined(table) == truth
