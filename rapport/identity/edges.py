@@ -11,6 +11,7 @@ of them at once; `graph.decide` sees the rest. The outcome is that of `decide` o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -394,6 +395,7 @@ def _thought(
     ]
 
 
+@lru_cache(maxsize=1 << 16)  # a name meets several others
 def name_of(given: str | None, family: str | None) -> Name:
     """Return a name as the table of traits holds it; one that is not full is unknown."""
     return Name(tuple(given.split()), tuple(family.split())) if given and family else UNKNOWN
