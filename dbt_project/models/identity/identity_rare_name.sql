@@ -2,7 +2,7 @@
 {% set most_profiles_of_a_name = 12 %}
 
 with names as (
-    select profile_key, name_key, name_hash, {{ key_hash('family') }} as family_hash
+    select key_hash, name_hash, {{ key_hash('family') }} as family_hash
     from {{ ref('identity_name') }}
     where name_hash is not null
 ),
@@ -15,7 +15,7 @@ single_families as (
 ),
 
 bearers as (
-    select names.profile_key, names.name_key, names.name_hash
+    select names.key_hash, names.name_hash
     from names
     inner join single_families on names.family_hash = single_families.family_hash
 ),
@@ -29,6 +29,7 @@ counted as (
     having count(*) between 2 and {{ most_profiles_of_a_name }}
 )
 
-select bearers.profile_key, bearers.name_key
+select named.profile_key, named.name_key
 from bearers
 inner join counted on bearers.name_hash = counted.name_hash
+inner join {{ ref('identity_name') }} as named on bearers.key_hash = named.key_hash
