@@ -266,13 +266,6 @@ from retired
 inner join led on retired.entity = led.entity and retired.id = led.id
 """
 
-_MOVED = """
-select profile_key
-from previous
-inner join ledger using (entity, profile_key)
-where previous.retired_at is null and ledger.retired_at is null and previous.id <> ledger.id
-"""
-
 _EVENTS = """
 with ids_before as (
     select entity, id, max(retired_at) as retired_at, max(current_id) as current_id
@@ -435,12 +428,6 @@ def concerned(session: duckdb.DuckDBPyConnection, ledger: str, touched: str) -> 
         session.unregister("prefixes")
 
 
-def moved(previous: pa.Table, ledger: pa.Table) -> pa.Table:
-    """Return the `profile_key` of whoever has another id in a ledger than in the one before."""
-    with _database(previous=previous, ledger=ledger) as database:
-        return database.sql(_MOVED).to_arrow_table()
-
-
 def changes(previous: pa.Table, ledger: pa.Table, edges: pa.Table, at: datetime) -> pa.Table:
     """Tell what became of ids between two ledgers.
 
@@ -451,9 +438,8 @@ def changes(previous: pa.Table, ledger: pa.Table, edges: pa.Table, at: datetime)
     Args:
         previous: the ledger of the last published run, as `LEDGER`.
         ledger: the one after it.
-        edges: pairs of profiles with `left_key`, `right_key`, `rule_id`, `state` and `refusal`,
-            of `moved` at least; they tell the cause: of a merge the rules that joined, of a split
-            what parted.
+        edges: pairs of profiles with `left_key`, `right_key`, `rule_id`, `state` and `refusal`;
+            they tell the cause: of a merge the rules that joined, of a split what parted.
         at: the moment of the run.
 
     Returns:

@@ -1,7 +1,7 @@
 """What became of ids since the last published run."""
 
-from rapport.identity.ledger import LEDGER, changes, moved
-from rapport.identity.parts import is_part, with_hashes
+from rapport.identity.ledger import LEDGER, changes
+from rapport.identity.parts import is_part, with_an_end_in
 
 # Events are kept for years: what people wrote as a reason stays in its line.
 WITHOUT_REASONS = (
@@ -19,13 +19,12 @@ def model(dbt, session):
     if is_part(dbt):
         previous = held.filter("id is not null")
         ledger = ledger.filter("key_hash in (select key_hash from identity_held)")
+        edges = with_an_end_in(edges, "identity_held")
     columns = ", ".join(LEDGER.names)
-    before = previous.project(columns).to_arrow_table()
-    after = ledger.project(columns).to_arrow_table()
-    # only what joins or parts somebody whose id changed tells a cause: few, and often none
-    whose = with_hashes(session, moved(before, after), moved_hash="profile_key")
-    told = edges.join(whose, "left_hash = moved_hash", how="semi").union(
-        edges.join(whose, "right_hash = moved_hash", how="semi")
+    edges = edges.project(f"left_key, right_key, rule_id, state, {WITHOUT_REASONS} as refusal")
+    return changes(
+        previous.project(columns).to_arrow_table(),
+        ledger.project(columns).to_arrow_table(),
+        edges.to_arrow_table(),
+        at,
     )
-    told = told.project(f"left_key, right_key, rule_id, state, {WITHOUT_REASONS} as refusal")
-    return changes(before, after, told.to_arrow_table(), at)

@@ -4,49 +4,46 @@
 ] %}
 {% if is_part_run() -%}
 with recursive links as (
-    select left_hash, right_hash
-    from {{ ref('identity_candidate') }}
-    where refusal is null and band = 'auto'
-
-    union all
-
-    select {{ key_hash('left_key') }}, {{ key_hash('right_key') }}
+    select left_key, right_key, {{ key_hash('left_key') }} as left_hash,
+        {{ key_hash('right_key') }} as right_hash
     from {{ ref('identity_override') }}
     where action = 'link'
 ),
 
+-- Each step looks into the large table for those that the last one found.
 reach as (
-    select key_hash from {{ ref('identity_touched') }}
+    select profile_key, key_hash from {{ ref('identity_touched') }}
     union
     (
-        select links.right_hash
+        select candidates.right_key, candidates.right_hash
+        from reach
+        inner join {{ ref('identity_candidate') }} as candidates
+            on reach.key_hash = candidates.left_hash
+        where candidates.refusal is null and candidates.band = 'auto'
+
+        union all
+
+        select candidates.left_key, candidates.left_hash
+        from reach
+        inner join {{ ref('identity_candidate') }} as candidates
+            on reach.key_hash = candidates.right_hash
+        where candidates.refusal is null and candidates.band = 'auto'
+
+        union all
+
+        select links.right_key, links.right_hash
         from reach
         inner join links on reach.key_hash = links.left_hash
 
         union all
 
-        select links.left_hash
+        select links.left_key, links.left_hash
         from reach
         inner join links on reach.key_hash = links.right_hash
     )
-),
-
-further as (
-    select key_hash from reach
-    where key_hash not in (select key_hash from {{ ref('identity_touched') }})
 )
 
--- Steps are of numbers: keys are read once, of those alone whom a step led to. Whom people link
--- is touched.
-select profile_key, key_hash from {{ ref('identity_touched') }}
-union
-select left_key, left_hash
-from {{ ref('identity_candidate') }}
-where left_hash in (select key_hash from further)
-union
-select right_key, right_hash
-from {{ ref('identity_candidate') }}
-where right_hash in (select key_hash from further)
+select profile_key, key_hash from reach
 {%- else -%}
 select profile_key, key_hash from {{ ref('identity_touched') }} where false
 {%- endif %}
