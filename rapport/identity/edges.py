@@ -11,6 +11,7 @@ of them at once; `graph.decide` sees the rest. The outcome is that of `decide` o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -25,7 +26,7 @@ from rapport.identity.graph import (
     Traits,
     decide,
 )
-from rapport.identity.names import UNKNOWN, Name, Nicknames, verdict
+from rapport.identity.names import UNKNOWN, Name, Nicknames, Verdict, verdict
 from rapport.identity.parts import ROW_GROUP
 
 PAIRS = pa.schema(
@@ -330,16 +331,14 @@ def edges(
         session.execute(_PAIRS)
         session.execute(_MET)
         number = pa.uint64()
-        _fill(
-            session,
-            "compared",
-            ("left_name", "right_name", "names"),
-            [
-                (left, right, verdict(name_of(*names[:2]), name_of(*names[2:]), nicknames))
-                for left, right, *names in session.execute(_UNLIKE).fetchall()
-            ],
-            {"left_name": number, "right_name": number},
-        )
+        verdicts: dict[tuple[Name, Name], Verdict] = {}
+        compared = []
+        for left, right, *names in session.execute(_UNLIKE).fetchall():
+            both = name_of(*names[:2]), name_of(*names[2:])
+            verdicts[both] = verdict(*both, nicknames)
+            compared.append((left, right, verdicts[both]))
+        _fill(session, "compared", ("left_name", "right_name", "names"), compared,
+              {"left_name": number, "right_name": number})  # fmt: skip
         session.execute(_JUDGED, {"system_tier": SYSTEM_TIER})
         session.execute(_LINKS)
         session.execute(_ROOTS)
@@ -353,7 +352,7 @@ def edges(
         session.execute(_MEMBERS)
         session.execute(_DOUBTFUL)
         _fill(session, "decided", ("row_id", "state", "refusal", "component_key"),
-              _thought(session, nicknames, vetoes), {"row_id": pa.int64()})  # fmt: skip
+              _thought(session, nicknames, vetoes, verdicts), {"row_id": pa.int64()})  # fmt: skip
         return session.sql(_EDGES).to_arrow_table(ROW_GROUP).cast(EDGES)
 
 
@@ -361,6 +360,7 @@ def _thought(
     session: duckdb.DuckDBPyConnection,
     nicknames: Nicknames,
     vetoes: Mapping[tuple[str, str], str],
+    verdicts: Mapping[tuple[Name, Name], Verdict],
 ) -> list[tuple[int, str, str | None, str | None]]:
     """Return row_id, state, refusal and component of what could not be told in bulk."""
     rows = session.execute(_THOUGHT).fetchall()
@@ -387,6 +387,7 @@ def _thought(
         },
         nicknames,
         vetoes,
+        verdicts,
     )
     return [
         (row[0], made.state, made.refusal, made.component)
@@ -394,6 +395,7 @@ def _thought(
     ]
 
 
+@lru_cache(maxsize=1 << 16)  # a name meets several others
 def name_of(given: str | None, family: str | None) -> Name:
     """Return a name as the table of traits holds it; one that is not full is unknown."""
     return Name(tuple(given.split()), tuple(family.split())) if given and family else UNKNOWN

@@ -87,14 +87,16 @@ def decide(
     traits: Mapping[str, Traits],
     nicknames: Nicknames,
     vetoes: Mapping[tuple[str, str], str] | None = None,
+    compared: Mapping[tuple[Name, Name], Verdict] | None = None,
 ) -> list[Decision]:
     """Decide every pair, in the order given; the outcome does not depend on that order.
 
     Args:
         traits: profile key -> what is known of it; missing means nothing.
         vetoes: pairs that people keep apart, smaller key first -> the refusal to give.
+        compared: verdicts that are known already.
     """
-    guards = _Guards(traits, nicknames, vetoes or {})
+    guards = _Guards(traits, nicknames, vetoes or {}, dict(compared or {}))
     verdicts = [guards.names(pair.left, pair.right) for pair in pairs]
     refusals = [
         guards.vetoes.get((pair.left, pair.right)) or _refusal(pair, found)
@@ -184,8 +186,8 @@ class _Guards:
     traits: Mapping[str, Traits]
     nicknames: Nicknames
     vetoes: Mapping[tuple[str, str], str]
+    verdicts: dict[tuple[Name, Name], Verdict] = field(default_factory=dict)
     _told: Components[str] = field(default_factory=Components)
-    _verdicts: dict[tuple[Name, Name], Verdict] = field(default_factory=dict)
     _opponents: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -199,9 +201,9 @@ class _Guards:
     def names(self, left: str, right: str) -> Verdict:
         # A few distinct names meet again and again: comparing them is what costs most.
         both = self.of(left).name, self.of(right).name
-        found = self._verdicts.get(both)
+        found = self.verdicts.get(both)
         if found is None:
-            found = self._verdicts[both] = verdict(*both, self.nicknames)
+            found = self.verdicts[both] = verdict(*both, self.nicknames)
         return found
 
     def veto(self, left: Sequence[str], right: Sequence[str]) -> str | None:

@@ -306,8 +306,10 @@ def _any_alike(left: Sequence[str], right: Sequence[str]) -> bool:
 
 
 def _alike(left: str, right: str) -> bool:
+    if left == right:
+        return True
     typos = min(_MOST_TYPOS, min(len(left), len(right)) // _LETTERS_PER_TYPO)
-    return levenshtein(left, right, typos) <= typos
+    return typos > 0 and levenshtein(left, right, typos) <= typos
 
 
 def _only_initials(words: Sequence[str]) -> bool:

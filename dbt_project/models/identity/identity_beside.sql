@@ -5,7 +5,7 @@
 ] %}
 {% if is_part_run() -%}
 with touched as (
-    select profile_key, key_hash from {{ ref('identity_touched') }}
+    select key_hash from {{ ref('identity_touched') }}
 ),
 
 live as (
@@ -19,23 +19,23 @@ live as (
     group by identifiers.value_hash
 ),
 
-name_keys as (
-    select names.name_key
+met_names as (
+    select names.name_hash
     from {{ ref('identity_name') }} as names
     inner join touched on names.key_hash = touched.key_hash
-    where names.name_key is not null
-    group by names.name_key
+    where names.name_hash is not null
+    group by names.name_hash
 )
 
-select profile_key, key_hash from touched
+select key_hash from touched
 union
-select identifiers.profile_key, identifiers.key_hash
+select identifiers.key_hash
 from {{ ref('identity_identifier') }} as identifiers
 inner join live on identifiers.value_hash = live.value_hash
 union
-select names.profile_key, names.key_hash
+select names.key_hash
 from {{ ref('identity_name') }} as names
-inner join name_keys on names.name_key = name_keys.name_key
+inner join met_names on names.name_hash = met_names.name_hash
 {%- else -%}
-select profile_key, key_hash from {{ ref('identity_touched') }} where false
+select key_hash from {{ ref('identity_touched') }} where false
 {%- endif %}

@@ -18,9 +18,9 @@ with profiles as (
 ),
 
 full_names as (
-    select profile_key, key_hash, {{ key_hash('name_key') }} as name_hash
+    select profile_key, key_hash, name_hash
     from {{ ref('identity_name') }}
-    where name_key is not null {{ only_if_touched('key_hash', 'identity_beside') }}
+    where name_hash is not null {{ only_if_touched('key_hash', 'identity_beside') }}
 ),
 
 -- What one profile alone has makes no pair.

@@ -83,7 +83,8 @@ def model(dbt, session):
         .to_arrow_reader(ROWS_AT_ONCE)
     )
     others = pyarrow.Table.from_batches([_read(batch, nicknames) for batch in others], SCHEMA)
-    return of_parts.project(NAMES).union(session.from_arrow(others))
+    names = of_parts.project(NAMES).union(session.from_arrow(others))
+    return names.project("*, case when name_key is not null then hash(name_key) end as name_hash")
 
 
 def _parts(profiles, column, read):

@@ -2,33 +2,34 @@
 {% set most_profiles_of_a_name = 12 %}
 
 with names as (
-    select profile_key, name_key, family
+    select key_hash, name_hash, {{ key_hash('family') }} as family_hash
     from {{ ref('identity_name') }}
-    where name_key is not null
+    where name_hash is not null
 ),
 
 single_families as (
-    select family
+    select family_hash
     from names
-    group by family
-    having min(name_key) = max(name_key)
+    group by family_hash
+    having min(name_hash) = max(name_hash)
 ),
 
 bearers as (
-    select names.profile_key, names.name_key
+    select names.key_hash, names.name_hash
     from names
-    inner join single_families on names.family = single_families.family
+    inner join single_families on names.family_hash = single_families.family_hash
 ),
 
 -- a name can be of several families: they are spelled otherwise
 counted as (
-    select names.name_key
+    select names.name_hash
     from names
-    where names.name_key in (select name_key from bearers)
-    group by names.name_key
+    where names.name_hash in (select name_hash from bearers)
+    group by names.name_hash
     having count(*) between 2 and {{ most_profiles_of_a_name }}
 )
 
-select bearers.profile_key, bearers.name_key
+select named.profile_key, named.name_key
 from bearers
-inner join counted on bearers.name_key = counted.name_key
+inner join counted on bearers.name_hash = counted.name_hash
+inner join {{ ref('identity_name') }} as named on bearers.key_hash = named.key_hash

@@ -46,18 +46,19 @@ holders as (
     inner join live on identifiers.value_hash = live.value_hash
 ),
 
-name_keys as (
-    select names.name_key
+met_names as (
+    select names.name_hash
     from {{ ref('identity_name') }} as names
     inner join (
         select key_hash from delta
         union
         select key_hash from holders where is_turned
     ) as bearers on names.key_hash = bearers.key_hash
+    where names.name_hash is not null
 
     union
 
-    select value from {{ ref('identity_delta_value') }} where id_type = 'name_key'
+    select {{ key_hash('value') }} from {{ ref('identity_delta_value') }} where id_type = 'name_key'
 ),
 
 rare_pairs as (
@@ -86,7 +87,7 @@ touched as (
     union
     select names.profile_key
     from {{ ref('identity_name') }} as names
-    inner join name_keys on names.name_key = name_keys.name_key
+    inner join met_names on names.name_hash = met_names.name_hash
 
     union
 
