@@ -6,8 +6,8 @@ what a build is and when it is due (`rapport.build`), how it looks in Dagster (`
 Why not the `dbt` command: dbt parses the whole project again whenever the path of the database
 differs from the last one, so for every home, and formats each of its thousands of debug events
 whether anybody reads them or not. Each costs a fifth of a build. Here the parsed project comes
-from a folder of its own, which dbt run by hand never touches, and of what dbt would write at the
-end only the results are written.
+from a folder of its own, which dbt run by hand never touches, beside the SQL that metrics compile
+to; and of what dbt would write at the end only the results are written.
 """
 
 from __future__ import annotations
