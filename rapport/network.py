@@ -19,6 +19,8 @@ DAMPING = 0.85
 STEPS = 200
 CLOSE = 1e-13
 """Sum of all changes of a step, below which PageRank has settled."""
+AT_ONCE = 200_000
+"""Nodes and ties, counted once per pivot, that are walked together: they stay in the cache."""
 
 
 def pagerank(size: int, one: Nodes, other: Nodes, weight: Values) -> Values:
@@ -53,41 +55,49 @@ def betweenness(size: int, one: Nodes, other: Nodes, pivots: Nodes) -> Values:
     order = np.argsort(tails, kind="stable")
     neighbors = heads[order]
     starts = np.searchsorted(tails[order], np.arange(size + 1))
+    at_once = max(1, AT_ONCE // (size + len(neighbors)))
     total = np.zeros(size)
-    for pivot in pivots:
-        total += _dependency(size, int(pivot), starts, neighbors)
+    for first in range(0, len(pivots), at_once):
+        for shares in _dependencies(size, pivots[first : first + at_once], starts, neighbors):
+            total += shares
     pairs = max((size - 1) * (size - 2), 1)
     return total * (size / max(len(pivots), 1)) / pairs
 
 
-def _dependency(size: int, pivot: int, starts: Nodes, neighbors: Nodes) -> Values:
-    """Return for each node the sum over all targets of its share in the ways from `pivot`."""
-    distance = np.full(size, -1, dtype=np.int64)
-    distance[pivot] = 0
-    ways = np.zeros(size)
-    ways[pivot] = 1.0
+def _dependencies(size: int, pivots: Nodes, starts: Nodes, neighbors: Nodes) -> Values:
+    """Return for each pivot and node the sum over all targets of its share in the ways from there.
+
+    Each pivot has a copy of the network to itself, and all are walked at once: where networks are
+    small, steps cost more than what they reach.
+    """
+    copies = size * np.arange(len(pivots))
+    distance = np.full(size * len(pivots), -1, dtype=np.int64)
+    distance[copies + pivots] = 0
+    ways = np.zeros(distance.size)
+    ways[copies + pivots] = 1.0
     steps: list[tuple[Nodes, Nodes]] = []
-    front = np.array([pivot], dtype=np.int64)
+    front = copies + pivots
     while front.size:
-        tails, heads = _ties_of(front, starts, neighbors)
+        tails, heads = _ties_of(front, size, starts, neighbors)
         reached = len(steps) + 1
         distance[heads[distance[heads] < 0]] = reached
         onward = distance[heads] == reached
         tails, heads = tails[onward], heads[onward]
-        ways += np.bincount(heads, ways[tails], size)
+        ways += np.bincount(heads, ways[tails], distance.size)
         front = np.flatnonzero(distance == reached)
         steps.append((tails, heads))
-    share = np.zeros(size)
+    share = np.zeros(distance.size)
     for tails, heads in reversed(steps):
-        share += np.bincount(tails, ways[tails] / ways[heads] * (1 + share[heads]), size)
-    share[pivot] = 0.0
-    return share
+        share += np.bincount(tails, ways[tails] / ways[heads] * (1 + share[heads]), distance.size)
+    share[copies + pivots] = 0.0
+    return share.reshape(len(pivots), size)
 
 
-def _ties_of(front: Nodes, starts: Nodes, neighbors: Nodes) -> tuple[Nodes, Nodes]:
-    """Return both ends of all ties that leave the nodes of `front`."""
-    counts = starts[front + 1] - starts[front]
+def _ties_of(front: Nodes, size: int, starts: Nodes, neighbors: Nodes) -> tuple[Nodes, Nodes]:
+    """Return both ends of all ties that leave the nodes of `front`, each in its copy."""
+    nodes = front % size
+    counts = starts[nodes + 1] - starts[nodes]
     tails = np.repeat(front, counts)
-    before = np.repeat(np.cumsum(counts) - counts, counts)
-    offsets = np.arange(tails.size) - before
-    return tails, neighbors[np.repeat(starts[front], counts) + offsets]
+    before = np.cumsum(counts) - counts
+    ties = np.arange(tails.size) + np.repeat(starts[nodes] - before, counts)
+    return tails, np.repeat(front - nodes, counts) + neighbors[ties]
