@@ -17,17 +17,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from connectors.errors import BuildError
-
-if TYPE_CHECKING:
-    from dbt.contracts.graph.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "dbt_project"
@@ -41,7 +37,6 @@ PUBLISHED_PREFIXES = (
 """What the names of published tables begin with; of identity only what people read."""
 
 _PARSED_STATE = "partial_parse.msgpack"
-_COMPILED = "compiled.json"
 _RESULTS = "run_results.json"
 
 
@@ -167,37 +162,6 @@ def _environment(database: Path) -> dict[str, str]:
     }
 
 
-class _Compiled:
-    """SQL of metrics, which is the same in every home: what a build compiled serves those after it.
-
-    Other models ask the database while they are compiled, and become another SQL from day to day.
-    Unit tests compile texts of models for rows of their own: no build with them may have these.
-    """
-
-    def __init__(self, path: Path, manifest: Manifest) -> None:
-        """Let `manifest` have the SQL in place of the texts, if it was these that were compiled."""
-        self._path, self._parsed_by = path, manifest.metadata.invocation_id
-        kept = json.loads(path.read_bytes()) if path.exists() else {}
-        self._sql: dict[str, str] = kept["sql"] if kept.get("of") == self._parsed_by else {}
-        for unique_id, sql in self._sql.items():
-            manifest.nodes[unique_id].raw_code = sql
-
-    def keep(self, nodes: Iterable[Any]) -> None:
-        """Write down what nodes of a build were compiled to."""
-        sql = self._sql | {
-            node.unique_id: node.compiled_code
-            for node in nodes
-            if node.resource_type == "model"
-            and "metrics" in node.fqn
-            and node.language == "sql"
-            and node.compiled_code
-        }
-        if sql != self._sql:
-            beside = self._path.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps({"of": self._parsed_by, "sql": sql}), encoding="utf-8")
-            beside.replace(self._path)
-
-
 def _main(project: str, target: str, *arguments: str) -> None:
     """Be the process that `run` starts."""
     gc.disable()  # what dbt makes it keeps to its end, which is near; looking costs 1 CPU-s
@@ -214,17 +178,12 @@ def _main(project: str, target: str, *arguments: str) -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # matrices of models are small; idle threads spin
     state = (parsed_folder(Path(project)) / _PARSED_STATE).read_bytes()
     manifest = Manifest.from_msgpack(state, decoder=extended_mashumuro_decoder)
-    compiled = None
-    if "unit_test" in arguments:  # excluded
-        compiled = _Compiled(parsed_folder(Path(project)) / _COMPILED, manifest)
     # the manifest once more, and the graph: a third of a second
     silence = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
     folders = _folders(Path(project), Path(target))
     done = dbtRunner(manifest=manifest).invoke([*silence, *arguments, *folders])
     if isinstance(done.result, RunExecutionResult):
         done.result.write(str(Path(target) / _RESULTS))
-        if compiled:
-            compiled.keep(one.node for one in done.result.results)
     if done.exception:
         print(done.exception, file=sys.stderr)
     sys.exit(0 if done.success else 1)

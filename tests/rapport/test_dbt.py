@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from connectors.errors import BuildError
@@ -60,30 +58,3 @@ def test_a_project_that_cannot_be_parsed_says_so(tmp_path: Path) -> None:
     (tmp_path / "profiles.yml").write_text("{}")
     with pytest.raises(BuildError, match="dbt cannot parse"):
         dbt.ensure_parsed(tmp_path)
-
-
-@pytest.mark.dbt
-def test_metrics_are_compiled_once_and_again_when_their_text_changes(tmp_path: Path) -> None:
-    project, home = tmp_path / "project", tmp_path / "home"
-    home.mkdir()
-    (project / "models" / "metrics").mkdir(parents=True)
-    shutil.copy(dbt.PROJECT / "profiles.yml", project)
-    (project / "dbt_project.yml").write_text(
-        "name: told\nprofile: rapport\nmodels: {told: {+materialized: table}}\n"
-    )
-    metric = project / "models" / "metrics" / "rel_told.sql"
-    metric.write_text("select '{{ 'a' }}' as told")
-    (project / "models" / "dim_told.sql").write_text("select '{{ 'a' }}' as told")
-
-    def told() -> list[tuple[str, ...]]:
-        results = dbt.run(home, ["build", "--exclude-resource-type", "unit_test"], project)
-        assert {one.status for one in results} == {"success"}
-        with duckdb.connect(str(home / dbt.DATABASE_NAME)) as connection:
-            return connection.execute("from rel_told union all from dim_told").fetchall()
-
-    assert told() == [("a",), ("a",)]
-    kept = dbt.parsed_folder(project) / "compiled.json"
-    kept.write_text(kept.read_text().replace("'a'", "'kept'"))
-    assert told() == [("kept",), ("a",)]
-    metric.write_text("select '{{ 'b' }}' as told")
-    assert told() == [("b",), ("a",)]
