@@ -33,6 +33,7 @@ BUILDS = (
             "rel_kept": KEPT.format("as_of, basis, 'a' as told"),
             "rel_fails": KEPT.format("as_of, basis, 'a' as told"),
             "rel_is_wrong": KEPT.format("as_of, basis, 'a' as told"),
+            "rel_has_more": KEPT.format("as_of, basis, 'a' as told"),
             "was_view": VIEW.format("'a' as told"),
             "was_table": TABLE.format("'a' as told"),
             "of_python": PYTHON.format("a"),
@@ -53,6 +54,7 @@ BUILDS = (
             "rel_kept": KEPT.format("2.5 as share, basis, as_of, 'c' as told"),
             "rel_fails": KEPT.format("2.5 as share, as_of, basis, error('no more')::text as told"),
             "rel_is_wrong": KEPT.format("2.5 as share, as_of, basis, 1 as told"),
+            "rel_has_more": KEPT.format("2.5 as share, as_of, basis, 'c' as told, 1 as unnamed"),
             "was_table": TABLE.format("error('no more')::text as told"),
         },
     ),
@@ -156,8 +158,9 @@ def test_a_table_stays_as_it_was_when_its_build_fails_or_its_contract_is_broken(
     assert before == [[], []]
     assert sum("no more" in one for one in last) == 2
     assert sum("data type mismatch" in one for one in last) == 1
-    assert len(last) == 3
+    assert sum("unnamed" in one for one in last) == 1
+    assert len(last) == 4
     assert ask(home, "select told, more from was_table") == [("b", 1)]
-    for name in ("rel_fails", "rel_is_wrong"):
+    for name in ("rel_fails", "rel_is_wrong", "rel_has_more"):
         rows = ask(home, f"select as_of::varchar, told from {name} order by 1")
         assert rows == [("2026-01-01", "a"), ("2026-01-02", "a")], name

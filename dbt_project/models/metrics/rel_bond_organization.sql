@@ -1,6 +1,6 @@
 {{ config(**snapshot_table()) }}
 
-{%- set grain = ['as_of', 'basis', 'organization_id', 'other_organization_id'] %}
+{%- set grain = ['as_of', 'basis', 'house', 'other_house'] %}
 
 with
 
@@ -57,18 +57,39 @@ members as (
 
 ),
 
-across as (
+-- Numbers in the order of the ids; ours come last.
+houses as (
 
     select
-        ties.*,
-        one.organization_id as one_organization_id,
-        other.organization_id as other_organization_id
-    from {{ ref('int_ties__faded') }} as ties
-    inner join members as one
-        on ties.as_of = one.as_of and ties.basis = one.basis and ties.one_number = one.person_number
-    inner join members as other
-        on ties.as_of = other.as_of and ties.basis = other.basis and ties.other_number = other.person_number
-    where ties.strength > 0 and one.organization_id <> other.organization_id
+        named.organization_id,
+        cast(
+            row_number() over (
+                order by named.organization_id = 'us', named.organization_id
+            ) as int
+        ) as house,
+        organizations.owner_person_id,
+        case
+            when named.organization_id = 'us' then 'staff'
+            else coalesce(organizations.party_kind, 'unknown')
+        end as party_kind
+    from (
+        select organization_id from members
+        where organization_id is not null
+        group by organization_id
+    ) as named
+    left join organizations on named.organization_id = organizations.organization_id
+
+),
+
+stands as (
+
+    select
+        members.as_of,
+        members.basis,
+        members.person_number,
+        houses.house
+    from members
+    inner join houses on members.organization_id = houses.organization_id
 
 ),
 
@@ -76,27 +97,29 @@ across as (
 strands as (
 
     select
-        as_of,
-        basis,
-        case when is_turned then other_organization_id else one_organization_id end
-            as organization_id,
-        case when is_turned then one_organization_id else other_organization_id end
-            as other_organization_id,
-        case when is_turned then other_number else one_number end as person_number,
-        case when is_turned then one_number else other_number end as other_person_number,
-        strength,
-        is_direct,
-        last_day
-    from (
-        select
-            *,
-            one_organization_id = 'us'
-            or (
-                other_organization_id <> 'us'
-                and one_organization_id > other_organization_id
-            ) as is_turned
-        from across
-    ) as directed
+        ties.as_of,
+        ties.basis,
+        least(one.house, other.house) as house,
+        greatest(one.house, other.house) as other_house,
+        case when one.house < other.house then ties.one_number else ties.other_number end
+            as person_number,
+        case when one.house < other.house then ties.other_number else ties.one_number end
+            as other_person_number,
+        ties.strength,
+        ties.is_direct,
+        ties.last_day
+    from {{ ref('int_ties__faded') }} as ties
+    inner join stands as one
+        on
+            ties.as_of = one.as_of
+            and ties.basis = one.basis
+            and ties.one_number = one.person_number
+    inner join stands as other
+        on
+            ties.as_of = other.as_of
+            and ties.basis = other.basis
+            and ties.other_number = other.person_number
+    where ties.strength > 0 and one.house <> other.house
 
 ),
 
@@ -151,12 +174,11 @@ joined as (
 
     select
         whole.*,
-        organizations.owner_person_id,
-        coalesce(organizations.party_kind, 'unknown') as party_kind,
-        case
-            when whole.other_organization_id = 'us' then 'staff'
-            else coalesce(others.party_kind, 'unknown')
-        end as other_party_kind,
+        houses.organization_id,
+        houses.owner_person_id,
+        houses.party_kind,
+        others.organization_id as other_organization_id,
+        others.party_kind as other_party_kind,
         {{ days_between('whole.last_day', 'whole.as_of') }} as days_since,
         {%- for side, prefix in [('own', ''), ('other', 'other_')] %}
         coalesce({{ side }}_concentration.n_parts, 1) as {{ prefix }}people,
@@ -183,8 +205,8 @@ joined as (
                 {{ side }}_concentration.top_part, whole.{{ prefix }}person_number
             ) = {{ side }}_top.person_number
     {%- endfor %}
-    left join organizations on whole.organization_id = organizations.organization_id
-    left join organizations as others on whole.other_organization_id = others.organization_id
+    inner join houses on whole.house = houses.house
+    inner join houses as others on whole.other_house = others.house
     left join seen on whole.as_of = seen.as_of and whole.basis = seen.basis
 
 ),

@@ -333,6 +333,7 @@ two_way_since as (
             min(case when is_from_one then day end), min(case when is_from_other then day end)
         ) as day
     from {{ ref('int_ties__turned') }}
+    where day <= (select {{ days_after('max(as_of)', -364) }} from snapshots)
     group by one_number, other_number
     having bool_or(is_from_one) and bool_or(is_from_other)
 
