@@ -140,7 +140,7 @@ final as (
         openings.process,
         openings.opened_by,
         openings.organization_id,
-        carried.step_number,
+        cast(carried.step_number as bigint) as step_number,
         carried.side,
         carried.step,
         carried.act = 'closed' as is_closing,

@@ -47,7 +47,7 @@ final as (
         party_id,
         day,
         min(day) over (partition by step, party_id) as first_day,
-        row_number() over (partition by step, party_id order by day) as steps,
+        cast(row_number() over (partition by step, party_id order by day) as bigint) as steps,
         lead(day) over (partition by step, party_id order by day) as next_day
     from named
 

@@ -67,7 +67,7 @@ final as (
 
 -- A number is read, sorted and joined many times faster than two texts.
 select
-    row_number() over (order by programme, person_id) as member,
+    cast(row_number() over (order by programme, person_id) as bigint) as member,
     programme,
     person_id,
     created_day,

@@ -396,7 +396,9 @@ ranked as (
 
     select
         *,
-        rank() over (partition by as_of, basis, is_staff order by importance desc) as rank,
+        cast(
+            rank() over (partition by as_of, basis, is_staff order by importance desc) as bigint
+        ) as rank,
         count(*) over (partition by as_of, basis, is_staff) as ranked_people
     from scored
 
