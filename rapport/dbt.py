@@ -36,6 +36,9 @@ PUBLISHED_PREFIXES = (
 )  # fmt: skip
 """What the names of published tables begin with; of identity only what people read."""
 
+LARGE = 500_000_000
+"""Bytes of a database from which a build has DuckDB use one thread more than there are cores."""
+
 _PARSED_STATE = "partial_parse.msgpack"
 _RESULTS = "run_results.json"
 
@@ -173,8 +176,11 @@ def _main(project: str, target: str, *arguments: str) -> None:
 
     with duckdb.connect() as connection:
         [(cores,)] = connection.execute("select current_setting('threads')").fetchall()
-    # dbt's second thread works in DuckDB, too
-    os.environ["RAPPORT_ENGINE_THREADS"] = str(max(1, cores - 1))
+    # dbt's second thread works in DuckDB, too. One thread more than there are cores costs a small
+    # build half a CPU-s; a large one is a tenth quicker: no core waits for the last great table.
+    database = Path(os.environ["RAPPORT_BUILD_DB"])
+    is_large = database.exists() and database.stat().st_size >= LARGE
+    os.environ["RAPPORT_ENGINE_THREADS"] = str(cores if is_large else max(1, cores - 1))
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # matrices of models are small; idle threads spin
     state = (parsed_folder(Path(project)) / _PARSED_STATE).read_bytes()
     manifest = Manifest.from_msgpack(state, decoder=extended_mashumuro_decoder)
