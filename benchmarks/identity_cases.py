@@ -213,9 +213,14 @@ models: {+materialized: table}
 CONNECTION = """
 bench:
   target: duckdb
-  outputs: {duckdb: {type: duckdb, path: '%s/bench.duckdb', schema: main, threads: 2,
-                     settings: {TimeZone: UTC, checkpoint_threshold: 1GB, memory_limit: %dMB}}}
+  outputs:
+    duckdb: {type: duckdb, path: '%s/bench.duckdb', schema: main, threads: 2, keep_open: true,
+             settings: {TimeZone: UTC},
+             config_options: {checkpoint_threshold: 1GB, nested_loop_join_threshold: 32,
+                              threads: "{{ env_var('RAPPORT_ENGINE_THREADS', '1') }}",
+                              memory_limit: %dMB}}
 """
+"""As the product's own profile, but for the limit of memory."""
 MEMORY_MB = 1500
 """What DuckDB may take for each million profiles, and at least."""
 SOURCES_FILE = "sources: [{name: control, tables: [%s]}]\n"

@@ -193,7 +193,8 @@ def again(folder: Path) -> Cost:
         sys.executable, "-m", "rapport.dbt", str(folder), target,
         "build", "--exclude-resource-type", "test", "-s", "+identity_seen",
     ]  # fmt: skip
-    cost = measure("Rapport, dbt build", command, folder, {"PYTHONPATH": str(ROOT)})
+    settings = {"PYTHONPATH": str(ROOT), "RAPPORT_BUILD_DB": str(folder / "bench.duckdb")}
+    cost = measure("Rapport, dbt build", command, folder, settings)
     ask(
         folder,
         "attach 'bench.duckdb' as bench (read_only); copy (select profile_key, person_id as "
