@@ -116,7 +116,7 @@ def test_every_row_and_column_equals_duckdb(config: Config, built: set[str]) -> 
     session = SparkSession.builder.getOrCreate()
     found = {
         table: told
-        for table in sorted(tables(config))
+        for table in sorted(tables(config) - {"identity_seen"})  # has the id of the build itself
         if (told := differences(
             config.home / build.BUILD_NAME, table, session.table(f"main.{table}").toArrow()
         ))
